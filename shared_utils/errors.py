@@ -1,0 +1,66 @@
+"""Every error of our own, drawn as one tree.
+
+    VcamError                      anything we raise on purpose; its text is one clear line
+    ├── SettingError               a setting or argument is wrong: exit code 2
+    ├── SourceError                a camera connection ended or could not be made (retried)
+    │   ├── SourceRefused          refused, unreachable, unknown host
+    │   ├── SourceUnauthorized     wrong or missing user name or password
+    │   ├── SourceStalled          connected, but no packet came in time
+    │   └── SourceEnded            the stream or file came to its end
+    ├── ClipError                  a clip can not be analysed, and trying again will not help
+    ├── ModelError                 a file is no detection model we can run
+    ├── JobRefused                 a job that is not ours to run: other function, path out of video/, unknown option
+    └── QueueUnavailable           Redis is away or refuses us (retried at run time)
+
+Programs end with :data:`EXIT_OK`, :data:`EXIT_FAILED` or :data:`EXIT_USAGE` (DESIGN 3.5).
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+class VcamError(Exception):
+    """Base of the tree. ``str(error)`` is one line fit for a person: what is wrong, and the remedy."""
+
+
+class SettingError(VcamError):
+    """A setting (environment variable, TOML key or argument) has a value we can not work with."""
+
+
+class SourceError(VcamError):
+    """One connection to a camera failed or ended; the caller decides when to try again."""
+
+
+class SourceRefused(SourceError):
+    """Nobody answers at the address: refused, unreachable, timed out or unknown host."""
+
+
+class SourceUnauthorized(SourceError):
+    """The camera wants a user name and password that the address does not carry rightly."""
+
+
+class SourceStalled(SourceError):
+    """The connection stands, but no packet has come for too long."""
+
+
+class SourceEnded(SourceError):
+    """The camera closed the stream, or a file came to its end."""
+
+
+class ClipError(VcamError):
+    """The clip itself is at fault (empty, corrupt, no video): a retry would give the same."""
+
+
+class ModelError(VcamError):
+    """The weights file is missing, unreadable, or no detection model of a kind we know."""
+
+
+class JobRefused(VcamError):
+    """A job the worker will not run, whatever the queue says."""
+
+
+class QueueUnavailable(VcamError):
+    """Redis can not be reached, or it refuses our password."""
