@@ -1,0 +1,144 @@
+"""Settings from a mapping of strings: cast by type, wrong values named, secrets never echoed.
+
+Nothing here is read at import. Programs pass ``os.environ`` at their entry; tests pass a dict.
+Surrounding quotes are stripped, since ``docker run --env-file`` hands them over as part of the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from shared_utils.errors import SettingError
+
+T = TypeVar("T")
+
+MAX_PORT = 65535
+DEFAULT_QUEUE = "video_queue"
+
+
+class Env:
+    """Typed look-ups in a mapping of strings.
+
+    An unset, empty or blank value means "take the default", as compose files hand over empty strings for
+    variables that ``.env`` leaves out.
+
+    Args:
+        values: names and raw values, such as ``os.environ``.
+    """
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def get(self, name: str) -> str | None:
+        """Return the value without surrounding blanks and quotes; None when unset or empty."""
+        value = self._values.get(name, "").strip()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        return value or None
+
+    def text(self, name: str, default: str) -> str:
+        """Return a text setting."""
+        return self.get(name) or default
+
+    def required(self, name: str, remedy: str) -> str:
+        """Return a text setting that has no default; `remedy` tells the user what to do without it."""
+        value = self.get(name)
+        if value is None:
+            raise SettingError(f"{name} is not set: {remedy}")
+        return value
+
+    def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
+        """Return one of the `allowed` words, whatever case it was written in."""
+        value = self.text(name, default)
+        for word in allowed:
+            if word.lower() == value.lower():
+                return word
+        raise SettingError(f"{name} is {value!r}: use one of {', '.join(allowed)}")
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        """Return a whole number within ``low..high``."""
+        return self._number(name, default, int, low, high, "a whole number")
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        """Return a number within ``low..high``."""
+        return self._number(name, default, float, low, high, "a number")
+
+    def _number(self, name: str, default: T, cast: Callable[[str], T], low: float, high: float, kind: str) -> T:
+        raw = self.get(name)
+        if raw is None:
+            return default
+        try:
+            value = cast(raw)
+            inside = low <= value <= high  # type: ignore[operator]  # int or float; false for nan
+        except ValueError:
+            inside = False
+        if not inside:
+            raise SettingError(f"{name} is {raw!r}: it takes {kind} from {low:g} to {high:g}, such as {default}")
+        return value
+
+
+@dataclass(frozen=True)
+class RedisSettings:
+    """Where the queue is. The password stays out of ``repr``, so that no log line can hold it."""
+
+    host: str = "redis"
+    port: int = 6379
+    password: str | None = field(default=None, repr=False)
+    queue: str = DEFAULT_QUEUE
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str]) -> RedisSettings:
+        """Read ``RDS_HOST``, ``RDS_PORT``, ``RDS_PSW`` and ``RDSQ_OUTMSG``."""
+        env = Env(values)
+        return cls(
+            host=env.text("RDS_HOST", "redis"),
+            port=env.integer("RDS_PORT", 6379, 1, MAX_PORT),
+            password=env.get("RDS_PSW"),
+            queue=env.text("RDSQ_OUTMSG", DEFAULT_QUEUE),
+        )
+
+    @property
+    def address(self) -> str:
+        """``host:port``, for messages."""
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """How a program logs."""
+
+    level: str = "INFO"
+    format: str = "text"
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str]) -> LogSettings:
+        """Read ``LOGLEVEL`` and ``LOG_FORMAT``."""
+        env = Env(values)
+        return cls(
+            level=env.choice("LOGLEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+            format=env.choice("LOG_FORMAT", "text", ("text", "json")),
+        )
+
+
+def video_dir(values: Mapping[str, str]) -> Path:
+    """Return the shared volume of ``VIDEO_DIR``, made where it is missing and tried by writing to it.
+
+    Raises:
+        SettingError: it can not be made, or nothing can be written there.
+    """
+    path = Path(Env(values).text("VIDEO_DIR", "video"))
+    probe = path / f".writable-{id(values):x}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SettingError(
+            f"VIDEO_DIR is {str(path)!r}, which can not be written to ({reason}): "
+            "give a folder this user owns, or change its owner or rights"
+        ) from None
+    return path

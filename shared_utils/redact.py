@@ -1,0 +1,67 @@
+"""Taking secrets out of text. Used where addresses are shown, and again by the logging filter.
+
+A password may come back from a library percent-encoded or decoded, inside an address or alone, so each known
+secret is looked for in all its spellings, and any ``user:password@`` part is masked whether known or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+MASK = "***"
+MIN_SECRET = 3
+"""Characters. Shorter "secrets" would blank out ordinary words and numbers of every line."""
+
+# greedy to the last '@' before a blank or quote: passwords pasted unencoded hold '@', ':' and '/'.
+# An '@' in a path hides the host as well; better that than half a password.
+_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s'\"<>]*@")
+_QUERY_SECRET = re.compile(r"(?P<key>[?&](?:pass|passwd|password|pwd|psw|token|auth|key|secret)=)[^&\s'\"]+", re.I)
+
+
+def mask_url(url: str) -> str:
+    """Return `url` with its user, password and secret query values replaced by ``***``."""
+    return _QUERY_SECRET.sub(rf"\g<key>{MASK}", _USERINFO.sub(rf"\g<scheme>{MASK}@", url))
+
+
+def url_secrets(url: str) -> set[str]:
+    """Return what must never be shown of `url`: its password, encoded and decoded."""
+    found = {match.group(0).split("=", 1)[1] for match in _QUERY_SECRET.finditer(url)}
+    match = _USERINFO.search(url)
+    if match:
+        _, _, password = match.group(0)[len(match.group("scheme")) : -1].partition(":")
+        found.add(password)
+    try:
+        found.add(urlsplit(url).password or "")
+    except ValueError:  # a malformed address: the pattern above has done what can be done
+        pass
+    return {secret for secret in found if secret}
+
+
+def spellings(secret: str) -> set[str]:
+    """Return `secret` as it may turn up: plain, percent-decoded, percent-encoded in upper and lower case."""
+    plain = unquote(secret)
+    forms = {secret, plain, quote(plain, safe=""), quote(plain), quote_plus(plain)}
+    forms |= {re.sub(r"%[0-9A-F]{2}", lambda match: match.group(0).lower(), form) for form in forms}
+    return forms
+
+
+class Redactor:
+    """Replaces known secrets, and anything that looks like ``scheme://user:password@``, in text.
+
+    Args:
+        secrets: passwords and tokens; those under :data:`MIN_SECRET` characters are left to the address pattern.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        forms = {form for secret in secrets for form in spellings(secret) if len(secret) >= MIN_SECRET}
+        # longest first, so that a secret that holds another one goes whole
+        ordered = sorted(forms, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def __call__(self, text: str) -> str:
+        """Return `text` without secrets."""
+        if self._known:
+            text = self._known.sub(MASK, text)
+        return mask_url(text)

@@ -1,0 +1,177 @@
+"""The shapes of what is written down: job options, and the lines of ``detections_log.jsonl`` (DESIGN 3.3, 3.4)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NotRequired, TypedDict
+
+from shared_utils.config import Env
+from shared_utils.errors import JobRefused
+
+SCHEMA = 1
+
+IMGSZ_LIMITS = (32, 4096)
+FPS_LIMITS = (0.0, 240.0)
+MIN_HITS_LIMITS = (1, 1_000_000)
+MAX_MODEL_NAME = 255
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a clip is analysed. The defaults are those of the environment's settings.
+
+    Attributes:
+        model: bare file name of the weights, looked up in the models folder.
+        conf: score threshold, 0..1.
+        imgsz: longest side the model sees, pixels.
+        fps: frames sampled a second; 0 takes every frame.
+        min_hits: sampled frames a label must be seen in to be `detected`.
+    """
+
+    model: str = "yolov8n.onnx"
+    conf: float = 0.5
+    imgsz: int = 640
+    fps: float = 5.0
+    min_hits: int = 2
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str]) -> Options:
+        """Read ``YOLO_MODEL``, ``YOLO_CONF``, ``YOLO_IMGSZ``, ``YOLO_MIN_HITS`` and ``ANALYSIS_FPS``."""
+        env = Env(values)
+        return cls(
+            model=env.text("YOLO_MODEL", cls.model),
+            conf=env.number("YOLO_CONF", cls.conf, 0.0, 1.0),
+            imgsz=env.integer("YOLO_IMGSZ", cls.imgsz, *IMGSZ_LIMITS),
+            fps=env.number("ANALYSIS_FPS", cls.fps, *FPS_LIMITS),
+            min_hits=env.integer("YOLO_MIN_HITS", cls.min_hits, *MIN_HITS_LIMITS),
+        )
+
+    def replaced_by(self, wanted: object) -> Options:
+        """Return these options with those a job names in their place.
+
+        Args:
+            wanted: the job's ``options``: a mapping, or None for none.
+
+        Raises:
+            JobRefused: not a mapping, an unknown key, or a value of the wrong type or out of bounds.
+        """
+        if wanted is None:
+            return self
+        if not isinstance(wanted, Mapping):
+            raise JobRefused(f"refused: options must be an object, not {type(wanted).__name__}")
+        known = {field.name for field in fields(self)}
+        for key in wanted:
+            if key not in known:
+                raise JobRefused(
+                    f"refused: unknown option {str(key)[:40]!r}; the options are {', '.join(sorted(known))}"
+                )
+        values = asdict(self)
+        for key, value in wanted.items():
+            values[key] = _OPTION_CHECKS[key](key, value)
+        return Options(**values)
+
+
+def _model_option(key: str, value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_MODEL_NAME:
+        raise JobRefused(f"refused: option {key} must be the name of a file in the models folder")
+    if "/" in value or "\\" in value or value.startswith(".") or not value.isprintable():
+        raise JobRefused(f"refused: option {key} must be a bare file name, not {value[:80]!r}")
+    return value
+
+
+def _number_option(key: str, value: object, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise JobRefused(f"refused: option {key} must be a number, not {str(value)[:40]!r}")
+    if not low <= value <= high:
+        raise JobRefused(f"refused: option {key} is {value}, outside {low:g} to {high:g}")
+    return float(value)
+
+
+def _whole_option(key: str, value: object, low: int, high: int) -> int:
+    number = _number_option(key, value, low, high)
+    if number != int(number):
+        raise JobRefused(f"refused: option {key} must be a whole number, not {value!r}")
+    return int(number)
+
+
+_OPTION_CHECKS = {
+    "model": _model_option,
+    "conf": lambda key, value: _number_option(key, value, 0.0, 1.0),
+    "imgsz": lambda key, value: _whole_option(key, value, *IMGSZ_LIMITS),
+    "fps": lambda key, value: _number_option(key, value, *FPS_LIMITS),
+    "min_hits": lambda key, value: _whole_option(key, value, *MIN_HITS_LIMITS),
+}
+
+
+class ObjectEntry(TypedDict):
+    """One label of a clip: sampled frames it was seen in, and when, in seconds from the clip's first frame."""
+
+    label: str
+    tracks: int
+    hits: int
+    max_conf: float
+    first_s: float
+    last_s: float
+
+
+class ClipEntry(TypedDict):
+    """The clip that was analysed."""
+
+    sha256: str
+    started_at: str | None
+    duration_s: float
+    frames: int
+    width: int
+    height: int
+
+
+class ModelEntry(TypedDict):
+    """What it was analysed with."""
+
+    name: str
+    sha256: str
+    engine: str
+    conf: float
+    imgsz: int
+    fps: float
+
+
+class TimingEntry(TypedDict):
+    """Seconds spent. `queued_s` is None where no queue was used."""
+
+    queued_s: float | None
+    decode_s: float
+    infer_s: float
+    total_s: float
+
+
+class Record(TypedDict):
+    """A line of the log. Failures hold ``error`` and lack what could not be found out."""
+
+    ok: bool
+    filename: str
+    timestamp: str
+    schema: int
+    detected: NotRequired[list[str]]
+    count: NotRequired[int]
+    error: NotRequired[str]
+    camera: NotRequired[str | None]
+    run_id: NotRequired[str]
+    job_id: NotRequired[str | None]
+    objects: NotRequired[list[ObjectEntry]]
+    clip: NotRequired[ClipEntry]
+    model: NotRequired[ModelEntry]
+    timing: NotRequired[TimingEntry]
+
+
+def options_as_dict(options: Options) -> dict[str, Any]:
+    """Return `options` as a job carries them."""
+    return asdict(options)
+
+
+def to_line(record: Mapping[str, Any]) -> str:
+    """Return `record` as one line of JSON, without its newline."""
+    return json.dumps(record, ensure_ascii=False, allow_nan=False)
