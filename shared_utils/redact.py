@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 MASK = "***"
@@ -32,10 +33,8 @@ def url_secrets(url: str) -> set[str]:
     if match:
         _, _, password = match.group(0)[len(match.group("scheme")) : -1].partition(":")
         found.add(password)
-    try:
+    with suppress(ValueError):  # a malformed address: the pattern above has done what can be done
         found.add(urlsplit(url).password or "")
-    except ValueError:  # a malformed address: the pattern above has done what can be done
-        pass
     return {secret for secret in found if secret}
 
 

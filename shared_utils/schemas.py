@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NotRequired, TypedDict
 
@@ -97,7 +97,7 @@ def _whole_option(key: str, value: object, low: int, high: int) -> int:
     return int(number)
 
 
-_OPTION_CHECKS = {
+_OPTION_CHECKS: dict[str, Callable[[str, object], Any]] = {
     "model": _model_option,
     "conf": lambda key, value: _number_option(key, value, 0.0, 1.0),
     "imgsz": lambda key, value: _whole_option(key, value, *IMGSZ_LIMITS),
