@@ -1,0 +1,64 @@
+"""``python -m vcam_worker``: record the cameras of the environment; ``replay FILE…``: the same over files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared_utils.cameras import MotionSettings
+from shared_utils.cli import run_program
+from shared_utils.config import Env
+from shared_utils.errors import EXIT_OK, SettingError
+from shared_utils.log import setup_logging
+from vcam_worker.replay import print_line, replay
+from vcam_worker.settings import clip_rules, read_settings
+from vcam_worker.supervisor import Supervisor
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the parsed command line."""
+    parser = argparse.ArgumentParser(
+        prog="vcam_worker",
+        description="Record motion clips from network cameras, until stopped. Settings come from the environment: "
+        "RTSP_URL, CAMERA_NAME, VIDEO_DIR and more (see .env.example).",
+    )
+    commands = parser.add_subparsers(dest="command")
+    again = commands.add_parser(
+        "replay",
+        help="run motion detection over files instead; prints a JSON line for each clip it would record",
+        description="Run the motion, event and recorder code over files, as fast as they can be read. Prints a JSON "
+        "line for each clip: filename, start_s, trigger_s, end_s. Motion settings come from the environment, as live.",
+    )
+    again.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    again.add_argument("--out", type=Path, metavar="DIR", help="keep the clips in this folder")
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    arguments = parse()
+    if arguments.command == "replay":
+        return _replay(arguments.files, arguments.out)
+    settings = read_settings(os.environ)
+    setup_logging(settings.log, settings.secrets)
+    return Supervisor(settings).run()
+
+
+def _replay(files: Sequence[Path], out: Path | None) -> int:
+    motion = MotionSettings.from_env(Env(os.environ))
+    rules = clip_rules(os.environ)
+    for path in files:
+        if not path.is_file():
+            raise SettingError(f"replay: no such file: {path}")
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        replay(path, motion, rules, print_line, out)
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_program("vcam_worker", main))

@@ -1,0 +1,81 @@
+"""When a clip starts, goes on and ends: decisions only, by stream time, so that replay and live agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STILL_SECONDS = 2.0
+"""Motion seen this long ago still goes on: a person who pauses for a step is one event."""
+
+
+@dataclass(frozen=True)
+class ClipRules:
+    """How long clips are.
+
+    Attributes:
+        clip_seconds: whole length.
+        pre_roll_seconds: the part of it before the trigger.
+    """
+
+    clip_seconds: float = 30.0
+    pre_roll_seconds: float = 5.0
+
+
+class EventLogic:
+    """Turns motion and packets into "start", "end here", "go on in a new clip".
+
+    Args:
+        rules: lengths.
+        hits_to_trigger: analysed frames with motion in a row that start a clip: one frame alone is a glitch.
+    """
+
+    def __init__(self, rules: ClipRules, hits_to_trigger: int = 2) -> None:
+        self._rules = rules
+        self._hits_to_trigger = hits_to_trigger
+        self._hits = 0
+        self._first_hit = 0.0
+        self._last_motion: float | None = None
+        self._clip_start: float | None = None
+
+    @property
+    def recording(self) -> bool:
+        """A clip is open."""
+        return self._clip_start is not None
+
+    def motion(self, time: float, moving: bool) -> float | None:
+        """Take one analysed frame's verdict.
+
+        Returns:
+            The trigger's time (of the first frame that moved), if a clip is to start now; else None.
+        """
+        if not moving:
+            self._hits = 0
+            return None
+        if self._hits == 0:
+            self._first_hit = time
+        self._hits += 1
+        if self._hits < self._hits_to_trigger:
+            return None
+        self._last_motion = time
+        return None if self.recording else self._first_hit
+
+    def started(self, clip_start: float) -> None:
+        """A clip was opened whose first packet is at `clip_start`."""
+        self._clip_start = clip_start
+
+    def ended(self) -> None:
+        """The clip was closed."""
+        self._clip_start = None
+
+    def moving_at(self, time: float) -> bool:
+        """Tell whether motion goes on at `time`."""
+        return self._last_motion is not None and time - self._last_motion <= STILL_SECONDS
+
+    def is_over(self, time: float, is_keyframe: bool) -> bool:
+        """Tell whether the open clip ends before a video packet at `time`.
+
+        A clip that is followed by another one ends at a keyframe, so that the next begins where this one stops.
+        """
+        if self._clip_start is None or time - self._clip_start < self._rules.clip_seconds:
+            return False
+        return is_keyframe or not self.moving_at(time)

@@ -1,0 +1,185 @@
+"""Writing one clip, by PyAV: packets copied as they are; what MP4 players can not play encoded to H.264.
+
+The file in work is fragmented MP4, each GOP a fragment that is on its way to the disk as soon as it is complete, so a
+crash costs the last GOP at most. Closing turns it into an ordinary MP4 (``hybrid_fragmented`` of FFmpeg's muxer).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av import Packet as AvPacket
+from av import VideoFrame
+from av.stream import Stream
+
+from vcam_worker.packets import Packet
+from vcam_worker.source import StreamInfo, video_decoder
+
+TIME_BASE = Fraction(1, 90_000)
+"""The clock of H.264 over RTP; fine enough for any frame rate."""
+STARTED_AT_KEY = "vcam_started_at"
+"""Metadata of a clip: local time of its first frame, ISO 8601 with the offset; MP4's own field holds whole seconds."""
+ENCODED_GOP_SECONDS = 2
+ENCODER_OPTIONS = {"preset": "veryfast", "crf": "23", "tune": "zerolatency"}
+"""Fast enough for a 720p camera on a tenth of a core, and no look-ahead to hold frames back."""
+
+_MUXER_OPTIONS = {
+    "movflags": "hybrid_fragmented+use_metadata_tags",
+    # without it a crash loses the muxer's buffer, up to a megabyte, and not just the GOP in work
+    "flush_packets": "1",
+}
+
+
+@dataclass(frozen=True)
+class ClipSummary:
+    """What a closed clip holds: video frames, playing time in seconds."""
+
+    frames: int
+    seconds: float
+
+
+class ClipWriter:
+    """An open clip.
+
+    Args:
+        path: the file in work; the caller renames it when it is closed.
+        info: the stream its packets come from.
+        start: stream time of the first packet, seconds: the clip's time 0.
+        started_at: local time of that packet, with its zone.
+    """
+
+    def __init__(self, path: Path, info: StreamInfo, start: float, started_at: datetime) -> None:
+        self.path = path
+        self.start = start
+        self.started_at = started_at
+        self._frames = 0
+        self._last = start
+        self._step = 1 / info.fps if info.fps else 0.04
+        self._output = av.open(str(path), "w", format="mp4", options=_MUXER_OPTIONS)
+        self._output.metadata[STARTED_AT_KEY] = started_at.isoformat()
+        self._output.metadata["creation_time"] = started_at.isoformat()
+        self._encoder: _Encoder | None = None
+        self._video: Stream
+        if info.is_copied:
+            self._video = self._output.add_stream_from_template(info.video)
+        else:
+            self._encoder = _Encoder(info)
+            self._video = self._encoder.add_to(self._output)
+        self._audio = self._output.add_stream_from_template(info.audio) if info.audio else None
+
+    def write(self, packet: Packet) -> None:
+        """Add a packet, in the order of arrival."""
+        at = packet.time - self.start
+        if packet.kind == "audio":
+            if self._audio is not None and at >= 0:
+                self._mux(self._audio, packet.data, at, 0.0, is_keyframe=True)
+            return
+        if packet.time > self._last:
+            self._step = packet.time - self._last
+        self._last = packet.time
+        self._frames += 1
+        if self._encoder is None:
+            self._mux(self._video, packet.data, at, packet.delay, is_keyframe=packet.is_keyframe)
+            return
+        for encoded in self._encoder.feed(packet.data, at):
+            self._output.mux_one(encoded)
+
+    def _mux(self, stream: Stream, data: bytes, at: float, delay: float, *, is_keyframe: bool) -> None:
+        raw = AvPacket(data)
+        raw.stream = stream
+        raw.time_base = TIME_BASE
+        raw.dts = round(at / TIME_BASE)
+        raw.pts = round((at + delay) / TIME_BASE)
+        if stream is self._video:
+            raw.duration = round(self._step / TIME_BASE)
+        raw.is_keyframe = is_keyframe
+        self._output.mux_one(raw)
+
+    def close(self) -> ClipSummary:
+        """Finish the file: it is a complete, ordinary MP4 when this returns."""
+        try:
+            if self._encoder is not None:
+                for encoded in self._encoder.flush():
+                    self._output.mux_one(encoded)
+        finally:
+            self._output.close()
+        return ClipSummary(self._frames, self._last - self.start + self._step)
+
+
+class _Encoder:
+    """Turns pictures of another codec into H.264, at the times they were received."""
+
+    def __init__(self, info: StreamInfo) -> None:
+        self._decoder = video_decoder(info)
+        # H.264 in 4:2:0 has even sides only
+        self._width, self._height = info.width & ~1, info.height & ~1
+        self._rate = Fraction(info.fps or 25).limit_denominator(1000)
+        self._stream: av.VideoStream | None = None
+        self._last = -1
+
+    def add_to(self, output: av.container.OutputContainer) -> av.VideoStream:
+        stream = output.add_stream("libx264", rate=self._rate, options=ENCODER_OPTIONS)
+        stream.width, stream.height = self._width, self._height
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = TIME_BASE
+        stream.codec_context.gop_size = max(1, round(self._rate * ENCODED_GOP_SECONDS))
+        stream.codec_context.thread_count = 1
+        self._stream = stream
+        return stream
+
+    def feed(self, data: bytes, at: float) -> Iterable[AvPacket[av.VideoStream]]:
+        try:
+            frames = self._decoder.decode(AvPacket(data))
+        except av.FFmpegError:  # one damaged picture; the next stands alone
+            return
+        for frame in frames:
+            yield from self._encode(frame, at)
+
+    def _encode(self, frame: VideoFrame, at: float) -> list[AvPacket[av.VideoStream]]:
+        if self._stream is None:
+            raise RuntimeError("add_to() comes first")
+        picture = frame.reformat(self._width, self._height, "yuv420p")
+        picture.pts = self._last = max(round(at / TIME_BASE), self._last + 1)
+        picture.time_base = TIME_BASE
+        return self._stream.encode(picture)
+
+    def flush(self) -> list[AvPacket[av.VideoStream]]:
+        return [] if self._stream is None else self._stream.encode(None)
+
+
+def repair(path: Path, target: Path) -> ClipSummary:
+    """Copy what a crash left of a clip in `path` into an ordinary MP4, `target`.
+
+    Returns:
+        What could be read; 0 frames where there was nothing, and then there is no `target`.
+    """
+    frames, end = 0, 0.0
+    try:
+        source = av.open(str(path), format="mp4")
+    except av.FFmpegError:  # killed before the first GOP was complete
+        return ClipSummary(0, 0.0)
+    with source, av.open(str(target), "w", format="mp4", options=_MUXER_OPTIONS) as output:
+        output.metadata.update(source.metadata)
+        streams = {
+            one.index: output.add_stream_from_template(one) for one in (*source.streams.video, *source.streams.audio)
+        }
+        try:
+            for packet in source.demux():
+                if packet.dts is None or packet.size == 0:
+                    continue
+                is_video = packet.stream.type == "video"
+                if is_video and packet.time_base and packet.pts is not None:
+                    frames += 1
+                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                packet.stream = streams[packet.stream.index]
+                output.mux_one(packet)
+        except av.FFmpegError:  # the end that was cut off: everything before it has been copied
+            pass
+    if not frames:
+        target.unlink(missing_ok=True)
+    return ClipSummary(frames, end)

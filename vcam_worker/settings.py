@@ -1,0 +1,69 @@
+"""Capture's settings, read once at its entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared_utils.cameras import Camera, cameras_from_env
+from shared_utils.config import Env, LogSettings, RedisSettings, video_dir
+from shared_utils.errors import SettingError
+from shared_utils.redact import url_secrets
+from vcam_worker.events import ClipRules
+
+MIN_AFTER_TRIGGER = 1.0
+"""Seconds of a clip that must be left after its pre-roll."""
+
+
+@dataclass(frozen=True)
+class CaptureSettings:
+    """All that capture is told from outside."""
+
+    cameras: list[Camera]
+    video_dir: Path
+    rules: ClipRules
+    redis: RedisSettings
+    log: LogSettings = field(default_factory=LogSettings)
+
+    @property
+    def secrets(self) -> set[str]:
+        """What no log line may hold."""
+        found = {secret for camera in self.cameras for secret in url_secrets(camera.url)}
+        if self.redis.password:
+            found.add(self.redis.password)
+        return found
+
+
+def clip_rules(values: Mapping[str, str]) -> ClipRules:
+    """Read ``CLIP_SECONDS`` and ``PRE_ROLL_SECONDS``.
+
+    Raises:
+        SettingError: a number out of bounds, or a pre-roll that fills the clip.
+    """
+    env = Env(values)
+    rules = ClipRules(
+        clip_seconds=env.number("CLIP_SECONDS", ClipRules.clip_seconds, 2, 600),
+        pre_roll_seconds=env.number("PRE_ROLL_SECONDS", ClipRules.pre_roll_seconds, 0, 30),
+    )
+    if rules.pre_roll_seconds > rules.clip_seconds - MIN_AFTER_TRIGGER:
+        raise SettingError(
+            f"PRE_ROLL_SECONDS is {rules.pre_roll_seconds:g}, which leaves nothing of CLIP_SECONDS "
+            f"({rules.clip_seconds:g}) for what happens: use at most {rules.clip_seconds - MIN_AFTER_TRIGGER:g}"
+        )
+    return rules
+
+
+def read_settings(values: Mapping[str, str]) -> CaptureSettings:
+    """Return the settings of the environment.
+
+    Raises:
+        SettingError: the first wrong one, by name.
+    """
+    return CaptureSettings(
+        cameras=cameras_from_env(values),
+        rules=clip_rules(values),
+        redis=RedisSettings.from_env(values),
+        log=LogSettings.from_env(values),
+        video_dir=video_dir(values),
+    )
