@@ -1,0 +1,201 @@
+"""What the compose file promises, as `docker compose config` understands it. No engine is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMPOSE_FILE = ROOT / "docker-compose.yml"
+EXAMPLE = ROOT / ".env.example"
+SECRETS = {"REDIS_PASSWORD": "redis-secret-7", "JUPYTER_TOKEN": "jupyter-secret-7"}
+TIMEOUT = 60
+
+# where the settings of DESIGN 3.1 go; VIDEO_DIR, RDS_HOST, RDS_PORT and RDS_PSW are the compose file's own affair
+LOG_SETTINGS = {"LOGLEVEL", "LOG_FORMAT", "TZ"}
+SETTINGS = {
+    "capture": {
+        *LOG_SETTINGS,
+        "RDSQ_OUTMSG",
+        "RTSP_URL",
+        "RTSP_TRANSPORT",
+        "CAMERA_NAME",
+        "CLIP_SECONDS",
+        "PRE_ROLL_SECONDS",
+        "MOTION_FPS",
+        "MOTION_MIN_AREA",
+        "MOTION_DECODE",
+        "RETENTION_DAYS",
+        "MIN_FREE_GB",
+    },
+    "video-worker": {
+        *LOG_SETTINGS,
+        "RDSQ_OUTMSG",
+        "YOLO_MODEL",
+        "YOLO_CONF",
+        "YOLO_IMGSZ",
+        "YOLO_MIN_HITS",
+        "ANALYSIS_FPS",
+        "DETECTOR",
+        "DETECTOR_DEVICE",
+    },
+    "jupyter": {*LOG_SETTINGS, "RDSQ_OUTMSG"},
+}
+OWN_PROGRAMS = {"capture", "video-worker", "jupyter", "camera"}
+RUNNING = OWN_PROGRAMS | {"redis"}
+
+
+def _compose(folder: Path, settings: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    env_file = folder / "env"
+    env_file.write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
+    # nothing of the caller's settings may play a part: variables of the shell win over those of the file
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_CONFIG") if name in os.environ}
+    return subprocess.run(
+        ["docker", "compose", "-f", str(COMPOSE_FILE), "--env-file", str(env_file), *arguments],
+        env=kept,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _needs_compose() -> None:
+    if not shutil.which("docker"):
+        pytest.skip("no docker command here")
+    if subprocess.run(["docker", "compose", "version"], capture_output=True, timeout=TIMEOUT).returncode:
+        pytest.skip("the docker command here has no compose v2")
+
+
+def _services(folder: Path, **settings: str) -> dict[str, dict[str, Any]]:
+    done = _compose(folder, {**SECRETS, **settings}, "--profile", "*", "config", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["services"]
+
+
+def _example_settings() -> dict[str, str]:
+    lines = (line.partition("=") for line in EXAMPLE.read_text().splitlines() if re.match(r"[A-Z_0-9]+=", line))
+    return {name: value for name, _, value in lines}
+
+
+@pytest.mark.parametrize("missing", sorted(SECRETS))
+@pytest.mark.parametrize("how", ["unset", "empty"])
+def test_without_a_secret_compose_refuses_and_says_what_to_do(tmp_path: Path, missing: str, how: str) -> None:
+    settings = {name: value for name, value in SECRETS.items() if name != missing}
+    if how == "empty":
+        settings[missing] = ""
+    done = _compose(tmp_path, settings, "up", "--dry-run")
+    assert done.returncode != 0
+    assert missing in done.stderr
+    assert "cp .env.example .env" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_example_needs_nothing_but_its_two_secrets_and_runs_the_demo(tmp_path: Path) -> None:
+    example = _example_settings()
+    assert {name for name, value in example.items() if not value} == set(SECRETS)
+    done = _compose(tmp_path, {**example, **SECRETS}, "config", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    assert set(services) == RUNNING | {"base"}
+    assert services["capture"]["environment"]["RTSP_URL"] == "rtsp://camera:8554/stream"
+    assert services["video-worker"]["environment"]["YOLO_MODEL"] == "scene.onnx"
+    assert services["base"]["build"]["args"]["WITH_YOLOV8N"] == "0"
+
+
+def test_the_camera_of_the_demo_joins_by_profile_only(tmp_path: Path) -> None:
+    for profile, expected in (([], RUNNING - {"camera"}), (["--profile", "demo"], RUNNING)):
+        done = _compose(tmp_path, SECRETS, *profile, "config", "--services")
+        assert set(done.stdout.split()) == expected | {"base"}, done.stderr
+
+
+@pytest.mark.parametrize("service", sorted(SETTINGS))
+def test_every_setting_reaches_its_service_as_it_was_given(tmp_path: Path, service: str) -> None:
+    given = {name: f"given {name}" for name in SETTINGS[service]}
+    environment = _services(tmp_path, **given)[service]["environment"]
+    assert {name: environment.get(name) for name in given} == given
+
+
+@pytest.mark.parametrize("service", sorted(SETTINGS))
+def test_a_setting_that_is_left_out_is_left_to_the_program(tmp_path: Path, service: str) -> None:
+    environment = _services(tmp_path)[service]["environment"]
+    assert {name: environment[name] for name in SETTINGS[service] - {"TZ"}} == dict.fromkeys(
+        SETTINGS[service] - {"TZ"}, ""
+    )
+
+
+def test_a_file_of_cameras_is_mounted_for_capture(tmp_path: Path) -> None:
+    cameras = tmp_path / "cameras.toml"
+    cameras.touch()
+    capture = _services(tmp_path, CAMERAS_FILE=str(cameras))["capture"]
+    mounts = {mount["target"]: mount for mount in capture["volumes"]}
+    assert mounts[capture["environment"]["CAMERAS_FILE"]]["source"] == str(cameras)
+
+
+def test_every_variable_of_the_compose_file_is_explained_in_the_example() -> None:
+    used = set(re.findall(r"\$\{([A-Z_0-9]+)", COMPOSE_FILE.read_text()))
+    explained = set(re.findall(r"^#?([A-Z_0-9]+)=", EXAMPLE.read_text(), re.MULTILINE))
+    # for hosts with a package index of their own, set in the shell, not in .env; and a name nobody changes
+    assert used - explained == {"PIP_EXTRA_INDEX_URL", "RDSQ_OUTMSG"}
+    assert explained - used == {"COMPOSE_PROFILES"}
+
+
+def test_every_service_runs_with_as_little_as_it_needs(tmp_path: Path) -> None:
+    services = _services(tmp_path, UID="1234", GID="567")
+    for name in RUNNING:
+        service = services[name]
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["user"] == ("redis" if name == "redis" else "1234:567"), name
+        limits = service["deploy"]["resources"]["limits"]
+        assert int(limits["memory"]) > 0, name
+        assert limits["pids"] > 0, name
+        assert service["restart"] == "unless-stopped", name
+        assert {"max-size", "max-file"} <= set(service["logging"]["options"]), name
+        assert "stop_grace_period" in service, name
+
+
+def test_only_jupyter_is_published_and_only_to_this_machine(tmp_path: Path) -> None:
+    services = _services(tmp_path)
+    published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
+    assert set(published) == {"jupyter"}
+    assert [port["host_ip"] for port in published["jupyter"]] == ["127.0.0.1"]
+
+
+def test_a_secret_is_in_the_environment_of_those_who_need_it_and_nowhere_else(tmp_path: Path) -> None:
+    services = _services(tmp_path)
+    holders: dict[str, set[str]] = {secret: set() for secret in SECRETS.values()}
+    for name, service in services.items():
+        environment = service.pop("environment", {})
+        for secret, found in holders.items():
+            if secret in environment.values():
+                found.add(name)
+            assert secret not in json.dumps(service), f"{name} shows a secret in its command, arguments or labels"
+    assert holders[SECRETS["REDIS_PASSWORD"]] == {"redis", "capture", "video-worker", "jupyter"}
+    assert holders[SECRETS["JUPYTER_TOKEN"]] == {"jupyter"}
+
+
+def test_a_password_with_special_characters_survives_compose(tmp_path: Path) -> None:
+    awkward = 'p@ss "w#rd$HOME\\:/%'
+    services = _services(tmp_path, REDIS_PASSWORD=awkward)
+    # in config's output a dollar sign is doubled, as it would have to be in a compose file
+    assert services["redis"]["environment"]["REDISCLI_AUTH"].replace("$$", "$") == awkward
+    assert services["capture"]["environment"]["RDS_PSW"].replace("$$", "$") == awkward
+
+
+def test_images_are_built_once_and_the_base_first(tmp_path: Path) -> None:
+    services = _services(tmp_path)
+    built = [service["image"] for service in services.values() if "build" in service]
+    assert len(built) == len(set(built)) == 4
+    assert services["camera"]["image"] == services["capture"]["image"]
+    assert services["base"]["scale"] == 0
+    for name in OWN_PROGRAMS:
+        assert "base" in services[name]["depends_on"], name

@@ -1,0 +1,65 @@
+"""Rules of the Dockerfiles that reading them shows; no docker command is needed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DERIVED = ("Dockerfile.capture", "Dockerfile.video", "Dockerfile.jupyter")
+DOCKERFILES = ("Dockerfile.base.dockerfile", *DERIVED)
+CODE = "shared_utils"
+
+
+def _instructions(name: str) -> list[str]:
+    text = re.sub(r"^\s*#.*\n", "", (ROOT / name).read_text(), flags=re.MULTILINE)
+    return [line.strip() for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_libraries_come_before_the_code_so_that_a_change_of_code_rebuilds_in_seconds(name: str) -> None:
+    lines = _instructions(name)
+    first_code = next(number for number, line in enumerate(lines) if line.startswith(f"COPY {CODE} "))
+    assert not [line for line in lines[first_code:] if line.startswith("RUN")]
+
+
+def test_no_code_is_in_the_base_image() -> None:
+    copied = [line for line in _instructions("Dockerfile.base.dockerfile") if line.startswith("COPY")]
+    assert not [line for line in copied if CODE in line]
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_no_image_runs_as_root(name: str) -> None:
+    users = [line for line in _instructions(name) if line.startswith("USER")]
+    assert not users or users[-1] == "USER 1000:1000"
+    assert users or name in DERIVED  # no USER of its own: the base image's holds
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_the_download_cache_of_pip_stays_out_of_the_layers(name: str) -> None:
+    for line in _instructions(name):
+        if "pip install" in line:
+            assert "--mount=type=cache,target=/root/.cache/pip" in line
+
+
+@pytest.mark.parametrize("name", ["base", "capture", "jupyter"])
+def test_torch_is_in_no_image(name: str) -> None:
+    wanted = (ROOT / f"requirements.{name}.txt").read_text()
+    assert not re.search(r"^(torch|ultralytics)", wanted, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("requirements.*.txt")), ids=lambda path: path.name)
+def test_requirements_of_images_are_pinned(path: Path) -> None:
+    if path.name == "requirements.dev.txt":
+        pytest.skip("in no image")
+    wanted = [line for line in path.read_text().splitlines() if line and not line.startswith(("#", "-r"))]
+    assert wanted
+    assert not [line for line in wanted if "==" not in line]
+
+
+def test_the_build_context_lets_in_only_what_is_named() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert next(line for line in lines if line and not line.startswith("#")) == "*"
+    assert not [line for line in lines if line.startswith("!") and re.search(r"\.env|video$|\.git$", line)]

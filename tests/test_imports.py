@@ -1,0 +1,71 @@
+"""The import rules of the design, read from the source itself."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("shared_utils", "vcam_worker", "video_worker", "camera_emulator")
+
+HEAVY = {"cv2", "av", "numpy", "torch", "openvino", "onnxruntime", "ultralytics"}
+FORBIDDEN = {
+    # what both workers and the notebooks share stays light
+    "shared_utils": HEAVY | {"vcam_worker", "video_worker", "camera_emulator"},
+    # the workers know of each other by the queue alone
+    "vcam_worker": {"video_worker", "camera_emulator", "torch", "openvino", "onnxruntime", "ultralytics", "pandas"},
+    "video_worker": {"vcam_worker", "camera_emulator", "torch", "pandas"},
+    "camera_emulator": {"vcam_worker", "video_worker", "torch", "pandas"},
+}
+PANDAS_ONLY_IN = "shared_utils/results.py"
+ADAPTERS = {
+    # one foreign library each: whoever replaces it finds it in these files
+    ("vcam_worker", "av"): {"source.py", "decoder.py", "recorder.py"},
+    ("vcam_worker", "rq"): {"outbox.py"},
+    ("vcam_worker", "redis"): {"outbox.py"},
+    ("shared_utils", "rq"): {"jobs.py"},
+    ("shared_utils", "redis"): {"jobs.py"},
+}
+
+
+def _files() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+    return {name.split(".")[0] for name in found}
+
+
+@pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_follow_the_design(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    imports = _imports(path)
+    allowed_here = {"torch", "ultralytics"} if path.name in {"train.py", "export.py"} else set()
+    assert not imports & (FORBIDDEN[package] - allowed_here)
+    if str(path.relative_to(ROOT)) != PANDAS_ONLY_IN:
+        assert "pandas" not in imports
+    for (owner, library), files in ADAPTERS.items():
+        if package == owner and library in imports:
+            assert path.name in files, f"{library} belongs into {', '.join(sorted(files))}"
+
+
+def test_every_package_is_looked_at() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in _files()} == set(PACKAGES)
+
+
+def test_nothing_reads_the_environment_at_import() -> None:
+    for path in _files():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr):
+                text = ast.unparse(node)
+                assert "environ" not in text, f"{path}: {text}"
+                assert "getenv" not in text, f"{path}: {text}"
