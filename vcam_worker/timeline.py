@@ -13,9 +13,9 @@ TOLERANCE = 2.0
 """Seconds that a camera's clock may run ahead of the arrivals, or behind them after a burst has drained.
 
 More than any network jitter, less than anybody would overlook in a clip."""
-DRIFT_RATE = 0.002
+DRIFT_RATE = 0.0001
 """Share of the difference that is forgiven each packet: follows a crystal's drift (about 100 parts in a million),
-too slow to follow jitter."""
+too slow to follow jitter, or to make a clock right that runs at a wrong speed."""
 BURST_SECONDS = 15.0
 """Seconds of stream that may come at once after connecting: what was buffered while the stream was probed, or a
 server's kept GOP. Forgiven once; a clock that goes on running ahead is wrong."""
@@ -35,9 +35,10 @@ class Timeline:
         self._live = live
         self._step = nominal_step
         self._last_dts: float | None = None
-        self._last_time: float | None = None
-        self._burst_left = BURST_SECONDS
+        self._last: float | None = None
+        self._offset = 0.0  # stream time minus camera time, as long as the camera's clock is believed
         self._origin = 0.0  # arrival time that belongs to stream time 0
+        self._burst_left = BURST_SECONDS
 
     @property
     def step(self) -> float:
@@ -51,43 +52,44 @@ class Timeline:
             dts: by the camera's clock, seconds, or None.
             arrived: seconds of the monotonic clock.
         """
-        if self._last_time is None:
+        if self._last is None:
             self._origin = arrived
             time = 0.0
+            self._offset = -(dts or 0.0)
         elif self._live:
-            time = self._live_time(self._last_time, dts, arrived)
+            time = self._live_time(self._last, dts, arrived)
         else:
-            time = self._last_time + self._camera_step(dts)
+            time = self._file_time(self._last, dts)
+        if self._last is not None and MIN_STEP < time - self._last < TOLERANCE:
+            # a gap (loss, a rate that varies) is real time, but no measure of the usual step
+            self._step = time - self._last
         self._last_dts = dts
-        self._last_time = time
+        self._last = time
         return time
 
-    def _camera_step(self, dts: float | None) -> float:
-        if dts is None or self._last_dts is None:
-            return self._step
-        step = dts - self._last_dts
-        if step < MIN_STEP:  # repeated or set back
-            return self._step
-        # a gap (loss, a rate that varies) is real time, but no measure of the usual step
-        if step < TOLERANCE:
-            self._step = step
-        return step
+    def _set_back(self, dts: float) -> bool:
+        return self._last_dts is not None and dts < self._last_dts
+
+    def _file_time(self, last: float, dts: float | None) -> float:
+        if dts is None:
+            return last + self._step
+        if self._last_dts is None or self._set_back(dts):
+            self._offset = last + self._step - dts
+        return max(dts + self._offset, last + MIN_STEP)
 
     def _live_time(self, last: float, dts: float | None, arrived: float) -> float:
         by_arrival = arrived - self._origin
-        if dts is None or self._last_dts is None:
-            time = max(by_arrival, last + MIN_STEP)
-            self._step = min(max(time - last, MIN_STEP), TOLERANCE)
-            return time
-        step = self._camera_step(dts)
-        stepped_back = dts - self._last_dts < MIN_STEP
-        time = last + step
+        if dts is None:
+            return max(by_arrival, last + MIN_STEP)
+        time = dts + self._offset
         lead = time - by_arrival
-        if 0 < lead <= self._burst_left and step < TOLERANCE:
+        is_step = self._last_dts is not None and 0 <= dts - self._last_dts < TOLERANCE
+        if 0 < lead <= self._burst_left and is_step:
             self._origin -= lead
             self._burst_left -= lead
-            return time
-        if lead > TOLERANCE or lead < -STALE_AFTER or (stepped_back and lead < 0):
-            return max(by_arrival, last + MIN_STEP)
-        self._origin -= lead * DRIFT_RATE
-        return time
+        elif self._last_dts is None or self._set_back(dts) or lead > TOLERANCE or lead < -STALE_AFTER:
+            time = max(by_arrival, last + MIN_STEP)
+            self._offset = time - dts
+        else:
+            self._origin -= lead * DRIFT_RATE
+        return max(time, last + MIN_STEP)

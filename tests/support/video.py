@@ -22,7 +22,7 @@ def noise_background(width: int, height: int, seed: int = 1) -> Picture:
 
 
 def moving_box(
-    width: int = 640, height: int = 360, start_s: float = 4.0, end_s: float = 7.0, side: int = 60
+    width: int = 640, height: int = 360, start_s: float = 4.0, end_s: float = 5.5, side: int = 60
 ) -> Callable[[float], Picture]:
     """Return a function of time that draws a bright square crossing from left to right in `start_s..end_s`."""
     background = noise_background(width, height)

@@ -1,0 +1,100 @@
+"""Motion against what cameras do: noise, light, and things that really move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from vcam_worker.motion import Luma, MotionDetector
+
+HEIGHT, WIDTH, FPS = 180, 320, 5
+Draw = Callable[[float], np.ndarray]
+
+
+def background(seed: int = 3) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.kron(rng.integers(50, 160, (18, 32)), np.ones((10, 10)))
+
+
+def judge(draw: Draw, seconds: float, noise: float = 3.0, min_area: float = 0.005) -> list[float]:
+    """Return the times at which motion was seen."""
+    rng = np.random.default_rng(11)
+    detector = MotionDetector(min_area, FPS)
+    seen = []
+    for i in range(round(seconds * FPS)):
+        picture = draw(i / FPS) + rng.normal(0, noise, (HEIGHT, WIDTH))
+        luma: Luma = np.clip(picture, 0, 255).astype(np.uint8)
+        if detector.look(luma, i / FPS).moving:
+            seen.append(i / FPS)
+    return seen
+
+
+def with_square(still: np.ndarray, time: float, start: float, speed: float, side: int = 24) -> np.ndarray:
+    """Draw a square of 1 % of the picture that comes in from the left at `start`, `speed` widths a second."""
+    picture = still.copy()
+    x = int((time - start) * speed * WIDTH) - side
+    if time >= start and -side < x < WIDTH:
+        picture[80 : 80 + side, max(0, x) : x + side] += 60
+    return picture
+
+
+def test_sensor_noise_is_no_motion() -> None:
+    still = background()
+    assert judge(lambda _: still, 120, noise=5) == []
+
+
+def test_rain_like_specks_are_no_motion() -> None:
+    still = background()
+    rng = np.random.default_rng(5)
+
+    def draw(_: float) -> np.ndarray:
+        picture = still.copy()
+        for _ in range(40):
+            y, x = rng.integers(0, HEIGHT - 4), rng.integers(0, WIDTH - 1)
+            picture[y : y + 4, x] += 80
+        return picture
+
+    assert judge(draw, 60) == []
+
+
+@pytest.mark.parametrize("speed", [0.05, 0.2, 0.7])
+def test_a_person_sized_object_is_seen_within_half_a_second(speed: float) -> None:
+    still = background()
+    seen = judge(lambda t: with_square(still, t, 20.0, speed), 20 + 1 / speed)
+    whole = 20.0 + 24 / (speed * WIDTH)  # all of it is in the picture
+    assert seen
+    assert seen[0] >= 20.0
+    assert len([t for t in seen if t <= whole + 0.5]) >= 2
+
+
+def test_a_light_switched_on_and_off_is_no_motion() -> None:
+    still = background()
+    assert judge(lambda t: still * (1.6 if 20 <= t < 40 else 1.0), 60) == []
+
+
+def test_what_moves_right_after_the_light_is_seen_within_two_seconds() -> None:
+    still = background()
+    seen = judge(lambda t: with_square(still * (1.6 if t >= 20 else 1.0), t, 20.4, 0.3), 26)
+    assert seen
+    assert seen[0] <= 22.4
+
+
+def test_a_new_picture_size_starts_anew() -> None:
+    detector = MotionDetector(0.005, FPS)
+    detector.look(np.zeros((180, 320), np.uint8), 0.0)
+    motion = detector.look(np.full((180, 240), 200, np.uint8), 10.0)
+    assert not motion.moving
+
+
+def test_the_share_is_that_of_the_picture() -> None:
+    still = background()
+    detector = MotionDetector(0.005, FPS)
+    for i in range(100):
+        detector.look(still.astype(np.uint8), i / FPS)
+    picture = still.copy()
+    picture[50:100, 100:200] += 80  # 5000 of 57600 pixels
+    motion = detector.look(picture.astype(np.uint8), 20.0)
+    assert motion.moving
+    assert motion.share == pytest.approx(5000 / 57600, rel=0.1)

@@ -1,0 +1,185 @@
+"""The outbox: each clip is queued exactly once, whoever dies in between."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from shared_utils.errors import QueueUnavailable
+from shared_utils.jobs import clip_queue
+from shared_utils.log import camera_logger
+from tests.support.redis_server import RedisServer
+from tests.support.video import moving_box, packet_times, write_video
+from vcam_worker.outbox import Outbox, QueueSender, redis_enqueue
+
+START = datetime(2026, 2, 23, 14, 48, 19, 250000).astimezone()
+
+
+def box(video_dir: Path, enqueue: Callable[[str], bool], camera: str = "cam1") -> Outbox:
+    return Outbox(video_dir, camera, camera_logger("test", camera), enqueue)
+
+
+def record(outbox: Outbox, started_at: datetime = START, content: bytes = b"clip") -> Path:
+    path = outbox.work_path(started_at)
+    path.write_bytes(content)
+    return path
+
+
+def queued(server: RedisServer) -> list[str]:
+    queue = clip_queue(server.settings, server.connection())
+    return [job.kwargs["filename"] for job in queue.jobs]
+
+
+class Crash(Exception):
+    """Stands for a power cut at that step."""
+
+
+def crash(_: str) -> bool:
+    raise Crash
+
+
+def test_a_clip_is_published_and_queued(tmp_path: Path, redis_server: RedisServer) -> None:
+    outbox = box(tmp_path, redis_enqueue(redis_server.settings))
+    name = outbox.publish(record(outbox), START)
+    assert name == "20260223-144819-cam1.mp4"
+    assert (tmp_path / name).read_bytes() == b"clip"
+    assert outbox.waiting() == [name]
+    assert outbox.send()
+    assert outbox.waiting() == []
+    [job] = clip_queue(redis_server.settings, redis_server.connection()).jobs
+    assert job.id == "clip-20260223-144819-cam1"
+    assert job.func_name == "video_worker.jobs.process_clip"
+    assert job.kwargs == {"filename": name, "options": {}}
+    assert json.loads(json.dumps(job.kwargs))
+
+
+def test_a_crash_before_the_rename(tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox = box(tmp_path, redis_enqueue(redis_server.settings))
+    work = record(outbox)
+    monkeypatch.setattr(outbox, "_place", lambda *_: crash(""))
+    with pytest.raises(Crash):
+        outbox.publish(work, START)
+    after = box(tmp_path, redis_enqueue(redis_server.settings))
+    after.recover()
+    assert after.send()
+    assert queued(redis_server) == ["20260223-144819-cam1.mp4"]
+    assert [path.name for path in tmp_path.glob("*.mp4")] == ["20260223-144819-cam1.mp4"]
+
+
+def test_a_crash_before_the_job(tmp_path: Path, redis_server: RedisServer) -> None:
+    outbox = box(tmp_path, crash)
+    outbox.publish(record(outbox), START)
+    with pytest.raises(Crash):
+        outbox.send()
+    after = box(tmp_path, redis_enqueue(redis_server.settings))
+    after.recover()
+    assert after.send()
+    assert queued(redis_server) == ["20260223-144819-cam1.mp4"]
+
+
+def test_a_crash_between_the_job_and_the_end_of_its_note(tmp_path: Path, redis_server: RedisServer) -> None:
+    enqueue = redis_enqueue(redis_server.settings)
+
+    def enqueue_and_die(name: str) -> bool:
+        enqueue(name)
+        raise Crash
+
+    outbox = box(tmp_path, enqueue_and_die)
+    outbox.publish(record(outbox), START)
+    with pytest.raises(Crash):
+        outbox.send()
+    after = box(tmp_path, enqueue)
+    after.recover()
+    assert after.send()
+    assert queued(redis_server) == ["20260223-144819-cam1.mp4"]
+
+
+def test_with_redis_away_clips_wait_and_are_queued_in_order(
+    tmp_path: Path, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = box(tmp_path, redis_enqueue(redis_server.settings))
+    redis_server.stop()
+    names = []
+    with caplog.at_level(logging.INFO):
+        for i in range(3):
+            started_at = START + timedelta(seconds=40 * i)
+            names.append(outbox.publish(record(outbox, started_at), started_at))
+            assert not outbox.send()
+        redis_server.start()
+        assert outbox.send()
+    assert queued(redis_server) == names
+    away = [record.getMessage() for record in caplog.records if "not available" in record.getMessage()]
+    back = [record.getMessage() for record in caplog.records if "Redis is back" in record.getMessage()]
+    assert len(away) == 1
+    assert len(back) == 1
+    assert redis_server.password not in caplog.text
+
+
+def test_the_sender_goes_on_by_itself_when_redis_is_back(tmp_path: Path, redis_server: RedisServer) -> None:
+    redis_server.stop()
+    outbox = box(tmp_path, redis_enqueue(redis_server.settings))
+    sender = QueueSender(outbox)
+    sender.start()
+    name = outbox.publish(record(outbox), START)
+    sender.wake()
+    redis_server.start()
+    sender.stop(10)
+    assert queued(redis_server) == [name]
+
+
+def test_the_same_second_twice_overwrites_nothing(tmp_path: Path) -> None:
+    outbox = box(tmp_path, lambda _: True)
+    first = outbox.publish(record(outbox, content=b"one"), START)
+    second = outbox.publish(record(outbox, content=b"two"), START)
+    assert (first, second) == ("20260223-144819-cam1.mp4", "20260223-144820-cam1.mp4")
+    assert (tmp_path / first).read_bytes() == b"one"
+
+
+def test_other_cameras_are_left_alone(tmp_path: Path) -> None:
+    sent: list[str] = []
+
+    def enqueue(name: str) -> bool:
+        sent.append(name)
+        return True
+
+    def away(_: str) -> bool:
+        raise QueueUnavailable("away")
+
+    other = box(tmp_path, away, "front-door")
+    other.publish(record(other), START)
+    ours = box(tmp_path, enqueue, "door")
+    ours.recover()
+    assert ours.send()
+    assert sent == []
+    assert other.waiting() == ["20260223-144819-front-door.mp4"]
+
+
+def test_a_file_left_in_work_is_recovered_queued_and_said(
+    tmp_path: Path, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = box(tmp_path, redis_enqueue(redis_server.settings))
+    source = write_video(tmp_path / "in.mp4", moving_box(), seconds=4)
+    outbox.work_path(START).write_bytes(source.read_bytes())
+    with caplog.at_level(logging.WARNING):
+        outbox.recover()
+    assert outbox.send()
+    assert queued(redis_server) == ["20260223-144819-cam1.mp4"]
+    assert len(packet_times(tmp_path / "20260223-144819-cam1.mp4")) == 40
+    assert "recovered" in caplog.text
+    assert list((tmp_path / ".recording").iterdir()) == []
+
+
+def test_an_unreadable_remainder_is_kept_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    outbox = box(tmp_path, lambda _: True)
+    record(outbox, content=b"\0" * 100)
+    with caplog.at_level(logging.WARNING):
+        outbox.recover()
+        outbox.recover()
+    assert list(tmp_path.glob("*.mp4")) == []
+    assert [path.suffix for path in (tmp_path / ".recording").iterdir()] == [".unreadable"]
+    assert len(caplog.records) == 1
