@@ -1,0 +1,96 @@
+"""Programs under test as real processes, whose output can be waited for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WAIT_SECONDS = 30.0
+INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
+
+
+class Program:
+    """A started program; stdout and stderr are gathered line by line."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        clean = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**clean, "PYTHONUNBUFFERED": "1", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as output:
+            self.lines.extend(line.rstrip() for line in iter(output.readline, ""))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, pattern: str, seconds: float = WAIT_SECONDS, count: int = 1) -> re.Match[str]:
+        """Wait until `count` lines match `pattern`; return the last one's match."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = [match for line in list(self.lines) if (match := re.search(pattern, line))]
+            if len(found) >= count:
+                return found[count - 1]
+            if time.monotonic() > deadline or (self.process.poll() is not None and not self._reader.is_alive()):
+                raise AssertionError(f"no line matches {pattern!r} ({count} times) in:\n{self.text}")
+            time.sleep(0.02)
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = WAIT_SECONDS) -> int:
+        """Send a signal, wait for the end, return the exit code."""
+        self.process.send_signal(number)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = WAIT_SECONDS) -> int:
+        code = self.process.wait(seconds)
+        self._reader.join(seconds)
+        return code
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._reader.join(WAIT_SECONDS)
+
+
+class Programs:
+    """Starts programs, and ends all of them."""
+
+    def __init__(self) -> None:
+        self._started: list[Program] = []
+
+    def start(self, *command: str, env: Mapping[str, str] | None = None) -> Program:
+        program = Program(command, env)
+        self._started.append(program)
+        return program
+
+    def python(self, *arguments: str, env: Mapping[str, str] | None = None) -> Program:
+        """Start this environment's Python with `arguments`, such as ``-m vcam_worker``."""
+        return self.start(sys.executable, *arguments, env=env)
+
+    def end(self) -> None:
+        for program in reversed(self._started):
+            program.end()

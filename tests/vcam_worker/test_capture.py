@@ -1,0 +1,347 @@
+"""Capture as users run it: a process of its own, against real cameras on real sockets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import av
+import psutil
+import pytest
+
+from shared_utils.clips import list_clips
+from shared_utils.jobs import clip_queue
+from tests.support.programs import ROOT, Program, Programs
+from tests.support.redis_server import RedisServer, free_port
+from tests.support.video import moving_box, packet_times, write_video
+
+PASSWORD = "p@ss:w/ör d1"
+GST_PYTHON = "/usr/bin/python3"
+
+
+@pytest.fixture
+def video_dir(tmp_path: Path) -> Path:
+    return tmp_path / "video"
+
+
+@pytest.fixture
+def env(redis_server: RedisServer, video_dir: Path) -> dict[str, str]:
+    """The settings of a capture that makes short clips."""
+    return {
+        **redis_server.env,
+        "VIDEO_DIR": str(video_dir),
+        "CLIP_SECONDS": "4",
+        "PRE_ROLL_SECONDS": "1",
+        "HTTP_PORT": str(free_port()),
+    }
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    """8 s in which something crosses, for a camera that shows it again and again."""
+    return write_video(tmp_path / "footage.mp4", moving_box(start_s=4, end_s=4.9), seconds=8, gop=10)
+
+
+def emulator(programs: Programs, footage: Path, url: str) -> Program:
+    camera = programs.python("-m", "camera_emulator", "--source", str(footage), "--url", url)
+    camera.wait_for("ready")
+    return camera
+
+
+def capture(programs: Programs, env: dict[str, str], url: str, **more: str) -> Program:
+    return programs.python("-m", "vcam_worker", env={**env, "RTSP_URL": url, **more})
+
+
+def gst_server(programs: Programs, footage: Path, *options: str) -> int:
+    """Start GStreamer's RTSP server; return its port."""
+    try:
+        subprocess.run([GST_PYTHON, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        message = "GStreamer's RTSP server is not installed (gir1.2-gst-rtsp-server-1.0, python3-gi)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    launch = f"filesrc location={footage} ! qtdemux ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96"
+    server = programs.start(GST_PYTHON, str(ROOT / "tests/support/gst_rtsp_server.py"), "--launch", launch, *options)
+    return int(server.wait_for(r"ready (\d+)")[1])
+
+
+def assert_playable(clip: Path) -> None:
+    with av.open(str(clip)) as container:
+        frames = [frame.key_frame for frame in container.decode(video=0)]
+    assert frames[0]
+    assert len(frames) >= 1
+
+
+def job_names(server: RedisServer) -> list[str]:
+    return [job.kwargs["filename"] for job in clip_queue(server.settings, server.connection()).jobs]
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_camera_ends_in_clips_and_jobs(
+    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path, redis_server: RedisServer, scheme: str
+) -> None:
+    path = "stream" if scheme == "rtsp" else "video"
+    url = f"{scheme}://127.0.0.1:{free_port()}/{path}"
+    emulator(programs, footage, url)
+    program = capture(programs, env, url)
+    program.wait_for(r"cam1 +connected to .*(h264|mjpeg) 640×360")
+    program.wait_for(r"motion seen")
+    name = program.wait_for(r"clip saved: (\S+)")[1]
+    program.wait_for(rf"job queued: {name}")
+    assert program.stop() == 0
+    assert name in job_names(redis_server)
+    for clip in list_clips(video_dir):
+        assert_playable(clip)
+    times = packet_times(video_dir / name)
+    assert times[0] == 0
+    assert times[-1] == pytest.approx(4, abs=1.1)
+    assert list((video_dir / ".recording").iterdir()) == []
+    assert list((video_dir / ".outbox").iterdir()) == []
+
+
+def test_a_stop_publishes_and_queues_the_open_clip(
+    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path, redis_server: RedisServer
+) -> None:
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, url)
+    program = capture(programs, env, url, CLIP_SECONDS="60")
+    program.wait_for("motion seen")
+    began = time.monotonic()
+    assert program.stop() == 0
+    assert time.monotonic() - began < 10
+    [clip] = list_clips(video_dir)
+    assert_playable(clip)
+    assert job_names(redis_server) == [clip.name]
+
+
+def test_kill_in_mid_clip_loses_nothing_that_the_next_start_can_save(
+    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path, redis_server: RedisServer
+) -> None:
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, url)
+    program = capture(programs, env, url, CLIP_SECONDS="60")
+    program.wait_for("motion seen")
+    time.sleep(2.5)  # let more than a GOP of the clip be received
+    program.end()
+    assert list_clips(video_dir) == []
+    again = capture(programs, env, url)
+    name = again.wait_for(r"clip recovered that the last run left open: (\S+)")[1]
+    again.wait_for(f"job queued: {name}")
+    assert_playable(video_dir / name)
+    assert packet_times(video_dir / name)[-1] > 2
+    assert again.stop() == 0
+    assert job_names(redis_server).count(name) == 1
+
+
+def test_a_camera_process_that_dies_is_started_again(programs: Programs, footage: Path, env: dict[str, str]) -> None:
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, url)
+    program = capture(programs, env, url)
+    program.wait_for("connected")
+    [child] = [one for one in psutil.Process(program.process.pid).children() if "spawn_main" in " ".join(one.cmdline())]
+    child.kill()
+    program.wait_for("camera's process ended .signal SIGKILL.")
+    program.wait_for("connected", count=2)
+    assert program.stop() == 0
+
+
+def test_no_process_is_left_when_the_supervisor_is_killed(
+    programs: Programs, footage: Path, env: dict[str, str]
+) -> None:
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, url)
+    program = capture(programs, env, url)
+    program.wait_for("connected")
+    children = psutil.Process(program.process.pid).children(recursive=True)
+    program.process.kill()
+    gone, alive = psutil.wait_procs(children, timeout=10)
+    assert gone
+    assert alive == []
+
+
+def test_an_unreachable_camera_is_said_once_and_retried_until_it_is_back(
+    programs: Programs, footage: Path, env: dict[str, str]
+) -> None:
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    program = capture(programs, env, url, LOGLEVEL="DEBUG")
+    program.wait_for("no picture: 127.0.0.1:.* refuses the connection.*RTSP_URL")
+    program.wait_for("still no picture")
+    emulator(programs, footage, url)
+    program.wait_for("picture is back after")
+    assert program.stop() == 0
+    assert sum(" no picture" in line and "WARNING" in line for line in program.lines) == 1
+    assert sum("is back" in line for line in program.lines) == 1
+
+
+def test_a_camera_that_reboots_is_picked_up_again(programs: Programs, footage: Path, env: dict[str, str]) -> None:
+    url = f"http://127.0.0.1:{free_port()}/video"
+    camera = emulator(programs, footage, url)
+    program = capture(programs, env, url)
+    program.wait_for("connected")
+    camera.end()
+    program.wait_for("no picture")
+    emulator(programs, footage, url)
+    program.wait_for("picture is back after")
+    program.wait_for("clip saved")
+    assert program.stop() == 0
+
+
+def test_tcp_and_a_password_that_shows_nowhere(
+    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
+) -> None:
+    port = gst_server(programs, footage, "--transport", "tcp", "--user", "cam", "--password", PASSWORD)
+    url = f"rtsp://cam:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/test"
+    program = capture(programs, env, url, LOGLEVEL="DEBUG")
+    program.wait_for(r"connected to rtsp://\*\*\*@127.0.0.1.*tcp")
+    program.wait_for("clip saved")
+    processes = [psutil.Process(program.process.pid), *psutil.Process(program.process.pid).children(recursive=True)]
+    shown = program.text + " ".join(" ".join(one.cmdline()) for one in processes)
+    program.stop()
+    shown += program.text + " ".join(str(path) for path in video_dir.rglob("*"))
+    for secret in (PASSWORD, quote(PASSWORD, safe=""), quote(PASSWORD), env["RDS_PSW"]):
+        assert secret not in shown
+
+
+def test_a_wrong_camera_password_is_said_as_such(programs: Programs, footage: Path, env: dict[str, str]) -> None:
+    port = gst_server(programs, footage, "--user", "cam", "--password", PASSWORD)
+    program = capture(programs, env, f"rtsp://cam:wrong-guess@127.0.0.1:{port}/test")
+    program.wait_for("no picture: wrong user name or password for .*check RTSP_URL")
+    assert program.stop() == 0
+    assert "wrong-guess" not in program.text
+
+
+def test_udp_from_another_server(programs: Programs, footage: Path, env: dict[str, str]) -> None:
+    port = gst_server(programs, footage, "--transport", "udp")
+    program = capture(programs, env, f"rtsp://127.0.0.1:{port}/test")
+    program.wait_for("connected.*udp")
+    program.wait_for("clip saved")
+    assert program.stop() == 0
+
+
+def test_without_redis_recording_goes_on(
+    programs: Programs, footage: Path, env: dict[str, str], redis_server: RedisServer, video_dir: Path
+) -> None:
+    redis_server.stop()
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, url)
+    program = capture(programs, env, url)
+    program.wait_for("not available.*recording goes on")
+    name = program.wait_for(r"clip saved: (\S+)")[1]
+    redis_server.start()
+    program.wait_for(f"job queued: {name}")
+    assert program.stop() == 0
+    assert job_names(redis_server)[0] == name
+
+
+def test_a_file_is_recorded_once_at_its_own_pace(
+    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
+) -> None:
+    began = time.monotonic()
+    program = capture(programs, env, str(footage))
+    assert program.wait() == 0
+    assert time.monotonic() - began > 7
+    [clip] = list_clips(video_dir)
+    assert_playable(clip)
+
+
+def test_two_cameras_by_a_file(programs: Programs, footage: Path, env: dict[str, str], tmp_path: Path) -> None:
+    urls = [f"http://127.0.0.1:{free_port()}/video" for _ in range(2)]
+    for url in urls:
+        emulator(programs, footage, url)
+    cameras = tmp_path / "cameras.toml"
+    cameras.write_text(
+        f'[door]\nurl = "{urls[0]}"\n[yard]\nurl = "{urls[1]}"\nmotion_fps = 4\n'
+        f'[off]\nurl = "{urls[0]}"\nenabled = false\n'
+    )
+    program = programs.python("-m", "vcam_worker", env={**env, "CAMERAS_FILE": str(cameras)})
+    program.wait_for("capture starts: door, yard;")
+    program.wait_for(r"clip saved: \S+-door.mp4")
+    program.wait_for(r"clip saved: \S+-yard.mp4")
+    assert program.stop() == 0
+
+
+def test_a_second_signal_stops_at_once(programs: Programs, env: dict[str, str]) -> None:
+    with socket.socket() as silent:  # accepts, and says nothing
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        program = capture(programs, env, f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x")
+        program.wait_for("capture starts")
+        program.process.send_signal(signal.SIGTERM)
+        program.process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        program.wait()
+        assert time.monotonic() - began < 3
+
+
+WRONG = {
+    "no address": ({"RTSP_URL": ""}, "RTSP_URL is not set"),
+    "a scheme we do not know": ({"RTSP_URL": "ftp://camera/x"}, "RTSP_URL begins with ftp"),
+    "no such file": ({"RTSP_URL": "/nowhere/film.mp4"}, "RTSP_URL is '/nowhere/film.mp4', neither"),
+    "a password that breaks the address": ({"RTSP_URL": "rtsp://u:a/geheim@h/1"}, "RTSP_URL has no usable host"),
+    "a name with a slash": ({"CAMERA_NAME": "../x"}, "CAMERA_NAME is '../x'"),
+    "words for a number": ({"CLIP_SECONDS": "half a minute"}, "CLIP_SECONDS is 'half a minute'"),
+    "nan": ({"MOTION_FPS": "nan"}, "MOTION_FPS is 'nan'"),
+    "a pre-roll beyond the clip": ({"PRE_ROLL_SECONDS": "20", "CLIP_SECONDS": "10"}, "PRE_ROLL_SECONDS is 20"),
+    "a port out of range": ({"RDS_PORT": "70000"}, "RDS_PORT is '70000'"),
+    "a wrong Redis password": ({"RDS_PSW": "not-the-secret"}, "RDS_PSW is not accepted"),
+    "no Redis password": ({"RDS_PSW": ""}, "RDS_PSW"),
+    "a folder that can not be": ({"VIDEO_DIR": "/proc/nowhere"}, "VIDEO_DIR is '/proc/nowhere'"),
+    "a transport we do not know": ({"RTSP_TRANSPORT": "pigeon"}, "RTSP_TRANSPORT is 'pigeon'"),
+    "a level we do not know": ({"LOGLEVEL": "LOUD"}, "LOGLEVEL is 'LOUD'"),
+    "no such cameras file": ({"CAMERAS_FILE": "/nowhere.toml"}, "CAMERAS_FILE '/nowhere.toml' can not be read"),
+}
+
+
+@pytest.mark.parametrize(("changes", "message"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_settings_are_one_line_and_exit_2(
+    programs: Programs, env: dict[str, str], changes: dict[str, str], message: str
+) -> None:
+    program = programs.python("-m", "vcam_worker", env={**env, "RTSP_URL": "rtsp://127.0.0.1:9/x", **changes})
+    assert program.wait() == 2
+    [line] = program.lines
+    assert line.startswith(f"vcam_worker: {message}")
+    assert "geheim" not in line
+    assert "not-the-secret" not in line
+
+
+def test_quotes_around_values_are_stripped(programs: Programs, footage: Path, env: dict[str, str]) -> None:
+    program = capture(programs, env, f'"{footage}"', CAMERA_NAME="'yard'")
+    program.wait_for("yard +connected")
+    assert program.stop() == 0
+
+
+def test_json_lines_on_demand(programs: Programs, footage: Path, env: dict[str, str]) -> None:
+    program = capture(programs, env, str(footage), LOG_FORMAT="json")
+    program.wait_for(r'"camera": "cam1"')
+    assert program.stop() == 0
+    assert all(line.startswith("{") for line in program.lines)
+
+
+def test_a_file_that_is_no_video_is_said(programs: Programs, env: dict[str, str], tmp_path: Path) -> None:
+    text = tmp_path / "notes.mp4"
+    text.write_text("no video\n" * 100)
+    program = capture(programs, env, str(text))
+    program.wait_for("no picture: RTSP_URL: .*notes.mp4 can not be opened as video")
+    assert program.stop() == 0
+
+
+def test_replay_prints_a_line_a_clip(programs: Programs, footage: Path) -> None:
+    program = programs.python(
+        "-m", "vcam_worker", "replay", str(footage), env={"CLIP_SECONDS": "4", "PRE_ROLL_SECONDS": "1"}
+    )
+    assert program.wait() == 0
+    [line] = program.lines
+    assert '"filename": "footage.mp4"' in line
+    assert '"trigger_s": 4.' in line
+
+
+def test_replay_of_no_file(programs: Programs) -> None:
+    program = programs.python("-m", "vcam_worker", "replay", "/nowhere.mp4")
+    assert program.wait() == 2
+    assert program.lines == ["vcam_worker: replay: no such file: /nowhere.mp4"]
