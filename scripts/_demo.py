@@ -241,11 +241,12 @@ class Demo:
 def _table(records: Sequence[dict[str, Any]]) -> None:
     rows = [("clip", "detected", "best", "seen (s)", "analysed in")]
     for record in records:
-        objects = record.get("objects") or []
+        detected = record.get("detected") or []
+        objects = [one for one in record.get("objects") or [] if one["label"] in detected]
         rows.append(
             (
                 str(record["filename"]),
-                ", ".join(record.get("detected") or []) or record.get("error") or "nothing",
+                ", ".join(detected) or record.get("error") or "nothing",
                 ", ".join(f"{one['max_conf']:.2f}" for one in objects),
                 ", ".join(f"{one['first_s']:.1f} to {one['last_s']:.1f}" for one in objects),
                 f"{record['timing']['total_s']:.1f} s" if "timing" in record else "",

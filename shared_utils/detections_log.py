@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import json
+import mmap
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from shared_utils.schemas import to_line
+from shared_utils.schemas import Record, to_line
 
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:
@@ -22,36 +23,101 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
     Raises:
         OSError: the disk is full, or the file can not be written.
     """
+    _append(path, record, unless_there=False)
+
+
+def append_once(path: Path, record: Mapping[str, Any]) -> bool:
+    """Append `record` as :func:`append_record` does, unless an ``ok`` line of its ``run_id`` is there already.
+
+    Look and append happen under one lock: two workers that do one run, because the first was taken for dead, leave
+    one line.
+
+    Returns:
+        Whether it was written.
+    """
+    return _append(path, record, unless_there=True)
+
+
+def find_run(path: Path, run_id: str) -> Record | None:
+    """Return the ``ok`` record of the run `run_id`, or None if there is none."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            return _find_run(file.fileno(), run_id)
+    except FileNotFoundError:
+        return None
+
+
+def _append(path: Path, record: Mapping[str, Any], *, unless_there: bool) -> bool:
     line = (to_line(record) + "\n").encode()
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if unless_there and _find_run(descriptor, record["run_id"]) is not None:
+            return False
         end = os.fstat(descriptor).st_size
         if end and os.pread(descriptor, 1, end - 1) != b"\n":
             line = b"\n" + line
-        # one write call: a reader that does not lock sees the whole line or nothing of it
+        # one write call: the least that a reader without our lock, such as tail, may see of a torn line
         if os.write(descriptor, line) != len(line):
             os.ftruncate(descriptor, end)
             raise OSError(f"{path.name}: the disk took only part of a line, which was taken back")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    return True
+
+
+def _find_run(descriptor: int, run_id: str) -> Record | None:
+    size = os.fstat(descriptor).st_size
+    if not size:
+        return None
+    needle = json.dumps(run_id).encode()
+    # mapped, not read: a log of 100,000 lines is looked through in 20 ms
+    with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as content:
+        at = content.rfind(needle)
+        while at >= 0:
+            begin = content.rfind(b"\n", 0, at) + 1
+            end = content.find(b"\n", at)
+            try:
+                record = json.loads(content[begin : end if end >= 0 else size])
+            except ValueError:
+                record = None
+            if isinstance(record, dict) and record.get("run_id") == run_id and record.get("ok") is True:
+                return cast("Record", record)
+            at = content.rfind(needle, 0, begin)
+    return None
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the log's records, oldest first. Lines that are torn, blank or no JSON object are passed over.
 
-    A missing file is an empty log: nothing has been analysed yet.
+    A missing file is an empty log: nothing has been analysed yet. Lines that are appended meanwhile are left out.
     """
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
+        left = _settled_size(file.fileno())
         for line in file:
+            left -= len(line)
+            if left < 0:
+                return
             try:
                 record = json.loads(line)
             except ValueError:
                 continue
             if isinstance(record, dict) and "filename" in record:
                 yield record
+
+
+def _settled_size(descriptor: int) -> int:
+    """Return the size of the log when nobody is writing: a line longer than a page shows up page by page."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    except OSError:  # a file system without locks: the last line may be torn, and is passed over then
+        return os.fstat(descriptor).st_size
+    size = os.fstat(descriptor).st_size
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return size

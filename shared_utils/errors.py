@@ -8,6 +8,7 @@
     │   ├── SourceStalled          connected, but no packet came in time
     │   └── SourceEnded            the stream or file came to its end
     ├── ClipError                  a clip can not be analysed, and trying again will not help
+    ├── ClipMissing                the clip's file is not there, or not yet: a network mount may be late (retried)
     ├── ModelError                 a file is no detection model we can run
     ├── JobRefused                 a job that is not ours to run: other function, path out of video/, unknown option
     └── QueueUnavailable           Redis is away or refuses us (retried at run time)
@@ -52,6 +53,10 @@ class SourceEnded(SourceError):
 
 class ClipError(VcamError):
     """The clip itself is at fault (empty, corrupt, no video): a retry would give the same."""
+
+
+class ClipMissing(VcamError):
+    """The clip's file is not there. It may show up: network mounts lag behind the queue."""
 
 
 class ModelError(VcamError):

@@ -165,6 +165,9 @@ class Record(TypedDict):
     clip: NotRequired[ClipEntry]
     model: NotRequired[ModelEntry]
     timing: NotRequired[TimingEntry]
+    options: NotRequired[dict[str, Any]]
+    versions: NotRequired[dict[str, str]]
+    sampled_frames: NotRequired[int]
 
 
 def options_as_dict(options: Options) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""Cameras from the environment or from TOML; every slip is named with its table and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared_utils.cameras import MotionSettings, cameras_from_env
+from shared_utils.errors import SettingError
+
+URL = "rtsp://user:secret@10.0.0.2/1"
+
+
+def from_toml(tmp_path: Path, text: str, **env: str) -> list[str]:
+    path = tmp_path / "cameras.toml"
+    path.write_text(text)
+    return [camera.name for camera in cameras_from_env({"CAMERAS_FILE": str(path), **env})]
+
+
+def test_one_camera_by_the_environment() -> None:
+    [camera] = cameras_from_env({"RTSP_URL": URL, "MOTION_FPS": "4"})
+    assert (camera.name, camera.url, camera.transport) == ("cam1", URL, "auto")
+    assert camera.motion == MotionSettings(fps=4)
+    assert camera.shown == "rtsp://***@10.0.0.2/1"
+    assert "secret" not in repr(camera)
+
+
+def test_many_cameras_by_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.toml"
+    path.write_text(
+        f'[door]\nurl = "{URL}"\n'
+        f'[yard]\nurl = "{URL}"\ntransport = "udp"\nmotion_min_area = 0.02\n'
+        f'[old]\nurl = "{URL}"\nenabled = false\n'
+    )
+    door, yard = cameras_from_env({"CAMERAS_FILE": str(path), "MOTION_FPS": "3", "RTSP_URL": "rtsp://other/1"})
+    assert (door.name, door.motion.fps, door.transport) == ("door", 3, "auto")
+    assert (yard.name, yard.motion.min_area, yard.motion.fps, yard.transport) == ("yard", 0.02, 3, "udp")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[door]\n", r"\[door\] in cameras.toml: url is missing"),
+        ('[door]\nurl = "ftp://x/1"\n', r"url of \[door\] in cameras.toml begins with ftp"),
+        (f'[door]\nurl = "{URL}"\nmotion_fsp = 5\n', r"\[door\] in cameras.toml: unknown key 'motion_fsp'"),
+        (f'[door]\nurl = "{URL}"\nmotion_fps = "5"\n', r"\[door\] in cameras.toml: motion_fps .*wrong type"),
+        (f'[door]\nurl = "{URL}"\nmotion_fps = true\n', r"\[door\] in cameras.toml: motion_fps .*wrong type"),
+        (f'[door]\nurl = "{URL}"\nmotion_fps = 900\n', r"\[door\] in cameras.toml: MOTION_FPS is '900'"),
+        (f'["front door"]\nurl = "{URL}"\n', r"table \[front door\] in cameras.toml is 'front door'"),
+        (f'url = "{URL}"\n', r"'url' in cameras.toml stands outside a table"),
+        (f'[door]\nurl = "{URL}"\nenabled = false\n', "has no enabled camera"),
+        ("[door\n", "is not TOML"),
+        ("", "has no enabled camera"),
+    ],
+)
+def test_a_slip_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingError, match=message) as caught:
+        from_toml(tmp_path, text)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,58 @@
+"""The queue, with a real Redis."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from shared_utils.errors import QueueUnavailable, SettingError
+from shared_utils.jobs import clip_queue, connect, enqueue_new_clip, redis_errors, submit
+from tests.support.redis_server import RedisServer, free_port
+
+CLIP = "20260223-144819-cam1.mp4"
+
+
+def test_a_new_clip_is_queued_once(redis_server: RedisServer) -> None:
+    queue = clip_queue(redis_server.settings, redis_server.connection())
+    assert enqueue_new_clip(queue, CLIP)
+    assert not enqueue_new_clip(queue, CLIP)
+    assert queue.job_ids == ["clip-20260223-144819-cam1"]
+
+
+def test_a_further_run_has_an_id_of_its_own(redis_server: RedisServer) -> None:
+    queue = clip_queue(redis_server.settings, redis_server.connection())
+    enqueue_new_clip(queue, CLIP)
+    first, second = submit(queue, CLIP, {"conf": 0.3}), submit(queue, CLIP, {"conf": 0.3})
+    assert len({"clip-20260223-144819-cam1", first.id, second.id}) == 3
+    [_, job, _] = queue.jobs
+    assert job.kwargs == {"filename": CLIP, "options": {"conf": 0.3}}
+
+
+def test_what_is_in_redis_is_json_and_holds_no_password(redis_server: RedisServer) -> None:
+    connection = redis_server.connection()
+    queue = clip_queue(redis_server.settings, connection)
+    enqueue_new_clip(queue, CLIP)
+    [job] = queue.jobs
+    assert json.loads(job.data)[0] == "video_worker.jobs.process_clip"
+    stored = b" ".join(value for key in connection.keys("rq:job:*") for value in connection.hgetall(key).values())
+    assert redis_server.password.encode() not in stored + job.data
+
+
+@pytest.mark.parametrize(
+    ("password", "message"),
+    [("wrong", "RDS_PSW is not accepted"), (None, "RDS_PSW")],
+)
+def test_a_wrong_or_missing_password_is_a_setting(
+    redis_server: RedisServer, password: str | None, message: str
+) -> None:
+    settings = replace(redis_server.settings, password=password)
+    with pytest.raises(SettingError, match=message), redis_errors(settings):
+        connect(settings).ping()
+
+
+def test_an_absent_redis_is_unavailable(redis_server: RedisServer) -> None:
+    settings = replace(redis_server.settings, port=free_port())
+    with pytest.raises(QueueUnavailable, match="see RDS_HOST and RDS_PORT"), redis_errors(settings):
+        connect(settings).ping()
