@@ -190,7 +190,7 @@ class Demo:
         return part
 
     def _relay(self, part: Part, output: IO[str], quiet: bool) -> None:
-        with (self.folder / f"{part.name}.log").open("a", encoding="utf-8") as log:
+        with output, (self.folder / f"{part.name}.log").open("a", encoding="utf-8") as log:
             for raw in output:
                 line = raw.rstrip()
                 print(line, file=log, flush=True)
