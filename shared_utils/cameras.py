@@ -4,6 +4,7 @@
 
     [door]                       # the table's name is the camera's
     url = "rtsp://user:password@192.168.1.20:554/stream1"
+    detect_url = "rtsp://user:password@192.168.1.20:554/stream2"    # optional: a small stream to look for motion in
     transport = "tcp"            # optional: auto, tcp, udp
     enabled = true               # optional
     motion_fps = 5               # optional, as are motion_min_area and motion_decode
@@ -28,7 +29,7 @@ TRANSPORTS = ("auto", "tcp", "udp")
 NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 MOTION_DECODES = ("all", "keyframes")
 
-_URL_REMEDY = "give the camera's address, such as rtsp://user:password@192.168.1.20:554/stream1 (see README.md)"
+_URL_REMEDY = "give the camera's address, such as rtsp://192.168.1.20:554/stream1, with user and password (see README.md)"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Camera:
     Attributes:
         name: slug, used in file names, logs and metrics.
         url: the address, with its password: never logged; :attr:`shown` is for people.
+        detect_url: a sub-stream of the same camera to look for motion in; None looks at the main one.
         setting: where the address came from, for error messages: ``RTSP_URL`` or ``[door] url in cameras.toml``.
     """
 
@@ -70,6 +72,7 @@ class Camera:
     transport: str = "auto"
     motion: MotionSettings = field(default_factory=MotionSettings)
     setting: str = "RTSP_URL"
+    detect_url: str | None = field(default=None, repr=False)
 
     @property
     def shown(self) -> str:
@@ -135,6 +138,7 @@ def _check_url(url: str, where: str) -> None:
 
 _KEYS: dict[str, type | tuple[type, ...]] = {
     "url": str,
+    "detect_url": str,
     "transport": str,
     "enabled": bool,
     "motion_fps": (int, float),
@@ -174,7 +178,9 @@ def _camera_from_table(name: str, table: Any, motion: MotionSettings, transport:
         raise SettingError(f"{where}: url is missing: {_URL_REMEDY}")
     if not table.get("enabled", True):
         return None
-    _check_url(table["url"], f"url of {where}")
+    for key in ("url", "detect_url"):
+        if key in table:
+            _check_url(table[key], f"{key} of {where}")
     texts = {"RTSP_TRANSPORT": str(table.get("transport", transport))}
     for key in ("motion_fps", "motion_min_area", "motion_decode"):
         texts[key.upper()] = str(table.get(key, getattr(motion, key.removeprefix("motion_"))))
@@ -186,6 +192,7 @@ def _camera_from_table(name: str, table: Any, motion: MotionSettings, transport:
             transport=env.choice("RTSP_TRANSPORT", "auto", TRANSPORTS),
             motion=MotionSettings.from_env(env),
             setting=f"url of {where}",
+            detect_url=table.get("detect_url"),
         )
     except SettingError as error:
         raise SettingError(f"{where}: {error}") from None

@@ -1,65 +1,39 @@
-"""One camera, for ever: connect, record, and connect again. Runs in a process of its own."""
+"""One camera, for ever: its feeds, its recorder, its outbox. Runs in a process of its own."""
 
 from __future__ import annotations
 
 import logging
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 
 from shared_utils.cameras import Camera
-from shared_utils.errors import SourceEnded, SourceError, SourceUnauthorized
-from vcam_worker import source
+from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
 from vcam_worker.events import ClipRules
+from vcam_worker.feed import POLL_SECONDS, QUEUE_PACKETS, Connected, Feed, Finished, Item, Items, Lost
 from vcam_worker.outbox import Outbox, QueueSender
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
-from vcam_worker.source import Connection, StreamInfo
-from vcam_worker.stream import FinishedClip, StreamRecorder
+from vcam_worker.snapshot import encode_jpeg, time_label
+from vcam_worker.source import StreamInfo
+from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest, State
+from vcam_worker.stream import DetectStream, FinishedClip, StreamRecorder
 
-RETRY_FIRST, RETRY_MAX = 1.0, 30.0
-"""Seconds between attempts to connect; they double from the first to the longest."""
-UNAUTHORIZED_RETRY = 60.0
-"""Seconds after a wrong password: cameras lock an account after a few quick failures."""
-HEALTHY_SECONDS = 60.0
-"""A connection that stood this long makes the next failure a first one."""
-QUEUE_PACKETS = 2000
-"""Packets between reader and recorder, over a minute of video: a disk that hangs for a while costs nothing."""
 BEHIND_SECONDS = 3.0
 """Lag from which frames are recorded without being looked at, until the lag is gone."""
-POLL_SECONDS = 0.5
-"""How often a stop is looked for while no packet comes."""
 STOP_SECONDS = 6.0
 """Time to queue the last clips when stopping; what is left is queued at the next start."""
+FPS_WINDOW = 5.0
+"""Seconds over which the frame rate is measured."""
+DISK_RETRY = 5.0
+"""Seconds until a file that could not be written is tried again."""
+WRITE_ERROR, DISK_GUARD = "write error", "disk guard"
+"""Who may pause the recording: a write that failed, or the supervisor, before one does."""
 
 Log = logging.LoggerAdapter[logging.Logger]
-Items = queue.Queue[Packet | SourceError | StreamInfo]
-
-
-@dataclass
-class Backoff:
-    """Growing, jittered delays between attempts; jitter keeps twenty cameras behind one switch from calling at once.
-
-    Attributes:
-        first, longest: seconds.
-    """
-
-    first: float = RETRY_FIRST
-    longest: float = RETRY_MAX
-    _next: float = 0.0
-
-    def delay(self) -> float:
-        """Return the seconds to wait now."""
-        self._next = min(max(self._next * 2, self.first), self.longest)
-        return self._next * random.uniform(0.75, 1.0)  # noqa: S311  # no secret depends on it
-
-    def reset(self) -> None:
-        """Begin anew: the last connection was a good one."""
-        self._next = 0.0
 
 
 class CameraRunner:
@@ -71,148 +45,172 @@ class CameraRunner:
         outbox: takes finished clips.
         log: carries the camera's name.
         stop: set by others to end.
-        alive: called at least once a second, so that a supervisor sees a hang.
     """
 
-    def __init__(
-        self,
-        camera: Camera,
-        rules: ClipRules,
-        outbox: Outbox,
-        log: Log,
-        stop: threading.Event,
-        alive: Callable[[], None],
-    ) -> None:
+    def __init__(self, camera: Camera, rules: ClipRules, outbox: Outbox, log: Log, stop: threading.Event) -> None:
         self._camera = camera
         self._rules = rules
         self._outbox = outbox
         self._sender = QueueSender(outbox)
         self._log = log
         self._stop = stop
-        self._alive = alive
-        self._backoff = Backoff()
-        self._transport: str | None = None  # that worked last
-        self._away_since: float | None = None
+        self._items: Items = queue.Queue(QUEUE_PACKETS)
+        self._main = Feed(camera, self._items, stop, log)
+        self._detect: Feed | None = None
+        if camera.detect_url:
+            sub = replace(camera, url=camera.detect_url, setting=camera.setting.replace("url", "detect_url", 1))
+            self._detect = Feed(sub, self._items, stop, log)
+        self._recorder: StreamRecorder | None = None
+        self._detector: DetectStream | None = None
+        self._detect_info: StreamInfo | None = None  # while the sub-stream is connected
+        self._away: dict[Feed, float] = {}
         self._said_sound = False
+        self._pauses: dict[str, str] = {}  # who wants a pause, and why
+        self._disk_retry_at = 0.0
+        self._status = CameraStatus(camera.name, camera.shown, since=time.time())
+        self._fps_mark = (time.monotonic(), 0)
+        self._frames = 0
 
-    def run(self) -> None:
-        """Record until stopped, or until a file is at its end."""
+    def run(self, exchange: Callable[[], None]) -> None:
+        """Record until stopped, or until a file is at its end.
+
+        Args:
+            exchange: called at least once a second, between packets.
+        """
         self._outbox.recover()
         self._sender.start()
+        self._main.start()
+        if self._detect:
+            self._detect.start()
         try:
             while not self._stop.is_set():
-                if self._attempt():
-                    return
-        finally:
-            self._sender.stop(STOP_SECONDS)
-
-    def _attempt(self) -> bool:
-        """Connect once and record as long as it lasts.
-
-        Returns:
-            True when there is nothing more to come.
-        """
-        began = time.monotonic()
-        try:
-            self._record()
-        except SourceError as error:
-            if isinstance(error, SourceEnded) and self._camera.scheme == "file":
-                self._log.info("%s: %s", self._camera.shown, error)
-                return True
-            if time.monotonic() - began >= HEALTHY_SECONDS:
-                self._backoff.reset()
-            self._wait(error)
-        except OSError as error:
-            # a full or vanished disk: the file in work is closed and published as soon as there is room again
-            self._wait(SourceError(f"VIDEO_DIR can not be written to ({error.strerror or error})"))
-            self._outbox.recover()
-        return False
-
-    def _wait(self, error: SourceError) -> None:
-        delay = self._backoff.delay()
-        if isinstance(error, SourceUnauthorized):
-            delay = max(delay, UNAUTHORIZED_RETRY)
-        if self._away_since is None:
-            self._away_since = time.monotonic()
-            self._log.warning("no picture: %s; trying again until there is one", error)
-        else:
-            self._log.debug("still no picture: %s; next attempt in %.0f s", error, delay)
-        deadline = time.monotonic() + delay
-        while not self._stop.is_set() and time.monotonic() < deadline:
-            self._alive()
-            self._stop.wait(POLL_SECONDS)
-
-    def _record(self) -> None:
-        """Read and record over one connection; raises the SourceError that ends it."""
-        packets: Items = queue.Queue(QUEUE_PACKETS)
-        done = threading.Event()
-        reader = threading.Thread(target=self._read, args=(packets, done), name="reader", daemon=True)
-        reader.start()
-        recorder: StreamRecorder | None = None
-        try:
-            while not self._stop.is_set():
-                self._alive()
+                exchange()
+                self._retry_disk()
                 try:
-                    item = packets.get(timeout=POLL_SECONDS)
+                    feed, item = self._items.get(timeout=POLL_SECONDS)
                 except queue.Empty:
                     continue
-                if isinstance(item, SourceError):
-                    raise item
-                if isinstance(item, StreamInfo):
-                    recorder = self._new_recorder(item)
-                elif recorder:
-                    recorder.feed(item, analyse=time.monotonic() - item.arrived < BEHIND_SECONDS)
+                if isinstance(item, Finished):
+                    self._log.info("%s: the file is at its end", self._camera.shown)
+                    return
+                self._guarded(feed, item)
         finally:
-            done.set()
-            if recorder:
-                recorder.close()
+            self._end_recorder()
+            self._sender.stop(STOP_SECONDS)
 
-    def _read(self, packets: Items, done: threading.Event) -> None:
-        """Connect and read, in a thread: the video library may block for as long as its timeouts."""
+    # -- what happens
+
+    def _guarded(self, feed: Feed, item: Item) -> None:
+        """Take one item; a disk that refuses to be written to costs the open clip's rest, not the camera."""
         try:
-            with self._connect() as connection:
-                _hand_over(packets, connection.info, done)
-                for packet in connection.packets():
-                    _hand_over(packets, packet, done)
-                    if done.is_set():
-                        return
-        except SourceError as error:
-            _hand_over(packets, error, done)
-        except Exception as error:  # noqa: BLE001  # handed on: the thread must not die in silence
-            _hand_over(packets, SourceError(f"unexpected: {type(error).__name__}: {error}"), done)
+            self._take(feed, item)
+        except OSError as error:
+            if self._recorder:
+                self._recorder.abandon()
+            self._disk_retry_at = time.monotonic() + DISK_RETRY
+            self._pause(WRITE_ERROR, f"VIDEO_DIR can not be written to ({error.strerror or error})")
 
-    def _connect(self) -> Connection:
-        failure: SourceError | None = None
-        for transport in source.transports_of(self._camera, self._transport):
-            try:
-                connection = source.connect(self._camera, transport)
-            except source.NOT_ABOUT_TRANSPORT:
-                raise
-            except SourceError as error:
-                failure = failure or error
-                continue
-            self._transport = transport
-            return connection
-        raise failure or SourceError("no transport to try")
+    def _retry_disk(self) -> None:
+        """After a failed write: save what there is of the clip as soon as the disk takes it, and go on."""
+        if WRITE_ERROR not in self._pauses or time.monotonic() < self._disk_retry_at:
+            return
+        self._disk_retry_at = time.monotonic() + DISK_RETRY
+        try:
+            self._outbox.recover()
+        except OSError as error:
+            self._log.debug("still not writable: %s", error)
+            return
+        self._sender.wake()
+        self._pause(WRITE_ERROR, None)
 
-    def _new_recorder(self, info: StreamInfo) -> StreamRecorder:
-        if self._away_since is not None:
-            self._log.info("picture is back after %.0f s: %s", time.monotonic() - self._away_since, info)
-            self._away_since = None
+    def _take(self, feed: Feed, item: Item) -> None:
+        if isinstance(item, Packet):
+            self._packet(feed, item)
+        elif isinstance(item, Connected):
+            self._connected(feed, item.info)
+        elif isinstance(item, Lost):
+            self._lost(feed, item.error)
+
+    def _packet(self, feed: Feed, packet: Packet) -> None:
+        analyse = time.monotonic() - packet.arrived < BEHIND_SECONDS
+        if feed is self._detect:
+            if self._detector:
+                self._detector.feed(packet, analyse=analyse)
+            return
+        if self._recorder is None:
+            return
+        self._frames += packet.kind == "video"
+        self._status = replace(
+            self._status,
+            last_packet=packet.wall,
+            packets=self._status.packets + 1,
+            bytes=self._status.bytes + len(packet.data),
+            behind=self._status.behind + (not analyse),
+        )
+        self._recorder.feed(packet, analyse=analyse)
+
+    def _connected(self, feed: Feed, info: StreamInfo) -> None:
+        away = self._away.pop(feed, None)
+        what = "sub-stream" if feed is self._detect else "picture"
+        if away is not None:
+            self._log.info("%s is back after %.0f s: %s", what, time.monotonic() - away, info)
         else:
-            self._log.info("connected to %s: %s", self._camera.shown, info)
+            self._log.info("connected to %s: %s", feed.camera.shown, info)
+        if feed is self._detect:
+            self._detect_info = info
+            self._use_detect_stream()
+            return
+        self._end_recorder()
+        first = self._status.codec is None
+        self._status = replace(self._status, reconnects=self._status.reconnects + (not first))
+        self._describe(info)
+        self._show_pause()
         if info.dropped_audio and not self._said_sound:
             self._said_sound = True
             self._log.info("sound is left out: %s does not fit into MP4", info.dropped_audio)
-        return StreamRecorder(
-            self._camera,
+        self._recorder = StreamRecorder(
             info,
+            self._camera.motion,
             self._rules,
             live=True,
+            # until the sub-stream is there, and whenever it is away, the main stream is looked at
+            watch=True,
             open_clip=self._open_clip,
             on_clip=self._publish,
             log=self._log,
         )
+        self._recorder.pause(bool(self._pauses))
+        self._use_detect_stream()
+
+    def _use_detect_stream(self) -> None:
+        """Look at the sub-stream instead of the main one, as soon as both are there."""
+        if self._recorder and self._detect_info:
+            self._detector = DetectStream(self._detect_info, self._camera.motion, self._recorder)
+            self._recorder.watch(on=False)
+
+    def _describe(self, info: StreamInfo) -> None:
+        self._status = replace(
+            self._status, codec=info.codec, width=info.width, height=info.height, transport=info.transport
+        )
+
+    def _lost(self, feed: Feed, error: SourceError) -> None:
+        is_main = feed is not self._detect
+        if is_main:
+            self._end_recorder()
+            self._set_state(_state_of(error), str(error))
+        else:
+            self._detector = self._detect_info = None
+            if self._recorder:
+                self._recorder.watch(on=True)
+        if feed in self._away:
+            return
+        self._away[feed] = time.monotonic()
+        if is_main:
+            self._log.warning("no picture: %s; trying again until there is one", error)
+        else:
+            self._log.warning("no sub-stream: %s; motion is looked for in the main stream meanwhile", error)
+
+    # -- clips
 
     def _open_clip(self, info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
         return ClipWriter(self._outbox.work_path(started_at), info, start, started_at)
@@ -221,14 +219,65 @@ class CameraRunner:
         size = clip.path.stat().st_size
         name = self._outbox.publish(clip.path, clip.started_at)
         self._log.info("clip saved: %s (%.1f s, %.1f MB)", name, clip.summary.seconds, size / 1e6)
+        self._status = replace(self._status, clips=self._status.clips + 1)
         self._sender.wake()
 
+    def _end_recorder(self) -> None:
+        if self._recorder:
+            recorder, self._recorder = self._recorder, None
+            self._detector = None
+            recorder.close()
 
-def _hand_over(packets: Items, item: Packet | SourceError | StreamInfo, done: threading.Event) -> None:
-    """Put `item` into the queue; give up when nobody takes it any more."""
-    while not done.is_set():
-        try:
-            packets.put(item, timeout=POLL_SECONDS)
-        except queue.Full:
-            continue
-        return
+    # -- what the supervisor sees and asks for
+
+    def status(self) -> CameraStatus:
+        """Return how the camera is."""
+        now = time.monotonic()
+        since, frames = self._fps_mark
+        if now - since >= FPS_WINDOW:
+            self._status = replace(self._status, fps=round((self._frames - frames) / (now - since), 2))
+            self._fps_mark = (now, self._frames)
+        return replace(self._status, recording=bool(self._recorder and self._recorder.recording))
+
+    def snapshot(self, request: SnapshotRequest) -> Snapshot | None:
+        """Return the newest decoded frame as JPEG; None before the first."""
+        looked_at = self._detector or self._recorder
+        picture = looked_at.picture(request.width) if looked_at else None
+        taken = self._status.last_packet
+        if picture is None or taken is None:
+            return None
+        label = time_label(self._camera.name, taken) if request.timestamp else None
+        return Snapshot(encode_jpeg(picture, request.quality, label), taken)
+
+    def pause(self, reason: str | None) -> None:
+        """Stop recording for `reason`, or go on without one: the supervisor's wish."""
+        self._pause(DISK_GUARD, reason)
+
+    def _pause(self, who: str, reason: str | None) -> None:
+        before = bool(self._pauses)
+        if reason:
+            self._pauses[who] = reason
+        else:
+            self._pauses.pop(who, None)
+        if bool(self._pauses) != before:
+            if reason:
+                self._log.warning("recording pauses: %s", reason)
+            else:
+                self._log.info("recording goes on")
+        if self._recorder:
+            self._recorder.pause(bool(self._pauses))
+            self._show_pause()
+
+    def _show_pause(self) -> None:
+        self._set_state("paused" if self._pauses else "running", next(iter(self._pauses.values()), None))
+
+    def _set_state(self, state: State, reason: str | None) -> None:
+        if state != self._status.state:
+            self._status = replace(self._status, state=state, since=time.time())
+        self._status = replace(self._status, reason=reason)
+
+
+def _state_of(error: SourceError) -> State:
+    if isinstance(error, SourceUnauthorized):
+        return "unauthorized"
+    return "stalled" if isinstance(error, SourceStalled) else "offline"

@@ -13,10 +13,17 @@ from vcam_worker.packets import Packet
 from vcam_worker.source import StreamInfo, video_decoder
 
 MICROSECONDS = 1_000_000
+HALF_TICK = 0.5 / MICROSECONDS
+"""Seconds; a frame's time has been rounded to microseconds on its way through the decoder."""
+MAX_WAITING = 60
+"""Packets held back: at half a frame analysed a second and 60 fps they would be many, and decode in one long burst."""
 
 
 class LumaDecoder:
     """Decodes the packets of one stream, and hands out the frames that are due.
+
+    Packets wait until a frame that is due needs them: those between the last due frame of a GOP and the next
+    keyframe are never decoded.
 
     Args:
         info: the stream.
@@ -28,15 +35,16 @@ class LumaDecoder:
         self._step = 1.0 / fps
         self._due = 0.0
         self._keyframes_only = keyframes_only
-        context = video_decoder(info)
+        self._context = video_decoder(info)
         # the loop filter smooths block edges: at a sixth of the size nothing is left of it
-        context.options = {"skip_loop_filter": "all"}
-        self._context = context
+        self._context.options = {"skip_loop_filter": "all", "flags2": "+fast"}
         self._is_intra_only = info.codec == "mjpeg"
         self._wait_for_keyframe = True
+        self._waiting: list[Packet] = []
+        self._latest: VideoFrame | None = None
 
     def feed(self, packet: Packet) -> list[tuple[float, Luma]]:
-        """Decode one packet.
+        """Take one packet.
 
         Returns:
             (stream time in seconds, luma of height×width) of each frame that is due: most often none or one.
@@ -44,30 +52,51 @@ class LumaDecoder:
         if (self._keyframes_only or self._wait_for_keyframe) and not packet.is_keyframe:
             return []
         self._wait_for_keyframe = False
-        # where every frame stands alone, those that nobody looks at need no decoding
-        if self._is_intra_only and packet.time < self._due:
+        if packet.is_keyframe or self._is_intra_only:
+            self._waiting.clear()  # nothing that comes needs them any more
+        self._waiting.append(packet)
+        if packet.time + packet.delay < self._due and len(self._waiting) < MAX_WAITING:
             return []
+        found = []
+        for waiting in self._waiting:
+            found += [one for one in map(self._if_due, self._decode(waiting)) if one]
+        self._waiting.clear()
+        return found
+
+    def _decode(self, packet: Packet) -> list[VideoFrame]:
         raw = AvPacket(packet.data)
         raw.dts = round(packet.time * MICROSECONDS)
         raw.pts = round((packet.time + packet.delay) * MICROSECONDS)
         try:
-            frames = self._context.decode(raw)
+            return self._context.decode(raw)
         except FFmpegError:
             # a packet that RTP loss has damaged: the decoder goes on at the next one
             return []
-        found = []
-        for frame in frames:
-            time = packet.time if frame.pts is None else frame.pts / MICROSECONDS
-            if time < self._due:
-                continue
-            # steps from the last due time keep the rate; after a gap start from here
-            self._due = max(self._due + self._step, time)
-            found.append((time, small_luma(frame)))
-        return found
+
+    def _if_due(self, frame: VideoFrame) -> tuple[float, Luma] | None:
+        if frame.pts is None:
+            return None
+        self._latest = frame
+        time = frame.pts / MICROSECONDS
+        if time < self._due - HALF_TICK:
+            return None
+        # steps from the last due time keep the rate; after a gap start from here
+        self._due = max(self._due + self._step, time)
+        return time, small_luma(frame)
 
     def skip(self) -> None:
         """Leave a packet out; decoding goes on at the next keyframe."""
         self._wait_for_keyframe = True
+        self._waiting.clear()
+
+    def picture(self, width: int | None = None) -> NDArray[np.uint8] | None:
+        """Return the newest decoded frame, height×width×3 BGR, shrunk to `width` pixels; None before the first."""
+        frame = self._latest
+        if frame is None:
+            return None
+        width = min(width or frame.width, frame.width) & ~1
+        height = max(2, round(frame.height * width / frame.width)) & ~1
+        return np.asarray(frame.reformat(width, height, "bgr24").to_ndarray(), np.uint8)
 
 
 def small_luma(frame: VideoFrame) -> Luma:

@@ -68,8 +68,8 @@ def replay(
             emit(line)
 
         recorder = StreamRecorder(
-            camera,
             connection.info,
+            motion,
             rules,
             live=False,
             open_clip=open_clip,

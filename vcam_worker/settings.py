@@ -29,7 +29,8 @@ class CaptureSettings:
     @property
     def secrets(self) -> set[str]:
         """What no log line may hold."""
-        found = {secret for camera in self.cameras for secret in url_secrets(camera.url)}
+        addresses = [url for camera in self.cameras for url in (camera.url, camera.detect_url) if url]
+        found = {secret for url in addresses for secret in url_secrets(url)}
         if self.redis.password:
             found.add(self.redis.password)
         return found

@@ -5,11 +5,12 @@ No retrying here: :mod:`vcam_worker.camera` decides when to try again.
 
 from __future__ import annotations
 
+import io
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -239,6 +240,25 @@ def _stream_info(container: InputContainer, camera: Camera, transport: str) -> S
         video=video,
         audio=sound if kept else None,
     )
+
+
+def info_from_keyframe(info: StreamInfo, data: bytes) -> StreamInfo:
+    """Return what a stream has become: `info`, with the picture parameters of a keyframe that brings new ones.
+
+    Args:
+        info: of the connection so far.
+        data: a keyframe with its parameter sets (Annex B), or a JPEG picture.
+
+    Raises:
+        SourceError: it can not be read.
+    """
+    # as a tiny file of its own, the keyframe goes through the same probing as a connection does
+    try:
+        container = av.open(io.BytesIO(data), format=info.codec if info.codec != "mjpeg" else "jpeg_pipe")
+    except av.FFmpegError as error:
+        raise SourceError(f"the camera changed its stream to something unreadable ({_plain(error)})") from None
+    video = container.streams.video[0]
+    return replace(info, video=video, width=video.codec_context.width, height=video.codec_context.height)
 
 
 def video_decoder(info: StreamInfo) -> av.VideoCodecContext:

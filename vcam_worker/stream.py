@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from shared_utils.cameras import Camera
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_utils.cameras import MotionSettings
+from vcam_worker.bitstream import picture_parameters
 from vcam_worker.decoder import LumaDecoder
 from vcam_worker.events import ClipRules, EventLogic
 from vcam_worker.motion import Motion, MotionDetector
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipSummary, ClipWriter
 from vcam_worker.ring import PacketRing
-from vcam_worker.source import StreamInfo
+from vcam_worker.source import StreamInfo, info_from_keyframe
 from vcam_worker.timeline import Timeline
 
 TRIGGER_LATENCY = 2.0
 """Seconds the ring reaches back beyond the pre-roll: the time from the first frame that moves to the decision."""
+NOMINAL_STEP = 0.04
+"""Seconds between frames where a stream says nothing of its rate."""
 
 Log = logging.LoggerAdapter[logging.Logger]
 
@@ -47,14 +54,40 @@ class FinishedClip:
 OpenClip = Callable[[StreamInfo, float, datetime], ClipWriter]
 
 
+class Watcher:
+    """Looks for motion in one stream's packets.
+
+    Args:
+        info: the stream.
+        settings: how to look.
+    """
+
+    def __init__(self, info: StreamInfo, settings: MotionSettings) -> None:
+        self._decoder = LumaDecoder(info, settings.fps, keyframes_only=settings.decode == "keyframes")
+        self._motion = MotionDetector(settings.min_area, settings.fps)
+
+    def feed(self, packet: Packet) -> list[tuple[float, Motion]]:
+        """Take a video packet that has its stream time; return (stream time, verdict) of each frame looked at."""
+        return [(time, self._motion.look(luma, time)) for time, luma in self._decoder.feed(packet)]
+
+    def skip(self) -> None:
+        """Leave a packet out, when the machine can not keep up."""
+        self._decoder.skip()
+
+    def picture(self, width: int | None) -> NDArray[np.uint8] | None:
+        """Return the newest decoded frame, height×width×3 BGR."""
+        return self._decoder.picture(width)
+
+
 class StreamRecorder:
     """Takes the packets of one connection, and records what moves.
 
     Args:
-        camera: whose stream it is.
-        info: what it delivers.
+        info: what the stream delivers.
+        motion: how to look for motion.
         rules: lengths of clips.
         live: packets come in real time; else from a file, whose timestamps are the clock.
+        watch: look for motion in this stream; else another one does, and calls :meth:`see`.
         open_clip: opens a clip at (stream, start in stream time, local time).
         on_clip: takes each closed clip.
         log: one line an event.
@@ -63,32 +96,46 @@ class StreamRecorder:
 
     def __init__(
         self,
-        camera: Camera,
         info: StreamInfo,
+        motion: MotionSettings,
         rules: ClipRules,
         *,
         live: bool,
         open_clip: OpenClip,
         on_clip: Callable[[FinishedClip], None],
         log: Log,
+        watch: bool = True,
         on_motion: Callable[[float, Motion], None] | None = None,
     ) -> None:
-        keyframes_only = camera.motion.decode == "keyframes"
-        self._info = info
+        self.info = info
+        self._settings = motion
         self._rules = rules
         self._open_clip = open_clip
         self._on_clip = on_clip
         self._on_motion = on_motion
         self._log = log
-        self._timeline = Timeline(live=live, nominal_step=1 / info.fps if info.fps else 0.04)
+        self._timeline = Timeline(live=live, nominal_step=1 / info.fps if info.fps else NOMINAL_STEP)
         self._ring = PacketRing(rules.pre_roll_seconds + TRIGGER_LATENCY)
-        self._decoder = LumaDecoder(info, camera.motion.fps, keyframes_only=keyframes_only)
-        self._motion = MotionDetector(camera.motion.min_area, camera.motion.fps)
         # keyframes come seconds apart: to wait for a second one would miss most events
-        self._events = EventLogic(rules, hits_to_trigger=1 if keyframes_only else 2)
+        self._events = EventLogic(rules, hits_to_trigger=1 if motion.decode == "keyframes" else 2)
+        self._watcher = Watcher(info, motion) if watch else None
+        self._parameters: bytes | None = None
         self._last_video: Packet | None = None
         self._writer: ClipWriter | None = None
         self._clip = (0.0, 0.0, datetime.min)  # start, trigger, local time
+        self._paused = False
+
+    @property
+    def recording(self) -> bool:
+        """A clip is open."""
+        return self._writer is not None
+
+    def watch(self, on: bool) -> None:
+        """Begin or end to look for motion in this stream itself."""
+        if on and self._watcher is None:
+            self._watcher = Watcher(self.info, self._settings)
+        elif not on:
+            self._watcher = None
 
     def feed(self, packet: Packet, *, analyse: bool = True) -> None:
         """Take the next packet.
@@ -99,21 +146,25 @@ class StreamRecorder:
         """
         self._place(packet)
         goes_on = False
-        if packet.kind == "video" and self._events.is_over(packet.time, packet.is_keyframe):
-            goes_on = packet.is_keyframe and self._events.moving_at(packet.time)
-            self._finish(packet.time)
+        if packet.kind == "video":
+            goes_on = self._change(packet)
+            if self._events.is_over(packet.time, packet.is_keyframe):
+                goes_on = packet.is_keyframe and self._events.moving_at(packet.time)
+                self._finish(packet.time)
         self._ring.append(packet)
-        if goes_on:
-            self._log.info("motion goes on: next clip started")
-            self._start(packet.time, packet.time, packet)
-        elif self._writer:
-            self._writer.write(packet)
         if packet.kind == "video":
             self._last_video = packet
+        if goes_on:
+            self._log.info("motion goes on: next clip started")
+            self._start(packet.time, packet.time)
+        elif self._writer:
+            self._writer.write(packet)
+        if packet.kind == "video" and self._watcher:
             if analyse:
-                self._look(packet)
+                for time, motion in self._watcher.feed(packet):
+                    self.see(time, motion)
             else:
-                self._decoder.skip()
+                self._watcher.skip()
 
     def _place(self, packet: Packet) -> None:
         """Give `packet` its stream time; sound follows the pictures, whose clock the camera shares."""
@@ -127,30 +178,54 @@ class StreamRecorder:
             if abs(offset) < self._rules.clip_seconds:
                 packet.time += offset
 
-    def _look(self, packet: Packet) -> None:
-        for time, luma in self._decoder.feed(packet):
-            motion = self._motion.look(luma, time)
-            if self._on_motion:
-                self._on_motion(time, motion)
-            trigger = self._events.motion(time, motion.moving)
-            if trigger is not None:
-                self._start(trigger - self._rules.pre_roll_seconds, trigger, packet)
-                kept = trigger - self._clip[0]
-                self._log.info(
-                    "motion seen (%.1f %% of the picture): clip started, with %.1f s before it",
-                    100 * motion.share,
-                    kept,
-                )
+    def _change(self, packet: Packet) -> bool:
+        """Begin anew where the camera changes resolution or codec settings in mid-stream.
 
-    def _start(self, since: float, trigger: float, latest: Packet) -> None:
+        Returns:
+            Whether a clip was open, so that the next one is to go on from here.
+        """
+        if not packet.is_keyframe:
+            return False
+        parameters = picture_parameters(self.info.codec, packet.data)
+        before, self._parameters = self._parameters, parameters or self._parameters
+        if parameters is None or before is None or parameters == before:
+            return False
+        was_open = self.recording
+        self._finish(packet.time)
+        self._ring.clear()
+        self.info = info_from_keyframe(self.info, packet.data)
+        self._log.info("the camera changed its stream: %s", self.info)
+        if self._watcher:
+            self._watcher = Watcher(self.info, self._settings)
+        return was_open
+
+    def time_at(self, arrived: float) -> float:
+        """Return the stream time of what was received at `arrived`, seconds of the monotonic clock."""
+        latest = self._last_video
+        return latest.time - (latest.arrived - arrived) if latest else 0.0
+
+    def see(self, time: float, motion: Motion) -> None:
+        """Take one analysed frame's verdict, at its stream time."""
+        if self._on_motion:
+            self._on_motion(time, motion)
+        trigger = self._events.motion(time, motion.moving)
+        if trigger is None or self._paused:
+            return
+        self._start(trigger - self._rules.pre_roll_seconds, trigger)
+        if self.recording:
+            share, kept = 100 * motion.share, trigger - self._clip[0]
+            self._log.info("motion seen (%.1f %% of the picture): clip started, with %.1f s before it", share, kept)
+
+    def _start(self, since: float, trigger: float) -> None:
         """Open a clip that begins at the last keyframe before `since`."""
         packets = self._ring.since(since)
-        if not packets:  # no keyframe yet, or one too far back to keep: wait for the next motion frame
+        latest = self._last_video
+        if not packets or latest is None:  # no keyframe yet, or one too far back to keep: the next motion tries again
             return
         start = packets[0].time
         # the newest packet has waited least, so its arrival dates the others
         started_at = datetime.fromtimestamp(latest.wall - (latest.time - start)).astimezone()
-        self._writer = self._open_clip(self._info, start, started_at)
+        self._writer = self._open_clip(self.info, start, started_at)
         self._clip = (start, trigger, started_at)
         self._events.started(start)
         for packet in packets:
@@ -165,7 +240,56 @@ class StreamRecorder:
         start, trigger, started_at = self._clip
         self._on_clip(FinishedClip(start, trigger, end, started_at, writer.path, summary))
 
+    def pause(self, on: bool) -> None:
+        """Record nothing for a while, as long as the disk is full; the open clip is finished first."""
+        self._paused = on
+        if on:
+            self.close()
+
+    def abandon(self) -> None:
+        """Let go of a clip that can not be written any more; what is on disk of it is left to be recovered."""
+        writer, self._writer = self._writer, None
+        self._events.ended()
+        if writer:
+            with suppress(OSError):
+                writer.close()
+
+    def picture(self, width: int | None) -> NDArray[np.uint8] | None:
+        """Return the newest frame that was decoded for motion, height×width×3 BGR."""
+        return self._watcher.picture(width) if self._watcher else None
+
     def close(self) -> None:
         """Finish the open clip: the stream is over."""
         if self._last_video is not None:
             self._finish(self._last_video.time + self._timeline.step)
+
+
+class DetectStream:
+    """A sub-stream that is looked at while the main stream is recorded; the two are aligned by arrival.
+
+    Args:
+        info: the sub-stream.
+        motion: how to look for motion.
+        recorder: the main stream's.
+    """
+
+    def __init__(self, info: StreamInfo, motion: MotionSettings, recorder: StreamRecorder) -> None:
+        self._timeline = Timeline(live=True, nominal_step=1 / info.fps if info.fps else NOMINAL_STEP)
+        self._watcher = Watcher(info, motion)
+        self._recorder = recorder
+
+    def feed(self, packet: Packet, *, analyse: bool = True) -> None:
+        """Take a packet of the sub-stream."""
+        if packet.kind != "video":
+            return
+        packet.time = self._timeline.place(packet.dts, packet.arrived)
+        if not analyse:
+            self._watcher.skip()
+            return
+        for time, motion in self._watcher.feed(packet):
+            arrived = packet.arrived - (packet.time - time)
+            self._recorder.see(self._recorder.time_at(arrived), motion)
+
+    def picture(self, width: int | None) -> NDArray[np.uint8] | None:
+        """Return the newest frame, height×width×3 BGR."""
+        return self._watcher.picture(width)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import multiprocessing
-import os
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -16,17 +17,20 @@ from types import FrameType
 from shared_utils.cameras import Camera
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
 from shared_utils.jobs import connect, redis_errors
-from shared_utils.log import camera_logger, setup_logging
-from vcam_worker.camera import Backoff, CameraRunner
-from vcam_worker.outbox import Outbox, redis_enqueue
+from shared_utils.log import camera_logger
+from vcam_worker.feed import Backoff
+from vcam_worker.link import Answer, Pause, Wanted
+from vcam_worker.process import run_camera
 from vcam_worker.settings import CaptureSettings
+from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest
 
-ALIVE_EVERY = 1.0
-"""Seconds between a camera process's signs of life."""
+POLL_SECONDS = 1.0
 HANG_SECONDS = 60.0
-"""Silence after which a camera process is killed: four times the longest wait it can be in."""
+"""Silence after which a camera process is killed: it speaks every second."""
 STOP_SECONDS = 10.0
-"""Time for open clips to be closed, published and queued (DESIGN; the container's grace time is longer)."""
+"""Time for open clips to be closed, published and queued; the container's grace time is longer."""
+SNAPSHOT_SECONDS = 5.0
+"""Longest wait for a picture: a camera's process answers between two packets."""
 
 _context = multiprocessing.get_context("spawn")
 
@@ -35,26 +39,37 @@ _context = multiprocessing.get_context("spawn")
 class _Child:
     camera: Camera
     log: logging.LoggerAdapter[logging.Logger]
+    status: CameraStatus
     backoff: Backoff = field(default_factory=Backoff)
     process: SpawnProcess | None = None
     pipe: Connection | None = None
+    sending: threading.Lock = field(default_factory=threading.Lock)
     last_sign: float = 0.0
     start_at: float = 0.0
     finished: bool = False
 
 
 class Supervisor:
-    """Runs all cameras until a signal, or until every one of them (a file) is at its end.
+    """Runs all cameras until a signal, or until every one of them (a file) is at its end. A `Board` for the pages.
 
     Args:
         settings: what to record, and where to.
+        every_round: called about once a second from the supervisor's own thread, such as the disk guard's sweep.
     """
 
-    def __init__(self, settings: CaptureSettings) -> None:
+    def __init__(self, settings: CaptureSettings, every_round: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
+        self._every_round = every_round
         self._log = logging.getLogger("capture")
-        self._children = [_Child(one, camera_logger(__name__, one.name)) for one in settings.cameras]
+        self._children = [
+            _Child(one, camera_logger(__name__, one.name), CameraStatus(one.name, one.shown, since=time.time()))
+            for one in settings.cameras
+        ]
         self._signals = 0
+        self._pause_reason: str | None = None
+        self._numbers = itertools.count()
+        self._answers: dict[int, Snapshot | None] = {}
+        self._answered = threading.Condition()
 
     def run(self) -> int:
         """Return the exit code when all is over.
@@ -74,6 +89,48 @@ class Supervisor:
             clean = self._stop_all()
         self._log.info("capture stopped")
         return EXIT_OK if clean else EXIT_FAILED
+
+    # -- the board that the pages read; called from other threads
+
+    def statuses(self) -> list[CameraStatus]:
+        """Return every camera's status, in the order of the settings."""
+        return [child.status for child in self._children]
+
+    def snapshot(self, name: str, request: SnapshotRequest) -> Snapshot | None:
+        """Have a camera's process encode its newest frame; None when there is none, or no answer in time.
+
+        Raises:
+            KeyError: there is no such camera.
+        """
+        child = next((one for one in self._children if one.camera.name == name), None)
+        if child is None:
+            raise KeyError(name)
+        number = next(self._numbers)
+        if not self._send(child, Wanted(number, request)):
+            return None
+        with self._answered:
+            self._answered.wait_for(lambda: number in self._answers, SNAPSHOT_SECONDS)
+            return self._answers.pop(number, None)
+
+    def pause(self, reason: str | None) -> None:
+        """Have all cameras stop recording for `reason`, or go on without one."""
+        if reason == self._pause_reason:
+            return
+        self._pause_reason = reason
+        for child in self._children:
+            self._send(child, Pause(reason))
+
+    def _send(self, child: _Child, message: Wanted | Pause) -> bool:
+        with child.sending:
+            if child.pipe is None:
+                return False
+            try:
+                child.pipe.send(message)
+            except OSError:  # it has just ended; the supervisor's own round sees to that
+                return False
+        return True
+
+    # -- the processes
 
     def _check_redis(self) -> None:
         try:
@@ -96,33 +153,44 @@ class Supervisor:
                 self._start(child)
         pipes = [child.pipe for child in self._children if child.pipe]
         if not pipes:
-            time.sleep(ALIVE_EVERY)
-        for ready in wait(pipes, timeout=ALIVE_EVERY) if pipes else []:
+            time.sleep(POLL_SECONDS)
+        for ready in wait(pipes, timeout=POLL_SECONDS) if pipes else []:
             self._hear(next(child for child in self._children if child.pipe is ready))
         for child in self._children:
             if child.process and time.monotonic() - child.last_sign > HANG_SECONDS:
                 child.log.error("the camera's process gives no sign of life for %.0f s: killed", HANG_SECONDS)
                 child.process.kill()
                 self._reap(child)
+        self._every_round()
 
     def _start(self, child: _Child) -> None:
-        ours, theirs = _context.Pipe(duplex=False)
-        child.process = _context.Process(
+        ours, theirs = _context.Pipe()
+        process = _context.Process(
             target=run_camera, args=(child.camera, self._settings, theirs), name=f"camera-{child.camera.name}"
         )
-        child.process.start()
+        process.start()
         theirs.close()  # so that the pipe ends with the child
-        child.pipe = ours
+        with child.sending:
+            child.process, child.pipe = process, ours
         child.last_sign = time.monotonic()
+        if self._pause_reason:
+            self._send(child, Pause(self._pause_reason))
 
     def _hear(self, child: _Child) -> None:
         if child.pipe is None:
             return
         try:
-            child.pipe.recv_bytes()
-            child.last_sign = time.monotonic()
+            message = child.pipe.recv()
         except (EOFError, OSError):
             self._reap(child)
+            return
+        child.last_sign = time.monotonic()
+        if isinstance(message, CameraStatus):
+            child.status = message
+        elif isinstance(message, Answer):
+            with self._answered:
+                self._answers[message.number] = message.snapshot
+                self._answered.notify_all()
 
     def _reap(self, child: _Child) -> None:
         """Take leave of a process that has ended, and plan the next one."""
@@ -130,15 +198,19 @@ class Supervisor:
             return
         child.process.join()
         code = child.process.exitcode
-        child.pipe.close()
-        child.process = child.pipe = None
+        with child.sending:
+            child.pipe.close()
+            child.process = child.pipe = None
         if code == EXIT_OK:
             child.finished = True
+            child.status = replace(child.status, state="stopped", reason=None, since=time.time())
             return
         delay = child.backoff.delay()
         child.start_at = time.monotonic() + delay
+        reason = f"the camera's process ended ({_how(code)})"
+        child.status = replace(child.status, state="stopped", reason=reason, since=time.time())
         if not self._signals:
-            child.log.error("the camera's process ended (%s); started again in %.0f s", _how(code), delay)
+            child.log.error("%s; started again in %.0f s", reason, delay)
 
     def _stop_all(self) -> bool:
         """End every child in time; tell whether all ended well."""
@@ -158,35 +230,3 @@ def _how(code: int | None) -> str:
     if code is not None and code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"
-
-
-def run_camera(camera: Camera, settings: CaptureSettings, pipe: Connection) -> None:
-    """Be the process of one camera; the arguments come by a pipe, so no password is in the process list."""
-    stop = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the supervisor passes it on in its own way
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    setup_logging(settings.log, settings.secrets)
-    log = camera_logger("vcam_worker.camera", camera.name)
-    last = 0.0
-
-    def alive() -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < ALIVE_EVERY:
-            return
-        last = now
-        try:
-            pipe.send_bytes(b".")
-        except OSError:  # the supervisor is gone, however it went: nobody would stop us later
-            stop.set()
-
-    code = EXIT_OK
-    try:
-        outbox = Outbox(settings.video_dir, camera.name, log, redis_enqueue(settings.redis))
-        CameraRunner(camera, settings.rules, outbox, log, stop, alive).run()
-    except Exception:
-        log.exception("unexpected error")
-        code = EXIT_FAILED
-    # a reader thread may sit in the video library up to its timeout: it has nothing left to do
-    logging.shutdown()
-    os._exit(code)

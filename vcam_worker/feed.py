@@ -1,0 +1,154 @@
+"""One address of a camera, read for ever in a thread: connects, hands over packets, connects again."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+
+from shared_utils.cameras import Camera
+from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
+from vcam_worker import source
+from vcam_worker.packets import Packet
+from vcam_worker.source import Connection, StreamInfo
+
+RETRY_FIRST, RETRY_MAX = 1.0, 30.0
+"""Seconds between attempts to connect; they double from the first to the longest."""
+UNAUTHORIZED_RETRY = 60.0
+"""Seconds after a wrong password: cameras lock an account after a few quick failures."""
+HEALTHY_SECONDS = 60.0
+"""A connection that stood this long makes the next failure a first one."""
+QUEUE_PACKETS = 2000
+"""Packets between readers and recorder, over a minute of video: a disk that hangs for a while costs nothing."""
+POLL_SECONDS = 0.5
+"""How often a stop is looked for while waiting."""
+
+Log = logging.LoggerAdapter[logging.Logger]
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A connection stands."""
+
+    info: StreamInfo
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A connection could not be made, or has ended; the next attempt is made by the feed itself."""
+
+    error: SourceError
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A file is at its end: nothing more will come."""
+
+
+Item = Connected | Lost | Finished | Packet
+Items = queue.Queue[tuple["Feed", Item]]
+
+
+@dataclass
+class Backoff:
+    """Growing, jittered delays between attempts; jitter keeps twenty cameras behind one switch from calling at once.
+
+    Attributes:
+        first, longest: seconds.
+    """
+
+    first: float = RETRY_FIRST
+    longest: float = RETRY_MAX
+    _next: float = field(default=0.0, init=False)
+
+    def delay(self) -> float:
+        """Return the seconds to wait now."""
+        self._next = min(max(self._next * 2, self.first), self.longest)
+        return self._next * random.uniform(0.75, 1.0)  # noqa: S311  # no secret depends on it
+
+    def reset(self) -> None:
+        """Begin anew: the last connection was a good one."""
+        self._next = 0.0
+
+
+class Feed:
+    """Reads one address until stopped; what happens goes into a queue.
+
+    Args:
+        camera: the address, and how to reach it.
+        items: takes (this feed, what happened).
+        stop: ends the reading.
+        log: for details of further attempts; the first failure is for the queue's reader to say.
+    """
+
+    def __init__(self, camera: Camera, items: Items, stop: threading.Event, log: Log) -> None:
+        self.camera = camera
+        self._items = items
+        self._stop = stop
+        self._log = log
+        self._backoff = Backoff()
+        self._transport: str | None = None  # that worked last
+        self._thread = threading.Thread(target=self._run, name=f"feed {camera.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read. The thread is a daemon: the video library may block it for as long as its timeouts."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                with self._connect() as connection:
+                    self._put(Connected(connection.info))
+                    for packet in connection.packets():
+                        self._put(packet)
+                        if self._stop.is_set():
+                            return
+            except SourceEnded as error:
+                if self.camera.scheme == "file":
+                    self._put(Finished())
+                    return
+                self._lose(error, began)
+            except SourceError as error:
+                self._lose(error, began)
+            except Exception as error:  # noqa: BLE001  # handed on: the thread must not die in silence
+                self._lose(SourceError(f"unexpected: {type(error).__name__}: {error}"), began)
+
+    def _lose(self, error: SourceError, began: float) -> None:
+        self._put(Lost(error))
+        # a camera that accepts and says nothing was never healthy, however long it took to find that out
+        if time.monotonic() - began >= HEALTHY_SECONDS and not isinstance(error, SourceStalled):
+            self._backoff.reset()
+        delay = self._backoff.delay()
+        if isinstance(error, SourceUnauthorized):
+            delay = max(delay, UNAUTHORIZED_RETRY)
+        self._log.debug("%s; next attempt in %.0f s", error, delay)
+        self._stop.wait(delay)
+
+    def _put(self, item: Item) -> None:
+        """Hand `item` over; a full queue makes the camera wait, as TCP does."""
+        while not self._stop.is_set():
+            try:
+                self._items.put((self, item), timeout=POLL_SECONDS)
+            except queue.Full:
+                continue
+            return
+
+    def _connect(self) -> Connection:
+        failures: list[SourceError] = []
+        for transport in source.transports_of(self.camera, self._transport):
+            try:
+                connection = source.connect(self.camera, transport)
+            except source.NOT_ABOUT_TRANSPORT:
+                raise
+            except SourceError as error:
+                failures.append(error)
+                continue
+            self._transport = transport
+            return connection
+        # "not supported" is an answer to our asking for TCP, not to the user's question
+        telling = [error for error in failures if "not supported" not in str(error)]
+        raise (telling or failures)[0]

@@ -1,0 +1,81 @@
+"""The pipe between a camera's process and the supervisor: status up, wishes down. Both ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest
+
+STATUS_EVERY = 1.0
+"""Seconds between two messages from a camera's process; they are its sign of life as well."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A picture is wanted; the answer carries the number."""
+
+    number: int
+    request: SnapshotRequest
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The picture, or None where there is no frame yet."""
+
+    number: int
+    snapshot: Snapshot | None
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Recording is to pause (the disk is full), or to go on (no reason)."""
+
+    reason: str | None
+
+
+class SupervisorGoneError(Exception):
+    """The other end is closed: nobody would ever stop us."""
+
+
+class ChildLink:
+    """A camera process's end.
+
+    Args:
+        pipe: duplex.
+        snapshot: encodes the newest frame.
+        pause: takes a reason to pause, or None to go on.
+    """
+
+    def __init__(
+        self,
+        pipe: Connection,
+        snapshot: Callable[[SnapshotRequest], Snapshot | None],
+        pause: Callable[[str | None], None],
+    ) -> None:
+        self._pipe = pipe
+        self._snapshot = snapshot
+        self._pause = pause
+        self._last = 0.0
+
+    def exchange(self, status: Callable[[], CameraStatus]) -> None:
+        """Send the status when it is time, and do what the supervisor asks for. Returns at once.
+
+        Raises:
+            SupervisorGoneError: the supervisor has ended, however it did.
+        """
+        try:
+            now = time.monotonic()
+            if now - self._last >= STATUS_EVERY:
+                self._last = now
+                self._pipe.send(status())
+            while self._pipe.poll():
+                message = self._pipe.recv()
+                if isinstance(message, Wanted):
+                    self._pipe.send(Answer(message.number, self._snapshot(message.request)))
+                elif isinstance(message, Pause):
+                    self._pause(message.reason)
+        except (EOFError, OSError) as error:
+            raise SupervisorGoneError from error

@@ -1,0 +1,45 @@
+"""What runs in a camera's own process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from multiprocessing.connection import Connection
+
+from shared_utils.cameras import Camera
+from shared_utils.errors import EXIT_FAILED, EXIT_OK
+from shared_utils.log import camera_logger, setup_logging
+from vcam_worker.camera import CameraRunner
+from vcam_worker.link import ChildLink, SupervisorGoneError
+from vcam_worker.outbox import Outbox, redis_enqueue
+from vcam_worker.settings import CaptureSettings
+
+
+def run_camera(camera: Camera, settings: CaptureSettings, pipe: Connection) -> None:
+    """Be the process of one camera; the arguments come by a pipe, so no password is in the process list."""
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the supervisor passes it on in its own way
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    setup_logging(settings.log, settings.secrets)
+    log = camera_logger("vcam_worker.camera", camera.name)
+    code = EXIT_OK
+    try:
+        outbox = Outbox(settings.video_dir, camera.name, log, redis_enqueue(settings.redis))
+        runner = CameraRunner(camera, settings.rules, outbox, log, stop)
+        link = ChildLink(pipe, runner.snapshot, runner.pause)
+
+        def exchange() -> None:
+            try:
+                link.exchange(runner.status)
+            except SupervisorGoneError:
+                stop.set()
+
+        runner.run(exchange)
+    except Exception:
+        log.exception("unexpected error")
+        code = EXIT_FAILED
+    # a feed's thread may sit in the video library up to its timeout: it has nothing left to do
+    logging.shutdown()
+    os._exit(code)

@@ -1,0 +1,44 @@
+"""A JPEG of a camera's newest frame."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+TEXT_HEIGHT = 0.04
+"""Height of the time drawn into a picture, as a share of the picture's."""
+
+
+def encode_jpeg(picture: NDArray[np.uint8], quality: int, label: str | None = None) -> bytes:
+    """Return `picture` as JPEG.
+
+    Args:
+        picture: height×width×3, BGR.
+        quality: 1..100.
+        label: drawn into the lower left corner; ASCII.
+    """
+    if label:
+        picture = _labelled(picture, label)
+    ok, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not ok:
+        raise ValueError(f"a picture of shape {picture.shape} can not be encoded")
+    return bytes(encoded)
+
+
+def time_label(name: str, taken: float) -> str:
+    """Return ``2026-02-23 14:48:19  cam1`` for a frame received at `taken`, seconds since the epoch, local time."""
+    return f"{datetime.fromtimestamp(taken).strftime('%Y-%m-%d %H:%M:%S')}  {name}"
+
+
+def _labelled(picture: NDArray[np.uint8], label: str) -> NDArray[np.uint8]:
+    canvas = picture.copy()
+    height = canvas.shape[0]
+    scale = max(0.35, height * TEXT_HEIGHT / 22)  # Hershey letters are 22 units high
+    thickness = max(1, round(scale * 1.6))
+    place = (round(height * 0.02), height - round(height * 0.03))
+    for colour, width in (((0, 0, 0), thickness + 2), ((255, 255, 255), thickness)):
+        cv2.putText(canvas, label, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, width, cv2.LINE_AA)
+    return canvas

@@ -1,0 +1,176 @@
+"""Pictures kept for a moment, so that a thousand requests cost one encoding.
+
+Lives on one event loop: whatever is asked for while a picture is being made waits for that one (single flight),
+and no lock is needed. What may be made is limited a camera, so that neither ``?refresh=1`` nor ever new sizes can
+take the machine's time away from recording.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from vcam_worker.status import Snapshot
+
+K = TypeVar("K", bound=Hashable)
+
+KEEP_SECONDS = 2.0
+"""Age up to which a picture is given again. Less than the page's 2.5 s, so that each of its rounds shows a new one."""
+STALE_SECONDS = 5.0
+"""Age up to which a picture is given when no new one may be made: the longest the contract allows."""
+MAX_ENTRIES = 64
+MAX_BYTES = 16 * 2**20
+"""Memory for pictures: a good twenty at 1080p and quality 80."""
+BURST = 8
+"""Pictures of one camera that may be made at once: a few viewers with sizes of their own."""
+PER_SECOND = 4.0
+"""Pictures of one camera that may be made a second, on the long run: some 5 % of a core at 1080p."""
+
+
+class TooManyPictures(Exception):
+    """No picture that is fresh enough, and no more may be made just now."""
+
+
+@dataclass(frozen=True)
+class CacheState:
+    """What the cache has done.
+
+    Attributes:
+        entries, size: pictures held now, and their bytes.
+        hits: requests answered without making a picture.
+        made: pictures asked of the camera.
+        age: seconds, of the oldest picture held; None while there is none.
+    """
+
+    entries: int
+    size: int
+    hits: int
+    made: int
+    age: float | None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    snapshot: Snapshot | None
+    since: float
+
+    @property
+    def size(self) -> int:
+        return len(self.snapshot.jpeg) if self.snapshot else 0
+
+
+@dataclass
+class _Allowance:
+    """A token bucket."""
+
+    tokens: float
+    at: float
+
+    def take(self, now: float) -> bool:
+        self.tokens = min(BURST, self.tokens + (now - self.at) * PER_SECOND)
+        self.at = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+class PictureCache(Generic[K]):
+    """Pictures by camera and request.
+
+    Args:
+        make: makes the picture of a camera; None when there is none, which is kept as well.
+        clock: seconds, of any origin.
+    """
+
+    def __init__(self, make: Callable[[str, K], Awaitable[Snapshot | None]], clock: Callable[[], float]) -> None:
+        self._make = make
+        self._clock = clock
+        self._entries: OrderedDict[tuple[str, K], _Entry] = OrderedDict()
+        self._flights: dict[tuple[str, K], asyncio.Task[Snapshot | None]] = {}
+        self._allowances: dict[str, _Allowance] = {}
+        self._hits = 0
+        self._made = 0
+
+    async def get(self, camera: str, request: K, refresh: bool = False) -> Snapshot | None:
+        """Return the picture, at most :data:`STALE_SECONDS` old.
+
+        Args:
+            camera: a name known to exist: what is remembered for it is never dropped.
+            request: which picture.
+            refresh: want a new one, as far as the limits allow.
+
+        Raises:
+            TooManyPictures: the limits do not allow one.
+        """
+        key = (camera, request)
+        now = self._clock()
+        entry = self._entries.get(key)
+        age = now - entry.since if entry else STALE_SECONDS
+        if entry and age < KEEP_SECONDS and not refresh:
+            self._hits += 1
+            return entry.snapshot
+        flight = self._flights.get(key)
+        if flight:
+            self._hits += 1
+        elif self._allowances.setdefault(camera, _Allowance(BURST, now)).take(now):
+            flight = self._flights[key] = asyncio.create_task(self._fly(key))
+            flight.add_done_callback(lambda _: self._flights.pop(key, None))
+        elif entry and age < STALE_SECONDS:
+            self._hits += 1
+            return entry.snapshot
+        else:
+            raise TooManyPictures
+        try:
+            return await asyncio.shield(flight)  # a client that goes away takes nobody's picture with it
+        except asyncio.CancelledError:
+            if flight.cancelled():  # by land()
+                return None
+            raise
+
+    async def _fly(self, key: tuple[str, K]) -> Snapshot | None:
+        self._made += 1
+        snapshot = await self._make(*key)
+        self._entries[key] = _Entry(snapshot, self._clock())
+        self._entries.move_to_end(key)
+        self._trim()
+        return snapshot
+
+    def _trim(self) -> None:
+        """Drop what is too old, then the oldest until the rest is within bounds. Entries lie in order of age."""
+        now = self._clock()
+        size = sum(entry.size for entry in self._entries.values())
+        while self._entries:
+            oldest = next(iter(self._entries.values()))
+            full = len(self._entries) > MAX_ENTRIES or size > MAX_BYTES
+            if now - oldest.since < STALE_SECONDS and not full:
+                return
+            self._entries.popitem(last=False)
+            size -= oldest.size
+
+    def clear(self) -> int:
+        """Drop all pictures; return how many there were."""
+        self._trim()
+        count = len(self._entries)
+        self._entries.clear()
+        return count
+
+    def land(self) -> None:
+        """Let nobody wait any longer: pictures being made count as missing."""
+        for flight in list(self._flights.values()):
+            flight.cancel()
+
+    def state(self) -> CacheState:
+        """Return the counts."""
+        self._trim()
+        entries = self._entries.values()
+        return CacheState(
+            entries=len(entries),
+            size=sum(entry.size for entry in entries),
+            hits=self._hits,
+            made=self._made,
+            age=max((self._clock() - entry.since for entry in entries), default=None),
+        )
