@@ -29,7 +29,9 @@ TRANSPORTS = ("auto", "tcp", "udp")
 NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 MOTION_DECODES = ("all", "keyframes")
 
-_URL_REMEDY = "give the camera's address, such as rtsp://192.168.1.20:554/stream1, with user and password (see README.md)"
+_URL_REMEDY = (
+    "give the camera's address, such as rtsp://192.168.1.20:554/stream1, with user and password (see README.md)"
+)
 
 
 @dataclass(frozen=True)

@@ -121,3 +121,46 @@ def _settled_size(descriptor: int) -> int:
     size = os.fstat(descriptor).st_size
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return size
+
+
+class LogFollower:
+    """Reads a log that others append to, each record once.
+
+    Args:
+        path: the log; it may not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._inode: int | None = None
+
+    def poll(self) -> Iterator[dict[str, Any]]:
+        """Yield the records that have come since the last call; a line in work is left for the next.
+
+        A log that was replaced or cut is read from its start again.
+        """
+        try:
+            file = self._path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            stat = os.fstat(file.fileno())
+            if stat.st_ino != self._inode or stat.st_size < self._offset:
+                self._inode, self._offset = stat.st_ino, 0
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
+                record = _parse(line)
+                if record is not None:
+                    yield record
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and "filename" in record else None

@@ -13,6 +13,7 @@ from shared_utils.cli import run_program
 from shared_utils.config import Env
 from shared_utils.errors import EXIT_OK, SettingError
 from shared_utils.log import setup_logging
+from vcam_worker.disk import DiskGuard
 from vcam_worker.replay import print_line, replay
 from vcam_worker.settings import clip_rules, read_settings
 from vcam_worker.supervisor import Supervisor
@@ -44,7 +45,13 @@ def main() -> int:
         return _replay(arguments.files, arguments.out)
     settings = read_settings(os.environ)
     setup_logging(settings.log, settings.secrets)
-    return Supervisor(settings).run()
+    supervisor = Supervisor(settings)
+    guard = DiskGuard(settings.video_dir, settings.disk, supervisor.pause)
+    guard.start()
+    try:
+        return supervisor.run()
+    finally:
+        guard.stop()
 
 
 def _replay(files: Sequence[Path], out: Path | None) -> int:

@@ -10,6 +10,7 @@ from shared_utils.cameras import Camera, cameras_from_env
 from shared_utils.config import Env, LogSettings, RedisSettings, video_dir
 from shared_utils.errors import SettingError
 from shared_utils.redact import url_secrets
+from vcam_worker.disk import DiskRules
 from vcam_worker.events import ClipRules
 
 MIN_AFTER_TRIGGER = 1.0
@@ -25,6 +26,7 @@ class CaptureSettings:
     rules: ClipRules
     redis: RedisSettings
     log: LogSettings = field(default_factory=LogSettings)
+    disk: DiskRules = field(default_factory=DiskRules)
 
     @property
     def secrets(self) -> set[str]:
@@ -55,6 +57,15 @@ def clip_rules(values: Mapping[str, str]) -> ClipRules:
     return rules
 
 
+def disk_rules(values: Mapping[str, str]) -> DiskRules:
+    """Read ``RETENTION_DAYS`` and ``MIN_FREE_GB``."""
+    env = Env(values)
+    return DiskRules(
+        retention_days=env.number("RETENTION_DAYS", DiskRules.retention_days, 0, 36_500),
+        min_free_gb=env.number("MIN_FREE_GB", DiskRules.min_free_gb, 0, 1_000_000),
+    )
+
+
 def read_settings(values: Mapping[str, str]) -> CaptureSettings:
     """Return the settings of the environment.
 
@@ -66,5 +77,6 @@ def read_settings(values: Mapping[str, str]) -> CaptureSettings:
         rules=clip_rules(values),
         redis=RedisSettings.from_env(values),
         log=LogSettings.from_env(values),
+        disk=disk_rules(values),
         video_dir=video_dir(values),
     )

@@ -8,7 +8,6 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -54,12 +53,10 @@ class Supervisor:
 
     Args:
         settings: what to record, and where to.
-        every_round: called about once a second from the supervisor's own thread, such as the disk guard's sweep.
     """
 
-    def __init__(self, settings: CaptureSettings, every_round: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, settings: CaptureSettings) -> None:
         self._settings = settings
-        self._every_round = every_round
         self._log = logging.getLogger("capture")
         self._children = [
             _Child(one, camera_logger(__name__, one.name), CameraStatus(one.name, one.shown, since=time.time()))
@@ -161,7 +158,6 @@ class Supervisor:
                 child.log.error("the camera's process gives no sign of life for %.0f s: killed", HANG_SECONDS)
                 child.process.kill()
                 self._reap(child)
-        self._every_round()
 
     def _start(self, child: _Child) -> None:
         ours, theirs = _context.Pipe()

@@ -1,0 +1,161 @@
+"""Room on the volume: what may go, what never goes, and the pause."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from shared_utils.clips import LOG_NAME, list_clips
+from shared_utils.detections_log import LogFollower, append_record
+from tests.support.programs import Programs
+from tests.support.redis_server import RedisServer
+from tests.support.video import moving_box, write_video
+from vcam_worker.disk import GB, DiskGuard, DiskRules
+
+NOW = datetime(2026, 3, 1, 12)
+
+
+class Volume:
+    """A folder that counts its clips as 1 GB each; the space is made up, the files and the log are real."""
+
+    def __init__(self, folder: Path, size_gb: int) -> None:
+        self.folder = folder
+        self.size_gb = size_gb
+        self.reasons: list[str | None] = []
+
+    def clip(self, stamp: str, ok: bool | None = True) -> str:
+        name = f"{stamp}-cam1.mp4"
+        (self.folder / name).touch()
+        (self.folder / "boxes").mkdir(exist_ok=True)
+        (self.folder / "boxes" / f"{stamp}-cam1.run1.jsonl").touch()
+        if ok is not None:
+            append_record(self.folder / LOG_NAME, {"ok": ok, "filename": name, "timestamp": "x", "schema": 1})
+        return name
+
+    def free(self, _: Path) -> int:
+        return (self.size_gb - len(list_clips(self.folder))) * GB
+
+    def guard(self, **rules: float) -> DiskGuard:
+        return DiskGuard(self.folder, DiskRules(**rules), self.reasons.append, now=lambda: NOW, free=self.free)
+
+    @property
+    def names(self) -> list[str]:
+        return [path.name for path in list_clips(self.folder)]
+
+
+def test_with_room_nothing_happens(tmp_path: Path) -> None:
+    volume = Volume(tmp_path, 10)
+    volume.clip("20260101-000000")
+    volume.guard(min_free_gb=1).sweep()
+    assert len(volume.names) == 1
+    assert volume.reasons == [None]
+
+
+def test_the_oldest_analysed_clips_go_first_with_their_boxes_and_the_log_stays(tmp_path: Path) -> None:
+    volume = Volume(tmp_path, 4)
+    names = [volume.clip(f"2026010{day}-000000", ok=None if day == 1 else True) for day in (1, 2, 3, 4)]
+    volume.guard(min_free_gb=2).sweep()
+    assert volume.names == [names[0], names[3]]
+    assert sorted(path.name[:8] for path in (tmp_path / "boxes").iterdir()) == ["20260101", "20260104"]
+    assert len((tmp_path / LOG_NAME).read_text().splitlines()) == 3
+    assert volume.reasons == [None]
+
+
+@pytest.mark.parametrize("ok", [None, False])
+def test_a_clip_without_a_result_is_never_deleted_recording_pauses(tmp_path: Path, ok: bool | None) -> None:
+    volume = Volume(tmp_path, 2)
+    names = [volume.clip(f"2026010{day}-000000", ok=ok) for day in (1, 2)]
+    guard = volume.guard(min_free_gb=1, retention_days=7)
+    guard.sweep()
+    assert volume.names == names
+    assert volume.reasons[-1]
+    assert "MIN_FREE_GB=1" in volume.reasons[-1]
+    # the worker catches up: the guard resumes by itself
+    append_record(tmp_path / LOG_NAME, {"ok": True, "filename": names[0], "timestamp": "x", "schema": 1})
+    guard.sweep()
+    assert volume.names == names[1:]
+    assert volume.reasons[-1] is None
+
+
+def test_old_clips_go_after_their_days(tmp_path: Path) -> None:
+    volume = Volume(tmp_path, 100)
+    volume.clip("20260221-115959")
+    kept = [volume.clip("20260222-120001"), volume.clip("20260228-000000")]
+    unseen = volume.clip("20250101-000000", ok=None)
+    volume.guard(retention_days=7).sweep()
+    assert volume.names == [unseen, *kept]
+
+
+def test_days_of_zero_keep_everything(tmp_path: Path) -> None:
+    volume = Volume(tmp_path, 100)
+    volume.clip("20200101-000000")
+    volume.guard(retention_days=0).sweep()
+    assert len(volume.names) == 1
+
+
+def test_the_follower_reads_each_line_once_and_waits_for_a_whole_one(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    follower = LogFollower(path)
+    assert list(follower.poll()) == []
+    path.write_text('{"filename": "a"}\nnot json\n{"filename": "b')
+    assert [one["filename"] for one in follower.poll()] == ["a"]
+    with path.open("a") as file:
+        file.write('"}\n')
+    assert [one["filename"] for one in follower.poll()] == ["b"]
+    assert list(follower.poll()) == []
+    path.write_text('{"filename": "c"}\n')
+    assert [one["filename"] for one in follower.poll()] == ["c"]
+
+
+@pytest.fixture
+def small_volume(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB, really full when it is."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_pauses_recording_and_room_resumes_it(
+    programs: Programs, tmp_path: Path, small_volume: Path, redis_server: RedisServer
+) -> None:
+    footage = write_video(tmp_path / "footage.mp4", moving_box(start_s=3, end_s=29), seconds=30, gop=10)
+    filler = small_volume / "filler"
+    filler.write_bytes(bytes(shutil.disk_usage(small_volume).free - 200_000))
+    env = {
+        **redis_server.env,
+        "RTSP_URL": str(footage),
+        "VIDEO_DIR": str(small_volume),
+        "CLIP_SECONDS": "5",
+        "PRE_ROLL_SECONDS": "1",
+        "MIN_FREE_GB": "0",
+        "HTTP_PORT": "0",
+    }
+    program = programs.python("-m", "vcam_worker", env=env)
+    program.wait_for("recording pauses: VIDEO_DIR can not be written to .No space left on device.")
+    filler.unlink()
+    program.wait_for("recording goes on")
+    program.wait_for("clip saved")
+    assert program.wait() == 0
+    assert sum("recording pauses" in line for line in program.lines) == 1
+    assert "Traceback" not in program.text
+
+
+def test_too_little_room_at_the_start_pauses_before_a_write_fails(
+    programs: Programs, tmp_path: Path, small_volume: Path, redis_server: RedisServer
+) -> None:
+    footage = write_video(tmp_path / "footage.mp4", moving_box(start_s=3, end_s=5), seconds=6, gop=10)
+    env = {**redis_server.env, "RTSP_URL": str(footage), "VIDEO_DIR": str(small_volume), "HTTP_PORT": "0"}
+    program = programs.python("-m", "vcam_worker", env=env)
+    program.wait_for("recording pauses: 0.0 GB free of MIN_FREE_GB=1")
+    assert program.wait() == 0
+    assert list_clips(small_volume) == []
