@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -16,59 +14,12 @@ import pytest
 
 from shared_utils.clips import list_clips
 from shared_utils.jobs import clip_queue
-from tests.support.programs import ROOT, Program, Programs
+from tests.support.cameras import capture, emulator, file_launch, gst_server
+from tests.support.programs import Programs
 from tests.support.redis_server import RedisServer, free_port
-from tests.support.video import moving_box, packet_times, write_video
+from tests.support.video import packet_times
 
 PASSWORD = "p@ss:w/ör d1"
-GST_PYTHON = "/usr/bin/python3"
-
-
-@pytest.fixture
-def video_dir(tmp_path: Path) -> Path:
-    return tmp_path / "video"
-
-
-@pytest.fixture
-def env(redis_server: RedisServer, video_dir: Path) -> dict[str, str]:
-    """The settings of a capture that makes short clips."""
-    return {
-        **redis_server.env,
-        "VIDEO_DIR": str(video_dir),
-        "CLIP_SECONDS": "4",
-        "PRE_ROLL_SECONDS": "1",
-        "HTTP_PORT": str(free_port()),
-    }
-
-
-@pytest.fixture
-def footage(tmp_path: Path) -> Path:
-    """8 s in which something crosses, for a camera that shows it again and again."""
-    return write_video(tmp_path / "footage.mp4", moving_box(start_s=4, end_s=4.9), seconds=8, gop=10)
-
-
-def emulator(programs: Programs, footage: Path, url: str) -> Program:
-    camera = programs.python("-m", "camera_emulator", "--source", str(footage), "--url", url)
-    camera.wait_for("ready")
-    return camera
-
-
-def capture(programs: Programs, env: dict[str, str], url: str, **more: str) -> Program:
-    return programs.python("-m", "vcam_worker", env={**env, "RTSP_URL": url, **more})
-
-
-def gst_server(programs: Programs, footage: Path, *options: str) -> int:
-    """Start GStreamer's RTSP server; return its port."""
-    try:
-        subprocess.run([GST_PYTHON, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"], check=True)
-    except (OSError, subprocess.CalledProcessError):
-        message = "GStreamer's RTSP server is not installed (gir1.2-gst-rtsp-server-1.0, python3-gi)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    launch = f"filesrc location={footage} ! qtdemux ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96"
-    server = programs.start(GST_PYTHON, str(ROOT / "tests/support/gst_rtsp_server.py"), "--launch", launch, *options)
-    return int(server.wait_for(r"ready (\d+)")[1])
 
 
 def assert_playable(clip: Path) -> None:
@@ -195,7 +146,7 @@ def test_a_camera_that_reboots_is_picked_up_again(programs: Programs, footage: P
 def test_tcp_and_a_password_that_shows_nowhere(
     programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
 ) -> None:
-    port = gst_server(programs, footage, "--transport", "tcp", "--user", "cam", "--password", PASSWORD)
+    port = gst_server(programs, file_launch(footage), "--transport", "tcp", "--user", "cam", "--password", PASSWORD)
     url = f"rtsp://cam:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/test"
     program = capture(programs, env, url, LOGLEVEL="DEBUG")
     program.wait_for(r"connected to rtsp://\*\*\*@127.0.0.1.*tcp")
@@ -209,7 +160,7 @@ def test_tcp_and_a_password_that_shows_nowhere(
 
 
 def test_a_wrong_camera_password_is_said_as_such(programs: Programs, footage: Path, env: dict[str, str]) -> None:
-    port = gst_server(programs, footage, "--user", "cam", "--password", PASSWORD)
+    port = gst_server(programs, file_launch(footage), "--user", "cam", "--password", PASSWORD)
     program = capture(programs, env, f"rtsp://cam:wrong-guess@127.0.0.1:{port}/test")
     program.wait_for("no picture: wrong user name or password for .*check RTSP_URL")
     assert program.stop() == 0
@@ -217,7 +168,7 @@ def test_a_wrong_camera_password_is_said_as_such(programs: Programs, footage: Pa
 
 
 def test_udp_from_another_server(programs: Programs, footage: Path, env: dict[str, str]) -> None:
-    port = gst_server(programs, footage, "--transport", "udp")
+    port = gst_server(programs, file_launch(footage), "--transport", "udp")
     program = capture(programs, env, f"rtsp://127.0.0.1:{port}/test")
     program.wait_for("(connected|is back).*udp")
     program.wait_for("clip saved")

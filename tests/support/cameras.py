@@ -1,0 +1,44 @@
+"""Cameras on real sockets for tests: the emulator's, and GStreamer's RTSP server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.programs import ROOT, Program, Programs
+
+GST_PYTHON = "/usr/bin/python3"
+
+
+def emulator(programs: Programs, footage: Path, url: str) -> Program:
+    """Start an emulated camera that shows `footage` again and again."""
+    camera = programs.python("-m", "camera_emulator", "--source", str(footage), "--url", url)
+    camera.wait_for("ready")
+    return camera
+
+
+def capture(programs: Programs, env: dict[str, str], url: str, **more: str) -> Program:
+    """Start capture over one address."""
+    return programs.python("-m", "vcam_worker", env={**env, "RTSP_URL": url, **more})
+
+
+def file_launch(footage: Path, codec: str = "h264") -> str:
+    """Return the GStreamer pipeline that serves an MP4 file once, at its own pace."""
+    return f"filesrc location={footage} ! qtdemux ! {codec}parse config-interval=-1 ! rtp{codec}pay name=pay0 pt=96"
+
+
+def gst_server(programs: Programs, launch: str, *options: str) -> int:
+    """Start GStreamer's RTSP server; return its port. Its address is rtsp://127.0.0.1:PORT/test."""
+    check = [GST_PYTHON, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"]
+    try:
+        subprocess.run(check, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        message = "GStreamer's RTSP server is not installed (gir1.2-gst-rtsp-server-1.0, python3-gi)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    server = programs.start(GST_PYTHON, str(ROOT / "tests/support/gst_rtsp_server.py"), "--launch", launch, *options)
+    return int(server.wait_for(r"ready (\d+)")[1])

@@ -1,0 +1,188 @@
+"""What cameras do to a recorder: other codecs, sound, loss, silence, and changes in mid-stream."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from shared_utils.cameras import MotionSettings
+from shared_utils.clips import list_clips
+from tests.support.cameras import capture, emulator, file_launch, gst_server
+from tests.support.programs import Programs
+from tests.support.redis_server import free_port
+from tests.support.video import moving_box, packet_times, write_video
+from vcam_worker.events import ClipRules
+from vcam_worker.replay import replay
+
+LIVE_SOUND = "audiotestsrc is-live=true ! audioconvert ! audioresample !"
+
+
+def streams(clip: Path) -> dict[str, str]:
+    with av.open(str(clip)) as container:
+        return {stream.type: stream.codec_context.name for stream in container.streams}
+
+
+def first_clip(video_dir: Path) -> Path:
+    return list_clips(video_dir)[0]
+
+
+def test_h265_is_recorded_as_it_is(programs: Programs, tmp_path: Path, env: dict[str, str], video_dir: Path) -> None:
+    options = {"x265-params": "bframes=0:log-level=none:keyint=10"}
+    footage = write_video(
+        tmp_path / "h265.mp4", moving_box(start_s=4, end_s=4.9), seconds=12, codec="libx265", options=options
+    )
+    port = gst_server(programs, file_launch(footage, "h265"))
+    program = capture(programs, env, f"rtsp://127.0.0.1:{port}/test")
+    program.wait_for("connected to .*hevc 640×360")
+    program.wait_for("clip saved")
+    assert program.stop() == 0
+    assert streams(first_clip(video_dir)) == {"video": "hevc"}
+
+
+def test_sound_that_mp4_holds_is_kept(programs: Programs, footage: Path, env: dict[str, str], video_dir: Path) -> None:
+    launch = f"{file_launch(footage)} {LIVE_SOUND} opusenc ! rtpopuspay name=pay1 pt=97"
+    program = capture(programs, env, f"rtsp://127.0.0.1:{gst_server(programs, launch)}/test")
+    program.wait_for("connected to .*sound opus")
+    program.wait_for("clip saved")
+    assert program.stop() == 0
+    clip = first_clip(video_dir)
+    assert streams(clip) == {"video": "h264", "audio": "opus"}
+    with av.open(str(clip)) as container:
+        blocks = [packet for packet in container.demux(audio=0) if packet.size]
+    seconds = len(blocks) * 0.02
+    assert seconds == pytest.approx(packet_times(clip)[-1], abs=1.0)
+
+
+def test_sound_that_mp4_does_not_hold_is_left_out_and_said(
+    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
+) -> None:
+    launch = f"{file_launch(footage)} {LIVE_SOUND} alawenc ! rtppcmapay name=pay1 pt=8"
+    program = capture(programs, env, f"rtsp://127.0.0.1:{gst_server(programs, launch)}/test")
+    program.wait_for("sound is left out: pcm_alaw does not fit into MP4")
+    program.wait_for("clip saved")
+    assert program.stop() == 0
+    assert streams(first_clip(video_dir)) == {"video": "h264"}
+
+
+def test_lost_rtp_packets_cost_pictures_not_the_clip(
+    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
+) -> None:
+    launch = file_launch(footage).replace("name=pay0 ", "") + " ! identity name=pay0 drop-probability=0.03"
+    program = capture(programs, env, f"rtsp://127.0.0.1:{gst_server(programs, launch)}/test")
+    program.wait_for("clip saved")
+    assert program.stop() == 0
+    times = packet_times(first_clip(video_dir))
+    assert times[-1] == pytest.approx(4, abs=1.2)
+
+
+def test_a_camera_that_falls_silent_is_noticed_and_picked_up_again(
+    programs: Programs, footage: Path, env: dict[str, str]
+) -> None:
+    url = f"http://127.0.0.1:{free_port()}/video"
+    camera = emulator(programs, footage, url)
+    program = capture(programs, env, url)
+    program.wait_for("connected")
+    camera.process.send_signal(signal.SIGSTOP)  # its connections stay open, nothing comes any more
+    program.wait_for("no picture: no packet for 1[45] s", 40)
+    camera.process.send_signal(signal.SIGCONT)
+    program.wait_for("picture is back", 60)
+    assert program.stop() == 0
+
+
+def test_a_server_that_accepts_and_says_nothing(programs: Programs, env: dict[str, str]) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        program = capture(programs, env, f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x", RTSP_TRANSPORT="tcp")
+        program.wait_for("no picture: .* accepts the connection, but sends nothing", 40)
+        assert program.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (
+            "rtsp://no-such-camera.invalid/1",
+            "the name 'no-such-camera.invalid' is not known: .*RTSP_URL",
+        ),
+        ("http://127.0.0.1:9/video", "127.0.0.1:9 refuses the connection: is the camera on"),
+    ],
+)
+def test_an_address_that_leads_nowhere(programs: Programs, env: dict[str, str], url: str, message: str) -> None:
+    program = capture(programs, env, url)
+    program.wait_for(f"no picture: {message}")
+    assert program.stop() == 0
+
+
+def test_a_path_the_camera_does_not_have(programs: Programs, footage: Path, env: dict[str, str]) -> None:
+    port = gst_server(programs, file_launch(footage))
+    program = capture(programs, env, f"rtsp://127.0.0.1:{port}/nowhere")
+    program.wait_for("no picture: .*has no such stream: check the path in RTSP_URL")
+    assert program.stop() == 0
+
+
+def test_motion_by_a_sub_stream_while_the_main_stream_is_recorded(
+    programs: Programs, footage: Path, env: dict[str, str], tmp_path: Path, video_dir: Path
+) -> None:
+    small = write_video(
+        tmp_path / "small.mp4", moving_box(width=320, height=180, start_s=4, end_s=4.9, side=30), seconds=8, gop=10
+    )
+    main, sub = (f"rtsp://127.0.0.1:{free_port()}/stream" for _ in range(2))
+    emulator(programs, footage, main)
+    emulator(programs, small, sub)
+    cameras = tmp_path / "cameras.toml"
+    cameras.write_text(f'[yard]\nurl = "{main}"\ndetect_url = "{sub}"\n')
+    program = programs.python("-m", "vcam_worker", env={**env, "CAMERAS_FILE": str(cameras)})
+    program.wait_for("connected to .*640×360")
+    program.wait_for("connected to .*320×180")
+    program.wait_for("clip saved", count=2)
+    assert program.stop() == 0
+    with av.open(str(first_clip(video_dir))) as clip:
+        assert clip.streams.video[0].width == 640
+
+
+def test_without_its_sub_stream_a_camera_is_watched_all_the_same(
+    programs: Programs, footage: Path, env: dict[str, str], tmp_path: Path
+) -> None:
+    main = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, main)
+    cameras = tmp_path / "cameras.toml"
+    cameras.write_text(f'[yard]\nurl = "{main}"\ndetect_url = "rtsp://127.0.0.1:{free_port()}/sub"\n')
+    program = programs.python("-m", "vcam_worker", env={**env, "CAMERAS_FILE": str(cameras)})
+    program.wait_for("no sub-stream: .*detect_url of .yard. .*; motion is looked for in the main stream meanwhile")
+    program.wait_for("clip saved")
+    assert program.stop() == 0
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "mjpeg"])
+def test_a_change_of_resolution_closes_the_clip_and_starts_a_new_one(tmp_path: Path, codec: str) -> None:
+    encoder = {"h264": "libx264", "hevc": "libx265", "mjpeg": "mjpeg"}[codec]
+    options = {"x265-params": "bframes=0:log-level=none:keyint=10"} if codec == "hevc" else None
+    raw = tmp_path / f"in.{codec if codec != 'mjpeg' else 'mjpg'}"
+    with raw.open("wb") as joined:
+        for number, (width, height) in enumerate([(640, 360), (320, 180)]):
+            part = write_video(
+                tmp_path / f"part{number}.{codec if codec != 'mjpeg' else 'mjpg'}",
+                moving_box(width=width, height=height, start_s=3 - 3 * number, end_s=8, side=width // 8),
+                seconds=8,
+                fps=25,
+                gop=25,
+                codec=encoder,
+                options=options,
+            )
+            joined.write(part.read_bytes())
+    lines: list[dict[str, Any]] = []
+    (tmp_path / "out").mkdir()
+    rules = ClipRules(clip_seconds=30, pre_roll_seconds=1)
+    replay(raw, MotionSettings(), rules, lines.append, tmp_path / "out")
+    sizes = []
+    for line in lines:
+        with av.open(line["clip"]) as clip:
+            sizes.append({(frame.width, frame.height) for frame in clip.decode(video=0)})
+    assert sizes == [{(640, 360)}, {(320, 180)}]
+    assert lines[0]["end_s"] == lines[1]["start_s"] == pytest.approx(8, abs=0.1)
