@@ -97,13 +97,14 @@ def free_port() -> int:
 def write_video(tmp_path: Path) -> Callable[..., Path]:
     """Write a video whose picture number n is grey level 10 n, times from ``ticks`` in 1/1000 s."""
 
-    def write(name: str, ticks: Sequence[int], size: tuple[int, int] = (64, 48), codec: str = "mpeg4") -> Path:
+    def write(name: str, ticks: Sequence[int], size: tuple[int, int] = (64, 48), codec: str = "libx264") -> Path:
         path = tmp_path / name
         with av.open(str(path), "w") as container:
             stream = container.add_stream(codec, rate=25)
             stream.width, stream.height = size
             stream.pix_fmt = "yuv420p"
             stream.codec_context.time_base = _MILLI
+            stream.bit_rate = 4_000_000
             for number, tick in enumerate(ticks):
                 image = np.full((size[1], size[0], 3), 10 * (number % 25), np.uint8)
                 frame = av.VideoFrame.from_ndarray(image, format="bgr24")

@@ -23,9 +23,10 @@ RTSP = "rtsp://127.0.0.1:1/stream"  # never bound: these uses fail before
         (["--source", "scene", "--url", "ftp://127.0.0.1/x"], ["--url", "rtsp://"]),
         (["--source", "scene", "--url", "rtsp://127.0.0.1:8554/other"], ["--url", "/stream"]),
         (["--source", "scene", "--url", "http://127.0.0.1:8554/"], ["--url", "/video"]),
-        (["--source", "scene", "--url", "rtsp://127.0.0.1:99999/stream"], ["--url", "port", "Port"]),
+        (["--source", "scene", "--url", "rtsp://127.0.0.1:99999/stream"], ["--url", "Port out of range"]),
         (["--source", "scene", "--url", "rtsp://me:secret@127.0.0.1:8554/stream"], ["--url", "password"]),
         (["--source", "scene", "--url", "rtsp://no-such-host.invalid:8554/stream"], ["--url", "no-such-host.invalid"]),
+        (["--source", "scene", "--url", "rtsp://[::1]:8554/stream"], ["--url", "IPv4"]),
         (["--source", "missing.mp4", "--url", RTSP], ["--source", "missing.mp4"]),
         (["--source", "pyproject.toml", "--url", RTSP], ["--source", "pyproject.toml", "video"]),
         (["--source", "/dev/video97", "--url", RTSP], ["--source", "/dev/video97"]),
@@ -58,7 +59,14 @@ def test_busy_port(url: str, run_emulator: RunEmulator) -> None:
     assert f"port {port} is in use" in done.stderr
 
 
-def test_a_port_that_needs_rights_or_a_foreign_address(run_emulator: RunEmulator) -> None:
+def test_a_webcam_that_is_not_there(run_emulator: RunEmulator) -> None:
+    done = run_emulator("--source", "webcam:97", "--url", RTSP)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "webcam 97" in done.stderr
+
+
+def test_a_foreign_address(run_emulator: RunEmulator) -> None:
     done = run_emulator("--source", "scene", "--size", "320x180", "--url", "rtsp://192.0.2.7:8554/stream")
     assert done.returncode == 2
     assert "no address of this machine" in done.stderr

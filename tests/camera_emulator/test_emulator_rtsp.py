@@ -82,11 +82,11 @@ def test_two_viewers_at_once_and_one_after_a_pause(url: str, start_camera: Calla
         viewer.start()
     for viewer in viewers:
         viewer.join(30)
-    results.append(_watch(url, 30))
+    results.append(_watch(url, 60))
     assert len(results) == 3
     for watched in results:
         assert np.diff(watched.times) == pytest.approx(0.04, abs=0.001)
-        assert watched.decoded >= 25
+        assert watched.decoded >= 60 - 27  # who comes in the middle waits for the next keyframe, a second at most
 
 
 def test_a_looped_file_goes_on_rising(url: str, start_camera: Callable, write_video: Callable[..., Path]) -> None:

@@ -7,13 +7,14 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from camera_emulator.source import Picture, SceneSource, paced
 from camera_emulator.video_file import FileSource
 from camera_emulator.webcam import WebcamSource
-from shared_utils.errors import SettingError, SourceRefused
+from shared_utils.errors import SettingError, SourceEnded, SourceRefused
 
 WriteVideo = Callable[..., Path]
 
@@ -130,3 +131,46 @@ def test_pacing_ends_when_told_to_stop() -> None:
 def test_a_webcam_that_is_not_there() -> None:
     with pytest.raises(SourceRefused, match="webcam 99 gives no picture"):
         WebcamSource(99, None, None, FakeClock())
+
+
+class FakeDevice:
+    """Stands for ``cv2.VideoCapture``: a test machine has no webcam, nor one to unplug.
+
+    Gives pictures of an odd size, drops every third, and is unplugged after ten.
+    """
+
+    def __init__(self, index: int) -> None:
+        self.reads = 0
+        self.released = False
+
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+        return True
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        self.reads += 1
+        if self.reads > 15 or self.reads % 3 == 0:
+            return False, None
+        return True, np.full((49, 65, 3), self.reads, np.uint8)
+
+    def get(self, prop: int) -> float:
+        return 0.0
+
+    def set(self, prop: int, value: float) -> bool:
+        return False
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_a_webcam_drops_pictures_and_is_unplugged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", FakeDevice)
+    ticks = itertools.count()
+    source = WebcamSource(0, None, None, lambda: float(next(ticks)))
+    assert (source.size, source.fps, source.name, source.live) == ((64, 48), 30.0, "webcam 0", True)
+    got: list[Picture] = []
+    with pytest.raises(SourceEnded, match="unplugged"):
+        got.extend(source.pictures())
+    # Pictures are kept as they came, whenever they are looked at.
+    assert [int(picture.image()[0, 0, 0]) for picture in got] == [2, 4, 5, 7, 8, 10, 11, 13, 14]
+    assert {picture.image().shape for picture in got} == {(48, 64, 3)}
+    assert np.all(np.diff([picture.time_s for picture in got]) > 0)

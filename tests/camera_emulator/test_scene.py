@@ -73,6 +73,8 @@ def test_boxes_fit_what_changed_in_the_picture(seed: int) -> None:
     scene = Scene(seed, SIZE, noise=0.0)
     for index in range(6):
         t = _middle(scene, index)
+        if len({len(scene.truth(t + dt)) for dt in (-0.6, 0.0, 0.6)}) > 1:
+            continue  # somebody peeps in at the edge, too little of them to be in the truth
         changed = _changed(scene, t)
         outside = changed.copy()
         for found in scene.truth(t):

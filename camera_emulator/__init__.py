@@ -1,0 +1,1 @@
+"""A network camera made of a video file, a drawn scene or a webcam."""

@@ -1,0 +1,297 @@
+"""A drawn street with figures that come, cross and leave: a camera picture whose truth is known.
+
+Pure and deterministic: the same seed, size and time give the same pixels and the same boxes. The schedule
+starts with some quiet seconds (a background model needs them, and so does a clip's pre-roll), then a visit
+of one to three figures, then quiet again, for ever.
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from camera_emulator.backdrop import Image, backdrop
+from camera_emulator.figures import FIGURES, Look, Part, Shape, random_look
+from shared_utils.errors import SettingError
+
+LABELS = ("person", "bicycle", "car", "cat", "dog")
+"""Every label the scene can show, in the order of the COCO list."""
+
+FIRST_QUIET_S = (4.0, 6.0)
+QUIET_S = (5.0, 8.0)
+VISIT_S = (5.0, 9.0)
+MIN_SIZE = (160, 120)
+MAX_SIZE = (3840, 2160)
+
+_HORIZON = 0.10  # where figures would shrink to nothing, as a share of the picture height
+_MIN_VISIBLE = 0.3  # share of a figure's box that must be in the picture before it counts as there
+_NOISE_SIGMA = 1.8  # grey levels; a small sensor by daylight
+_NOISE_TILES = 4
+_NOISE_SLIDE = 32  # pixels by which a tile may be moved, so that few tiles give many patterns
+_SUBPIXEL = 4  # bits behind the point in OpenCV's drawing coordinates
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one kind of figure moves through the picture."""
+
+    weight: float  # how often it comes
+    tall: float  # its height, in heights of a person who stands at the same place
+    ground: tuple[tuple[float, float], ...]  # bands of the picture height its feet may be in
+    crossing_s: tuple[float, float]
+
+
+# Animals walk nearer to the camera than people on the same pavement: behind them they would not be seen.
+_KINDS: dict[str, _Kind] = {
+    "person": _Kind(0.34, 1.00, ((0.54, 0.575), (0.865, 0.915)), (5.5, 9.0)),
+    "bicycle": _Kind(0.17, 1.02, ((0.63, 0.67), (0.75, 0.79)), (4.5, 7.0)),
+    "car": _Kind(0.21, 0.67, ((0.655, 0.68), (0.765, 0.80)), (3.8, 6.5)),
+    "cat": _Kind(0.12, 0.40, ((0.925, 0.98),), (5.0, 8.0)),
+    "dog": _Kind(0.16, 0.46, ((0.925, 0.98),), (4.5, 7.5)),
+}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One visible object: its label and its box (x0, y0, x1, y1) in pixels, clipped to the picture."""
+
+    label: str
+    xyxy: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class _Actor:
+    """One crossing of one figure; times in seconds, places as shares of the picture height."""
+
+    kind: str
+    look: Look
+    start_s: float
+    crossing_s: float
+    ground: float
+    tall: float
+    rightwards: bool
+    phase: float
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A time in which something moves: from ``start_s`` to ``end_s`` with the labels seen in it."""
+
+    start_s: float
+    end_s: float
+    labels: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A part of a figure placed in the picture: shapes in pixels, and the box around them."""
+
+    label: str
+    shapes: tuple[Shape, ...]
+    xyxy: tuple[float, float, float, float]
+
+
+class Scene:
+    """The picture and its truth at any time.
+
+    ``seed`` chooses the street and who comes when; ``size`` is (width, height) in pixels, both even;
+    ``fps`` sets how often the sensor noise changes. ``noise`` 0 gives clean pictures.
+    """
+
+    def __init__(
+        self, seed: int = 0, size: tuple[int, int] = (1280, 720), fps: float = 15.0, noise: float = _NOISE_SIGMA
+    ) -> None:
+        check_size(size)
+        self.seed, self.size, self.fps = seed, size, fps
+        width, height = size
+        self._backdrop = backdrop(np.random.default_rng([seed, 1]), width, height)
+        self._tiles = _noise_tiles(np.random.default_rng([seed, 2]), width, height, noise) if noise > 0 else []
+        self._visits: list[tuple[Visit, tuple[_Actor, ...]]] = []
+
+    def frame(self, t: float) -> Image:
+        """The picture at ``t`` seconds: BGR, uint8, (height, width, 3), a new array each time."""
+        image = self._backdrop.copy()
+        for actor in self._actors(t):
+            self._draw(image, actor, t)
+        if self._tiles:
+            self._add_noise(image, round(t * self.fps))
+        return image
+
+    def truth(self, t: float) -> list[Truth]:
+        """What can be seen at ``t`` seconds, farthest first; figures that only peep in are left out."""
+        found = []
+        for actor in self._actors(t):
+            for part in self._place(actor, t):
+                box, share = _clip(part.xyxy, self.size)
+                if share >= _MIN_VISIBLE:
+                    found.append(Truth(part.label, box))
+        return found
+
+    def visit(self, index: int) -> Visit:
+        """The visit with this number, counted from 0."""
+        while len(self._visits) <= index:
+            self._visits.append(self._next_visit())
+        return self._visits[index][0]
+
+    def _next_visit(self) -> tuple[Visit, tuple[_Actor, ...]]:
+        number = len(self._visits)
+        rng = np.random.default_rng([self.seed, 3, number])
+        before = self._visits[-1][0].end_s if self._visits else 0.0
+        start = before + float(rng.uniform(*(QUIET_S if self._visits else FIRST_QUIET_S)))
+        actors = _cast(rng, start, opening=number == 0)
+        end = max(actor.start_s + actor.crossing_s for actor in actors)
+        # A cyclist is a person too: the labels are those of the parts, as in the truth.
+        labels = frozenset(part.label for actor in actors for part in FIGURES[actor.kind](0.0, actor.look))
+        return Visit(start, end, labels), actors
+
+    def _actors(self, t: float) -> list[_Actor]:
+        """Who is on the way at ``t``, farthest first."""
+        while not self._visits or self._visits[-1][0].end_s < t:
+            self._visits.append(self._next_visit())
+        index = bisect.bisect_left(self._visits, t, key=lambda entry: entry[0].end_s)
+        actors = self._visits[index][1]
+        present = [actor for actor in actors if actor.start_s <= t <= actor.start_s + actor.crossing_s]
+        return sorted(present, key=lambda actor: actor.ground)
+
+    def _place(self, actor: _Actor, t: float) -> list[_Drawn]:
+        width, height = self.size
+        scale = actor.tall * height
+        share = (t - actor.start_s) / actor.crossing_s
+        reach = _half_length(actor.kind) * scale
+        travelled = share * (width + 2 * reach)
+        x = travelled - reach if actor.rightwards else width + reach - travelled
+        parts = FIGURES[actor.kind](actor.phase + travelled / scale, actor.look)
+        origin, flip = np.array([x, actor.ground * height]), np.array([1.0 if actor.rightwards else -1.0, -1.0])
+        return [_to_pixels(part, origin, flip * scale) for part in parts]
+
+    def _draw(self, image: Image, actor: _Actor, t: float) -> None:
+        parts = self._place(actor, t)
+        left, right = min(part.xyxy[0] for part in parts), max(part.xyxy[2] for part in parts)
+        _shadow(image, (left + right) / 2, actor.ground * self.size[1], (right - left) / 2)
+        for part in parts:
+            for shape in part.shapes:
+                _draw_shape(image, shape)
+
+    def _add_noise(self, image: Image, number: int) -> None:
+        rng = np.random.default_rng([self.seed, 4, number])
+        brighter, darker = self._tiles[int(rng.integers(len(self._tiles)))]
+        dx, dy = (int(offset) for offset in rng.integers(0, _NOISE_SLIDE, 2))
+        height, width = image.shape[:2]
+        cv2.add(image, brighter[dy : dy + height, dx : dx + width], dst=image)
+        cv2.subtract(image, darker[dy : dy + height, dx : dx + width], dst=image)
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raise SettingError, without the name of the setting, unless such pictures can be drawn and coded."""
+    width, height = size
+    if not (MIN_SIZE[0] <= width <= MAX_SIZE[0] and MIN_SIZE[1] <= height <= MAX_SIZE[1]) or width % 2 or height % 2:
+        raise SettingError(
+            f"must be even numbers from {MIN_SIZE[0]}x{MIN_SIZE[1]} to {MAX_SIZE[0]}x{MAX_SIZE[1]},"
+            f" not {width}x{height}"
+        )
+
+
+def _cast(rng: np.random.Generator, start: float, opening: bool) -> tuple[_Actor, ...]:
+    """Who comes in a visit that begins at ``start``. The first visit always brings a person and one more."""
+    names = list(_KINDS)
+    weights = np.array([_KINDS[name].weight for name in names])
+    count = 2 if opening else int(rng.choice([1, 2, 3], p=[0.4, 0.4, 0.2]))
+    kinds = [str(kind) for kind in rng.choice(names, count, p=weights / weights.sum())]
+    if opening:
+        kinds = ["person", str(rng.choice(["bicycle", "car", "dog"]))]
+    length = float(rng.uniform(*VISIT_S))
+    crossings = [min(length, float(rng.uniform(*_KINDS[kind].crossing_s))) for kind in kinds]
+    if count == 1:
+        crossings[0] = max(crossings[0], VISIT_S[0])
+        length = crossings[0]
+    actors = []
+    for index, (kind, crossing) in enumerate(zip(kinds, crossings, strict=True)):
+        spare = length - crossing
+        # One enters at once and one leaves last, so that something moves during the whole visit.
+        delay = {0: 0.0, count - 1: spare}.get(index, float(rng.uniform(0.0, spare)) if spare > 0 else 0.0)
+        actors.append(_actor(rng, kind, index, start + delay, crossing))
+    return tuple(actors)
+
+
+def _actor(rng: np.random.Generator, kind: str, index: int, start: float, crossing: float) -> _Actor:
+    manner = _KINDS[kind]
+    # Two of a kind in one visit take different bands: side by side they would hide each other.
+    lane = (int(rng.integers(len(manner.ground))) + index) % len(manner.ground)
+    ground = float(rng.uniform(*manner.ground[lane]))
+    rightwards = bool(rng.random() < 0.5)
+    if kind in ("car", "bicycle"):
+        rightwards = lane == 1  # they keep to the right of the road, so the near lane goes rightwards
+    tall = manner.tall * 0.62 * (ground - _HORIZON) * float(rng.uniform(0.93, 1.07))
+    look = random_look(kind, rng)
+    return _Actor(kind, look, start, crossing, ground, tall, rightwards, float(rng.uniform(0.0, 3.0)))
+
+
+def _half_length(kind: str) -> float:
+    """Half of the figure's length in its own heights, with room for limbs: it starts and ends out of sight."""
+    return {"person": 0.3, "bicycle": 0.55, "car": 1.45, "cat": 0.75, "dog": 0.9}[kind]
+
+
+def _to_pixels(part: Part, origin: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> _Drawn:
+    """The part's shapes in pixels, and the tight box around them."""
+    shapes, lows, highs = [], [], []
+    for shape in part.shapes:
+        points = origin + shape.points * scale
+        width = shape.width * float(abs(scale[1]))
+        shapes.append(Shape(points, shape.colour, width, shape.closed))
+        lows.append(points.min(axis=0) - width / 2)
+        highs.append(points.max(axis=0) + width / 2)
+    (x0, y0), (x1, y1) = np.min(lows, axis=0), np.max(highs, axis=0)
+    return _Drawn(part.label, tuple(shapes), (float(x0), float(y0), float(x1), float(y1)))
+
+
+def _draw_shape(image: Image, shape: Shape) -> None:
+    points = [np.rint(shape.points * (1 << _SUBPIXEL)).astype(np.int32)]
+    if shape.width > 0:
+        thickness = max(1, round(shape.width))
+        cv2.polylines(image, points, shape.closed, shape.colour, thickness, cv2.LINE_AA, _SUBPIXEL)
+    else:
+        cv2.fillPoly(image, points, shape.colour, cv2.LINE_AA, _SUBPIXEL)
+
+
+def _shadow(image: Image, x: float, y: float, half_length: float) -> None:
+    """Darken an ellipse on the ground under a figure."""
+    height, width = image.shape[:2]
+    half_height = max(2.0, 0.10 * half_length + 0.006 * height)
+    x0, x1 = max(0, int(x - half_length)), min(width, int(x + half_length) + 1)
+    y0, y1 = max(0, int(y - half_height)), min(height, int(y + half_height) + 1)
+    if x0 >= x1 or y0 >= y1:
+        return
+    part = image[y0:y1, x0:x1]
+    dark = (part >> 1) + (part >> 3)
+    mask = np.zeros(part.shape[:2], np.uint8)
+    cv2.ellipse(mask, (round(x) - x0, round(y) - y0), (int(half_length), int(half_height)), 0, 0, 360, 255, cv2.FILLED)
+    cv2.copyTo(dark, mask, part)
+
+
+def _noise_tiles(rng: np.random.Generator, width: int, height: int, sigma: float) -> list[tuple[Image, Image]]:
+    """Pairs of what to add and what to take away: drawing noise anew for each frame would cost ten times as much."""
+    shape = (height + _NOISE_SLIDE, width + _NOISE_SLIDE)
+    tiles = []
+    for _ in range(_NOISE_TILES):
+        # Sensor noise is mostly brightness, a little colour.
+        grey = rng.normal(0.0, sigma, shape).astype(np.float32)
+        colour = rng.normal(0.0, sigma / 3, (shape[0] // 2, shape[1] // 2, 3)).astype(np.float32)
+        noise = grey[:, :, np.newaxis] + cv2.resize(colour, (shape[1], shape[0]))
+        whole = np.rint(noise)
+        tiles.append((np.maximum(whole, 0).astype(np.uint8), np.maximum(-whole, 0).astype(np.uint8)))
+    return tiles
+
+
+def _clip(
+    xyxy: tuple[float, float, float, float], resolution_wh: tuple[int, int]
+) -> tuple[tuple[float, float, float, float], float]:
+    """The box cut to the picture, and the share of its area that is left (0 when it lies outside)."""
+    width, height = resolution_wh
+    x0, y0, x1, y1 = xyxy
+    box = (min(max(x0, 0.0), width), min(max(y0, 0.0), height), min(max(x1, 0.0), width), min(max(y1, 0.0), height))
+    area = (x1 - x0) * (y1 - y0)
+    return box, (box[2] - box[0]) * (box[3] - box[1]) / area if area > 0 else 0.0
