@@ -1,0 +1,88 @@
+"""What the worker's tests share: a detector that sees red squares, clips to see them in, models of real kinds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared_utils.schemas import Options
+from tests.support.video import moving_box, write_video
+from video_worker.analysis import Analyst
+from video_worker.engines import Picture
+from video_worker.jobs import Workplace
+from video_worker.models import LoadedModel
+from video_worker.postprocess import Detections
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIP_NAME = "20260223-144819-cam1.mp4"
+
+
+class SquareDetector:
+    """Finds the red square that ``moving_box`` draws. A detector of its own, so that tests know every answer."""
+
+    labels = ("background", "square")
+    engine = "squares 1.0"
+    depth = 2
+
+    def use_threads(self, threads: int) -> None:
+        """Computes with one."""
+
+    def start(self, picture: Picture, imgsz: int, min_score: float) -> Callable[[], Detections]:
+        def look() -> Detections:
+            rows, columns = np.nonzero((picture[..., 2] > 180) & (picture[..., 1] < 120))
+            if len(rows) < 100:
+                return Detections.empty()
+            corners = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            return Detections(np.array([corners], np.float32), np.array([0.9], np.float32), np.array([1]))
+
+        return look
+
+
+class SquareModels:
+    """Gives the square detector under any name."""
+
+    def get(self, name: str) -> LoadedModel:
+        return LoadedModel(Path(name).stem, "0" * 64, SquareDetector())
+
+    def use_threads(self, threads: int) -> None:
+        """Computes with one."""
+
+
+def now() -> datetime:
+    return datetime.now().astimezone()
+
+
+@pytest.fixture(scope="session")
+def clip_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of 10 s, 10 frames a second, 640×360; a red square crosses at 4 to 7 s."""
+    return write_video(tmp_path_factory.mktemp("clips") / CLIP_NAME, moving_box(start_s=4.0, end_s=7.0))
+
+
+@pytest.fixture
+def video_folder(tmp_path: Path, clip_master: Path) -> Path:
+    """A shared volume with one clip."""
+    folder = tmp_path / "video"
+    folder.mkdir()
+    (folder / CLIP_NAME).write_bytes(clip_master.read_bytes())
+    return folder
+
+
+@pytest.fixture
+def workplace(video_folder: Path) -> Workplace:
+    """A worker's place with the square detector."""
+    return Workplace(video_folder, Options(), Analyst(SquareModels(), 1, now), now)
+
+
+@pytest.fixture(scope="session")
+def any_model() -> Path:
+    """A real model: the scene's, else the shared one."""
+    shared = Path(os.environ.get("VCAM_SHARED", ROOT.parent / "shared")) / "models" / "yolov8n.onnx"
+    for path in (ROOT / "camera_emulator" / "scene_model" / "scene.onnx", shared):
+        if path.is_file():
+            return path
+    pytest.skip("no model here: neither camera_emulator/scene_model/scene.onnx nor the shared yolov8n.onnx")

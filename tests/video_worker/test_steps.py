@@ -1,0 +1,165 @@
+"""The steps by themselves, on boxes made up."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from shared_utils.schemas import Options
+from tests.video_worker.conftest import SquareDetector
+from video_worker.frames import ClipFacts
+from video_worker.postprocess import Detections
+from video_worker.steps import STEPS
+from video_worker.steps.base import Run, Sample
+from video_worker.steps.boxes import Boxes
+from video_worker.steps.brightness import Brightness
+from video_worker.steps.detect import Detect
+from video_worker.steps.summarise import Summarise
+
+FACTS = ClipFacts(width=64, height=48, frames=100, sampled=50, duration_s=10, started_at=None)
+
+
+def run(boxes_path=None, detector=None, duration_s=10.0, **options) -> Run:
+    facts = ClipFacts(64, 48, 100, 50, duration_s, None)
+    return Run(Options(**options), facts, detector or SquareDetector(), boxes_path)
+
+
+def sample(time_s: float, *boxes: tuple[int, float, int], value: int = 100) -> Sample:
+    """Return a frame with boxes given as class, score, track."""
+    made = Sample.of(round(time_s * 10), time_s, np.full((48, 64, 3), value, np.uint8))
+    made.detections = Detections(
+        np.array([[1.04, 2, 3, 4]] * len(boxes), np.float32).reshape(-1, 4),
+        np.array([score for _, score, _ in boxes], np.float32),
+        np.array([number for number, _, _ in boxes], np.int64),
+    )
+    made.tracks = np.array([track for _, _, track in boxes], np.int64)
+    return made
+
+
+def test_the_order_of_the_steps():
+    assert [step.__name__ for step in STEPS] == ["Detect", "Track", "Boxes", "Summarise", "Brightness"]
+
+
+def summary(*samples: Sample, **options) -> dict:
+    step = Summarise(run(**options))
+    for one in samples:
+        step.take(one)
+    return dict(step.result())
+
+
+def test_a_summary_counts_frames_not_boxes():
+    found = summary(
+        sample(0.0, (1, 0.6, 1)), sample(0.2, (1, 0.91, 1), (1, 0.8, 2)), sample(1.0, (0, 0.7, 3), (1, 0.5, 1)),
+        sample(1.2, (0, 0.7, 3)),
+    )  # fmt: skip
+    assert found["detected"] == ["square", "background"]
+    assert found["count"] == 2
+    assert found["objects"][0] == {
+        "label": "square", "tracks": 1, "hits": 3, "max_conf": 0.91, "first_s": 0.0, "last_s": 1.0,
+    }  # fmt: skip
+
+
+def test_one_frame_ghosts_are_objects_but_not_detected():
+    found = summary(sample(0.0, (1, 0.99, 1)), sample(0.2))
+    assert found["detected"] == []
+    assert [entry["hits"] for entry in found["objects"]] == [1]
+    assert summary(sample(0.0, (1, 0.99, 1)), min_hits=1)["detected"] == ["square"]
+
+
+def test_boxes_under_the_threshold_do_not_count_and_the_threshold_itself_does():
+    found = summary(sample(0.0, (1, 0.49, 1)), sample(0.2, (1, 0.5, 1)), sample(0.4, (1, 0.5, 1)))
+    assert found["objects"][0]["hits"] == 2
+    assert found["objects"][0]["first_s"] == 0.2
+
+
+def test_tracks_are_those_that_last():
+    flicker = [sample(i / 5, (1, 0.9, 1), (1, 0.8, 10 + i)) for i in range(4)]
+    assert summary(*flicker)["objects"][0]["tracks"] == 1
+    two = [sample(i / 5, (1, 0.9, 1), (1, 0.8, 2)) for i in range(4)]
+    assert summary(*two)["objects"][0]["tracks"] == 2
+
+
+def test_an_empty_clip_has_an_empty_summary():
+    assert summary(sample(0.0), sample(0.2)) == {"detected": [], "count": 0, "objects": []}
+
+
+def test_the_boxes_file_is_there_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "boxes" / "clip.run.jsonl"
+    step = Boxes.for_run(run(path))
+    step.take(sample(0.0))
+    step.take(sample(0.2, (1, 0.87654, 1), (0, 0.1, 0)))
+    assert not path.exists()
+    step.result()
+    step.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines == [
+        {"t": 0.0, "frame": 0, "boxes": []},
+        {
+            "t": 0.2,
+            "frame": 2,
+            "boxes": [["square", 0.8765, 1.0, 2.0, 3.0, 4.0, 1], ["background", 0.1, 1.0, 2.0, 3.0, 4.0, None]],
+        },
+    ]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_boxes_file_that_is_given_up_leaves_nothing(tmp_path):
+    step = Boxes.for_run(run(tmp_path / "boxes" / "clip.run.jsonl"))
+    step.take(sample(0.0, (1, 0.9, 1)))
+    step.close()
+    assert not list((tmp_path / "boxes").iterdir())
+
+
+def test_without_a_place_there_is_no_boxes_file():
+    assert Boxes.for_run(run(None)) is None
+
+
+@pytest.mark.parametrize(("value", "dark"), [(5, True), (15, True), (40, False), (200, False)])
+def test_brightness_tells_a_covered_camera(value, dark):
+    step = Brightness(run())
+    for index in range(10):
+        step.take(sample(index / 5, value=value))
+    found = step.result()["brightness"]
+    assert found["mean"] == found["min"] == found["max"] == pytest.approx(value, abs=0.1)
+    assert found["dark"] is dark
+    assert found["values"] == [pytest.approx(value, abs=0.1)] * 2
+
+
+def test_a_covered_moment_shows_over_time():
+    step = Brightness(run())
+    for time_s, value in ((0.0, 100), (1.0, 100), (2.0, 3), (4.2, 100)):
+        step.take(sample(time_s, value=value))
+    found = step.result()["brightness"]
+    assert found["values"] == [100, 100, 3, None, 100]
+    assert found["dark"] is False
+
+
+def test_brightness_of_a_long_clip_takes_no_more_room():
+    step = Brightness(run(duration_s=3600.0))
+    for second in range(0, 3600, 2):
+        step.take(sample(float(second)))
+    assert len(step.result()["brightness"]["values"]) == 60
+    assert Brightness(run()).result() == {}
+
+
+def test_detection_waits_for_what_was_begun_when_it_is_broken_off():
+    waited = []
+
+    class Slow(SquareDetector):
+        def start(self, picture, imgsz, min_score):
+            return lambda: waited.append(1) or Detections.empty()
+
+    step = Detect(run(detector=Slow()))
+    step.start(sample(0.0))
+    step.start(sample(0.2))
+    step.take(sample(0.0))
+    step.close()
+    assert len(waited) == 2
+    assert step.result() == {"sampled_frames": 1}
+
+
+def test_boxes_are_looked_for_from_the_lower_of_the_two_thresholds():
+    assert run(conf=0.5).min_score == 0.1
+    assert run(conf=0.05).min_score == 0.05

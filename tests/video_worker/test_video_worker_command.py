@@ -1,0 +1,271 @@
+"""The program as it is started: wrong settings, signals, crashes, Redis coming and going."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shared_utils.clips import LOG_NAME
+from shared_utils.detections_log import read_records
+from shared_utils.jobs import clip_queue, submit
+from tests.support.redis_server import free_port
+from tests.support.video import moving_box, write_video
+from tests.video_worker.conftest import CLIP_NAME, ROOT
+
+WAIT_S = 60
+
+
+class Program:
+    """A worker process and what it says."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("a") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "video_worker"], env=environment, cwd=ROOT, stderr=file
+            )
+
+    def said(self, text: str) -> bool:
+        return text in self.log.read_text()
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        wait_until(lambda: self.log.read_text().count(text) >= times or self._gone(), f"the worker to say {text!r}")
+        assert self.log.read_text().count(text) >= times, self.log.read_text()
+
+    def _gone(self) -> bool:
+        return self.process.poll() is not None
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(WAIT_S)
+
+
+def wait_until(done: Callable[[], bool], what: str, seconds: float = WAIT_S) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def environment(video_folder: Path, any_model: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TZ", "LD_LIBRARY_PATH") if name in os.environ}
+    return {**kept, "VIDEO_DIR": str(video_folder), "YOLO_MODEL": str(any_model), "PYTHONWARNINGS": "error"}
+
+
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Starts workers, and ends those that are left."""
+    programs: list[Program] = []
+
+    def run(**more: str) -> Program:
+        programs.append(Program(environment | more, tmp_path / f"worker-{len(programs)}.log"))
+        return programs[-1]
+
+    yield run
+    for program in programs:
+        program.process.kill()
+        program.process.wait()
+
+
+def records(folder: Path) -> list[dict]:
+    return list(read_records(folder / LOG_NAME))
+
+
+def long_clip(folder: Path, name: str = "20260224-000000-cam1.mp4", seconds: float = 60) -> str:
+    """A clip that takes some seconds to analyse."""
+    write_video(folder / name, moving_box(), seconds=seconds, fps=10)
+    return name
+
+
+def command(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "video_worker", *arguments],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"YOLO_CONF": "high"}, "YOLO_CONF is 'high'"),
+        ({"YOLO_CONF": "1.5"}, "YOLO_CONF"),
+        ({"ANALYSIS_FPS": "-1"}, "ANALYSIS_FPS"),
+        ({"YOLO_MODEL": "no-such.onnx"}, "YOLO_MODEL is 'no-such.onnx'"),
+        ({"YOLO_MODEL": "README.md", "MODELS_DIR": str(ROOT)}, "YOLO_MODEL is 'README.md'"),
+        ({"DETECTOR": "tensorflow"}, "DETECTOR is 'tensorflow'"),
+        ({"DETECTOR_DEVICE": "TPU"}, "DETECTOR_DEVICE is 'TPU'"),
+        ({"VIDEO_DIR": "/proc/nowhere"}, "VIDEO_DIR"),
+        ({"RDS_PORT": "redis"}, "RDS_PORT"),
+        ({"LOGLEVEL": "LOUD"}, "LOGLEVEL"),
+        ({"RDS_PSW": "wrong-secret"}, "RDS_PSW is not accepted"),
+        ({"RDS_PSW": ""}, "RDS_PSW is not set"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(environment, redis_server, tmp_path, settings, said):
+    (tmp_path / "README.md").touch()
+    result = command({**environment, **redis_server.env, **settings})
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "wrong-secret" not in result.stderr
+    assert not result.stdout
+
+
+def test_it_works_until_it_is_stopped_and_never_says_the_password(environment, redis_server, start, video_folder):
+    program = start(**redis_server.env, LOGLEVEL="DEBUG")
+    program.wait_for("ready: ")
+    submit(clip_queue(redis_server.settings, redis_server.connection()), CLIP_NAME)
+    program.wait_for(f"{CLIP_NAME}: ")
+    began = time.monotonic()
+    assert program.stop() == 0
+    assert time.monotonic() - began < 5
+    assert program.said("stopped")
+    assert len(records(video_folder)) == 1
+    assert redis_server.password not in program.log.read_text()
+    assert "Traceback" not in program.log.read_text()
+
+
+def test_redis_may_come_late_and_come_and_go(redis_server, start, video_folder):
+    redis_server.stop()
+    program = start(**redis_server.env)
+    program.wait_for("is not available")
+    time.sleep(1.5)  # some tries later it has still been said once
+    redis_server.start()
+    program.wait_for("ready: ")
+    assert program.log.read_text().count("is not available") == 1
+    redis_server.stop()
+    program.wait_for("is not available", times=2)
+    redis_server.start()
+    program.wait_for("is back", times=2)
+    submit(clip_queue(redis_server.settings, redis_server.connection()), CLIP_NAME)
+    program.wait_for(f"{CLIP_NAME}: ")
+    assert program.stop() == 0
+    assert "Traceback" not in program.log.read_text()
+
+
+@pytest.mark.parametrize("back_in_time", [True, False])
+def test_redis_is_restarted_in_the_middle_of_a_job(redis_server, start, video_folder, back_in_time):
+    name = long_clip(video_folder)
+    program = start(**redis_server.env)
+    program.wait_for("ready: ")
+    queue = clip_queue(redis_server.settings, redis_server.connection())
+    job = submit(queue, name)
+    wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
+    redis_server.stop()
+    if not back_in_time:
+        program.wait_for(f"{name}: ")
+    redis_server.start()
+    program.wait_for(f"{name}: ")
+    wait_until(lambda: queue.fetch_job(job.id).is_finished, "the job to be concluded")
+    assert program.stop() == 0
+    assert [record["ok"] for record in records(video_folder)] == [True]
+
+
+def test_a_killed_workers_job_is_finished_by_another_within_a_minute(redis_server, start, video_folder):
+    name = long_clip(video_folder)
+    first = start(**redis_server.env)
+    first.wait_for("ready: ")
+    queue = clip_queue(redis_server.settings, redis_server.connection())
+    job = submit(queue, name)
+    wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
+    first.process.send_signal(signal.SIGKILL)
+    killed = time.monotonic()
+    second = start(**redis_server.env)
+    wait_until(lambda: bool(records(video_folder)), "the job to be finished by another worker")
+    assert time.monotonic() - killed < 60
+    wait_until(lambda: queue.fetch_job(job.id).is_finished, "the job to be concluded")
+    [record] = records(video_folder)
+    assert record["ok"]
+    assert record["job_id"] == job.id
+    assert second.stop() == 0
+    # nothing half done of the first one is left to be taken for a result
+    assert [path.name for path in (video_folder / "boxes").glob("*.jsonl")] == [
+        f"{Path(name).stem}.{record['run_id']}.jsonl"
+    ]
+
+
+def test_a_job_that_is_not_done_in_time_is_handed_back_when_the_worker_is_stopped(redis_server, start, video_folder):
+    name = long_clip(video_folder)
+    first = start(**redis_server.env, STOP_GRACE_SECONDS="0.2")
+    first.wait_for("ready: ")
+    queue = clip_queue(redis_server.settings, redis_server.connection())
+    job = submit(queue, name)
+    wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
+    assert first.stop() == 0
+    first.wait_for("handed back")
+    assert not records(video_folder)
+    assert queue.get_job_ids() == [job.id]
+    assert not list((video_folder / "boxes").iterdir())
+    second = start(**redis_server.env)
+    second.wait_for(f"{name}: ")
+    assert [record["ok"] for record in records(video_folder)] == [True]
+
+
+def test_a_job_that_is_nearly_done_is_finished_when_the_worker_is_stopped(redis_server, start, video_folder):
+    name = long_clip(video_folder)
+    program = start(**redis_server.env, STOP_GRACE_SECONDS="50")
+    program.wait_for("ready: ")
+    queue = clip_queue(redis_server.settings, redis_server.connection())
+    job = submit(queue, name)
+    wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
+    assert program.stop() == 0
+    assert [record["ok"] for record in records(video_folder)] == [True]
+    assert queue.fetch_job(job.id).is_finished
+
+
+def test_analyse_prints_a_line_a_file(environment, video_folder):
+    (video_folder / "text.mp4").write_text("no video")
+    result = command(environment, "analyse", str(video_folder / CLIP_NAME), str(video_folder / "text.mp4"))
+    assert result.returncode == 1
+    good, bad = (json.loads(line) for line in result.stdout.splitlines())
+    assert good["ok"]
+    assert good["clip"]["frames"] == 100
+    assert (bad["ok"], bad["filename"]) == (False, "text.mp4")
+    assert "text.mp4: no video that can be read" in result.stderr
+    assert len(result.stderr.splitlines()) == 1  # no progress bar where nobody watches
+    assert sorted(path.name for path in video_folder.iterdir()) == [CLIP_NAME, "text.mp4"]
+
+
+def test_analyse_of_a_good_clip_ends_with_0_and_wrong_use_with_2(environment, video_folder):
+    result = command(environment, "analyse", str(video_folder / CLIP_NAME))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert command(environment, "analyse").returncode == 2
+    assert command(environment, "no-such-command").returncode == 2
+
+
+def test_export_without_ultralytics_says_what_to_install(environment, tmp_path):
+    try:
+        import ultralytics  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        pytest.skip("ultralytics is installed here")
+    weights = tmp_path / "w.pt"
+    weights.touch()
+    result = command(environment, "export", str(weights), str(tmp_path / "w.onnx"))
+    assert result.returncode == 2
+    assert "requirements.export.txt" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    for arguments in ((str(weights), str(tmp_path / "w.bin")), (str(tmp_path / "no.pt"), str(tmp_path / "w.onnx"))):
+        result = command(environment, "export", *arguments)
+        assert result.returncode == 2
+
+
+def test_a_free_port_without_redis_is_waited_for_until_stopped(start):
+    program = start(RDS_HOST="127.0.0.1", RDS_PORT=str(free_port()))
+    program.wait_for("RDS_HOST")
+    assert program.stop() == 0

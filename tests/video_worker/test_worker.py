@@ -1,0 +1,361 @@
+"""The worker against a real Redis: clips done, everything else refused, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import socketserver
+import threading
+import zlib
+from pathlib import Path
+
+import pytest
+from rq import Queue, Repeat, Retry
+from rq.job import Callback, Job
+from rq.webhook import Webhook
+
+from shared_utils.clips import LOG_NAME
+from shared_utils.detections_log import append_record, read_records
+from shared_utils.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, submit
+from tests.support.redis_server import RedisServer
+from tests.video_worker.conftest import CLIP_NAME
+from video_worker.jobs import Workplace
+from video_worker.stop import Stop
+from video_worker.worker import serve
+
+
+def burst(server: RedisServer, workplace: Workplace) -> None:
+    serve(server.settings, workplace, Stop(1), burst=True)
+
+
+def lines(workplace: Workplace) -> list[dict]:
+    return list(read_records(workplace.video_dir / LOG_NAME))
+
+
+def marker_function(path: str) -> None:
+    """What a malicious job would call."""
+    Path(path).touch()
+
+
+def pickled_touch(path: Path) -> bytes:
+    class Touch:
+        def __reduce__(self):
+            return marker_function, (str(path),)
+
+    return pickle.dumps((PROCESS_CLIP, None, (), {"filename": Touch()}))
+
+
+@pytest.fixture
+def queue(redis_server: RedisServer) -> Queue:
+    return clip_queue(redis_server.settings, redis_server.connection())
+
+
+def failed(queue: Queue) -> list[str]:
+    return queue.failed_job_registry.get_job_ids()
+
+
+def test_a_clip_becomes_a_line_and_a_boxes_file(redis_server, queue, workplace):
+    assert enqueue_new_clip(queue, CLIP_NAME)
+    burst(redis_server, workplace)
+    [record] = lines(workplace)
+    assert record["ok"]
+    assert record["detected"] == ["square"]
+    [entry] = record["objects"]
+    assert entry["tracks"] == 1
+    assert entry["hits"] == 16
+    assert entry["first_s"] == pytest.approx(4.0)
+    assert entry["last_s"] == pytest.approx(7.0)
+    assert record["camera"] == "cam1"
+    assert record["job_id"] == "clip-20260223-144819-cam1"
+    assert record["clip"]["frames"] == 100
+    assert record["timing"]["queued_s"] >= 0
+    boxes = workplace.video_dir / "boxes" / f"20260223-144819-cam1.{record['run_id']}.jsonl"
+    assert len(boxes.read_text().splitlines()) == record["sampled_frames"] == 50
+    job = queue.fetch_job(record["job_id"])
+    assert job.is_finished
+    assert job.return_value() == {"run_id": record["run_id"], "detected": ["square"]}
+    assert job.get_meta()["frames_done"] == job.meta["frames_total"] == 50
+
+
+def test_the_same_clip_gives_the_same_every_time_and_each_run_its_own_id(redis_server, queue, workplace):
+    for _ in range(3):
+        submit(queue, CLIP_NAME)
+    submit(queue, CLIP_NAME, {"conf": 0.95})
+    burst(redis_server, workplace)
+    first, second, third, other = lines(workplace)
+    assert first["objects"] == second["objects"] == third["objects"]
+    assert other["detected"] == []
+    assert len({record["run_id"] for record in lines(workplace)}) == 4
+    assert len(list((workplace.video_dir / "boxes").iterdir())) == 4
+    assert other["model"]["conf"] == 0.95
+
+
+def refusals(folder: Path) -> dict[str, tuple[str, dict]]:
+    return {
+        "another function": ("os.system", {"kwargs": {"command": f"touch {folder}/pwned"}}),
+        "a like-named function": ("video_worker.jobs.process_clip.__globals__", {"kwargs": {"filename": CLIP_NAME}}),
+        "positional arguments": (PROCESS_CLIP, {"args": (CLIP_NAME,)}),
+        "unknown arguments": (PROCESS_CLIP, {"kwargs": {"filename": CLIP_NAME, "workplace": 1}}),
+        "no file name": (PROCESS_CLIP, {"kwargs": {}}),
+        "a number for a name": (PROCESS_CLIP, {"kwargs": {"filename": 5}}),
+        "an empty name": (PROCESS_CLIP, {"kwargs": {"filename": ""}}),
+        "an absolute path": (PROCESS_CLIP, {"kwargs": {"filename": "/etc/passwd"}}),
+        "a path upwards": (PROCESS_CLIP, {"kwargs": {"filename": "../secret.mp4"}}),
+        "a hidden file": (PROCESS_CLIP, {"kwargs": {"filename": ".secret.mp4"}}),
+        "a link out": (PROCESS_CLIP, {"kwargs": {"filename": "link.mp4"}}),
+        "an overlong name": (PROCESS_CLIP, {"kwargs": {"filename": "a" * 300 + ".mp4"}}),
+        "an unknown option": (PROCESS_CLIP, {"kwargs": {"filename": CLIP_NAME, "options": {"colour": 1}}}),
+        "a wrong option": (PROCESS_CLIP, {"kwargs": {"filename": CLIP_NAME, "options": {"conf": "high"}}}),
+        "a model's path": (PROCESS_CLIP, {"kwargs": {"filename": CLIP_NAME, "options": {"model": "../x.onnx"}}}),
+    }
+
+
+def test_what_is_no_clip_of_ours_is_refused_in_one_line_each(redis_server, queue, workplace, tmp_path, caplog):
+    (tmp_path / "secret.mp4").write_bytes(b"x")
+    (workplace.video_dir / "link.mp4").symlink_to(tmp_path / "secret.mp4")
+    wanted = refusals(tmp_path)
+    for number, (function, call) in enumerate(wanted.values()):
+        queue.enqueue_call(function, job_id=f"bad-{number}", **call)
+    submit(queue, CLIP_NAME)
+    burst(redis_server, workplace)
+    assert sorted(failed(queue)) == sorted(f"bad-{number}" for number in range(len(wanted)))
+    assert [record["ok"] for record in lines(workplace)] == [True]
+    refused = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    assert len(refused) == len(wanted)
+    assert not [record for record in caplog.records if record.exc_info]
+    assert not (tmp_path / "pwned").exists()
+    job = queue.fetch_job("bad-0")
+    assert job.latest_result().exc_string.startswith("refused: it asks for 'os.system'")
+
+
+def test_pickled_data_is_never_unpickled(redis_server, queue, workplace, tmp_path, caplog):
+    pickled = Queue(queue.name, connection=queue.connection)
+    pickled.enqueue_call(marker_function, args=(str(tmp_path / "pwned"),), job_id="pickled")
+    job = submit(queue, CLIP_NAME)
+    queue.connection.hset(job.key, "data", zlib.compress(pickled_touch(tmp_path / "pwned")))
+    raw = submit(queue, CLIP_NAME)
+    queue.connection.hset(raw.key, "data", pickled_touch(tmp_path / "pwned"))
+    burst(redis_server, workplace)
+    assert sorted(failed(queue)) == sorted(["pickled", job.id, raw.id])
+    assert not (tmp_path / "pwned").exists()
+    assert not lines(workplace)
+    assert sum("not JSON" in record.getMessage() for record in caplog.records) == 3
+
+
+def test_callbacks_and_webhooks_of_a_job_are_inert(redis_server, queue, workplace, tmp_path):
+    called: list[str] = []
+
+    class Listener(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            called.append("webhook")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        pwned = tmp_path / "pwned"
+        hook = f"{__name__}.marker_function"
+        for filename in (CLIP_NAME, "../refused.mp4"):
+            queue.enqueue_call(
+                PROCESS_CLIP,
+                kwargs={"filename": filename},
+                on_success=Callback(hook),
+                on_failure=Callback(hook),
+                on_stopped=Callback(hook),
+                webhooks=[Webhook(url, "finished"), Webhook(url, "failed")],
+                repeat=Repeat(times=3, interval=0),
+                job_id=f"hooked-{len(filename)}",
+            )
+        burst(redis_server, workplace)
+        server.shutdown()
+    assert not called
+    assert not pwned.exists()
+    assert len(lines(workplace)) == 1  # not repeated
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"status": "nonsense"},
+        {"timeout": "forever"},
+        {"timeout": "-1"},
+        {"result_ttl": "x"},
+        {"created_at": "yesterday"},
+        {"meta": "{"},
+        {"meta": "[1, 2]"},
+        {"dependency_ids": "{"},
+        {"retry_intervals": "["},
+        {"retries_left": "many"},
+        {"origin": b"\xff\xfe"},
+        {"success_callback_name": b"\xff"},
+        {"success_callback_timeout": "x"},
+        {"allow_dependency_failures": "x"},
+        {"repeats_left": "1000"},
+        {"group_id": b"\xff"},
+        {"worker_name": b"\xff"},
+    ],
+)
+def test_nonsense_in_a_jobs_hash_does_not_stop_the_worker(redis_server, queue, workplace, field):
+    job = submit(queue, CLIP_NAME)
+    queue.connection.hset(job.key, mapping=field)
+    burst(redis_server, workplace)
+    assert [record["ok"] for record in lines(workplace)] == [True]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        zlib.compress(b"[" + b" " * 10_000_000),  # a bomb
+        zlib.compress(zlib.compress(b'["x", null, [], {}]')),
+        b"",
+        b"[",
+        b"[" * 60_000,
+        json.dumps([PROCESS_CLIP, "instance", [], {"filename": CLIP_NAME}]).encode(),
+        json.dumps([PROCESS_CLIP, None, [], [["filename", CLIP_NAME]]]).encode(),
+        json.dumps([5, None, [], {}]).encode(),
+        json.dumps({"a": 1}).encode(),
+    ],
+    ids=["bomb", "twice packed", "empty", "cut", "deep", "instance", "list of arguments", "number", "object"],
+)
+def test_nonsense_for_a_call_ends_in_the_failed_registry(redis_server, queue, workplace, data):
+    job = submit(queue, CLIP_NAME)
+    queue.connection.hset(job.key, "data", data)
+    burst(redis_server, workplace)
+    assert failed(queue) == [job.id]
+    assert not lines(workplace)
+
+
+def test_ids_that_are_none_are_passed_over(redis_server, queue, workplace, caplog):
+    queue.connection.rpush(queue.key, "no such job", "../../x", "gone")
+    submit(queue, CLIP_NAME)
+    for _ in range(3):
+        burst(redis_server, workplace)
+    assert len(lines(workplace)) == 1
+    assert sum("which is no id" in record.getMessage() for record in caplog.records) == 2
+
+
+def test_a_clip_that_can_not_be_analysed_is_logged_once_and_not_tried_again(redis_server, queue, workplace, caplog):
+    (workplace.video_dir / "20260101-000000-cam1.mp4").write_text("no video")
+    enqueue_new_clip(queue, "20260101-000000-cam1.mp4")
+    burst(redis_server, workplace)
+    [record] = lines(workplace)
+    assert record["ok"] is False
+    assert record["error"].startswith("no video that can be read")
+    assert record["job_id"] == "clip-20260101-000000-cam1"
+    assert record["run_id"]
+    assert failed(queue) == ["clip-20260101-000000-cam1"]
+    assert len([entry for entry in caplog.records if "no video" in entry.getMessage()]) == 1
+
+
+def test_a_missing_clip_is_tried_again_and_found(redis_server, queue, workplace):
+    submit(queue, "later.mp4")
+    burst(redis_server, workplace)
+    assert not lines(workplace)
+    [job_id] = queue.scheduled_job_registry.get_job_ids()
+    (workplace.video_dir / CLIP_NAME).rename(workplace.video_dir / "later.mp4")
+    make_due(queue, job_id)
+    burst(redis_server, workplace)
+    assert [record["ok"] for record in lines(workplace)] == [True]
+
+
+def test_a_missing_clip_is_given_up_after_some_tries(redis_server, queue, workplace):
+    job = submit(queue, "never.mp4")
+    tries = 0
+    while not failed(queue):
+        for job_id in queue.scheduled_job_registry.get_job_ids():
+            make_due(queue, job_id)
+            tries += 1
+        burst(redis_server, workplace)
+        assert tries < 10
+    [record] = lines(workplace)
+    assert (record["ok"], record["error"]) == (False, "the file is not there")
+    assert failed(queue) == [job.id]
+    assert tries == 3
+
+
+def make_due(queue: Queue, job_id: str) -> None:
+    queue.connection.zadd(queue.scheduled_job_registry.key, {job_id: 1})
+
+
+def test_a_run_that_is_in_the_log_is_not_done_again(redis_server, queue, workplace):
+    job = submit(queue, CLIP_NAME)
+    burst(redis_server, workplace)
+    [record] = lines(workplace)
+    # as if the worker had died between the line and telling Redis
+    queue._enqueue_job(Job.fetch(job.id, queue.connection, "json"))
+    burst(redis_server, workplace)
+    assert lines(workplace) == [record]
+    assert queue.fetch_job(job.id).is_finished
+
+
+def test_another_failure_is_tried_again(redis_server, queue, workplace, monkeypatch):
+    # a full disk can not be had for a test: the one write is made to fail
+    failures = iter([OSError(28, "No space left on device")])
+
+    def append(path, record):
+        for error in failures:
+            raise error
+        append_record(path, record)
+
+    monkeypatch.setattr("video_worker.jobs.append_once", append)
+    submit(queue, CLIP_NAME)
+    burst(redis_server, workplace)
+    [job_id] = queue.scheduled_job_registry.get_job_ids()
+    make_due(queue, job_id)
+    burst(redis_server, workplace)
+    assert [record["ok"] for record in lines(workplace)] == [True]
+
+
+def test_an_enqueuers_own_retries_do_not_go_beyond_ours(redis_server, queue, workplace):
+    queue.enqueue_call(PROCESS_CLIP, kwargs={"filename": "never.mp4"}, retry=Retry(max=1000, interval=0), job_id="r")
+    burst(redis_server, workplace)
+    assert queue.scheduled_job_registry.get_job_ids() == ["r"]
+    assert queue.fetch_job("r").retries_left == 2
+
+
+def abandon(queue: Queue, job: Job, retries_left: int) -> None:
+    """Leave `job` as a worker that was killed in its midst leaves it, a lease ago."""
+    queue.connection.lrem(queue.key, 1, job.id)
+    queue.connection.hset(job.key, mapping={"status": "started", "retries_left": retries_left})
+    queue.connection.zadd(queue.started_job_registry.key, {f"{job.id}:execution": 1})
+
+
+def test_an_abandoned_job_is_done_again(redis_server, queue, workplace, caplog):
+    job = submit(queue, CLIP_NAME)
+    abandon(queue, job, 3)
+    burst(redis_server, workplace)
+    assert [record["ok"] for record in lines(workplace)] == [True]
+    assert queue.fetch_job(job.id).is_finished
+    assert queue.fetch_job(job.id).retries_left == 2
+    assert any("its worker is gone" in record.getMessage() for record in caplog.records)
+
+
+def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue, workplace):
+    job = submit(queue, CLIP_NAME)
+    abandon(queue, job, 0)
+    burst(redis_server, workplace)
+    [record] = lines(workplace)
+    assert record["ok"] is False
+    assert "its worker died each time" in record["error"]
+    assert failed(queue) == [job.id]
+
+
+def test_a_job_that_was_lost_between_queue_and_worker_is_put_back(redis_server, queue, workplace, monkeypatch):
+    monkeypatch.setattr("video_worker.keeper.STUCK_S", 0)
+    submit(queue, CLIP_NAME)
+    queue.connection.lmove(queue.key, queue.intermediate_queue_key)
+    queue.connection.rpush(queue.intermediate_queue_key, "gone")
+    burst(redis_server, workplace)
+    assert [record["ok"] for record in lines(workplace)] == [True]
+    assert queue.intermediate_queue.get_job_ids() == []
+
+
+def test_only_one_worker_at_a_time_looks_after_others(redis_server, queue, workplace):
+    job = submit(queue, CLIP_NAME)
+    abandon(queue, job, 3)
+    lock = queue.connection.lock(f"{queue.key}:vcam-cleaning", timeout=60)
+    assert lock.acquire()
+    burst(redis_server, workplace)
+    assert not lines(workplace)
+    lock.release()
+    burst(redis_server, workplace)
+    assert len(lines(workplace)) == 1

@@ -1,0 +1,48 @@
+"""``python -m video_worker``: the worker; ``analyse FILE…``: without a queue; ``export``: weights into ONNX."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from shared_utils.cli import run_program
+
+PROGRAM = "video_worker"
+
+
+def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    values = os.environ if environment is None else environment
+    parsed = _parser().parse_args(arguments)
+    # each command imports what it needs: where weights are exported there is ultralytics, but no queue and no engine
+    if parsed.command == "export":
+        from video_worker.export import export
+
+        return run_program(PROGRAM, lambda: export(parsed.weights, parsed.out))
+    from video_worker.program import analyse, work
+
+    if parsed.command == "analyse":
+        return run_program(PROGRAM, lambda: analyse(parsed.files, values))
+    return run_program(PROGRAM, lambda: work(values))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {PROGRAM}",
+        description="Analyse clips with a YOLO model. Without a command: take them from the queue, until stopped. "
+        "Settings come from the environment, see .env.example.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="{analyse,export}")
+    analyse = commands.add_parser("analyse", help="analyse files without queue or log; one JSON line a file")
+    analyse.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    export = commands.add_parser("export", help="turn ultralytics weights (.pt) into ONNX (needs ultralytics)")
+    export.add_argument("weights", type=Path, metavar="WEIGHTS.pt")
+    export.add_argument("out", type=Path, metavar="OUT.onnx")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""One clip through all steps."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from shared_utils.errors import VcamError
+from shared_utils.schemas import Options, Record
+from video_worker import record as records
+from video_worker.frames import ClipReader, Frame
+from video_worker.models import Models, file_sha256
+from video_worker.overlap import ahead
+from video_worker.steps import STEPS
+from video_worker.steps.base import Run, Sample, Step
+from video_worker.steps.detect import Detect
+
+FRAMES_AHEAD = 2
+"""Pictures decoded ahead of the model. More would not be faster, and one of 4K is 25 MB."""
+
+Progress = Callable[[int, int], None]
+"""Told frames done, and how many there are to do."""
+
+
+class Interrupted(VcamError):
+    """The analysis was asked to stop before its end."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run that is asked for.
+
+    Attributes:
+        path: the clip.
+        names: what it and the run are called.
+        options: how to analyse it.
+        queued_s: seconds it has waited; None without a queue.
+        boxes_folder: where its boxes file goes; None for none.
+    """
+
+    path: Path
+    names: records.RunNames
+    options: Options
+    queued_s: float | None = None
+    boxes_folder: Path | None = None
+
+
+class Analyst:
+    """Analyses clips with the models it is given.
+
+    Args:
+        models: where models come from.
+        threads: threads to decode with.
+        now: the time of day, with its zone.
+        steps: the steps, in their order.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        threads: int,
+        now: Callable[[], datetime],
+        steps: Sequence[type[Step]] = STEPS,
+    ) -> None:
+        self._models = models
+        self._threads = threads
+        self._now = now
+        self._steps = tuple(steps)
+
+    def use_threads(self, threads: int) -> None:
+        """Decode and compute with so many threads from the next clip on."""
+        if threads != self._threads:
+            self._threads = threads
+            self._models.use_threads(threads)
+
+    def analyse(self, task: Task, progress: Progress, should_stop: Callable[[], bool]) -> Record:
+        """Return the record of `task`'s clip.
+
+        Args:
+            task: what to analyse.
+            progress: told after each frame.
+            should_stop: asked after each frame.
+
+        Raises:
+            ClipMissing, ClipError, ModelError: it can not be analysed.
+            Interrupted: `should_stop` said so.
+        """
+        began = time.perf_counter()
+        model = self._models.get(task.options.model)
+        with ClipReader(task.path, task.options.fps, self._threads) as reader:
+            clip = records.clip_entry(task.names.filename, reader.facts, file_sha256(task.path))
+            run = Run(task.options, reader.facts, model.detector, _boxes_path(task))
+            results, infer_s = self._run_steps(run, reader, progress, should_stop)
+            if reader.damaged:
+                results["damaged_packets"] = reader.damaged
+            decode_s = reader.decode_s
+        return records.success(
+            task.names,
+            task.options,
+            clip,
+            records.model_entry(model, task.options),
+            records.timing_entry(task.queued_s, decode_s, infer_s, time.perf_counter() - began),
+            results,
+            self._now(),
+        )
+
+    def _run_steps(
+        self, run: Run, reader: ClipReader, progress: Progress, should_stop: Callable[[], bool]
+    ) -> tuple[dict[str, object], float]:
+        with ExitStack() as stack:
+            steps: list[Step] = []
+            for kind in self._steps:
+                step = kind.for_run(run)
+                if step is not None:
+                    stack.callback(step.close)
+                    steps.append(step)
+            frames = ahead(reader, FRAMES_AHEAD)
+            stack.callback(frames.close)
+            for done, sample in enumerate(_overlapped(frames, steps, run.detector.depth), start=1):
+                for step in steps:
+                    step.take(sample)
+                progress(done, run.clip.sampled)
+                if should_stop():
+                    raise Interrupted("asked to stop")
+            results: dict[str, object] = {}
+            for step in steps:
+                results |= step.result()
+            return results, sum(step.infer_s for step in steps if isinstance(step, Detect))
+
+
+def _overlapped(frames: Iterator[Frame], steps: Sequence[Step], depth: int) -> Iterator[Sample]:
+    """Yield the frames in order, each when `depth - 1` later ones have been started."""
+    under_way: deque[Sample] = deque()
+    for frame in frames:
+        sample = Sample.of(frame.index, frame.time_s, frame.picture)
+        for step in steps:
+            step.start(sample)
+        under_way.append(sample)
+        if len(under_way) >= depth:
+            yield under_way.popleft()
+    yield from under_way
+
+
+def _boxes_path(task: Task) -> Path | None:
+    if task.boxes_folder is None:
+        return None
+    return task.boxes_folder / f"{Path(task.names.filename).stem}.{task.names.run_id}.jsonl"

@@ -1,0 +1,115 @@
+"""The one function that the worker runs for the queue: ``video_worker.jobs.process_clip`` (DESIGN 3.4)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypedDict
+
+from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, resolve_in_video_dir
+from shared_utils.detections_log import append_once, find_run
+from shared_utils.log import CAMERA_FIELD
+from shared_utils.schemas import Options, Record
+from video_worker import record as records
+from video_worker.analysis import Analyst, Progress, Task
+
+log = logging.getLogger("video_worker.worker")
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What every job of a worker shares.
+
+    Attributes:
+        video_dir: the shared volume.
+        options: of jobs that name none.
+        analyst: analyses clips.
+        now: the time of day, with its zone.
+        share_cores: whether the number of threads follows the number of workers on these cores.
+    """
+
+    video_dir: Path
+    options: Options
+    analyst: Analyst
+    now: Callable[[], datetime]
+    share_cores: bool = False
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """What the queue knows about a job.
+
+    Attributes:
+        job_id: its id.
+        created_at: when it was first enqueued; with the id it makes the run's id, which a job done again keeps.
+        enqueued_at: when it was last enqueued.
+        progress: told frames done and frames to do.
+        should_stop: asked after each frame.
+    """
+
+    job_id: str
+    created_at: datetime
+    enqueued_at: datetime | None
+    progress: Progress
+    should_stop: Callable[[], bool]
+
+
+class Outcome(TypedDict):
+    """What a job returns: enough to find its line in the log."""
+
+    run_id: str
+    detected: list[str]
+
+
+def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, options: object = None) -> Outcome:
+    """Analyse a clip and write its line to the detections log.
+
+    A run that is in the log already, because the worker died between writing and telling the queue, is not done again.
+
+    Args:
+        workplace: what the worker has.
+        facts: what the queue knows about the job.
+        filename: bare name of a file in the shared volume.
+        options: those that differ from the worker's own.
+
+    Raises:
+        JobRefused: file name or options are not what a job may ask for.
+        ClipError, ModelError: the clip can not be analysed.
+        ClipMissing: the clip is not there, or not yet.
+    """
+    path = resolve_in_video_dir(workplace.video_dir, filename)
+    wanted = workplace.options.replaced_by(options)
+    name = str(filename)
+    names = records.RunNames(name, records.make_run_id(facts.created_at, facts.job_id), facts.job_id)
+    log_path = workplace.video_dir / LOG_NAME
+    done = find_run(log_path, names.run_id)
+    if done is not None:
+        _log(name, "is in the log already: its worker was interrupted after writing it")
+        return _outcome(done)
+    queued_s = None
+    if facts.enqueued_at is not None:
+        queued_s = max(0.0, (workplace.now() - facts.enqueued_at).total_seconds())
+    task = Task(path, names, wanted, queued_s, workplace.video_dir / BOXES_FOLDER)
+    record = workplace.analyst.analyse(task, facts.progress, facts.should_stop)
+    append_once(log_path, record)
+    _log(name, records.in_words(record))
+    return _outcome(record)
+
+
+def write_failure(workplace: Workplace, names: records.RunNames, error: str) -> None:
+    """Log that the run called `names` failed for good by `error`."""
+    record = records.failure(names, error, workplace.now())
+    append_once(workplace.video_dir / LOG_NAME, record)
+    _log(names.filename, records.in_words(record), logging.ERROR)
+
+
+def _outcome(record: Record) -> Outcome:
+    return {"run_id": record["run_id"], "detected": record["detected"]}
+
+
+def _log(filename: str, text: str, level: int = logging.INFO) -> None:
+    clip = parse_clip_name(filename)
+    log.log(level, "%s: %s", filename, text, extra={CAMERA_FIELD: clip.camera} if clip else None)

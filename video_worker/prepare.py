@@ -1,0 +1,28 @@
+"""Pictures made ready for a model, by OpenCV."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from video_worker.engines import Picture
+from video_worker.geometry import Letterbox
+
+GREY = 114
+"""The padding's value in all of ultralytics' training and prediction."""
+
+
+def letterbox(picture: Picture, fit: Letterbox) -> Picture:
+    """Return `picture` scaled and padded as `fit` says."""
+    if fit.scaled_wh != fit.source_wh:
+        picture = np.asarray(cv2.resize(picture, fit.scaled_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
+    if fit.scaled_wh != fit.padded_wh:
+        bordered = cv2.copyMakeBorder(picture, *fit.margins, cv2.BORDER_CONSTANT, value=(GREY, GREY, GREY))
+        picture = np.asarray(bordered, np.uint8)
+    return np.ascontiguousarray(picture)
+
+
+def mean_luma(picture: Picture) -> float:
+    """Return how bright `picture` (blue green red) is on the whole, 0..255."""
+    blue, green, red = cv2.mean(picture)[:3]
+    return 0.114 * blue + 0.587 * green + 0.299 * red

@@ -1,0 +1,69 @@
+"""What ``python -m video_worker`` and its ``analyse`` do, put together from their parts."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from shared_utils.config import LogSettings, video_dir
+from shared_utils.errors import EXIT_FAILED, EXIT_OK, ModelError, SettingError
+from shared_utils.log import setup_logging
+from video_worker.analyse import analyse_files
+from video_worker.analysis import Analyst
+from video_worker.cores import share_of_cores
+from video_worker.jobs import Workplace
+from video_worker.models import EngineChoice, ModelStore
+from video_worker.settings import AnalysisSettings, WorkerSettings
+from video_worker.stop import Stop
+from video_worker.worker import serve
+
+log = logging.getLogger("video_worker.worker")
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def _analyst(settings: AnalysisSettings) -> tuple[Analyst, str]:
+    """Return an analyst with its own model loaded, and what it analyses with, for people."""
+    threads = settings.threads or share_of_cores(1)
+    models = ModelStore(
+        settings.models_dirs, EngineChoice(settings.engine, settings.device, threads), settings.own_model
+    )
+    try:
+        model = models.get(settings.options.model)
+    except ModelError as error:
+        raise SettingError(f"YOLO_MODEL is {settings.options.model!r}: {error}") from None
+    shown = f"{model.name} with {len(model.detector.labels)} classes, {model.detector.engine} on {settings.device}"
+    return Analyst(models, threads, _now), f"{shown}, {threads} threads"
+
+
+def work(values: Mapping[str, str]) -> int:
+    """Serve the queue until stopped; return the exit code."""
+    worker = WorkerSettings.from_env(values)
+    setup_logging(worker.log, [worker.redis.password] if worker.redis.password else [])
+    settings = AnalysisSettings.from_env(values)
+    folder = video_dir(values)
+    analyst, shown = _analyst(settings)
+    stop = Stop(worker.stop_grace_s)
+    stop.install()
+    serve(
+        worker.redis,
+        Workplace(folder, settings.options, analyst, _now, share_cores=not settings.threads),
+        stop,
+        ready=lambda: log.info("ready: %s; queue %s at %s", shown, worker.redis.queue, worker.redis.address),
+    )
+    log.info("stopped")
+    return EXIT_OK
+
+
+def analyse(files: Sequence[Path], values: Mapping[str, str]) -> int:
+    """Print the record of each file; return the exit code."""
+    setup_logging(LogSettings.from_env(values))
+    settings = AnalysisSettings.from_env(values)
+    analyst, _ = _analyst(settings)
+    failures = analyse_files(files, analyst, settings.options, _now, out=sys.stdout, err=sys.stderr)
+    return EXIT_FAILED if failures else EXIT_OK

@@ -1,0 +1,151 @@
+"""A job as this worker takes it from Redis: one function, arguments checked, everything else inert.
+
+RQ lets a job's hash in Redis name functions to import and call (the job's own, its callbacks), addresses to send
+requests to (webhooks) and objects to unpickle. Whoever reaches the queue could have this worker do any of it; so only
+known keys of the hash are read, each checked, and only ``process_clip`` is ever called.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from shared_utils.errors import JobRefused
+from shared_utils.jobs import FAILURE_TTL, JOB_TIMEOUT, PROCESS_CLIP, RESULT_TTL
+
+MAX_DATA_BYTES = 64 * 1024
+"""Of a job's call, unpacked. Ours take some hundred; a compressed bomb takes any number."""
+MAX_META_BYTES = 64 * 1024
+MAX_TEXT_BYTES = 1024
+RETRIES = 3
+"""Times a job is tried again after a failure that may pass, or the death of its worker."""
+RETRY_AFTER_S = (2, 10, 30)
+"""Seconds before each of them."""
+ARGUMENTS = frozenset({"filename", "options"})
+
+_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+_NUMBER = re.compile(rb"\d{1,9}")
+_STATES = frozenset(state.value.encode() for state in JobStatus)
+
+Runner = Callable[..., Any]
+
+
+class ClipJob(Job):
+    """A job that can do nothing but analyse a clip."""
+
+    runner: Runner | None = None
+    """What stands for ``process_clip``, given by the worker before it performs the job."""
+
+    def restore(self, raw_data: Mapping[bytes | str, Any]) -> None:
+        """Take over a job's hash as far as it is known and sound."""
+        raw = {_text(key): value for key, value in raw_data.items()}
+        clean = {key: raw[key] for key, sound in _SOUND.items() if key in raw and sound(raw[key])}
+        if "data" in raw:
+            clean["data"] = _unpacked(raw["data"])
+        super().restore(clean)
+        self.timeout = min(int(self.timeout or JOB_TIMEOUT), JOB_TIMEOUT) or JOB_TIMEOUT
+        self.result_ttl = RESULT_TTL if self.result_ttl is None else self.result_ttl
+        self.failure_ttl = FAILURE_TTL if self.failure_ttl is None else self.failure_ttl
+        self.retries_left = RETRIES if self.retries_left is None else min(self.retries_left, RETRIES)
+        self.retry_intervals = list(RETRY_AFTER_S)
+
+    def prepare_for_execution(self, worker_name: str, pipeline: Any) -> None:
+        """Note in Redis that the job is begun; with its retries, for whoever finds it abandoned."""
+        super().prepare_for_execution(worker_name, pipeline)
+        intervals = "[" + ", ".join(map(str, RETRY_AFTER_S)) + "]"
+        pipeline.hset(self.key, mapping={"retries_left": self.retries_left, "retry_intervals": intervals})
+
+    @property
+    def func(self) -> Runner:
+        """What the worker gave to be run, if the job asks for ``process_clip``.
+
+        Raises:
+            JobRefused: it asks for anything else.
+        """
+        if self.func_name != PROCESS_CLIP or self.instance is not None:
+            raise JobRefused(f"refused: it asks for {str(self.func_name)[:80]!r}; this worker runs {PROCESS_CLIP} only")
+        if not isinstance(self.kwargs, dict) or self.args or not set(self.kwargs) <= ARGUMENTS:
+            raise JobRefused(f"refused: {PROCESS_CLIP} takes the keyword arguments {', '.join(sorted(ARGUMENTS))} only")
+        if self.runner is None:
+            raise JobRefused("refused: this job was not given to a worker of ours")
+        return self.runner
+
+    @property
+    def filename(self) -> str:
+        """The clip's name as the job gives it, for people; the job's id where it gives none."""
+        try:
+            name = self.kwargs["filename"]
+        except Exception:  # noqa: BLE001  # whatever the data may be
+            name = None
+        return name if isinstance(name, str) and 0 < len(name) <= MAX_TEXT_BYTES and name.isprintable() else self.id
+
+
+def _text(key: bytes | str) -> str:
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else key
+
+
+def _matches(pattern: re.Pattern[bytes]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, bytes) and pattern.fullmatch(value) is not None
+
+
+def _is_text(value: Any) -> bool:
+    if not isinstance(value, bytes) or len(value) > MAX_TEXT_BYTES:
+        return False
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_meta(value: Any) -> bool:
+    if not isinstance(value, bytes) or len(value) > MAX_META_BYTES:
+        return False
+    try:
+        return isinstance(json.loads(value), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+_SOUND: dict[str, Callable[[Any], bool]] = {
+    "created_at": _matches(_TIME),
+    "enqueued_at": _matches(_TIME),
+    "started_at": _matches(_TIME),
+    "ended_at": _matches(_TIME),
+    "last_heartbeat": _matches(_TIME),
+    "origin": _is_text,
+    "description": _is_text,
+    "worker_name": _is_text,
+    "status": lambda value: value in _STATES,
+    "timeout": _matches(_NUMBER),
+    "result_ttl": _matches(_NUMBER),
+    "failure_ttl": _matches(_NUMBER),
+    "retries_left": _matches(_NUMBER),
+    "meta": _is_meta,
+}
+"""The keys of a job's hash that are read, and what is a sound value. Not among them, so never acted upon: callbacks,
+webhooks, repeats, dependencies, groups, results."""
+
+
+def _unpacked(data: Any) -> bytes:
+    """Return a job's call as JSON text; nothing of it where it is none, or too large."""
+    if not isinstance(data, bytes) or len(data) > MAX_DATA_BYTES:
+        return b""
+    unpacker = zlib.decompressobj()
+    try:
+        text = unpacker.decompress(data, MAX_DATA_BYTES)
+    except zlib.error:
+        text = data
+    whole = not unpacker.unconsumed_tail
+    # RQ would unpack once more what looks packed; a call in JSON begins with a bracket
+    return text if whole and text[:1] == b"[" else b""
+
+
+SERIALIZER = JSONSerializer
+"""Never pickle: it runs whatever it is given."""

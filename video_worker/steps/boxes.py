@@ -1,0 +1,69 @@
+"""Writes every box to ``boxes/<stem>.<run_id>.jsonl``, so that thresholds can be swept without the model.
+
+One line a sampled frame, also where it has no box::
+
+    {"t": 4.8, "frame": 120, "boxes": [["car", 0.9132, 10.5, 20.1, 200.0, 140.7, 1]]}
+
+`t`: seconds from the clip's first frame; `frame`: its number from 0; a box: label, score, x1, y1, x2, y2 in pixels of
+the clip, track number or null.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from video_worker.steps.base import Run, Sample, Step
+from video_worker.tracking import NO_TRACK
+
+SCORE_DIGITS = 4
+PIXEL_DIGITS = 1
+TIME_DIGITS = 3
+
+
+class Boxes(Step):
+    """The boxes file: written under another name, renamed when it is whole."""
+
+    def __init__(self, labels: tuple[str, ...], path: Path) -> None:
+        self._labels = labels
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # the process id: two workers may do one run at a time, when one was taken for dead
+        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        self._file = self._partial.open("w", encoding="utf-8")
+
+    @classmethod
+    def for_run(cls, run: Run) -> Boxes | None:
+        """Applies where boxes are to be kept."""
+        return cls(run.detector.labels, run.boxes_path) if run.boxes_path else None
+
+    def take(self, sample: Sample) -> None:
+        """Write the frame's line."""
+        found = sample.detections
+        boxes = [
+            [
+                self._labels[number],
+                round(score, SCORE_DIGITS),
+                *(round(value, PIXEL_DIGITS) for value in corners),
+                None if track == NO_TRACK else track,
+            ]
+            for number, score, corners, track in zip(
+                found.classes.tolist(), found.scores.tolist(), found.xyxy.tolist(), sample.tracks.tolist(), strict=True
+            )
+        ]
+        line = {"t": round(sample.time_s, TIME_DIGITS), "frame": sample.index, "boxes": boxes}
+        self._file.write(json.dumps(line, ensure_ascii=False, separators=(", ", ": ")) + "\n")
+
+    def result(self) -> Mapping[str, object]:
+        """Publish the file: the log line that follows may rely on it."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._partial.replace(self._path)
+        return {}
+
+    def close(self) -> None:
+        """Leave nothing half done behind."""
+        self._file.close()
+        self._partial.unlink(missing_ok=True)

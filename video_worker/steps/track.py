@@ -1,0 +1,22 @@
+"""Tells which boxes are the same object."""
+
+from __future__ import annotations
+
+from video_worker.steps.base import Run, Sample, Step
+from video_worker.tracking import Tracker
+
+
+class Track(Step):
+    """Numbers the tracks of the clip's objects."""
+
+    def __init__(self, run: Run) -> None:
+        self._tracker = Tracker(run.options.conf)
+
+    @classmethod
+    def for_run(cls, run: Run) -> Track:
+        """Applies to every clip."""
+        return cls(run)
+
+    def take(self, sample: Sample) -> None:
+        """Give each box its track."""
+        sample.tracks = self._tracker.update(sample.detections, sample.time_s)

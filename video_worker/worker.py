@@ -1,0 +1,301 @@
+"""The RQ worker: takes clips from the queue, one after the other, through any absence of Redis."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+from rq import Queue, SimpleWorker
+from rq.exceptions import DequeueTimeout, DeserializationError
+from rq.job import Job
+from rq.timeouts import JobTimeoutException
+from rq.worker.base import WorkerStatus
+
+from shared_utils.clips import parse_clip_name
+from shared_utils.config import RedisSettings
+from shared_utils.errors import ClipError, JobRefused, ModelError, QueueUnavailable, VcamError
+from shared_utils.jobs import JOB_TIMEOUT, connect, redis_errors
+from shared_utils.log import CAMERA_FIELD
+from video_worker.analysis import Interrupted
+from video_worker.cores import Neighbours, share_of_cores
+from video_worker.jobs import JobFacts, Outcome, Workplace, process_clip, write_failure
+from video_worker.keeper import LEASE_S, Keeper
+from video_worker.queue_job import SERIALIZER, ClipJob
+from video_worker.record import RunNames, make_run_id
+from video_worker.stop import Stop, StopWaiting
+
+WORKER_TTL_S = 18
+"""Seconds after its last sign of life that Redis forgets a worker; RQ adds 60. RQ waits for a job 15 less at a time,
+which must be less than the connection's time-out."""
+FIRST_DELAY_S = 0.5
+"""Seconds before Redis is tried again; doubled each time."""
+MAX_DELAY_S = 10.0
+
+HOPELESS = (JobRefused, ClipError, ModelError, DeserializationError, JobTimeoutException)
+"""Errors that trying again would only repeat."""
+
+log = logging.getLogger("video_worker.worker")
+
+
+class ClipWorker(SimpleWorker):
+    """Serves the queue over one connection; see :func:`serve` for what happens when that breaks.
+
+    Args:
+        queue: the clips' queue.
+        workplace: what jobs share.
+        stop: the wish to stop.
+    """
+
+    job_class = ClipJob
+
+    def __init__(self, queue: Queue, workplace: Workplace, stop: Stop) -> None:
+        hostname = socket.gethostname()
+        super().__init__(
+            [queue],
+            name=f"{hostname}-{uuid.uuid4().hex[:12]}",
+            connection=queue.connection,
+            job_class=ClipJob,
+            serializer=SERIALIZER,
+            worker_ttl=WORKER_TTL_S,
+            prepare_for_work=False,
+        )
+        self.hostname, self.pid = hostname, os.getpid()
+        self._workplace = workplace
+        self._stop = stop
+        self._error: BaseException | None = None
+        self._workers = 1
+        self._neighbours = Neighbours(queue.connection, self.name)
+        self._keeper = Keeper(queue, self._sign_of_life, self._give_up)
+
+    def serve(self, *, burst: bool = False) -> None:
+        """Work until a stop is requested, or with `burst` until the queue is empty."""
+        self.register_birth()  # type: ignore[no-untyped-call]
+        self._sign_of_life()
+        self._keeper.look_after_others()
+        self._keeper.start()
+        try:
+            while not self._stop.requested:
+                taken = self._take(burst=burst)
+                if taken is None:
+                    if burst:
+                        return
+                    continue
+                self._attempt(*taken)
+        finally:
+            self._keeper.stop()
+            with suppress(redis.RedisError):
+                self._neighbours.leave()
+                self.register_death()  # type: ignore[no-untyped-call]
+
+    def _sign_of_life(self) -> None:
+        self.heartbeat()
+        self._workers = self._neighbours.count()
+
+    def _attempt(self, job: Job, queue: Queue) -> None:
+        try:
+            self.execute_job(job, queue)
+        except redis.RedisError:
+            raise
+        except Exception:
+            # RQ's own bookkeeping failed; the lease of the job runs out, and it is tried again
+            log.exception("%s: could not be concluded", job.id)
+
+    def _take(self, *, burst: bool) -> tuple[Job, Queue] | None:
+        self.set_state(WorkerStatus.IDLE)
+        self._stop.waiting = True
+        try:
+            if self._stop.requested:
+                return None
+            return Queue.dequeue_any(
+                self.queues,
+                None if burst else self.dequeue_timeout,
+                connection=self.connection,
+                job_class=ClipJob,
+                serializer=SERIALIZER,
+            )
+        except (DequeueTimeout, StopWaiting):
+            return None
+        except ValueError as error:  # an id that RQ's own rules do not allow
+            job_id = getattr(error, "job_id", None)
+            log.error("refused: the queue names a job %r, which is no id", str(job_id)[:80])  # noqa: TRY400
+            if job_id is not None:
+                self.connection.lrem(self.queues[0].intermediate_queue_key, 1, job_id)
+            return None
+        finally:
+            self._stop.waiting = False
+
+    def get_heartbeat_ttl(self, job: Job) -> int:  # noqa: ARG002  # RQ's signature
+        """Return the seconds of a job's lease, which the keeper renews."""
+        return LEASE_S
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Do `job`."""
+        assert isinstance(job, ClipJob)  # noqa: S101  # the job class is ours
+        self._error = None
+        job.runner = partial(self._run, job)
+        super().execute_job(job, queue)
+
+    def _run(self, job: ClipJob, **arguments: object) -> Outcome:
+        assert self.execution is not None  # noqa: S101  # made by execute_job
+        if self._workplace.share_cores:
+            self._workplace.analyst.use_threads(share_of_cores(self._workers))
+        with self._keeper.holding(job, self.execution) as held:
+            facts = JobFacts(
+                job_id=job.id,
+                created_at=job.created_at,
+                enqueued_at=job.enqueued_at,
+                progress=held.progress,
+                should_stop=lambda: self._stop.overdue,
+            )
+            return process_clip(
+                self._workplace, facts, filename=arguments.get("filename"), options=arguments.get("options")
+            )
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:  # noqa: ARG002  # RQ's signature
+        """Keep the error for :meth:`handle_job_failure`, which comes next."""
+        self._error = exc_info[1]
+
+    def handle_job_failure(
+        self, job: Job, queue: Queue, started_job_registry: Any = None, exc_string: str = ""
+    ) -> None:
+        """Hand the job back, have it tried again, or let it end in the failed registry; one line each."""
+        assert isinstance(job, ClipJob)  # noqa: S101
+        error = self._error
+        if isinstance(error, Interrupted):
+            self._hand_back(job, queue)
+            return
+        if isinstance(error, HOPELESS):
+            job.retries_left = 0
+        if isinstance(error, VcamError):
+            exc_string = str(error)
+        self._report(job, error)
+        super().handle_job_failure(job, queue, started_job_registry, exc_string)
+
+    def _report(self, job: ClipJob, error: BaseException | None) -> None:
+        reason = _reason(error)
+        if isinstance(error, JobRefused | DeserializationError):
+            log.error("%s: %s", job.filename, reason)
+        elif job.retries_left:
+            delay = job.get_retry_interval()
+            _log_clip(job.filename, logging.WARNING, f"{reason}; tried again in {delay} s", unexpected=error)
+        else:
+            _log_clip(job.filename, logging.ERROR, None, unexpected=error)
+            self._write_failure(job, reason)
+
+    def _give_up(self, job: ClipJob) -> None:
+        self._write_failure(
+            job, "its worker died each time it was analysed: the clip may crash the decoder or the model"
+        )
+
+    def _write_failure(self, job: ClipJob, reason: str) -> None:
+        try:
+            write_failure(self._workplace, RunNames(job.filename, make_run_id(job.created_at, job.id), job.id), reason)
+        except OSError as error:
+            log.error("%s: can not be logged: %s", job.filename, error)  # noqa: TRY400
+
+    def _hand_back(self, job: ClipJob, queue: Queue) -> None:
+        with self.connection.pipeline() as pipeline:
+            self.cleanup_execution(job, pipeline=pipeline)
+            queue._enqueue_job(job, pipeline=pipeline, at_front=True)
+            pipeline.execute()
+        _log_clip(job.filename, logging.WARNING, "handed back to the queue, as the worker is to stop")
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, VcamError):
+        return str(error)
+    if isinstance(error, DeserializationError):
+        return "refused: its data is not JSON"
+    if isinstance(error, JobTimeoutException):
+        return "it took longer than a job may, and was given up"
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
+
+
+def _log_clip(filename: str, level: int, text: str | None, unexpected: BaseException | None = None) -> None:
+    """Log a line about a clip; with the traceback of an error that is none of ours."""
+    clip = parse_clip_name(filename)
+    trace = unexpected if unexpected is not None and not isinstance(unexpected, VcamError | OSError) else None
+    if text is None and trace is None:
+        return
+    log.log(
+        level,
+        "%s: %s",
+        filename,
+        text or "failed unexpectedly",
+        exc_info=trace,
+        extra={CAMERA_FIELD: clip.camera} if clip else None,
+    )
+
+
+def open_queue(settings: RedisSettings) -> Queue:
+    """Return the queue on a connection for a worker.
+
+    Raises:
+        SettingError: the password is wrong.
+        QueueUnavailable: Redis can not be reached.
+    """
+    connection = connect(settings)
+    # sockets that were pooled before Redis was restarted fail once each, which says nothing about Redis
+    connection.set_retry(Retry(ConstantBackoff(0.1), 2))
+    with redis_errors(settings):
+        connection.ping()
+    return Queue(settings.queue, connection=connection, serializer=SERIALIZER, default_timeout=JOB_TIMEOUT)
+
+
+def serve(
+    settings: RedisSettings,
+    workplace: Workplace,
+    stop: Stop,
+    *,
+    burst: bool = False,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve the queue until a stop is requested; Redis may come late, and come and go.
+
+    Args:
+        settings: where Redis is.
+        workplace: what jobs share.
+        stop: the wish to stop.
+        burst: return when the queue is empty.
+        ready: called when Redis is reached for the first time.
+
+    Raises:
+        SettingError: the password is wrong.
+    """
+    quiet_rq()
+    delay, away, begun = FIRST_DELAY_S, False, False
+    while not stop.requested:
+        try:
+            queue = open_queue(settings)
+            if away:
+                log.info("Redis at %s is back", settings.address)
+            if not begun:
+                ready()
+            delay, away, begun = FIRST_DELAY_S, False, True
+            with redis_errors(settings):
+                ClipWorker(queue, workplace, stop).serve(burst=burst)
+            break
+        except QueueUnavailable as error:
+            if not away:
+                log.warning("%s; trying until it is", error)
+            away = True
+            stop.wait(delay)
+            delay = min(delay * 2, MAX_DELAY_S)
+
+
+def quiet_rq() -> None:
+    """Leave RQ's loggers what is a warning: this worker logs a line for each event itself."""
+    for name in ("rq.worker", "rq.job", "rq.queue", "rq.registry"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # what is abandoned is told by the keeper
+    logging.getLogger("rq.registry").setLevel(logging.ERROR)
