@@ -23,6 +23,9 @@ PANDAS_ONLY_IN = "shared_utils/results.py"
 ADAPTERS = {
     # one foreign library each: whoever replaces it finds it in these files
     ("vcam_worker", "av"): {"source.py", "decoder.py", "recorder.py"},
+    ("vcam_worker", "uvicorn"): {"http.py"},
+    ("vcam_worker", "starlette"): {"routes.py"},
+    ("vcam_worker", "prometheus_client"): {"metrics.py"},
     ("vcam_worker", "rq"): {"outbox.py"},
     ("vcam_worker", "redis"): {"outbox.py"},
     ("shared_utils", "rq"): {"jobs.py"},

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from shared_utils.cameras import MotionSettings
@@ -13,9 +15,13 @@ from shared_utils.cli import run_program
 from shared_utils.config import Env
 from shared_utils.errors import EXIT_OK, SettingError
 from shared_utils.log import setup_logging
+from shared_utils.redact import Redactor
+from shared_utils.version import VERSION
 from vcam_worker.disk import DiskGuard
+from vcam_worker.http import HttpServer
 from vcam_worker.replay import print_line, replay
 from vcam_worker.settings import clip_rules, read_settings
+from vcam_worker.source import library_versions
 from vcam_worker.supervisor import Supervisor
 
 
@@ -47,11 +53,19 @@ def main() -> int:
     setup_logging(settings.log, settings.secrets)
     supervisor = Supervisor(settings)
     guard = DiskGuard(settings.video_dir, settings.disk, supervisor.pause)
+    http = HttpServer(settings.http, supervisor, {"versions": _versions()}, Redactor(settings.secrets))
+    http.start()
     guard.start()
     try:
         return supervisor.run()
     finally:
         guard.stop()
+        http.stop()
+
+
+def _versions() -> dict[str, str]:
+    ours = {"vcam": VERSION, "python": platform.python_version(), "opencv": version("opencv-python-headless")}
+    return {**ours, **library_versions()}
 
 
 def _replay(files: Sequence[Path], out: Path | None) -> int:

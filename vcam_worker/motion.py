@@ -1,8 +1,9 @@
 """Motion in small luma pictures: which share of the picture moves.
 
-MOG2 keeps a few brightness levels a pixel, so sensor noise and flicker become background; what is left is cleaned of
-specks and measured. A change of most of the picture at once is light (a lamp, the infrared cut-over), not an object:
-the background is learnt anew from that frame, so that whatever moves next is seen.
+MOG2 keeps a few brightness levels a pixel, so sensor noise and flicker become background. What it flags is looked at
+once more: light (a lamp, a cloud's shadow) makes a place brighter or darker and leaves its structure as it was, an
+object brings a structure of its own. Only the latter counts. A change of most of the picture at once (the infrared
+cut-over, a switch) starts the background anew from that frame, so that whatever moves next is seen.
 """
 
 from __future__ import annotations
@@ -19,14 +20,27 @@ ANALYSIS_HEIGHT = 180
 """Pixel rows that motion is looked for in: a person at 1 % of the picture is still 20 rows high."""
 HISTORY_SECONDS = 40.0
 """Seconds over which a thing that stands still becomes background."""
-VAR_THRESHOLD = 30.0
-"""Squared distance, in variances, from which a pixel differs: above 5 sigma of the noise it has learnt."""
+VAR_THRESHOLD = 16.0
+"""Squared distance, in variances, from which a pixel differs: 4 sigma of the noise it has learnt."""
+VAR_MAX = 30.0
+"""Grey levels squared; most noise a pixel may learn: after a change of light a thing 22 levels off still shows."""
 WARM_UP_SECONDS = 2.0
 """Seconds after a start or a change of light in which the model only learns."""
 LIGHT_SHARE = 0.55
 """Share of the picture that no object in front of a fixed camera moves from one analysed frame to the next."""
 RELIGHT_SECONDS = 0.6
 """Seconds after a change of light that are not judged: exposure and gain are still settling."""
+STRUCTURE_WINDOW = 11
+"""Pixels; side of the window in which structure is compared: half the height of a person at 1 % of the picture."""
+STRUCTURE_VARIANCE = 40.0
+"""Grey levels squared: structure that light does not explain; a grey step of 13 through the window. The residue of
+H.264 at low bit rates stays below it."""
+NOISE_FACTOR = 6.0
+"""Structure counts only above so many times the variance of the noise: dark pictures at high gain."""
+WHITE, BLACK = 250, 4
+"""Grey levels at which a camera shows no structure any more."""
+LOST_SHARE = 0.3
+"""Share of a window at those levels from which its structure says nothing."""
 SPECK_SHARE = 0.0004
 """Share of the picture below which a blob is rain, an insect or noise: 23 pixels of 320×180."""
 
@@ -58,14 +72,17 @@ class MotionDetector:
         self._min_area = min_area
         self._frames_of_history = max(10, round(HISTORY_SECONDS * fps))
         self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
+        self._window = cv2.getStructuringElement(cv2.MORPH_RECT, (STRUCTURE_WINDOW, STRUCTURE_WINDOW))
         self._shape: tuple[int, ...] | None = None
         self._quiet_until = 0.0
         self._model = self._new_model()
 
     def _new_model(self) -> cv2.BackgroundSubtractorMOG2:
-        return cv2.createBackgroundSubtractorMOG2(
+        model = cv2.createBackgroundSubtractorMOG2(
             history=self._frames_of_history, varThreshold=VAR_THRESHOLD, detectShadows=False
         )
+        model.setVarMax(VAR_MAX)
+        return model
 
     def look(self, luma: Luma, time: float) -> Motion:
         """Judge one frame.
@@ -85,6 +102,9 @@ class MotionDetector:
             self._model.apply(smooth, learningRate=1.0)
             self._quiet_until = max(self._quiet_until, time + RELIGHT_SECONDS)
             return Motion(share, moving=False, light=True)
+        if share >= self._min_area:  # most frames end above: the second look costs more than the first
+            both = cv2.bitwise_and(mask, self._new_structure(np.asarray(smooth, np.uint8), mask))
+            share = self._blob_share(np.asarray(cv2.morphologyEx(both, cv2.MORPH_OPEN, self._kernel), np.uint8))
         return Motion(share, moving=share >= self._min_area and time >= self._quiet_until)
 
     def _start_anew(self, luma: Luma, time: float) -> None:
@@ -92,6 +112,30 @@ class MotionDetector:
         self._model = self._new_model()
         self._model.apply(cv2.GaussianBlur(luma, (3, 3), 0), learningRate=1.0)
         self._quiet_until = time + WARM_UP_SECONDS
+
+    def _new_structure(self, luma: Luma, mask: Luma) -> Luma:
+        """Return where `luma` differs from the background by more than light: 255, else 0.
+
+        Within each window the background, made brighter or darker as fits best, is taken from the picture, and the
+        other way round; what is left on either side is structure that came, or that is hidden.
+        """
+        now = luma.astype(np.float32)
+        before = np.asarray(self._model.getBackgroundImage(), np.float32)
+        mean_now, mean_before = _mean(now), _mean(before)
+        var_now = np.maximum(_mean(now * now) - mean_now * mean_now, 0)
+        var_before = np.maximum(_mean(before * before) - mean_before * mean_before, 0)
+        shared = np.square(_mean(now * before) - mean_now * mean_before)
+        came = var_now - shared / (var_before + 1)
+        hidden = var_before - shared / (var_now + 1)
+        changed = np.maximum(came, hidden)
+        # what is burnt out (or drowned) has lost its structure to the light, not to an object
+        lost = ((now >= WHITE) | (now <= BLACK)).astype(np.float32)
+        changed[_mean(lost) > LOST_SHARE] = 0
+        still = changed[mask == 0]
+        noise = float(np.median(still)) if still.size else 0.0
+        found = np.where(changed > max(STRUCTURE_VARIANCE, NOISE_FACTOR * noise), 255, 0).astype(np.uint8)
+        # the inside of a plain object differs by brightness alone: it belongs to the outline around it
+        return np.asarray(cv2.dilate(found, self._window), np.uint8)
 
     @staticmethod
     def _blob_share(mask: NDArray[np.uint8]) -> float:
@@ -101,3 +145,8 @@ class MotionDetector:
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
         areas = stats[1:, cv2.CC_STAT_AREA]
         return float(areas[areas >= SPECK_SHARE * mask.size].sum()) / mask.size
+
+
+def _mean(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean over the structure window around each pixel."""
+    return np.asarray(cv2.blur(picture, (STRUCTURE_WINDOW, STRUCTURE_WINDOW)), np.float32)

@@ -12,6 +12,7 @@ from shared_utils.errors import SettingError
 from shared_utils.redact import url_secrets
 from vcam_worker.disk import DiskRules
 from vcam_worker.events import ClipRules
+from vcam_worker.http import HttpSettings
 
 MIN_AFTER_TRIGGER = 1.0
 """Seconds of a clip that must be left after its pre-roll."""
@@ -27,6 +28,7 @@ class CaptureSettings:
     redis: RedisSettings
     log: LogSettings = field(default_factory=LogSettings)
     disk: DiskRules = field(default_factory=DiskRules)
+    http: HttpSettings = field(default_factory=HttpSettings)
 
     @property
     def secrets(self) -> set[str]:
@@ -78,5 +80,6 @@ def read_settings(values: Mapping[str, str]) -> CaptureSettings:
         redis=RedisSettings.from_env(values),
         log=LogSettings.from_env(values),
         disk=disk_rules(values),
+        http=HttpSettings.from_env(values),
         video_dir=video_dir(values),
     )

@@ -261,6 +261,12 @@ def info_from_keyframe(info: StreamInfo, data: bytes) -> StreamInfo:
     return replace(info, video=video, width=video.codec_context.width, height=video.codec_context.height)
 
 
+def library_versions() -> dict[str, str]:
+    """Return the versions of PyAV and of the FFmpeg it carries."""
+    codec = ".".join(map(str, av.library_versions["libavcodec"]))
+    return {"av": av.__version__, "ffmpeg": f"{av.ffmpeg_version_info} (libavcodec {codec})"}
+
+
 def video_decoder(info: StreamInfo) -> av.VideoCodecContext:
     """Return a decoder of our own for the stream's packets, not yet open: the demuxer's stays untouched."""
     template = info.video.codec_context

@@ -65,6 +65,7 @@ class Supervisor:
         self._signals = 0
         self._pause_reason: str | None = None
         self._numbers = itertools.count()
+        self._awaited: set[int] = set()
         self._answers: dict[int, Snapshot | None] = {}
         self._answered = threading.Condition()
 
@@ -103,11 +104,17 @@ class Supervisor:
         if child is None:
             raise KeyError(name)
         number = next(self._numbers)
-        if not self._send(child, Wanted(number, request)):
-            return None
-        with self._answered:
-            self._answered.wait_for(lambda: number in self._answers, SNAPSHOT_SECONDS)
-            return self._answers.pop(number, None)
+        self._awaited.add(number)
+        try:
+            if not self._send(child, Wanted(number, request)):
+                return None
+            with self._answered:
+                self._answered.wait_for(lambda: number in self._answers, SNAPSHOT_SECONDS)
+                return self._answers.pop(number, None)
+        finally:
+            with self._answered:  # an answer that comes later is dropped where it arrives
+                self._awaited.discard(number)
+                self._answers.pop(number, None)
 
     def pause(self, reason: str | None) -> None:
         """Have all cameras stop recording for `reason`, or go on without one."""
@@ -185,8 +192,9 @@ class Supervisor:
             child.status = message
         elif isinstance(message, Answer):
             with self._answered:
-                self._answers[message.number] = message.snapshot
-                self._answered.notify_all()
+                if message.number in self._awaited:
+                    self._answers[message.number] = message.snapshot
+                    self._answered.notify_all()
 
     def _reap(self, child: _Child) -> None:
         """Take leave of a process that has ended, and plan the next one."""
@@ -210,16 +218,21 @@ class Supervisor:
 
     def _stop_all(self) -> bool:
         """End every child in time; tell whether all ended well."""
-        running = [child.process for child in self._children if child.process]
-        for process in running:
+        running = [child for child in self._children if child.process]
+        processes = [child.process for child in running if child.process]
+        for process in processes:
             process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
-        for process in running:
+        # a child may be in the middle of a picture larger than the pipe: unread, it would never come to its end
+        while (pipes := [child.pipe for child in running if child.pipe]) and time.monotonic() < deadline:
+            for ready in wait(pipes, timeout=deadline - time.monotonic()):
+                self._hear(next(child for child in running if child.pipe is ready))
+        for process in processes:
             process.join(max(0.0, deadline - time.monotonic()))
             if process.is_alive():
                 process.kill()
                 process.join()
-        return all(process.exitcode == EXIT_OK for process in running)
+        return all(process.exitcode == EXIT_OK for process in processes)
 
 
 def _how(code: int | None) -> str:

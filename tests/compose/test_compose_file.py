@@ -166,11 +166,11 @@ def test_every_service_runs_with_as_little_as_it_needs(tmp_path: Path) -> None:
         assert "stop_grace_period" in service, name
 
 
-def test_only_jupyter_is_published_and_only_to_this_machine(tmp_path: Path) -> None:
+def test_only_the_pages_are_published_and_only_to_this_machine(tmp_path: Path) -> None:
     services = _services(tmp_path)
     published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
-    assert set(published) == {"jupyter"}
-    assert [port["host_ip"] for port in published["jupyter"]] == ["127.0.0.1"]
+    assert set(published) == {"jupyter", "capture"}
+    assert {port["host_ip"] for ports in published.values() for port in ports} == {"127.0.0.1"}
 
 
 def test_a_secret_is_in_the_environment_of_those_who_need_it_and_nowhere_else(tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def with_square(still: np.ndarray, time: float, start: float, speed: float, side
     picture = still.copy()
     x = int((time - start) * speed * WIDTH) - side
     if time >= start and -side < x < WIDTH:
-        picture[80 : 80 + side, max(0, x) : x + side] += 60
+        picture[80 : 80 + side // 2, max(0, x) : x + side] = 60
+        picture[80 + side // 2 : 80 + side, max(0, x) : x + side] = 150
     return picture
 
 
@@ -94,7 +95,7 @@ def test_the_share_is_that_of_the_picture() -> None:
     for i in range(100):
         detector.look(still.astype(np.uint8), i / FPS)
     picture = still.copy()
-    picture[50:100, 100:200] += 80  # 5000 of 57600 pixels
+    picture[50:100, 100:200] = 230  # 5000 of 57600 pixels
     motion = detector.look(picture.astype(np.uint8), 20.0)
     assert motion.moving
     assert motion.share == pytest.approx(5000 / 57600, rel=0.1)

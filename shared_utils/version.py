@@ -1,0 +1,3 @@
+"""The version of vcam; pyproject.toml holds the same."""
+
+VERSION = "0.1.0"

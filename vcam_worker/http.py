@@ -1,0 +1,201 @@
+"""A look at capture from outside: pages, health, metrics and snapshots over HTTP. The adapter of uvicorn.
+
+Runs on one event loop in a thread of its own, so that any number of clients that wait for one camera's picture cost
+no thread each, and ``/healthz`` answers meanwhile. Nothing that goes wrong here touches recording.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from shared_utils.config import MAX_PORT, Env
+from shared_utils.errors import SettingError
+from shared_utils.redact import mask_url
+from vcam_worker.pages import CONTENT_POLICY
+from vcam_worker.routes import Site
+from vcam_worker.status import Board
+
+STOP_SECONDS = 0.9
+"""Time for answers in work to end."""
+REQUEST_SECONDS = 10.0
+"""Time a client has to begin its request once connected; uvicorn would wait for ever."""
+MAX_CONNECTIONS = 2000
+"""Connections at once, or half the files this process may open: the supervisor needs the rest for its cameras."""
+WAITING_CONNECTIONS = 1024
+"""Connections that may wait to be accepted."""
+SNAPSHOT_THREADS = 8
+"""Cameras that can be asked for a picture at once."""
+
+HEADERS = [
+    # a picture of people belongs into no disk cache, and health and metrics are of this moment
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", CONTENT_POLICY),
+    # same-site: a notebook served by this machine on another port may show the pictures
+    ("Cross-Origin-Resource-Policy", "same-site"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HttpSettings:
+    """Where to listen. Port 0 takes any free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str]) -> HttpSettings:
+        """Read ``HTTP_HOST`` and ``HTTP_PORT``."""
+        env = Env(values)
+        return cls(host=env.text("HTTP_HOST", cls.host), port=env.integer("HTTP_PORT", cls.port, 0, MAX_PORT))
+
+
+class HttpServer:
+    """Serves what a board knows, from a thread.
+
+    Args:
+        settings: where to listen.
+        board: the cameras. Its ``statuses()`` is called on the event loop and must not wait for anything.
+        info: what the program says of itself in ``/info``, such as its versions; JSON values.
+        redact: takes secrets out of text that the board hands over.
+        clock: seconds of any origin, for the cache.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        board: Board,
+        info: Mapping[str, object],
+        redact: Callable[[str], str] = mask_url,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(SNAPSHOT_THREADS, thread_name_prefix="snapshot")
+        self._site = Site(board, info, redact, clock, now, self._threads)
+        self._socket: socket.socket | None = None
+        self._server: uvicorn.Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the pages are, such as ``http://127.0.0.1:8080``; after :meth:`start` with the port really taken."""
+        port = self._socket.getsockname()[1] if self._socket else self._settings.port
+        host = self._settings.host
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def start(self) -> None:
+        """Begin to serve; connections are taken from here on.
+
+        Raises:
+            SettingError: nothing can listen at that host and port.
+        """
+        self._socket = _listen(self._settings)
+        bound = ipaddress.ip_address(self._socket.getsockname()[0])
+        app = self._site.app(local_only=bound.is_loopback)
+        # "error": below that, uvicorn tells of its own start and of every client that speaks no HTTP
+        config = uvicorn.Config(
+            app,
+            http=_Connection,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            headers=HEADERS,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, args=(self._server, self._socket), name="http", daemon=True)
+        self._thread.start()
+        _log.info("pages at %s", self.address)
+
+    def _run(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        try:
+            asyncio.run(self._serve(server, listener))
+        except Exception:  # noqa: BLE001  # the outermost call of this thread: recording goes on without it
+            _log.exception("the HTTP pages ended; recording goes on")
+        finally:
+            listener.close()
+
+    async def _serve(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        # in a thread other than the main one, uvicorn leaves the signals alone
+        await server.serve([listener])
+
+    def stop(self) -> None:
+        """Stop serving, within a second; may be called more than once, and without a start."""
+        if self._server and self._thread:
+            self._server.should_exit = True
+            if self._loop and self._thread.is_alive():
+                try:
+                    self._loop.call_soon_threadsafe(self._site.land)
+                except RuntimeError:  # the loop has just closed: nobody waits
+                    _log.debug("stopped before the waiting clients were told")
+            self._thread.join(STOP_SECONDS)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Connection(H11Protocol):
+    """A connection that must ask for something soon, and is dropped where there are too many."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        if len(self.connections) > _max_connections():
+            transport.abort()
+            return
+        self.timeout_keep_alive_task = self.loop.call_later(REQUEST_SECONDS, self.timeout_keep_alive_handler)
+
+
+def _max_connections() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, files // 2)
+
+
+def _listen(settings: HttpSettings) -> socket.socket:
+    """Return a socket that takes connections.
+
+    Raises:
+        SettingError: it can not.
+    """
+    host, port = settings.host, settings.port
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # IPv4 first: "localhost" means 127.0.0.1 to most who write it
+        family, _, _, _, where = min(found, key=lambda one: one[0] != socket.AF_INET)
+        create = partial(socket.create_server, where[:2], family=family, backlog=WAITING_CONNECTIONS)
+        return create(dualstack_ipv6=where[0] == "::" and socket.has_dualstack_ipv6())
+    except (OSError, UnicodeError) as error:
+        code = getattr(error, "errno", None)
+    if code == errno.EADDRINUSE:
+        raise SettingError(
+            f"HTTP_PORT is {port}, which another program uses already on HTTP_HOST {host}: set HTTP_PORT to a free port"
+        )
+    if code == errno.EACCES:
+        raise SettingError(f"HTTP_PORT is {port}, which this user may not open: use one from 1024 to {MAX_PORT}")
+    raise SettingError(
+        f"HTTP_HOST is {host!r}, which is no address of this machine: use 127.0.0.1 to be reached from this machine "
+        "alone, or 0.0.0.0 from everywhere"
+    )

@@ -1,0 +1,110 @@
+"""Every camera's numbers for Prometheus. The adapter of prometheus_client.
+
+A collector that asks at each scrape, in a registry of its own: the numbers live in the cameras' processes, and the
+library's process-wide registry would report the supervisor's memory as if it were all of capture's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import get_args
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from vcam_worker.health import trouble
+from vcam_worker.snapshot_cache import CacheState
+from vcam_worker.status import CameraStatus, State
+
+CAMERA = "camera"
+
+Value = Callable[[CameraStatus], float | None]
+
+_GAUGES: tuple[tuple[str, str, Value], ...] = (
+    ("vcam_camera_recording", "1 while a clip is open.", lambda one: one.recording),
+    ("vcam_camera_fps", "Frames a second, over the last seconds.", lambda one: one.fps),
+    (
+        "vcam_last_packet_timestamp_seconds",
+        "When the last packet came, since the epoch; absent before the first.",
+        lambda one: one.last_packet,
+    ),
+    (
+        "vcam_state_since_timestamp_seconds",
+        "When the camera's state began, since the epoch.",
+        lambda one: one.since or None,
+    ),
+)
+_COUNTERS: tuple[tuple[str, str, Value], ...] = (
+    ("vcam_packets", "Packets received.", lambda one: one.packets),
+    ("vcam_bytes", "Bytes received.", lambda one: one.bytes),
+    ("vcam_clips", "Clips published.", lambda one: one.clips),
+    ("vcam_reconnects", "Connections made after the first.", lambda one: one.reconnects),
+    ("vcam_skipped_frames", "Frames not looked at, since the machine could not keep up.", lambda one: one.behind),
+)
+
+
+class CameraCollector(Collector):
+    """Turns statuses into metrics.
+
+    Args:
+        statuses: asked at each scrape.
+        cache: the snapshot cache's counts.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        statuses: Callable[[], list[CameraStatus]],
+        cache: Callable[[], CacheState],
+        now: Callable[[], float],
+    ) -> None:
+        self._statuses = statuses
+        self._cache = cache
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric, as they are now."""
+        statuses = self._statuses()
+        now = self._now()
+        up = GaugeMetricFamily(
+            "vcam_camera_up", "1 while /healthz finds nothing wrong with the camera.", labels=[CAMERA]
+        )
+        state = GaugeMetricFamily("vcam_camera_state", "1 for the state the camera is in.", labels=[CAMERA, "state"])
+        for one in statuses:
+            up.add_metric([one.name], trouble(one, now) is None)
+            for word in get_args(State):
+                state.add_metric([one.name, word], one.state == word)
+        yield up
+        yield state
+        for family, rows in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
+            for name, text, value in rows:
+                metric = family(name, text, labels=[CAMERA])
+                for one in statuses:
+                    number = value(one)
+                    if number is not None:
+                        metric.add_metric([one.name], number)
+                yield metric
+        cache = self._cache()
+        yield GaugeMetricFamily("vcam_snapshot_cache_entries", "Pictures held.", cache.entries)
+        yield CounterMetricFamily("vcam_snapshot_cache_hits", "Requests answered without making a picture.", cache.hits)
+        yield CounterMetricFamily("vcam_snapshot_encodes", "Pictures asked of the cameras.", cache.made)
+
+
+class Metrics:
+    """The text that Prometheus scrapes.
+
+    Args:
+        collector: what it holds.
+    """
+
+    def __init__(self, collector: CameraCollector) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(collector)
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Return the body and its content type, in the format that the ``Accept`` header asks for."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type

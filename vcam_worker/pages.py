@@ -1,0 +1,290 @@
+"""What the HTTP server says of the cameras: the page for people, and the JSON of ``/healthz`` and ``/info``. Pure.
+
+Statuses come here without secrets in them. Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from string import Template
+from typing import Any
+
+from vcam_worker.health import Trouble, trouble
+from vcam_worker.snapshot_cache import CacheState
+from vcam_worker.status import CameraStatus
+
+PICTURE_WIDTH = 960
+"""Pixels of a picture on the page: sharp on a phone, and a third of the bytes of 1080p."""
+MIN_HEIGHT = 36
+
+
+def health(statuses: Sequence[CameraStatus], now: float) -> tuple[bool, dict[str, Any]]:
+    """Return whether all cameras are well, and the body of ``/healthz``."""
+    cameras = {one.name: _camera_health(one, now) for one in statuses}
+    well = all(one["ok"] for one in cameras.values())
+    return well, {"ok": well, "cameras": cameras}
+
+
+def _camera_health(status: CameraStatus, now: float) -> dict[str, Any]:
+    wrong = trouble(status, now)
+    return {
+        "ok": wrong is None,
+        "state": status.state,
+        "reason": wrong.reason if wrong else status.reason,
+        "since": _iso(status.since),
+        "last_packet_s": None if status.last_packet is None else round(max(0.0, now - status.last_packet), 1),
+        "fps": round(status.fps, 1),
+        "recording": status.recording,
+        "clips": status.clips,
+        "reconnects": status.reconnects,
+        "packets": status.packets,
+        "bytes": status.bytes,
+        "skipped_frames": status.behind,
+    }
+
+
+def info(statuses: Sequence[CameraStatus], about: Mapping[str, object], cache: CacheState) -> dict[str, Any]:
+    """Return the body of ``/info``.
+
+    Args:
+        statuses: of the cameras.
+        about: what the program says of itself, such as its versions.
+        cache: of the snapshots.
+    """
+    cameras = {
+        one.name: {
+            "address": one.shown,
+            "codec": one.codec,
+            "width": one.width,
+            "height": one.height,
+            "fps": round(one.fps, 1),
+            "transport": one.transport,
+        }
+        for one in statuses
+    }
+    snapshots = {
+        "entries": cache.entries,
+        "bytes": cache.size,
+        "hits": cache.hits,
+        "encodes": cache.made,
+        "oldest_s": None if cache.age is None else round(cache.age, 1),
+    }
+    return {**about, "cameras": cameras, "snapshot_cache": snapshots}
+
+
+def page(statuses: Sequence[CameraStatus], now: float) -> str:
+    """Return the page, HTML: a card with the latest picture for each camera. It asks for itself again and again."""
+    wrong = [one.name for one in statuses if trouble(one, now)]
+    summary = f"{len(statuses) - len(wrong)} of {len(statuses)} well" if wrong else "all well"
+    return _PAGE.substitute(
+        style=_STYLE,
+        script=_SCRIPT,
+        title=escape(", ".join(one.name for one in statuses)),
+        mood="bad" if wrong else "good",
+        summary=escape(summary),
+        cards="\n".join(_card(one, now) for one in statuses),
+    )
+
+
+def picture_size(width: int | None, status: CameraStatus) -> tuple[int, int]:
+    """Return width and height of a picture, in the proportions of the camera's own where they are known.
+
+    Args:
+        width: that is wanted; None for the camera's own.
+        status: of the camera.
+    """
+    wanted = width or status.width or PICTURE_WIDTH
+    ratio = status.height / status.width if status.width and status.height else 9 / 16
+    return wanted, max(MIN_HEIGHT, min(round(wanted * ratio), 2 * wanted))
+
+
+def _card(status: CameraStatus, now: float) -> str:
+    wrong = trouble(status, now)
+    name = escape(status.name)
+    width, height = picture_size(min(PICTURE_WIDTH, status.width or PICTURE_WIDTH), status)
+    facts = "".join(f"<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>" for key, value in _facts(status, now))
+    return _CARD.substitute(
+        name=name,
+        picture=f"/snapshot/{name}.jpg?width={width}",
+        full=f"/snapshot/{name}.jpg?timestamp=1",
+        width=width,
+        height=height,
+        mood="bad" if wrong else "good" if status.state == "running" else "wait",
+        state=escape(wrong.what if wrong else status.state),
+        recording='<span class="badge rec">recording</span>' if status.recording else "",
+        reason=f'<p class="reason">{escape(_reason(wrong, now))}</p>' if wrong else "",
+        facts=facts,
+        source=escape(" · ".join(_source(status))),
+    )
+
+
+def _reason(wrong: Trouble, now: float) -> str:
+    if not wrong.since:
+        return wrong.reason
+    began = datetime.fromtimestamp(wrong.since).astimezone()
+    today = datetime.fromtimestamp(now).astimezone().date() == began.date()
+    return f"{wrong.reason} · since {began.strftime('%H:%M:%S' if today else '%Y-%m-%d %H:%M')}"
+
+
+def _facts(status: CameraStatus, now: float) -> list[tuple[str, str]]:
+    last = status.last_packet
+    return [
+        ("fps", f"{status.fps:.1f}"),
+        ("clips", str(status.clips)),
+        ("last packet", "never" if last is None else _ago(max(0.0, now - last))),
+        ("reconnects", str(status.reconnects)),
+    ]
+
+
+def _source(status: CameraStatus) -> list[str]:
+    """Return what is known of the stream, and its address."""
+    size = f"{status.width}×{status.height}" if status.width else None
+    return [part for part in (status.codec, size, status.transport, status.shown) if part]
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s ago"
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def _iso(when: float) -> str | None:
+    return datetime.fromtimestamp(when).astimezone().isoformat(timespec="seconds") if when else None
+
+
+_STYLE = """
+:root {
+  color-scheme: light dark;
+  --back: #f2f3f5; --card: #fff; --text: #1b1e23; --dim: #646b76; --line: #dfe2e7;
+  --good: #14713f; --good-back: #dcf3e5; --bad: #a13708; --bad-back: #fde6d8; --rec: #b3182f; --rec-back: #fbe0e4;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --back: #121417; --card: #1c1f24; --text: #e9ebee; --dim: #98a0ac; --line: #2d323a;
+    --good: #6fdc9f; --good-back: #16351f; --bad: #ffab7d; --bad-back: #452110; --rec: #ff96a5; --rec-back: #4a1620;
+  }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--back); color: var(--text); font: 16px/1.45 system-ui, sans-serif; }
+header, main, footer { max-width: 100rem; margin: 0 auto; padding: 1rem clamp(.75rem, 2vw, 1.5rem); }
+header { display: flex; align-items: center; gap: .75rem; padding-bottom: 0; }
+h1 { font-size: 1.25rem; margin: 0; letter-spacing: .01em; }
+h2 { font-size: 1.05rem; margin: 0; overflow-wrap: anywhere; }
+main { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
+main:has(> :only-child) { grid-template-columns: minmax(0, 75rem); }
+article { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; overflow: hidden; }
+article a { display: block; background: #1a1d24; }
+img { display: block; width: 100%; height: auto; max-height: 80vh; object-fit: contain; }
+main:not(:has(> :only-child)) img { aspect-ratio: 16 / 9; }
+.text { padding: .8rem 1rem 1rem; }
+.line { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; }
+.badge { font-size: .8rem; font-weight: 600; padding: .1rem .6rem; border-radius: 1rem; white-space: nowrap; }
+.good { color: var(--good); background: var(--good-back); }
+.bad { color: var(--bad); background: var(--bad-back); }
+.wait { color: var(--dim); background: var(--line); }
+.rec { color: var(--rec); background: var(--rec-back); }
+.rec::before { content: "● "; }
+.reason { margin: .6rem 0 0; color: var(--bad); overflow-wrap: anywhere; }
+dl { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; margin: .7rem 0; font-variant-numeric: tabular-nums; }
+dt, .source, footer { font-size: .8rem; color: var(--dim); }
+dd { margin: 0; }
+.source { margin: 0; overflow-wrap: anywhere; }
+footer a { color: inherit; margin-right: 1rem; }
+.lost main { opacity: .45; }
+#lost { display: none; }
+.lost #lost { display: inline; }
+.lost #summary { display: none; }
+"""
+
+# The page asks for itself, so that what it says is put into words in one place; only the pictures are kept, and
+# changed when the new one is decoded, so that nothing flickers or jumps.
+_SCRIPT = """
+"use strict";
+const EVERY = 2500;
+async function show(img) {
+  const answer = await fetch(img.dataset.src, {cache: "no-store", signal: AbortSignal.timeout(20000)});
+  if (!(answer.headers.get("content-type") || "").startsWith("image/")) return;
+  const url = URL.createObjectURL(await answer.blob());
+  const next = new Image();
+  next.src = url;
+  try { await next.decode(); } catch { URL.revokeObjectURL(url); return; }
+  const old = img.src;
+  img.src = url;
+  if (old.startsWith("blob:")) URL.revokeObjectURL(old);
+}
+async function tell() {
+  const answer = await fetch("/", {cache: "no-store", signal: AbortSignal.timeout(20000)});
+  const news = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of document.querySelectorAll(".news")) {
+    const next = news.getElementById(part.id);
+    if (next) part.replaceWith(next);
+  }
+}
+async function round() {
+  if (!document.hidden) {
+    const pictures = Array.from(document.querySelectorAll("img"), show);
+    const results = await Promise.allSettled([tell(), ...pictures]);
+    document.body.classList.toggle("lost", results[0].status === "rejected");
+  }
+  setTimeout(round, EVERY);
+}
+setTimeout(round, EVERY);
+"""
+
+_PAGE = Template("""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title · vcam</title>
+<link rel="icon" href="data:,">
+<style>$style</style>
+<noscript><meta http-equiv="refresh" content="5"></noscript>
+</head>
+<body>
+<header><h1>vcam</h1><span class="badge $mood news" id="summary">$summary</span>
+<span class="badge bad" id="lost">capture does not answer</span></header>
+<main>
+$cards
+</main>
+<footer><a href="/healthz">health</a><a href="/info">info</a><a href="/metrics">metrics</a></footer>
+<script>$script</script>
+</body>
+</html>
+""")
+
+_CARD = Template("""<article>
+<a href="$full"><img src="$picture" data-src="$picture" width="$width" height="$height" alt="$name, latest picture"></a>
+<div class="text news" id="camera-$name">
+<div class="line"><h2>$name</h2><span class="badge $mood">$state</span>$recording</div>
+$reason<dl>$facts</dl>
+<p class="source">$source</p>
+</div>
+</article>""")
+
+
+def _hash_source(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+CONTENT_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "connect-src 'self'",
+        "img-src 'self' blob: data:",
+        f"style-src {_hash_source(_STYLE)}",
+        f"script-src {_hash_source(_SCRIPT)}",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""What the page may load and run: its own two blocks, by their hashes, and what this server gives."""
