@@ -19,6 +19,9 @@ Shape = tuple[int | None, ...]
 
 ENGINES = ("openvino", "onnxruntime")
 
+ONNX_FIRST_BYTE = b"\x08"
+"""An ONNX file begins with the number of its format: field 1 of a protocol buffer, a whole number."""
+
 
 class Engine(Protocol):
     """One model in one engine.
@@ -64,10 +67,14 @@ def open_engine(kind: str, device: str, weights: Path, threads: int) -> Engine:
     """
     try:
         with weights.open("rb") as file:
-            if not file.read(1):
-                raise ModelError(f"{weights.name} is empty")
+            first = file.read(1)
     except OSError as error:
         raise ModelError(f"{weights} can not be read: {error.strerror}") from None
+    if not first:
+        raise ModelError(f"{weights.name} is empty")
+    # looked at here, since of other files the engines' parsers complain on stderr at length
+    if first != ONNX_FIRST_BYTE:
+        raise ModelError(f"{weights.name} is no ONNX model")
     # only the engine that is asked for is imported: each costs memory and start-up time
     try:
         if kind == "openvino":
