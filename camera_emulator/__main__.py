@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import os
 import re
 import signal
 import sys
@@ -24,7 +24,9 @@ from camera_emulator.scene import check_size
 from camera_emulator.source import Picture, SceneSource, Source, paced
 from camera_emulator.video_file import FileSource
 from camera_emulator.webcam import WebcamSource
+from shared_utils.config import LogSettings
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, SettingError, VcamError
+from shared_utils.log import setup_logging
 
 SCENE_SIZE = (1280, 720)
 SCENE_FPS = 15.0
@@ -58,12 +60,12 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until stopped; returns the exit code."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     cv2.setNumThreads(1)  # the machine is shared with what is tested
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda signum, _frame: _on_signal(stop, signum, _frame))
     try:
+        setup_logging(LogSettings.from_env(os.environ))
         args = _arguments(argv)
         address = parse_address(args.url)
         source = open_source(args)
