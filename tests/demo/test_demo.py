@@ -52,6 +52,16 @@ def test_the_scene_ends_in_detections(programs: Programs, tmp_path: Path) -> Non
     assert {"person", "car", "dog", "cat", "bicycle"} & {label for one in records for label in one["detected"]}
 
 
+def test_real_footage_over_rtsp_ends_in_cars(programs: Programs, tmp_path: Path, shared_dir: Path) -> None:
+    video, model = shared_dir / "data" / "car-detection.mp4", shared_dir / "models" / "yolov8n.onnx"
+    program = start(programs, "--video", str(video), "--model", str(model), "--keep", str(tmp_path / "out"))
+    assert program.wait(MINUTES) == 0
+    log = tmp_path / "out" / "video" / "detections_log.jsonl"
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert "car" in {label for record in records for label in record["detected"]}
+    assert {record["model"]["name"] for record in records} == {"yolov8n"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_in_the_middle_leaves_nothing_running(programs: Programs, tmp_path: Path, number: int) -> None:
     program = start(programs, "--keep", str(tmp_path / "out"))
