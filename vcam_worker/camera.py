@@ -36,6 +36,10 @@ WRITE_ERROR, DISK_GUARD = "write error", "disk guard"
 Log = logging.LoggerAdapter[logging.Logger]
 
 
+class FeedHangsError(Exception):
+    """A feed's thread can not be reached any more; only a new process helps."""
+
+
 class CameraRunner:
     """Keeps one camera recorded until told to stop.
 
@@ -86,6 +90,8 @@ class CameraRunner:
             while not self._stop.is_set():
                 exchange()
                 self._retry_disk()
+                if self._main.hangs():
+                    raise FeedHangsError(f"{self._camera.shown}: the connection hangs in the video library")
                 try:
                     feed, item = self._items.get(timeout=POLL_SECONDS)
                 except queue.Empty:

@@ -23,6 +23,9 @@ HEALTHY_SECONDS = 60.0
 """A connection that stood this long makes the next failure a first one."""
 QUEUE_PACKETS = 2000
 """Packets between readers and recorder, over a minute of video: a disk that hangs for a while costs nothing."""
+HANG_SECONDS = 90.0
+"""Seconds in which a feed either hands something over or fails: the library's own timeouts are far below, for both
+transports together. Longer means that it hangs in native code, which only a new process cures."""
 POLL_SECONDS = 0.5
 """How often a stop is looked for while waiting."""
 
@@ -91,11 +94,16 @@ class Feed:
         self._log = log
         self._backoff = Backoff()
         self._transport: str | None = None  # that worked last
+        self._next_sign = time.monotonic() + HANG_SECONDS
         self._thread = threading.Thread(target=self._run, name=f"feed {camera.name}", daemon=True)
 
     def start(self) -> None:
         """Begin to read. The thread is a daemon: the video library may block it for as long as its timeouts."""
         self._thread.start()
+
+    def hangs(self) -> bool:
+        """Tell whether nothing has been heard from the thread for longer than its timeouts allow."""
+        return time.monotonic() > self._next_sign
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -126,11 +134,13 @@ class Feed:
         if isinstance(error, SourceUnauthorized):
             delay = max(delay, UNAUTHORIZED_RETRY)
         self._log.debug("%s; next attempt in %.0f s", error, delay)
+        self._next_sign = time.monotonic() + delay + HANG_SECONDS
         self._stop.wait(delay)
 
     def _put(self, item: Item) -> None:
         """Hand `item` over; a full queue makes the camera wait, as TCP does."""
         while not self._stop.is_set():
+            self._next_sign = time.monotonic() + HANG_SECONDS
             try:
                 self._items.put((self, item), timeout=POLL_SECONDS)
             except queue.Full:

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from shared_utils.cameras import Camera
 from shared_utils.errors import EXIT_FAILED, EXIT_OK
 from shared_utils.log import camera_logger, setup_logging
-from vcam_worker.camera import CameraRunner
+from vcam_worker.camera import CameraRunner, FeedHangsError
 from vcam_worker.link import ChildLink, SupervisorGoneError
 from vcam_worker.outbox import Outbox, redis_enqueue
 from vcam_worker.settings import CaptureSettings
@@ -37,6 +37,9 @@ def run_camera(camera: Camera, settings: CaptureSettings, pipe: Connection) -> N
                 stop.set()
 
         runner.run(exchange)
+    except FeedHangsError as error:
+        log.error("%s", error)  # noqa: TRY400  # where it hangs is not in our traceback
+        code = EXIT_FAILED
     except Exception:
         log.exception("unexpected error")
         code = EXIT_FAILED

@@ -17,7 +17,7 @@ from shared_utils.cameras import Camera
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
 from shared_utils.jobs import connect, redis_errors
 from shared_utils.log import camera_logger
-from vcam_worker.feed import Backoff
+from vcam_worker.feed import HEALTHY_SECONDS, Backoff
 from vcam_worker.link import Answer, Pause, Wanted
 from vcam_worker.process import run_camera
 from vcam_worker.settings import CaptureSettings
@@ -44,6 +44,7 @@ class _Child:
     pipe: Connection | None = None
     sending: threading.Lock = field(default_factory=threading.Lock)
     last_sign: float = 0.0
+    started: float = 0.0
     start_at: float = 0.0
     finished: bool = False
 
@@ -175,7 +176,7 @@ class Supervisor:
         theirs.close()  # so that the pipe ends with the child
         with child.sending:
             child.process, child.pipe = process, ours
-        child.last_sign = time.monotonic()
+        child.last_sign = child.started = time.monotonic()
         if self._pause_reason:
             self._send(child, Pause(self._pause_reason))
 
@@ -209,6 +210,8 @@ class Supervisor:
             child.finished = True
             child.status = replace(child.status, state="stopped", reason=None, since=time.time())
             return
+        if time.monotonic() - child.started >= HEALTHY_SECONDS:
+            child.backoff.reset()
         delay = child.backoff.delay()
         child.start_at = time.monotonic() + delay
         reason = f"the camera's process ended ({_how(code)})"

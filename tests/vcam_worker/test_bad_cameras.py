@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import psutil
 import pytest
 
 from shared_utils.cameras import MotionSettings
@@ -186,3 +187,66 @@ def test_a_change_of_resolution_closes_the_clip_and_starts_a_new_one(tmp_path: P
             sizes.append({(frame.width, frame.height) for frame in clip.decode(video=0)})
     assert sizes == [{(640, 360)}, {(320, 180)}]
     assert lines[0]["end_s"] == lines[1]["start_s"] == pytest.approx(8, abs=0.1)
+
+
+def test_mjpeg_without_timestamps_plays_in_real_time(
+    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
+) -> None:
+    url = f"http://127.0.0.1:{free_port()}/video"
+    emulator(programs, footage, url)  # 10 pictures a second
+    program = capture(programs, env, url, CLIP_SECONDS="10")
+    program.wait_for("clip saved")
+    assert program.stop() == 0
+    times = packet_times(first_clip(video_dir))
+    assert times[-1] / (len(times) - 1) == pytest.approx(0.1, rel=0.01)
+
+
+def test_a_camera_process_that_hangs_is_killed_and_started_again(
+    programs: Programs, footage: Path, env: dict[str, str]
+) -> None:
+    url = f"http://127.0.0.1:{free_port()}/video"
+    emulator(programs, footage, url)
+    impatient = (
+        "import sys; import vcam_worker.supervisor as supervisor; supervisor.HANG_SECONDS = 3; "
+        "from vcam_worker.__main__ import main; sys.exit(main())"
+    )
+    program = programs.python("-c", impatient, env={**env, "RTSP_URL": url})
+    program.wait_for("connected")
+    children = psutil.Process(program.process.pid).children()
+    [child] = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+    child.suspend()
+    program.wait_for("gives no sign of life for 3 s: killed")
+    program.wait_for("connected", count=2)
+    assert program.stop() == 0
+
+
+def test_by_keyframes_alone_motion_is_still_found(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "in.mp4", moving_box(start_s=8, end_s=14), seconds=30, gop=20)
+    lines: list[dict[str, Any]] = []
+    replay(video, MotionSettings(decode="keyframes"), ClipRules(10, 3), lines.append, None)
+    assert lines[0]["start_s"] <= 8 - 3
+    assert 8 <= lines[0]["trigger_s"] <= 10
+
+
+def test_a_read_that_hangs_in_the_library_ends_the_process(
+    programs: Programs, footage: Path, env: dict[str, str]
+) -> None:
+    """The hang is made up: no real camera gets past the video library's own timeouts at will."""
+    url = f"http://127.0.0.1:{free_port()}/video"
+    emulator(programs, footage, url)
+    hanging = (
+        "import sys, threading, time, multiprocessing\n"
+        "import vcam_worker.feed as feed, vcam_worker.source as source, vcam_worker.process as process\n"
+        "feed.HANG_SECONDS = 2\n"
+        "source.connect = lambda *_: time.sleep(1000)\n"
+        "from shared_utils.config import LogSettings\n"
+        "from vcam_worker.settings import read_settings\n"
+        "import os\n"
+        "settings = read_settings(os.environ)\n"
+        "ours, theirs = multiprocessing.Pipe()\n"
+        "threading.Thread(target=lambda: [ours.recv() for _ in iter(int, 1)], daemon=True).start()\n"
+        "process.run_camera(settings.cameras[0], settings, theirs)\n"
+    )
+    program = programs.python("-c", hanging, env={**env, "RTSP_URL": url})
+    assert program.wait() == 1
+    program.wait_for("the connection hangs in the video library")
