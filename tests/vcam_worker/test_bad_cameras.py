@@ -74,7 +74,9 @@ def test_lost_rtp_packets_cost_pictures_not_the_clip(
     programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
 ) -> None:
     launch = file_launch(footage).replace("name=pay0 ", "") + " ! identity name=pay0 drop-probability=0.03"
-    program = capture(programs, env, f"rtsp://127.0.0.1:{gst_server(programs, launch)}/test")
+    port = gst_server(programs, launch, "--transport", "udp")
+    program = capture(programs, env, f"rtsp://127.0.0.1:{port}/test", RTSP_TRANSPORT="udp")
+    program.wait_for("connected to .*udp")
     program.wait_for("clip saved")
     assert program.stop() == 0
     times = packet_times(first_clip(video_dir))
