@@ -54,6 +54,7 @@ def main() -> int:
     supervisor = Supervisor(settings)
     guard = DiskGuard(settings.video_dir, settings.disk, supervisor.pause)
     http = HttpServer(settings.http, supervisor, {"versions": _versions()}, Redactor(settings.secrets))
+    supervisor.check_redis()
     http.start()
     guard.start()
     try:

@@ -71,12 +71,7 @@ class Supervisor:
         self._answered = threading.Condition()
 
     def run(self) -> int:
-        """Return the exit code when all is over.
-
-        Raises:
-            SettingError: Redis does not take the password.
-        """
-        self._check_redis()
+        """Return the exit code when all is over."""
         names = ", ".join(child.camera.name for child in self._children)
         self._log.info("capture starts: %s; clips go to %s", names, self._settings.video_dir)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -137,7 +132,12 @@ class Supervisor:
 
     # -- the processes
 
-    def _check_redis(self) -> None:
+    def check_redis(self) -> None:
+        """Say once, before the start, if Redis is not there.
+
+        Raises:
+            SettingError: Redis does not take the password.
+        """
         try:
             with redis_errors(self._settings.redis):
                 connect(self._settings.redis).ping()

@@ -44,6 +44,7 @@ class RedisServer:
     host: str = "127.0.0.1"
     password: str = PASSWORD
     process: subprocess.Popen[bytes] | None = None
+    clients: list[redis.Redis] = field(default_factory=list)
 
     @property
     def settings(self) -> RedisSettings:
@@ -55,7 +56,10 @@ class RedisServer:
         return {"RDS_HOST": self.host, "RDS_PORT": str(self.port), "RDS_PSW": self.password}
 
     def connection(self) -> redis.Redis:
-        return connect(self.settings)
+        """Return a client; it is closed with the server."""
+        client = connect(self.settings)
+        self.clients.append(client)
+        return client
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -84,6 +88,8 @@ class RedisServer:
             time.sleep(0.02)
 
     def stop(self) -> None:
+        while self.clients:
+            self.clients.pop().close()
         if self.process:
             self.process.kill()
             self.process.wait()
