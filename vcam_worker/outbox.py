@@ -22,7 +22,7 @@ from rq import Queue
 from shared_utils.clips import CLIP_SUFFIX, WORK_FOLDER, ClipName
 from shared_utils.config import RedisSettings
 from shared_utils.errors import QueueUnavailable, SettingError
-from shared_utils.jobs import clip_queue, connect, enqueue_new_clip, redis_errors
+from shared_utils.jobs import clip_queue, enqueue_new_clip, redis_errors
 from vcam_worker.recorder import repair
 
 OUTBOX_FOLDER = ".outbox"
@@ -202,9 +202,8 @@ class QueueSender:
         self._outbox.send()  # what was published while the last round was under way
 
 
-def redis_enqueue(settings: RedisSettings) -> Callable[[str], bool]:
+def redis_enqueue(settings: RedisSettings, connection: redis.Redis) -> Callable[[str], bool]:
     """Return the function that queues a clip in Redis; False where its job was there already."""
-    connection: redis.Redis = connect(settings)
     queue: Queue = clip_queue(settings, connection)
 
     def enqueue(name: str) -> bool:

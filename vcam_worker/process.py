@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 
 from shared_utils.cameras import Camera
 from shared_utils.errors import EXIT_FAILED, EXIT_OK
+from shared_utils.jobs import connect
 from shared_utils.log import camera_logger, setup_logging
 from vcam_worker.camera import CameraRunner, FeedHangsError
 from vcam_worker.link import ChildLink, SupervisorGoneError
@@ -26,7 +27,7 @@ def run_camera(camera: Camera, settings: CaptureSettings, pipe: Connection) -> N
     log = camera_logger("vcam_worker.camera", camera.name)
     code = EXIT_OK
     try:
-        outbox = Outbox(settings.video_dir, camera.name, log, redis_enqueue(settings.redis))
+        outbox = Outbox(settings.video_dir, camera.name, log, redis_enqueue(settings.redis, connect(settings.redis)))
         runner = CameraRunner(camera, settings.rules, outbox, log, stop)
         link = ChildLink(pipe, runner.snapshot, runner.pause)
 

@@ -44,7 +44,7 @@ def crash(_: str) -> bool:
 
 
 def test_a_clip_is_published_and_queued(tmp_path: Path, redis_server: RedisServer) -> None:
-    outbox = box(tmp_path, redis_enqueue(redis_server.settings))
+    outbox = box(tmp_path, redis_enqueue(redis_server.settings, redis_server.connection()))
     name = outbox.publish(record(outbox), START)
     assert name == "20260223-144819-cam1.mp4"
     assert (tmp_path / name).read_bytes() == b"clip"
@@ -59,12 +59,12 @@ def test_a_clip_is_published_and_queued(tmp_path: Path, redis_server: RedisServe
 
 
 def test_a_crash_before_the_rename(tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    outbox = box(tmp_path, redis_enqueue(redis_server.settings))
+    outbox = box(tmp_path, redis_enqueue(redis_server.settings, redis_server.connection()))
     work = record(outbox)
     monkeypatch.setattr(outbox, "_place", lambda *_: crash(""))
     with pytest.raises(Crash):
         outbox.publish(work, START)
-    after = box(tmp_path, redis_enqueue(redis_server.settings))
+    after = box(tmp_path, redis_enqueue(redis_server.settings, redis_server.connection()))
     after.recover()
     assert after.send()
     assert queued(redis_server) == ["20260223-144819-cam1.mp4"]
@@ -76,14 +76,14 @@ def test_a_crash_before_the_job(tmp_path: Path, redis_server: RedisServer) -> No
     outbox.publish(record(outbox), START)
     with pytest.raises(Crash):
         outbox.send()
-    after = box(tmp_path, redis_enqueue(redis_server.settings))
+    after = box(tmp_path, redis_enqueue(redis_server.settings, redis_server.connection()))
     after.recover()
     assert after.send()
     assert queued(redis_server) == ["20260223-144819-cam1.mp4"]
 
 
 def test_a_crash_between_the_job_and_the_end_of_its_note(tmp_path: Path, redis_server: RedisServer) -> None:
-    enqueue = redis_enqueue(redis_server.settings)
+    enqueue = redis_enqueue(redis_server.settings, redis_server.connection())
 
     def enqueue_and_die(name: str) -> bool:
         enqueue(name)
@@ -102,7 +102,7 @@ def test_a_crash_between_the_job_and_the_end_of_its_note(tmp_path: Path, redis_s
 def test_with_redis_away_clips_wait_and_are_queued_in_order(
     tmp_path: Path, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outbox = box(tmp_path, redis_enqueue(redis_server.settings))
+    outbox = box(tmp_path, redis_enqueue(redis_server.settings, redis_server.connection()))
     redis_server.stop()
     names = []
     with caplog.at_level(logging.INFO):
@@ -122,7 +122,7 @@ def test_with_redis_away_clips_wait_and_are_queued_in_order(
 
 def test_the_sender_goes_on_by_itself_when_redis_is_back(tmp_path: Path, redis_server: RedisServer) -> None:
     redis_server.stop()
-    outbox = box(tmp_path, redis_enqueue(redis_server.settings))
+    outbox = box(tmp_path, redis_enqueue(redis_server.settings, redis_server.connection()))
     sender = QueueSender(outbox)
     sender.start()
     name = outbox.publish(record(outbox), START)
@@ -162,7 +162,7 @@ def test_other_cameras_are_left_alone(tmp_path: Path) -> None:
 def test_a_file_left_in_work_is_recovered_queued_and_said(
     tmp_path: Path, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outbox = box(tmp_path, redis_enqueue(redis_server.settings))
+    outbox = box(tmp_path, redis_enqueue(redis_server.settings, redis_server.connection()))
     source = write_video(tmp_path / "in.mp4", moving_box(), seconds=4)
     outbox.work_path(START).write_bytes(source.read_bytes())
     with caplog.at_level(logging.WARNING):
