@@ -2,7 +2,7 @@
 
 A clip is gone through twice: once its packets alone, for every frame's time and the clip's length, which takes
 milliseconds; then it is decoded, and only the pictures wanted are converted to colour. Packets that no wanted
-picture needs are not decoded where the codec says so.
+picture needs are not decoded where the codec tells them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from shared_utils.errors import ClipError, ClipMissing
+from video_worker.bitstream import BitstreamReader, PacketFacts, unneeded
 from video_worker.engines import Picture
 from video_worker.sampling import Sampler, sampled
 
@@ -98,6 +99,7 @@ class ClipReader:
         self._threads = threads
         self.decode_s = 0.0
         self.damaged = 0
+        self._interlaced = False
         started = time.perf_counter()
         self._plan = self._read_plan()
         self._container, self._stream = self._open()
@@ -176,7 +178,8 @@ class ClipReader:
     def _read_plan(self) -> _Plan:
         container, stream = self._open()
         with container:
-            stamps: list[int] = []
+            facts: list[PacketFacts] = []
+            bitstream = BitstreamReader(stream.codec_context.name, stream.codec_context.extradata)
             packets = timeless = 0
             last_duration = 0
             end = 0
@@ -187,32 +190,35 @@ class ClipReader:
                 if packet.pts is None:
                     timeless += 1
                     continue
-                stamps.append(packet.pts)
+                facts.append(bitstream.look(packet.pts, bytes(packet)))
                 if packet.pts >= end:
                     end, last_duration = packet.pts, packet.duration or 0
             if not packets:
                 raise ClipError("it holds no frame")
             rate = stream.average_rate or stream.base_rate or FALLBACK_RATE
-            reliable = not timeless and len(set(stamps)) == len(stamps)
+            reliable = not timeless and len({one.stamp for one in facts}) == len(facts)
             plan = _Plan(packets, Fraction(rate), stream.time_base or Fraction(1, 1000))
             if reliable:
-                plan.set_stamps(sorted(stamps), last_duration, self._fps)
+                plan.set_packets(facts, last_duration, self._fps)
             return plan
 
     def _decode(self) -> Iterator[VideoFrame]:
         context = self._stream.codec_context
         intra_only = bool(context.codec.intra_only)
-        wanted = self._plan.wanted
+        wanted, unneeded = self._plan.wanted, self._plan.unneeded
         for packet in _packets(self._container, self._stream):
             if wanted is not None and packet.pts is not None and not packet.is_discard:
                 needed = packet.pts in wanted
-                if intra_only and not needed:
+                # of interlaced video a picture may be two packets, and the second one bears no picture's stamp
+                if (intra_only and not needed) or (packet.pts in unneeded and not self._interlaced):
                     continue
                 # taken over by the decoder with each packet: unwanted pictures that no other one is built on
                 # are skipped, which changes nothing in those that are
                 context.skip_frame = "DEFAULT" if needed else "NONREF"
             try:
-                yield from context.decode(packet)
+                for frame in context.decode(packet):
+                    self._interlaced = self._interlaced or frame.interlaced_frame
+                    yield frame
             except av.error.InvalidDataError:
                 self.damaged += 1
         # decoding by several threads runs some frames behind; also where a file is cut short, so not left to demux
@@ -242,15 +248,18 @@ class _Plan:
         self.time_base = time_base
         self.duration_s = float(packets / rate)
         self.wanted: frozenset[int] | None = None
+        self.unneeded: frozenset[int] = frozenset()
         self._origin = 0
         self._indices: dict[int, int] | None = None
 
-    def set_stamps(self, stamps: list[int], last_duration: int, fps: float) -> None:
-        """Take over the packets' time stamps, ascending, without doubles."""
+    def set_packets(self, facts: list[PacketFacts], last_duration: int, fps: float) -> None:
+        """Take over the packets, in the order of the file, all with time stamps and those without doubles."""
+        stamps = sorted(packet.stamp for packet in facts)
         self._origin = stamps[0]
         self._indices = {stamp: index for index, stamp in enumerate(stamps)}
         times = [self._seconds(stamp) for stamp in stamps]
         self.wanted = frozenset(stamps[index] for index in sampled(times, fps))
+        self.unneeded = unneeded(facts, self.wanted)
         tail = float(last_duration * self.time_base) or float(1 / self.rate)
         self.duration_s = times[-1] + tail
 
