@@ -13,7 +13,7 @@ from datetime import datetime
 from shared_utils.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
 from vcam_worker.events import ClipRules
-from vcam_worker.feed import POLL_SECONDS, QUEUE_PACKETS, Connected, Feed, Finished, Item, Items, Lost
+from vcam_worker.feed import POLL_SECONDS, Connected, Feed, Finished, Item, Items, Lost
 from vcam_worker.outbox import Outbox, QueueSender
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
@@ -58,7 +58,7 @@ class CameraRunner:
         self._sender = QueueSender(outbox)
         self._log = log
         self._stop = stop
-        self._items: Items = queue.Queue(QUEUE_PACKETS)
+        self._items: Items = queue.SimpleQueue()
         self._main = Feed(camera, self._items, stop, log)
         self._detect: Feed | None = None
         if camera.detect_url:
@@ -73,7 +73,8 @@ class CameraRunner:
         self._disk_retry_at = 0.0
         self._status = CameraStatus(camera.name, camera.shown, since=time.time())
         self._fps_mark = (time.monotonic(), 0)
-        self._frames = 0
+        self._last_packet: float | None = None
+        self._frames = self._packets = self._bytes = self._behind = 0
 
     def run(self, exchange: Callable[[], None]) -> None:
         """Record until stopped, or until a file is at its end.
@@ -146,13 +147,10 @@ class CameraRunner:
         if self._recorder is None:
             return
         self._frames += packet.kind == "video"
-        self._status = replace(
-            self._status,
-            last_packet=packet.wall,
-            packets=self._status.packets + 1,
-            bytes=self._status.bytes + len(packet.data),
-            behind=self._status.behind + (not analyse),
-        )
+        self._last_packet = packet.wall
+        self._packets += 1
+        self._bytes += len(packet.data)
+        self._behind += not analyse
         self._recorder.feed(packet, analyse=analyse)
 
     def _connected(self, feed: Feed, info: StreamInfo) -> None:
@@ -243,13 +241,20 @@ class CameraRunner:
         if now - since >= FPS_WINDOW:
             self._status = replace(self._status, fps=round((self._frames - frames) / (now - since), 2))
             self._fps_mark = (now, self._frames)
-        return replace(self._status, recording=bool(self._recorder and self._recorder.recording))
+        return replace(
+            self._status,
+            recording=bool(self._recorder and self._recorder.recording),
+            last_packet=self._last_packet,
+            packets=self._packets,
+            bytes=self._bytes,
+            behind=self._behind,
+        )
 
     def snapshot(self, request: SnapshotRequest) -> Snapshot | None:
         """Return the newest decoded frame as JPEG; None before the first."""
         looked_at = self._detector or self._recorder
         picture = looked_at.picture(request.width) if looked_at else None
-        taken = self._status.last_packet
+        taken = self._last_packet
         if picture is None or taken is None:
             return None
         label = time_label(self._camera.name, taken) if request.timestamp else None

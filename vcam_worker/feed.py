@@ -26,6 +26,8 @@ QUEUE_PACKETS = 2000
 HANG_SECONDS = 90.0
 """Seconds in which a feed either hands something over or fails: the library's own timeouts are far below, for both
 transports together. Longer means that it hangs in native code, which only a new process cures."""
+FULL_SECONDS = 0.05
+"""How long a full queue is left alone."""
 POLL_SECONDS = 0.5
 """How often a stop is looked for while waiting."""
 
@@ -52,7 +54,8 @@ class Finished:
 
 
 Item = Connected | Lost | Finished | Packet
-Items = queue.Queue[tuple["Feed", Item]]
+Items = queue.SimpleQueue[tuple["Feed", Item]]
+"""The plain one: it has no bound, which :meth:`Feed._put` sees to, and costs a tenth for each packet."""
 
 
 @dataclass
@@ -139,13 +142,10 @@ class Feed:
 
     def _put(self, item: Item) -> None:
         """Hand `item` over; a full queue makes the camera wait, as TCP does."""
-        while not self._stop.is_set():
+        self._next_sign = time.monotonic() + HANG_SECONDS
+        while self._items.qsize() >= QUEUE_PACKETS and not self._stop.wait(FULL_SECONDS):
             self._next_sign = time.monotonic() + HANG_SECONDS
-            try:
-                self._items.put((self, item), timeout=POLL_SECONDS)
-            except queue.Full:
-                continue
-            return
+        self._items.put((self, item))
 
     def _connect(self) -> Connection:
         failures: list[SourceError] = []

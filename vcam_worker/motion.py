@@ -65,22 +65,18 @@ class MotionDetector:
 
     Args:
         min_area: moving share of the picture, 0..1, from which it counts.
-        fps: analysed frames a second, for the background's memory.
     """
 
-    def __init__(self, min_area: float, fps: float) -> None:
+    def __init__(self, min_area: float) -> None:
         self._min_area = min_area
-        self._frames_of_history = max(10, round(HISTORY_SECONDS * fps))
         self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
         self._window = cv2.getStructuringElement(cv2.MORPH_RECT, (STRUCTURE_WINDOW, STRUCTURE_WINDOW))
         self._shape: tuple[int, ...] | None = None
-        self._quiet_until = 0.0
+        self._quiet_until = self._began = self._last_time = 0.0
         self._model = self._new_model()
 
     def _new_model(self) -> cv2.BackgroundSubtractorMOG2:
-        model = cv2.createBackgroundSubtractorMOG2(
-            history=self._frames_of_history, varThreshold=VAR_THRESHOLD, detectShadows=False
-        )
+        model = cv2.createBackgroundSubtractorMOG2(varThreshold=VAR_THRESHOLD, detectShadows=False)
         model.setVarMax(VAR_MAX)
         return model
 
@@ -95,7 +91,7 @@ class MotionDetector:
             self._start_anew(luma, time)
             return Motion(0.0, moving=False)
         smooth = cv2.GaussianBlur(luma, (3, 3), 0)
-        raw = self._model.apply(smooth)
+        raw = self._model.apply(smooth, learningRate=self._learning_rate(time))
         mask = np.asarray(cv2.morphologyEx(raw, cv2.MORPH_OPEN, self._kernel), np.uint8)
         share = self._blob_share(mask)
         if share >= LIGHT_SHARE:
@@ -107,8 +103,15 @@ class MotionDetector:
             share = self._blob_share(np.asarray(cv2.morphologyEx(both, cv2.MORPH_OPEN, self._kernel), np.uint8))
         return Motion(share, moving=share >= self._min_area and time >= self._quiet_until)
 
+    def _learning_rate(self, time: float) -> float:
+        """Return the weight of a frame at `time`, 0..1: by seconds, so that keyframes alone teach as fast as all do."""
+        step, self._last_time = time - self._last_time, time
+        memory = min(HISTORY_SECONDS, 2 * (time - self._began))
+        return min(1.0, step / memory) if memory > 0 else 1.0
+
     def _start_anew(self, luma: Luma, time: float) -> None:
         self._shape = luma.shape
+        self._began = self._last_time = time
         self._model = self._new_model()
         self._model.apply(cv2.GaussianBlur(luma, (3, 3), 0), learningRate=1.0)
         self._quiet_until = time + WARM_UP_SECONDS

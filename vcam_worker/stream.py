@@ -64,7 +64,7 @@ class Watcher:
 
     def __init__(self, info: StreamInfo, settings: MotionSettings) -> None:
         self._decoder = LumaDecoder(info, settings.fps, keyframes_only=settings.decode == "keyframes")
-        self._motion = MotionDetector(settings.min_area, settings.fps)
+        self._motion = MotionDetector(settings.min_area)
 
     def feed(self, packet: Packet) -> list[tuple[float, Motion]]:
         """Take a video packet that has its stream time; return (stream time, verdict) of each frame looked at."""

@@ -21,7 +21,7 @@ def background(seed: int = 3) -> np.ndarray:
 def judge(draw: Draw, seconds: float, noise: float = 3.0, min_area: float = 0.005) -> list[float]:
     """Return the times at which motion was seen."""
     rng = np.random.default_rng(11)
-    detector = MotionDetector(min_area, FPS)
+    detector = MotionDetector(min_area)
     seen = []
     for i in range(round(seconds * FPS)):
         picture = draw(i / FPS) + rng.normal(0, noise, (HEIGHT, WIDTH))
@@ -83,7 +83,7 @@ def test_what_moves_right_after_the_light_is_seen_within_two_seconds() -> None:
 
 
 def test_a_new_picture_size_starts_anew() -> None:
-    detector = MotionDetector(0.005, FPS)
+    detector = MotionDetector(0.005)
     detector.look(np.zeros((180, 320), np.uint8), 0.0)
     motion = detector.look(np.full((180, 240), 200, np.uint8), 10.0)
     assert not motion.moving
@@ -91,7 +91,7 @@ def test_a_new_picture_size_starts_anew() -> None:
 
 def test_the_share_is_that_of_the_picture() -> None:
     still = background()
-    detector = MotionDetector(0.005, FPS)
+    detector = MotionDetector(0.005)
     for i in range(100):
         detector.look(still.astype(np.uint8), i / FPS)
     picture = still.copy()
