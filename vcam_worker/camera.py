@@ -28,6 +28,8 @@ STOP_SECONDS = 6.0
 """Time to queue the last clips when stopping; what is left is queued at the next start."""
 FPS_WINDOW = 5.0
 """Seconds over which the frame rate is measured."""
+GATHER_SECONDS = 0.1
+"""Packets are taken in handfuls: to wake up for each one costs more than to copy it."""
 DISK_RETRY = 5.0
 """Seconds until a file that could not be written is tried again."""
 WRITE_ERROR, DISK_GUARD = "write error", "disk guard"
@@ -101,6 +103,8 @@ class CameraRunner:
                     self._log.info("%s: the file is at its end", self._camera.shown)
                     return
                 self._guarded(feed, item)
+                if self._items.empty():
+                    self._stop.wait(GATHER_SECONDS)
         finally:
             self._end_recorder()
             self._sender.stop(STOP_SECONDS)
@@ -254,9 +258,9 @@ class CameraRunner:
         """Return the newest decoded frame as JPEG; None before the first."""
         looked_at = self._detector or self._recorder
         picture = looked_at.picture(request.width) if looked_at else None
-        taken = self._last_packet
-        if picture is None or taken is None:
+        if looked_at is None or picture is None or self._last_packet is None:
             return None
+        taken = self._last_packet - looked_at.picture_age
         label = time_label(self._camera.name, taken) if request.timestamp else None
         return Snapshot(encode_jpeg(picture, request.quality, label), taken)
 

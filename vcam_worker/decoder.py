@@ -32,6 +32,9 @@ class LumaDecoder:
         info: the stream.
         fps: frames handed out a second of stream time.
         keyframes_only: decode nothing else.
+
+    Attributes:
+        latest_time: stream time of the newest decoded frame, seconds.
     """
 
     def __init__(self, info: StreamInfo, fps: float, *, keyframes_only: bool = False) -> None:
@@ -45,14 +48,20 @@ class LumaDecoder:
         self._wait_for_keyframe = True
         self._waiting: list[Packet] = []
         self._latest: VideoFrame | None = None
+        self.latest_time = 0.0
 
-    def feed(self, packet: Packet) -> list[tuple[float, Luma]]:
+    def feed(self, packet: Packet, *, keyframes_only: bool = False) -> list[tuple[float, Luma]]:
         """Take one packet.
+
+        Args:
+            packet: the next one.
+            keyframes_only: decode nothing else for now.
 
         Returns:
             (stream time in seconds, luma of height×width) of each frame that is due: most often none or one.
         """
-        if (self._keyframes_only or self._wait_for_keyframe) and not packet.is_keyframe:
+        if (self._keyframes_only or keyframes_only or self._wait_for_keyframe) and not packet.is_keyframe:
+            self.skip()
             return []
         self._wait_for_keyframe = False
         if packet.is_keyframe or self._is_intra_only:
@@ -79,8 +88,8 @@ class LumaDecoder:
     def _if_due(self, frame: VideoFrame) -> tuple[float, Luma] | None:
         if frame.pts is None:
             return None
-        self._latest = frame
         time = frame.pts / MICROSECONDS
+        self._latest, self.latest_time = frame, time
         if time < self._due - HALF_TICK:
             return None
         # steps from the last due time keep the rate; after a gap start from here

@@ -59,6 +59,13 @@ class EventLogic:
         self._last_motion = time
         return None if self.recording else self._first_hit
 
+    @property
+    def settled_until(self) -> float:
+        """Stream time before which motion decides nothing; 0 without an open clip."""
+        if self._clip_start is None:
+            return 0.0
+        return self._clip_start + self._rules.clip_seconds - STILL_SECONDS
+
     def started(self, clip_start: float) -> None:
         """A clip was opened whose first packet is at `clip_start`."""
         self._clip_start = clip_start

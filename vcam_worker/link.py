@@ -9,6 +9,8 @@ from multiprocessing.connection import Connection
 
 from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest
 
+LOOK_EVERY = 0.1
+"""Seconds between two looks into the pipe: a look costs as much as a packet."""
 STATUS_EVERY = 1.0
 """Seconds between two messages from a camera's process; they are its sign of life as well."""
 
@@ -58,7 +60,7 @@ class ChildLink:
         self._pipe = pipe
         self._snapshot = snapshot
         self._pause = pause
-        self._last = 0.0
+        self._last = self._looked = 0.0
 
     def exchange(self, status: Callable[[], CameraStatus]) -> None:
         """Send the status when it is time, and do what the supervisor asks for. Returns at once.
@@ -66,8 +68,11 @@ class ChildLink:
         Raises:
             SupervisorGoneError: the supervisor has ended, however it did.
         """
+        now = time.monotonic()
+        if now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
         try:
-            now = time.monotonic()
             if now - self._last >= STATUS_EVERY:
                 self._last = now
                 self._pipe.send(status())

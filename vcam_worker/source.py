@@ -111,6 +111,9 @@ class Connection:
         self.is_live = paced or not self._is_file
         self.has_timestamps = self._is_file or not (_UNTIMED_FORMATS & set(container.format.name.split(",")))
         self.info = _stream_info(container, camera, transport)
+        # read once: PyAV makes a fraction anew at each access
+        self._video_base = float(self.info.video.time_base or 0)
+        self._audio_base = float(self.info.audio.time_base or 0) if self.info.audio else 0.0
 
     def __enter__(self) -> Connection:
         return self
@@ -145,7 +148,8 @@ class Connection:
 
     def _packet(self, raw: av.Packet[Stream]) -> Packet:
         dts, delay = None, 0.0
-        base = float(raw.time_base) if raw.time_base else 0.0
+        is_video = raw.stream.index == self.info.video.index
+        base = self._video_base if is_video else self._audio_base
         stamp = raw.dts if raw.dts is not None else raw.pts
         if self.has_timestamps and base and stamp is not None:
             dts = stamp * base
@@ -153,7 +157,7 @@ class Connection:
                 delay = max(0.0, (raw.pts - raw.dts) * base)
         arrived = self._wait_for(dts) if self._paced and dts is not None else self._clock()
         return Packet(
-            kind="video" if raw.stream.index == self.info.video.index else "audio",
+            kind="video" if is_video else "audio",
             data=bytes(raw),
             is_keyframe=raw.is_keyframe,
             dts=dts,

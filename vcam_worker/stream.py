@@ -25,6 +25,8 @@ from vcam_worker.timeline import Timeline
 
 TRIGGER_LATENCY = 2.0
 """Seconds the ring reaches back beyond the pre-roll: the time from the first frame that moves to the decision."""
+MAX_SPARE_GOP = 5.0
+"""Seconds; where keyframes come more rarely, a clip is too short to wait for one before its end."""
 NOMINAL_STEP = 0.04
 """Seconds between frames where a stream says nothing of its rate."""
 
@@ -65,10 +67,33 @@ class Watcher:
     def __init__(self, info: StreamInfo, settings: MotionSettings) -> None:
         self._decoder = LumaDecoder(info, settings.fps, keyframes_only=settings.decode == "keyframes")
         self._motion = MotionDetector(settings.min_area)
+        self._keyframe_at = 0.0
+        self._gop = 0.0  # seconds between the last two keyframes
 
-    def feed(self, packet: Packet) -> list[tuple[float, Motion]]:
-        """Take a video packet that has its stream time; return (stream time, verdict) of each frame looked at."""
-        return [(time, self._motion.look(luma, time)) for time, luma in self._decoder.feed(packet)]
+    @property
+    def latest_time(self) -> float:
+        """Stream time of the newest decoded frame, seconds."""
+        return self._decoder.latest_time
+
+    def feed(self, packet: Packet, settled_until: float = 0.0) -> list[tuple[float, Motion]]:
+        """Take a video packet that has its stream time.
+
+        Args:
+            packet: the next one.
+            settled_until: stream time before which verdicts decide nothing: only keyframes are looked at, so that the
+                background goes on learning, up to the last keyframe before it.
+
+        Returns:
+            (stream time, verdict) of each frame looked at.
+        """
+        if packet.is_keyframe:
+            self._gop = packet.time - self._keyframe_at
+            self._keyframe_at = packet.time
+        # the next keyframe may come a GOP later: from this one on everything is decoded, if it is the last in time
+        spare = packet.time < settled_until - self._gop and self._gop <= MAX_SPARE_GOP
+        return [
+            (time, self._motion.look(luma, time)) for time, luma in self._decoder.feed(packet, keyframes_only=spare)
+        ]
 
     def skip(self) -> None:
         """Leave a packet out, when the machine can not keep up."""
@@ -130,6 +155,14 @@ class StreamRecorder:
         """A clip is open."""
         return self._writer is not None
 
+    @property
+    def settled_until(self) -> float:
+        """Stream time up to which motion decides nothing, as a clip is open whose end is far; 0 without one.
+
+        At a clip's end it matters again whether something still moves.
+        """
+        return self._events.settled_until
+
     def watch(self, on: bool) -> None:
         """Begin or end to look for motion in this stream itself."""
         if on and self._watcher is None:
@@ -161,7 +194,7 @@ class StreamRecorder:
             self._writer.write(packet)
         if packet.kind == "video" and self._watcher:
             if analyse:
-                for time, motion in self._watcher.feed(packet):
+                for time, motion in self._watcher.feed(packet, self.settled_until):
                     self.see(time, motion)
             else:
                 self._watcher.skip()
@@ -258,6 +291,13 @@ class StreamRecorder:
         """Return the newest frame that was decoded for motion, height×width×3 BGR."""
         return self._watcher.picture(width) if self._watcher else None
 
+    @property
+    def picture_age(self) -> float:
+        """Seconds that frame is older than the newest packet."""
+        if self._watcher is None or self._last_video is None:
+            return 0.0
+        return max(0.0, self._last_video.time - self._watcher.latest_time)
+
     def close(self) -> None:
         """Finish the open clip: the stream is over."""
         if self._last_video is not None:
@@ -277,19 +317,26 @@ class DetectStream:
         self._timeline = Timeline(live=True, nominal_step=1 / info.fps if info.fps else NOMINAL_STEP)
         self._watcher = Watcher(info, motion)
         self._recorder = recorder
+        self._latest = 0.0
 
     def feed(self, packet: Packet, *, analyse: bool = True) -> None:
         """Take a packet of the sub-stream."""
         if packet.kind != "video":
             return
-        packet.time = self._timeline.place(packet.dts, packet.arrived)
+        packet.time = self._latest = self._timeline.place(packet.dts, packet.arrived)
         if not analyse:
             self._watcher.skip()
             return
-        for time, motion in self._watcher.feed(packet):
+        ahead = packet.time - self._recorder.time_at(packet.arrived)
+        for time, motion in self._watcher.feed(packet, self._recorder.settled_until + ahead):
             arrived = packet.arrived - (packet.time - time)
             self._recorder.see(self._recorder.time_at(arrived), motion)
 
     def picture(self, width: int | None) -> NDArray[np.uint8] | None:
         """Return the newest frame, height×width×3 BGR."""
         return self._watcher.picture(width)
+
+    @property
+    def picture_age(self) -> float:
+        """Seconds that frame is older than the newest packet."""
+        return max(0.0, self._latest - self._watcher.latest_time)
