@@ -23,6 +23,10 @@ from video_worker.steps.detect import Detect
 FRAMES_AHEAD = 2
 """Pictures decoded ahead of the model. More would not be faster, and one of 4K is 25 MB."""
 
+DECODE_SHARE = 2
+"""One of so many threads decodes. Both cost about the same for a 1080p clip and go on at once, so that one thread of
+two keeps up; a second one would cost a tenth more, in waiting for the first."""
+
 Progress = Callable[[int, int], None]
 """Told frames done, and how many there are to do."""
 
@@ -55,7 +59,7 @@ class Analyst:
 
     Args:
         models: where models come from.
-        threads: threads to decode with.
+        threads: threads for decoding and computing.
         now: the time of day, with its zone.
         steps: the steps, in their order.
     """
@@ -92,7 +96,7 @@ class Analyst:
         """
         began = time.perf_counter()
         model = self._models.get(task.options.model)
-        with ClipReader(task.path, task.options.fps, self._threads) as reader:
+        with ClipReader(task.path, task.options.fps, max(1, self._threads // DECODE_SHARE)) as reader:
             clip = records.clip_entry(task.names.filename, reader.facts, file_sha256(task.path))
             run = Run(task.options, reader.facts, model.detector, _boxes_path(task))
             results, infer_s = self._run_steps(run, reader, progress, should_stop)

@@ -62,6 +62,40 @@ def test_sampled_frames_are_those_of_a_plain_decoding_also_with_reordered_ones(t
             assert np.array_equal(frame.picture, expected[frame.index])
 
 
+SILENT = "log-level=none"
+GROUPS = {
+    "closed": ("libx264", {"bf": "0"}),
+    "closed, B-frames": ("libx264", {"bf": "3", "b-pyramid": "normal"}),
+    "open, B-frames": ("libx264", {"bf": "3", "x264-params": "open-gop=1"}),
+    "slices": ("libx264", {"bf": "0", "slices": "4"}),
+    "intra refresh": ("libx264", {"bf": "0", "intra-refresh": "1"}),
+    "HEVC, closed": ("libx265", {"x265-params": f"open-gop=0:bframes=3:{SILENT}"}),
+    "HEVC, open": ("libx265", {"x265-params": f"open-gop=1:bframes=3:{SILENT}"}),
+    "HEVC, leading pictures": ("libx265", {"x265-params": f"open-gop=0:radl=2:bframes=3:{SILENT}"}),
+}
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "ts"])
+@pytest.mark.parametrize("kind", GROUPS)
+def test_sampled_frames_do_not_change_by_what_is_left_out_at_the_end_of_groups(tmp_path, kind, suffix):
+    codec, options = GROUPS[kind]
+    path = write_video(
+        tmp_path / f"g.{suffix}", moving_box(320, 192), seconds=4, fps=20, gop=15, codec=codec,
+        options={"preset": "ultrafast", **options},
+    )  # fmt: skip
+    expected = plainly_decoded(path)
+    left_out = set()
+    for fps in (5, 2.3, 0.4):
+        for threads in (1, 3):
+            frames, reader = read(path, fps, threads)
+            assert len(frames) == reader.facts.sampled
+            assert all(np.array_equal(frame.picture, expected[frame.index]) for frame in frames)
+            left_out.add(len(reader._plan.unneeded))
+    # no group of these ends before the clip does
+    one_group = kind in {"open, B-frames", "intra refresh", "HEVC, open"}
+    assert max(left_out) < 40 if one_group else max(left_out) > 40
+
+
 def test_a_variable_rate_is_followed_by_its_time_stamps(tmp_path):
     times = [0, 0.05, 0.1, 0.5, 0.55, 2.0, 2.02, 2.04, 3.0]
     path = write_video(tmp_path / "v.mp4", flat(320, 240), times=times, fps=20)
