@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -269,3 +270,25 @@ def test_a_free_port_without_redis_is_waited_for_until_stopped(start):
     program = start(RDS_HOST="127.0.0.1", RDS_PORT=str(free_port()))
     program.wait_for("RDS_HOST")
     assert program.stop() == 0
+
+
+def test_progress_is_told_at_most_twice_a_second(redis_server, start, video_folder):
+    write_video(video_folder / "20260223-150000-cam1.mp4", moving_box(), seconds=120)
+    program = start(**redis_server.env)
+    program.wait_for("ready")
+    with redis_server.connection().monitor() as monitor:
+        queue = clip_queue(redis_server.settings, redis_server.connection())
+        job = submit(queue, "20260223-150000-cam1.mp4", {"fps": 0})
+        told = []
+        for event in monitor.listen():
+            if event["command"].startswith(f"HSET rq:job:{job.id} meta "):
+                told.append((event["time"], json.loads(event["command"].split(" meta ", 1)[1])))
+            if told and told[-1][1]["frames_done"] == 1200:
+                break
+    assert program.stop() == 0
+    assert {meta["frames_total"] for _, meta in told} == {1200}
+    assert all(meta["frames_per_s"] > 0 for _, meta in told)
+    assert len(told) >= 3
+    # the last note comes when the job is done, whenever that is
+    gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(told[:-1])]
+    assert min(gaps) >= 0.45
