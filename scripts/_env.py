@@ -20,7 +20,7 @@ RUNTIME = (
     "requirements.video.txt",
     "scripts/requirements.demo.txt",
 )
-DEV = (*RUNTIME, "requirements.dev.txt")
+DEV = (*RUNTIME, "requirements.jupyter.txt", "requirements.dev.txt")
 
 
 def fail(message: str, code: int = 1) -> None:

@@ -1,0 +1,1 @@
+"""The notebooks, and in :mod:`notebooks.lab` what stands behind them."""

@@ -1,0 +1,47 @@
+"""Where the notebooks find things: the shared volume, its log, the queue. One line at the top of each notebook."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rq import Queue
+
+from shared_utils.clips import BOXES_FOLDER, LOG_NAME
+from shared_utils.config import Env, RedisSettings
+from shared_utils.jobs import clip_queue, connect
+
+
+@dataclass(frozen=True)
+class Places:
+    """The shared volume and the queue, as the environment names them.
+
+    Attributes:
+        video: the shared volume (``VIDEO_DIR``; ``../video`` beside the notebooks folder).
+        redis: where the queue is.
+    """
+
+    video: Path
+    redis: RedisSettings
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str] | None = None) -> Places:
+        """Read ``VIDEO_DIR`` and the ``RDS_*`` settings; nothing is opened or connected yet."""
+        values = os.environ if values is None else values
+        return cls(Path(Env(values).text("VIDEO_DIR", "../video")), RedisSettings.from_env(values))
+
+    @property
+    def log(self) -> Path:
+        """``detections_log.jsonl``."""
+        return self.video / LOG_NAME
+
+    @property
+    def boxes(self) -> Path:
+        """The folder of boxes files."""
+        return self.video / BOXES_FOLDER
+
+    def queue(self) -> Queue:
+        """Return the queue of clips; the connection opens with its first command."""
+        return clip_queue(self.redis, connect(self.redis))

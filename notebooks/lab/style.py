@@ -1,0 +1,73 @@
+"""How every picture looks: one palette, titles that say the finding, no clutter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import cycle
+
+import matplotlib as mpl
+from cycler import cycler
+from matplotlib.axes import Axes
+
+BLUE, ORANGE, GREEN, RED, SKY, YELLOW, PINK, BLACK = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#56B4E9",
+    "#F0E442",
+    "#CC79A7",
+    "#222222",
+)
+"""Okabe and Ito's palette: told apart by colour-blind readers too. https://jfly.uni-koeln.de/color/"""
+SERIES = (BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW)
+"""Colours of lines and bars, in the order they are given out."""
+GREY, LIGHT = "#6E6E6E", "#E3E3E3"
+"""Of what is there but not the point: axes' texts, bars beside the one that is meant. `LIGHT`: no data."""
+
+
+def use() -> None:
+    """Set matplotlib's defaults for the pictures that follow."""
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (9, 3.6),
+            "figure.dpi": 110,
+            "figure.constrained_layout.use": True,
+            "font.size": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": GREY,
+            "axes.labelcolor": GREY,
+            "axes.titlelocation": "left",
+            "axes.titleweight": "bold",
+            "axes.titlesize": 12,
+            "axes.titlepad": 12,
+            "axes.prop_cycle": cycler(color=SERIES),
+            "axes.axisbelow": True,
+            "grid.color": LIGHT,
+            "xtick.color": GREY,
+            "ytick.color": GREY,
+            "legend.frameon": False,
+        }
+    )
+
+
+def finding(axes: Axes, title: str, detail: str = "") -> None:
+    """Title a picture with what it shows, and in smaller print what it was made of."""
+    axes.set_title(title, pad=24 if detail else 12)
+    if detail:
+        axes.annotate(
+            detail,
+            (0, 1),
+            xytext=(0, 7),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            color=GREY,
+            fontsize=9,
+            annotation_clip=False,
+        )
+
+
+def colours(labels: Iterable[str]) -> dict[str, str]:
+    """Return a colour for each of `labels`, the same for the same set of labels in every picture."""
+    return dict(zip(sorted(set(labels)), cycle(SERIES), strict=False))
