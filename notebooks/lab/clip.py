@@ -1,0 +1,303 @@
+"""A clip with what a run saw in it: pictures by time, boxes by time, the best view of each object."""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from notebooks.lab.grab import FrameGrabber
+from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name
+from shared_utils.detections_log import find_run
+from shared_utils.errors import ClipMissing
+from video_worker.frames import Frame
+from video_worker.sampling import SLACK_S
+
+HOLD = 2.0
+"""Steps of sampling after which a box is not shown any more: sampled frames come up to a source frame late."""
+DEFAULT_CONF = 0.5
+DEFAULT_MIN_HITS = 2
+_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box.
+
+    Attributes:
+        label: of its class.
+        score: 0..1.
+        xyxy: corners x1, y1, x2, y2 in pixels of the clip.
+        track: number of its object in the clip; None for a weak box that belongs to none.
+        between: not seen in this very frame, but placed by the sampled frames around it.
+    """
+
+    label: str
+    score: float
+    xyxy: tuple[float, float, float, float]
+    track: int | None
+    between: bool = False
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What was seen in one sampled frame.
+
+    Attributes:
+        time_s: seconds from the clip's first frame.
+        frame: its number in the clip.
+        boxes: all from a score of 0.1 up, best first.
+    """
+
+    time_s: float
+    frame: int
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """The best sight of an object.
+
+    Attributes:
+        box: its box with the best score.
+        time_s: when.
+        hits: sampled frames that it was seen in.
+        first_s: when it was first seen.
+        last_s: and last.
+    """
+
+    box: Box
+    time_s: float
+    hits: int
+    first_s: float
+    last_s: float
+
+
+class Seen:
+    """The boxes of one run, by time.
+
+    Args:
+        samples: the sampled frames, in the order of time.
+        step_s: seconds from one sampled frame to the next, by the run's options; 0 where every frame was one.
+    """
+
+    def __init__(self, samples: Sequence[Sampled], step_s: float) -> None:
+        self.samples = tuple(samples)
+        gaps = sorted(later.time_s - one.time_s for one, later in pairwise(samples))
+        self.hold_s = HOLD * (step_s or (gaps[len(gaps) // 2] if gaps else 0.0))
+        self._times = [sample.time_s for sample in samples]
+
+    def at(self, time_s: float, min_conf: float = 0.0) -> list[Box]:
+        """Return the boxes to show at `time_s`, of a score of `min_conf` or more.
+
+        In a sampled frame: what was seen there. In between, marked `between`: an object that the next sampled frame
+        shows too is on its way there in a straight line, any other box stays where it was; for :attr:`hold_s` at most.
+        """
+        number = bisect_right(self._times, time_s + SLACK_S) - 1
+        if number < 0:
+            return []
+        here = self.samples[number]
+        shown = [box for box in here.boxes if box.score >= min_conf]
+        passed = time_s - here.time_s
+        # boxes files give times to the millisecond
+        if passed <= 10 * SLACK_S:
+            return shown
+        if passed >= self.hold_s or number + 1 == len(self.samples):
+            return []
+        later = self.samples[number + 1]
+        if later.time_s - here.time_s > self.hold_s:
+            return []
+        share = passed / (later.time_s - here.time_s)
+        ends: dict[tuple[str, int | None], Box] = {
+            (box.label, box.track): box for box in later.boxes if box.track is not None and box.score >= min_conf
+        }
+        return [_between(box, ends.get((box.label, box.track)), share) for box in shown]
+
+    def best_views(self, min_conf: float = DEFAULT_CONF, min_hits: int = DEFAULT_MIN_HITS) -> list[View]:
+        """Return the best view of each object that has `min_hits` boxes of `min_conf` or more, by first sight."""
+        views: dict[tuple[str, int], View] = {}
+        for sample in self.samples:
+            for box in sample.boxes:
+                if box.track is None or box.score < min_conf:
+                    continue
+                key = (box.label, box.track)
+                old = views.get(key)
+                if old is None:
+                    views[key] = View(box, sample.time_s, 1, sample.time_s, sample.time_s)
+                elif box.score > old.box.score:
+                    views[key] = View(box, sample.time_s, old.hits + 1, old.first_s, sample.time_s)
+                else:
+                    views[key] = replace(old, hits=old.hits + 1, last_s=sample.time_s)
+        return [view for view in views.values() if view.hits >= min_hits]
+
+    def labels(self) -> list[str]:
+        """Return the labels of all boxes, by their best score, best first."""
+        best: dict[str, float] = {}
+        for sample in self.samples:
+            for box in sample.boxes:
+                best[box.label] = max(best.get(box.label, 0.0), box.score)
+        return sorted(best, key=lambda label: -best[label])
+
+
+@dataclass(frozen=True)
+class Run:
+    """One analysis of a clip that left a boxes file.
+
+    Attributes:
+        run_id: its id; later runs sort after earlier ones.
+        boxes_path: its boxes file.
+        record: its line in the log; empty where the log has none.
+    """
+
+    run_id: str
+    boxes_path: Path
+    record: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def conf(self) -> float:
+        """Score threshold that the run was made with."""
+        return float(self.record.get("model", {}).get("conf", DEFAULT_CONF))
+
+    @property
+    def min_hits(self) -> int:
+        """Sampled frames a label had to be seen in."""
+        return int(self.record.get("options", {}).get("min_hits", DEFAULT_MIN_HITS))
+
+    @property
+    def title(self) -> str:
+        """Model and threshold, for people."""
+        model = self.record.get("model", {})
+        return f"{model.get('name', 'a model that the log does not tell')}, threshold {self.conf:g}"
+
+    def read(self) -> Seen:
+        """Read the boxes file; lines that are torn are passed over."""
+        fps = float(self.record.get("model", {}).get("fps", 0))
+        return Seen(list(_read_boxes(self.boxes_path)), 1 / fps if fps else 0.0)
+
+
+def runs_of(video_dir: Path, filename: str) -> list[Run]:
+    """Return the runs over `filename` that left boxes, the newest first."""
+    stem = Path(filename).stem
+    found: list[Run] = []
+    folder = video_dir / BOXES_FOLDER
+    for path in folder.iterdir() if folder.is_dir() else ():
+        name = path.name
+        if not name.startswith(f"{stem}.") or path.suffix != ".jsonl":
+            continue
+        run_id = name[len(stem) + 1 : -len(".jsonl")]
+        if _RUN.fullmatch(run_id):
+            found.append(Run(run_id, path, find_run(video_dir / LOG_NAME, run_id) or {}))
+    # two files of one stem, such as a.mp4 and a.mkv, share the beginning of their boxes files' names
+    found = [run for run in found if run.record.get("filename", filename) == filename]
+    return sorted(found, key=lambda run: run.run_id, reverse=True)
+
+
+class Clip:
+    """A clip and the boxes of one of its runs.
+
+    Args:
+        path: the file, in the shared volume.
+        run: the run to show; None for the newest one that left boxes.
+
+    Attributes:
+        path: the file.
+        run: the run shown; None where there is none.
+        seen: its boxes; none where there is no run.
+        frames: its pictures.
+
+    Raises:
+        ClipMissing: there is no such file (any more).
+        ClipError: it is no video that can be read.
+    """
+
+    def __init__(self, path: Path, run: Run | None = None) -> None:
+        self.path = path
+        try:
+            self.frames = FrameGrabber(path)
+        except ClipMissing:
+            raise ClipMissing(f"{path.name} is not there (any more): choose another clip") from None
+        runs = [run] if run else runs_of(path.parent, path.name)
+        self.run: Run | None = runs[0] if runs else None
+        try:
+            self.seen = self.run.read() if self.run else Seen((), 0.0)
+        except FileNotFoundError:  # retention took it just now
+            self.run, self.seen = None, Seen((), 0.0)
+
+    def __enter__(self) -> Clip:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.frames.close()
+
+    @property
+    def conf(self) -> float:
+        """Score threshold of the run."""
+        return self.run.conf if self.run else DEFAULT_CONF
+
+    @property
+    def min_hits(self) -> int:
+        """Sampled frames that an object must be seen in, of the run."""
+        return self.run.min_hits if self.run else DEFAULT_MIN_HITS
+
+    @cached_property
+    def started_at(self) -> datetime | None:
+        """Local time of the first frame, with its zone; None where neither file nor name tell."""
+        told = self.run.record.get("clip", {}).get("started_at") if self.run else None
+        told = told or self.frames.facts.started_at
+        name = parse_clip_name(self.path.name)
+        with suppress(ValueError):
+            if told:
+                return datetime.fromisoformat(told).astimezone()
+        return name.started_at.astimezone() if name else None
+
+    def clock(self, time_s: float) -> str:
+        """Return the local time of day at `time_s`, such as ``14:48:24``; empty where it is not known."""
+        return f"{self.started_at + timedelta(seconds=time_s):%H:%M:%S}" if self.started_at else ""
+
+    def frame_at(self, time_s: float) -> Frame:
+        """Return the picture that is on screen at `time_s`, seconds from the first frame."""
+        return self.frames.frame_at(time_s)
+
+    def boxes_at(self, time_s: float, min_conf: float | None = None) -> list[Box]:
+        """Return the boxes to show at `time_s`; `min_conf`: the run's own threshold if None. See :meth:`Seen.at`."""
+        return self.seen.at(time_s, self.conf if min_conf is None else min_conf)
+
+    def best_views(self, min_conf: float | None = None) -> list[View]:
+        """Return the best view of each object; see :meth:`Seen.best_views`."""
+        return self.seen.best_views(self.conf if min_conf is None else min_conf, self.min_hits)
+
+
+def _between(box: Box, end: Box | None, share: float) -> Box:
+    if end is None:
+        return replace(box, between=True)
+    x1, y1, x2, y2 = (here + (there - here) * share for here, there in zip(box.xyxy, end.xyxy, strict=True))
+    return replace(box, xyxy=(x1, y1, x2, y2), between=True)
+
+
+def _read_boxes(path: Path) -> Iterator[Sampled]:
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                row = json.loads(line)
+                boxes = tuple(
+                    Box(str(label), float(score), (float(x1), float(y1), float(x2), float(y2)), track)
+                    for label, score, x1, y1, x2, y2, track in row["boxes"]
+                )
+                yield Sampled(float(row["t"]), int(row["frame"]), boxes)
+            except (ValueError, TypeError, KeyError):
+                continue

@@ -1,0 +1,236 @@
+"""Annotated films for others: MP4 that any browser plays, or GIF. Streamed: a frame or two in memory at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.filter import Graph
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from PIL import Image
+from tqdm.auto import tqdm
+
+from notebooks.lab.clip import Clip
+from notebooks.lab.draw import annotate, fitted
+from shared_utils.errors import ClipError
+from video_worker.frames import ClipReader
+
+EXPORTS_FOLDER = "exports"
+"""Beneath the shared volume: nothing in there passes for a clip."""
+MP4_SIDE = 1920
+"""Longest side of a film at most, pixels: small machines play no more."""
+MP4_OPTIONS = {"preset": "veryfast", "crf": "23", "profile": "high", "bf": "0"}
+"""No B-frames: the first frame's time is 0 in every player."""
+TICKS = 90_000
+"""Units of time a second in films: the clips' own, of RTP."""
+GIF_SIDE = 480
+SMALL_TEXT = 1.4
+"""Texts of GIFs are so much larger than those of films, which are looked at in full size."""
+GIF_FPS = 8.0
+GIF_SECONDS = 20.0
+"""Longest GIF: 20 s at this size take some megabytes."""
+GIF_TICKS = 100
+"""GIF gives times in hundredths of a second."""
+THREADS = 2
+RGB = VideoFormat("rgb24")
+
+Progress = Callable[[float], None]
+"""Told the share that is done, 0..1."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which part of a clip is wanted, and what is drawn.
+
+    Attributes:
+        start_s: seconds from its first frame.
+        end_s: likewise; None for the clip's end.
+        min_conf: threshold of the boxes; None for the run's own.
+    """
+
+    start_s: float = 0.0
+    end_s: float | None = None
+    min_conf: float | None = None
+
+
+def export_mp4(clip: Clip, path: Path | None = None, cut: Cut | None = None, progress: Progress | None = None) -> Path:
+    """Write `clip` with its boxes as an MP4 (H.264) and return where it is.
+
+    Frames keep their times, at a varying rate too. Sound is left out. Boxes between sampled frames are dashed.
+
+    Args:
+        path: where it goes; None for the shared volume's ``exports/``.
+        progress: told how far it is; None shows a bar.
+
+    Raises:
+        ClipError: no frame of that part can be read.
+    """
+    target = path or _default_path(clip, ".annotated.mp4")
+    with (
+        _written(target) as partial,
+        _bar(target.name, progress) as told,
+        av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+    ):
+        stream = container.add_stream("libx264", rate=_frame_rate(clip), options=MP4_OPTIONS)
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, TICKS)
+        stream.codec_context.thread_count = THREADS
+        for time_s, image in _images(clip, cut or Cut(), 0.0, MP4_SIDE, told):
+            if not stream.codec_context.is_open:
+                stream.width, stream.height = image.size
+            frame = VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+            frame.pts, frame.time_base = round(time_s * TICKS), Fraction(1, TICKS)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return target
+
+
+def export_gif(clip: Clip, path: Path | None = None, cut: Cut | None = None, progress: Progress | None = None) -> Path:
+    """Write `clip` with its boxes as a small GIF and return where it is: 8 frames a second, 20 s at most.
+
+    Gone through twice, for the palette of all frames and then for the frames. For the rest see :func:`export_mp4`.
+    """
+    target = path or _default_path(clip, ".annotated.gif")
+    cut = cut or Cut()
+    end = min(cut.start_s + GIF_SECONDS, clip.frames.facts.duration_s if cut.end_s is None else cut.end_s)
+    cut = Cut(cut.start_s, end, cut.min_conf)
+    with _written(target) as partial, _bar(target.name, progress) as told:
+        palette = _palette(_images(clip, cut, GIF_FPS, GIF_SIDE, lambda share: told(share / 2)))
+        _write_gif(partial, palette, _images(clip, cut, GIF_FPS, GIF_SIDE, lambda share: told(0.5 + share / 2)))
+    return target
+
+
+def _images(clip: Clip, cut: Cut, fps: float, side: int, progress: Progress) -> Iterator[tuple[float, Image.Image]]:
+    """Yield the drawn frames of a part with their times from its first one; sides are even."""
+    facts = clip.frames.facts
+    end = facts.duration_s if cut.end_s is None else min(cut.end_s, facts.duration_s)
+    size = fitted(facts.width, facts.height, side)
+    origin: float | None = None
+    with ClipReader(clip.path, fps, THREADS) as reader:
+        for frame in reader:
+            if frame.time_s > end:
+                break
+            if frame.time_s < cut.start_s:
+                continue
+            origin = frame.time_s if origin is None else origin
+            boxes = clip.boxes_at(frame.time_s, cut.min_conf)
+            enlarge = SMALL_TEXT if side <= GIF_SIDE else 1.0
+            yield (
+                frame.time_s - origin,
+                annotate(frame.picture, boxes, clip.clock(frame.time_s), size=size, enlarge=enlarge),
+            )
+            progress(min(1.0, (frame.time_s - cut.start_s) / max(end - cut.start_s, 1e-9)))
+    if origin is None:
+        raise ClipError(f"{clip.path.name} has no frame from {cut.start_s:g} to {end:g} s")
+    progress(1.0)
+
+
+def _palette(images: Iterator[tuple[float, Image.Image]]) -> VideoFrame:
+    """Return the 256 colours that suit all of `images`, as the picture that ffmpeg's filters pass them in."""
+    graph: Graph | None = None
+    for time_s, image in images:
+        frame = _gif_frame(image, time_s)
+        if graph is None:
+            graph = Graph()
+            source = graph.add_buffer(width=image.width, height=image.height, format=RGB, time_base=frame.time_base)
+            graph.link_nodes(source, graph.add("palettegen", "stats_mode=diff"), graph.add("buffersink")).configure()
+        graph.push(frame)
+    if graph is None:
+        raise ClipError("there is no frame to take colours from")
+    graph.push(None)
+    return graph.vpull()
+
+
+def _write_gif(path: Path, palette: VideoFrame, images: Iterator[tuple[float, Image.Image]]) -> None:
+    with av.open(str(path), "w", format="gif") as container:
+        stream = container.add_stream("gif", rate=GIF_TICKS)
+        stream.pix_fmt = "pal8"
+        stream.codec_context.time_base = Fraction(1, GIF_TICKS)
+        graph: Graph | None = None
+        last = -1
+        for time_s, image in images:
+            frame = _gif_frame(image, time_s)
+            if frame.pts is None or frame.pts <= last:  # closer than GIF can tell apart
+                continue
+            last = frame.pts
+            if graph is None:
+                stream.width, stream.height = image.size
+                graph = _gif_graph(image.size, palette)
+            graph.push(frame, at=0)
+            _encode_ready(graph, container, stream)
+        if graph is not None:
+            graph.vpush(None, at=0)
+            _encode_ready(graph, container, stream)
+        container.mux(stream.encode(None))
+
+
+def _gif_graph(size: tuple[int, int], palette: VideoFrame) -> Graph:
+    graph = Graph()
+    tick = Fraction(1, GIF_TICKS)
+    pictures = graph.add_buffer(width=size[0], height=size[1], format=RGB, time_base=tick)
+    colours = graph.add_buffer(width=palette.width, height=palette.height, format=palette.format, time_base=tick)
+    # bayer: a pattern that stays still where the picture does, unlike diffused errors, so that files stay small
+    user = graph.add("paletteuse", "dither=bayer:bayer_scale=4:diff_mode=rectangle")
+    pictures.link_to(user, 0, 0)
+    colours.link_to(user, 0, 1)
+    user.link_to(graph.add("buffersink"))
+    graph.configure()
+    palette.pts, palette.time_base = 0, tick
+    colours.push(palette)
+    colours.push(None)
+    return graph
+
+
+def _encode_ready(graph: Graph, container: OutputContainer, stream: VideoStream) -> None:
+    while True:
+        try:
+            frame = graph.vpull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        container.mux(stream.encode(frame))
+
+
+def _gif_frame(image: Image.Image, time_s: float) -> VideoFrame:
+    frame = VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+    frame.pts, frame.time_base = round(time_s * GIF_TICKS), Fraction(1, GIF_TICKS)
+    return frame
+
+
+def _frame_rate(clip: Clip) -> Fraction:
+    facts = clip.frames.facts
+    rate = Fraction(facts.frames / max(facts.duration_s, 1e-3)).limit_denominator(1001)
+    return rate if rate > 0 else Fraction(1)
+
+
+def _default_path(clip: Clip, suffix: str) -> Path:
+    return clip.path.parent / EXPORTS_FOLDER / f"{clip.path.stem}{suffix}"
+
+
+@contextmanager
+def _written(target: Path) -> Iterator[Path]:
+    """Hand out a hidden name beside `target`, which becomes it when all went well and is gone when not."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.stem[:180]}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _bar(name: str, progress: Progress | None) -> Iterator[Progress]:
+    if progress is not None:
+        yield progress
+        return
+    with tqdm(total=100, desc=name, unit="%", bar_format="{desc}: {percentage:3.0f} %|{bar}| {elapsed}") as bar:
+        yield lambda share: bar.update(share * 100 - bar.n) and None
