@@ -155,6 +155,8 @@ def test_every_service_runs_with_as_little_as_it_needs(tmp_path: Path) -> None:
     for name in RUNNING:
         service = services[name]
         assert service["read_only"] is True, name
+        assert service["init"] is True, name
+        assert all(re.search(r":size=\d+", mount) for mount in service["tmpfs"]), name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["user"] == ("redis" if name == "redis" else "1234:567"), name
@@ -171,6 +173,27 @@ def test_only_the_pages_are_published_and_only_to_this_machine(tmp_path: Path) -
     published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
     assert set(published) == {"jupyter", "capture"}
     assert {port["host_ip"] for ports in published.values() for port in ports} == {"127.0.0.1"}
+
+
+def test_redis_and_the_workers_have_no_way_out(tmp_path: Path) -> None:
+    done = _compose(tmp_path, SECRETS, "--profile", "*", "config", "--format", "json")
+    project = json.loads(done.stdout)
+    assert project["networks"]["queue"]["internal"] is True
+    for name in RUNNING:
+        outside = "outside" in project["services"][name]["networks"]
+        assert outside == (name in {"capture", "jupyter", "camera"}), name
+    assert "queue" not in project["services"]["camera"]["networks"]
+
+
+def test_only_jupyter_may_write_models(tmp_path: Path) -> None:
+    services = _services(tmp_path)
+    writable = {
+        name: not mount.get("read_only", False)
+        for name, service in services.items()
+        for mount in service.get("volumes", [])
+        if mount["target"] == "/models"
+    }
+    assert writable == {"video-worker": False, "jupyter": True}
 
 
 def test_a_secret_is_in_the_environment_of_those_who_need_it_and_nowhere_else(tmp_path: Path) -> None:
