@@ -94,25 +94,30 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
 
     A missing file is an empty log: nothing has been analysed yet. Lines that are appended meanwhile are left out.
     """
+    return (entry for entry in read_objects(path) if "filename" in entry)
+
+
+def read_objects(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects of a file of lines, as :func:`read_records` does, whatever they hold."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
-        left = _settled_size(file.fileno())
+        left = settled_size(file.fileno())
         for line in file:
             left -= len(line)
             if left < 0:
                 return
             try:
-                record = json.loads(line)
-            except ValueError:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
-            if isinstance(record, dict) and "filename" in record:
-                yield record
+            if isinstance(entry, dict):
+                yield entry
 
 
-def _settled_size(descriptor: int) -> int:
+def settled_size(descriptor: int) -> int:
     """Return the size of the log when nobody is writing: a line longer than a page shows up page by page."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
