@@ -65,6 +65,9 @@ class MotionDetector:
 
     Args:
         min_area: moving share of the picture, 0..1, from which it counts.
+
+    Attributes:
+        mask: what the last verdict's share was measured on, height×width: 255 where it moves, else 0; specks included.
     """
 
     def __init__(self, min_area: float) -> None:
@@ -72,6 +75,7 @@ class MotionDetector:
         self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
         self._window = cv2.getStructuringElement(cv2.MORPH_RECT, (STRUCTURE_WINDOW, STRUCTURE_WINDOW))
         self._shape: tuple[int, ...] | None = None
+        self.mask: Luma = np.zeros((0, 0), np.uint8)
         self._quiet_until = self._began = self._last_time = 0.0
         self._model = self._new_model()
 
@@ -93,6 +97,7 @@ class MotionDetector:
         smooth = cv2.GaussianBlur(luma, (3, 3), 0)
         raw = self._model.apply(smooth, learningRate=self._learning_rate(time))
         mask = np.asarray(cv2.morphologyEx(raw, cv2.MORPH_OPEN, self._kernel), np.uint8)
+        self.mask = mask
         share = self._blob_share(mask)
         if share >= LIGHT_SHARE:
             self._model.apply(smooth, learningRate=1.0)
@@ -100,7 +105,8 @@ class MotionDetector:
             return Motion(share, moving=False, light=True)
         if share >= self._min_area:  # most frames end above: the second look costs more than the first
             both = cv2.bitwise_and(mask, self._new_structure(np.asarray(smooth, np.uint8), mask))
-            share = self._blob_share(np.asarray(cv2.morphologyEx(both, cv2.MORPH_OPEN, self._kernel), np.uint8))
+            self.mask = np.asarray(cv2.morphologyEx(both, cv2.MORPH_OPEN, self._kernel), np.uint8)
+            share = self._blob_share(self.mask)
         return Motion(share, moving=share >= self._min_area and time >= self._quiet_until)
 
     def _learning_rate(self, time: float) -> float:
@@ -111,6 +117,7 @@ class MotionDetector:
 
     def _start_anew(self, luma: Luma, time: float) -> None:
         self._shape = luma.shape
+        self.mask = np.zeros(luma.shape, np.uint8)
         self._began = self._last_time = time
         self._model = self._new_model()
         self._model.apply(cv2.GaussianBlur(luma, (3, 3), 0), learningRate=1.0)

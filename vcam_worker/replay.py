@@ -5,26 +5,112 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shared_utils.cameras import Camera, MotionSettings
 from shared_utils.clips import ClipName
 from shared_utils.errors import SourceEnded
 from shared_utils.log import camera_logger
 from vcam_worker.events import ClipRules
+from vcam_worker.motion import Luma, Motion
+from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
-from vcam_worker.source import StreamInfo, connect
-from vcam_worker.stream import FinishedClip, StreamRecorder
+from vcam_worker.source import Connection, StreamInfo, connect
+from vcam_worker.stream import FinishedClip, Observe, StreamRecorder
 
 EPOCH = datetime(2000, 1, 1).astimezone()
 """Local time that replayed clips are dated from: a file has none, and two replays must give the same."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """One analysed frame, as the recorder was told of it.
+
+    Attributes:
+        time_s: stream time, seconds.
+        share: moving share of the picture, 0..1; below `min_area` that of all that changed, light included.
+        moving, light: the verdict; see :class:`vcam_worker.motion.Motion`.
+        packet: number of the packet in the file, from 0, that it came with.
+        shape: height and width of the mask.
+        bits: the mask, eight pixels a byte.
+    """
+
+    time_s: float
+    share: float
+    moving: bool
+    light: bool
+    packet: int
+    shape: tuple[int, ...]
+    bits: bytes = field(repr=False)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Where it moves, height×width; specks included."""
+        pixels = np.unpackbits(np.frombuffer(self.bits, np.uint8), count=self.shape[0] * self.shape[1])
+        return pixels.reshape(self.shape).astype(bool)
+
+
+@dataclass(frozen=True)
+class ReplayedClip:
+    """A clip that would be recorded, seconds from the file's start; see :class:`vcam_worker.stream.FinishedClip`."""
+
+    start_s: float
+    trigger_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A replay, and all that was seen on the way.
+
+    Attributes:
+        path: the file.
+        motion, rules: what it was replayed with.
+        looks: the analysed frames. While a clip is open and its end far, these are keyframes only.
+        clips: what was recorded.
+        end_s: stream time of the last video packet.
+        cpu_s: processor seconds it took.
+    """
+
+    path: Path
+    motion: MotionSettings
+    rules: ClipRules
+    looks: tuple[Look, ...]
+    clips: tuple[ReplayedClip, ...]
+    end_s: float
+    cpu_s: float = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Rejudged:
+    """What a trace tells of a higher `min_area`.
+
+    Attributes:
+        clips: what would be recorded.
+        exact_until_s: up to here it is what a replay would give; None: to the end. From here on one of the two looks
+            at every frame and the other at keyframes only, as a clip is open there and not here.
+    """
+
+    clips: tuple[ReplayedClip, ...]
+    exact_until_s: float | None
+
+
 def replay(
-    path: Path, motion: MotionSettings, rules: ClipRules, emit: Callable[[dict[str, Any]], None], out: Path | None
+    path: Path,
+    motion: MotionSettings,
+    rules: ClipRules,
+    emit: Callable[[dict[str, Any]], None],
+    out: Path | None,
+    observe: Observe | None = None,
 ) -> int:
     """Replay one file.
 
@@ -34,6 +120,7 @@ def replay(
         emit: takes a dict for each clip, as it ends: ``filename`` (of the replayed file), ``start_s``, ``trigger_s``,
             ``end_s`` (seconds from the file's start), and ``clip`` where one is kept.
         out: folder to keep the clips in; None keeps none.
+        observe: told of each frame looked at, just before the recorder acts on its verdict.
 
     Returns:
         The number of clips.
@@ -41,31 +128,140 @@ def replay(
     Raises:
         SourceError: it can not be read as video.
     """
-    camera = Camera("replay", str(path), motion=motion, setting="FILE")
     count = 0
 
-    with tempfile.TemporaryDirectory() as folder, connect(camera, "file", paced=False) as connection:
+    def on_clip(clip: FinishedClip) -> None:
+        nonlocal count
+        count += 1
+        times = _rounded(clip)
+        line = {"filename": path.name, "start_s": times.start_s, "trigger_s": times.trigger_s, "end_s": times.end_s}
+        if out:
+            started_at = (EPOCH + timedelta(seconds=clip.start)).replace(tzinfo=None)
+            target = out / f"{path.stem}-{ClipName(started_at, 'replay')}"
+            target.write_bytes(clip.path.read_bytes())
+            line["clip"] = str(target)
+        emit(line)
+
+    with _opened(path) as connection, _recorder(connection, motion, rules, on_clip, observe) as recorder:
+        for packet in _to_the_end(connection):
+            recorder.feed(packet)
+    return count
+
+
+def trace(path: Path, motion: MotionSettings, rules: ClipRules) -> Trace:
+    """Replay one file and keep what was seen: the very verdicts that the recorder acted on.
+
+    Raises:
+        SourceError: it can not be read as video.
+    """
+    began = time.process_time()
+    looks: list[Look] = []
+    clips: list[ReplayedClip] = []
+    number, end = 0, 0.0
+
+    def observe(at: float, seen: Motion, mask: Luma) -> None:
+        bits = np.packbits(mask != 0).tobytes()
+        looks.append(Look(at, seen.share, seen.moving, seen.light, number, mask.shape, bits))
+
+    def on_clip(clip: FinishedClip) -> None:
+        clips.append(_rounded(clip))
+
+    with _opened(path) as connection, _recorder(connection, motion, rules, on_clip, observe) as recorder:
+        for packet in _to_the_end(connection):
+            recorder.feed(packet)
+            number += 1
+            if packet.kind == "video":
+                end = packet.time
+    return Trace(path, motion, rules, tuple(looks), tuple(clips), end, time.process_time() - began)
+
+
+def rejudge(traced: Trace, min_area: float) -> Rejudged:
+    """Return what a replay with a higher `min_area` would record, without decoding anything.
+
+    A frame moves at `min_area` when it moved in the trace with at least that share: what the structure test leaves of
+    a picture's changes is never more than there was before it, so that a share below `min_area` stays below it. The
+    background has learnt the same as long as the same frames were looked at; where that ends is told.
+
+    Args:
+        traced: a trace with at most `min_area`. Its file is read again, for its packets.
+        min_area: moving share of the picture, 0..1.
+
+    Raises:
+        ValueError: `min_area` is below the trace's.
+        SourceError: the file is no more to be read.
+    """
+    if min_area < traced.motion.min_area:
+        raise ValueError(f"traced from {traced.motion.min_area:g} up, so nothing is known of {min_area:g}")
+    looks = _by_packet(traced.looks)
+    clips: list[ReplayedClip] = []
+    exact_until: float | None = None
+    gop = keyframe_at = 0.0
+
+    def on_clip(clip: FinishedClip) -> None:
+        clips.append(_rounded(clip))
+
+    with (
+        _opened(traced.path) as connection,
+        _recorder(connection, traced.motion, traced.rules, lambda _: None) as before,
+        _recorder(connection, traced.motion, traced.rules, on_clip) as after,
+    ):
+        for recorder in (before, after):
+            recorder.watch(on=False)
+        for number, packet in enumerate(_to_the_end(connection)):
+            before.feed(packet)
+            after.feed(packet)
+            if packet.kind == "video" and packet.is_keyframe:
+                gop, keyframe_at = packet.time - keyframe_at, packet.time
+            # as Watcher decides it: a clip is open, and its end more than a GOP away
+            spares = [packet.time < recorder.settled_until - gop for recorder in (before, after)]
+            if exact_until is None and spares[0] != spares[1]:
+                exact_until = packet.time
+            for look in looks.get(number, ()):
+                before.see(look.time_s, Motion(look.share, look.moving, look.light))
+                after.see(look.time_s, Motion(look.share, look.moving and look.share >= min_area, look.light))
+    return Rejudged(tuple(clips), exact_until)
+
+
+def _by_packet(looks: tuple[Look, ...]) -> dict[int, list[Look]]:
+    found: dict[int, list[Look]] = {}
+    for look in looks:
+        found.setdefault(look.packet, []).append(look)
+    return found
+
+
+def _rounded(clip: FinishedClip) -> ReplayedClip:
+    return ReplayedClip(round(clip.start, 3), round(clip.trigger, 3), round(clip.end, 3))
+
+
+def _opened(path: Path) -> Connection:
+    return connect(Camera("replay", str(path), setting="FILE"), "file", paced=False)
+
+
+def _to_the_end(connection: Connection) -> Iterator[Packet]:
+    try:
+        yield from connection.packets()
+    except SourceEnded:
+        return
+
+
+@contextmanager
+def _recorder(
+    connection: Connection,
+    motion: MotionSettings,
+    rules: ClipRules,
+    on_clip: Callable[[FinishedClip], None],
+    observe: Observe | None = None,
+) -> Iterator[StreamRecorder]:
+    """Give a recorder over a file; each clip is there while `on_clip` sees it, the last one's end is the file's."""
+    with tempfile.TemporaryDirectory() as folder:
 
         def open_clip(info: StreamInfo, start: float, _: datetime) -> ClipWriter:
             started_at = EPOCH + timedelta(seconds=start)
             return ClipWriter(Path(folder) / f"{start:012.3f}.mp4", info, start, started_at)
 
-        def on_clip(clip: FinishedClip) -> None:
-            nonlocal count
-            count += 1
-            line = {
-                "filename": path.name,
-                "start_s": round(clip.start, 3),
-                "trigger_s": round(clip.trigger, 3),
-                "end_s": round(clip.end, 3),
-            }
-            if out:
-                started_at = (EPOCH + timedelta(seconds=clip.start)).replace(tzinfo=None)
-                target = out / f"{path.stem}-{ClipName(started_at, 'replay')}"
-                target.write_bytes(clip.path.read_bytes())
-                line["clip"] = str(target)
+        def on_finished(clip: FinishedClip) -> None:
+            on_clip(clip)
             clip.path.unlink()
-            emit(line)
 
         recorder = StreamRecorder(
             connection.info,
@@ -73,15 +269,12 @@ def replay(
             rules,
             live=False,
             open_clip=open_clip,
-            on_clip=on_clip,
+            on_clip=on_finished,
             log=_quiet(),
+            observe=observe,
         )
-        try:
-            for packet in connection.packets():
-                recorder.feed(packet)
-        except SourceEnded:
-            recorder.close()
-    return count
+        yield recorder
+        recorder.close()
 
 
 def _quiet() -> logging.LoggerAdapter[logging.Logger]:

@@ -16,7 +16,7 @@ from shared_utils.cameras import MotionSettings
 from vcam_worker.bitstream import picture_parameters
 from vcam_worker.decoder import LumaDecoder
 from vcam_worker.events import ClipRules, EventLogic
-from vcam_worker.motion import Motion, MotionDetector
+from vcam_worker.motion import Luma, Motion, MotionDetector
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipSummary, ClipWriter
 from vcam_worker.ring import PacketRing
@@ -54,6 +54,8 @@ class FinishedClip:
 
 
 OpenClip = Callable[[StreamInfo, float, datetime], ClipWriter]
+Observe = Callable[[float, Motion, Luma], None]
+"""Told of each frame looked at: stream time, verdict, and the detector's mask."""
 
 
 class Watcher:
@@ -62,11 +64,13 @@ class Watcher:
     Args:
         info: the stream.
         settings: how to look.
+        observe: told of each frame looked at.
     """
 
-    def __init__(self, info: StreamInfo, settings: MotionSettings) -> None:
+    def __init__(self, info: StreamInfo, settings: MotionSettings, observe: Observe | None = None) -> None:
         self._decoder = LumaDecoder(info, settings.fps, keyframes_only=settings.decode == "keyframes")
         self._motion = MotionDetector(settings.min_area)
+        self._observe = observe
         self._keyframe_at = 0.0
         self._gop = 0.0  # seconds between the last two keyframes
 
@@ -91,9 +95,13 @@ class Watcher:
             self._keyframe_at = packet.time
         # the next keyframe may come a GOP later: from this one on everything is decoded, if it is the last in time
         spare = packet.time < settled_until - self._gop and self._gop <= MAX_SPARE_GOP
-        return [
-            (time, self._motion.look(luma, time)) for time, luma in self._decoder.feed(packet, keyframes_only=spare)
-        ]
+        return [self._look(luma, time) for time, luma in self._decoder.feed(packet, keyframes_only=spare)]
+
+    def _look(self, luma: Luma, time: float) -> tuple[float, Motion]:
+        motion = self._motion.look(luma, time)
+        if self._observe:
+            self._observe(time, motion, self._motion.mask)
+        return time, motion
 
     def skip(self) -> None:
         """Leave a packet out, when the machine can not keep up."""
@@ -115,6 +123,7 @@ class StreamRecorder:
         open_clip: opens a clip at (stream, start in stream time, local time).
         on_clip: takes each closed clip.
         log: one line an event.
+        observe: told of each frame looked at, just before its verdict is acted on.
     """
 
     def __init__(
@@ -127,6 +136,7 @@ class StreamRecorder:
         open_clip: OpenClip,
         on_clip: Callable[[FinishedClip], None],
         log: Log,
+        observe: Observe | None = None,
     ) -> None:
         self.info = info
         self._settings = motion
@@ -138,7 +148,8 @@ class StreamRecorder:
         self._ring = PacketRing(rules.pre_roll_seconds + TRIGGER_LATENCY)
         # keyframes come seconds apart: to wait for a second one would miss most events
         self._events = EventLogic(rules, hits_to_trigger=1 if motion.decode == "keyframes" else 2)
-        self._watcher: Watcher | None = Watcher(info, motion)
+        self._observe = observe
+        self._watcher: Watcher | None = Watcher(info, motion, observe)
         self._parameters: bytes | None = None
         self._last_video: Packet | None = None
         self._writer: ClipWriter | None = None
@@ -161,7 +172,7 @@ class StreamRecorder:
     def watch(self, on: bool) -> None:
         """Look for motion in this stream itself, as at first; else another one does, and calls :meth:`see`."""
         if on and self._watcher is None:
-            self._watcher = Watcher(self.info, self._settings)
+            self._watcher = Watcher(self.info, self._settings, self._observe)
         elif not on:
             self._watcher = None
 
@@ -224,7 +235,7 @@ class StreamRecorder:
         self.info = info_from_keyframe(self.info, packet.data)
         self._log.info("the camera changed its stream: %s", self.info)
         if self._watcher:
-            self._watcher = Watcher(self.info, self._settings)
+            self._watcher = Watcher(self.info, self._settings, self._observe)
         return was_open
 
     def time_at(self, arrived: float) -> float:

@@ -1,0 +1,158 @@
+"""A replay's trace: what the recorder acted on, and what it tells of other thresholds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared_utils.cameras import MotionSettings
+from shared_utils.errors import SourceError
+from tests.support.video import moving_box, noise_background, write_video
+from vcam_worker.events import ClipRules
+from vcam_worker.replay import Trace, rejudge, replay, trace
+
+LOWEST = MotionSettings(min_area=0.001)
+SHORT = ClipRules(clip_seconds=4, pre_roll_seconds=1)
+
+
+@pytest.fixture(scope="session")
+def crossing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """14 s in which a square of 1.6 % of the picture crosses at 4 to 5.5 s."""
+    return write_video(tmp_path_factory.mktemp("replay") / "crossing.mp4", moving_box(), seconds=14)
+
+
+@pytest.fixture(scope="session")
+def two_sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 s: a small square (0.4 %) crosses from 6 s on, a large one (4 %) from 20.5 s on; keyframes every 2 s."""
+
+    def square(picture: np.ndarray, time: float, start: float, side: int) -> None:
+        x = int((time - start) / 3 * 640)
+        if time >= start and x + side < 640:
+            picture[100 : 100 + side, x : x + side] = (40, 60, 230)
+
+    still_picture = noise_background(640, 360)
+
+    def draw(time: float) -> np.ndarray:
+        picture = still_picture.copy()
+        square(picture, time, 6, 30)
+        square(picture, time, 20.5, 96)
+        return picture
+
+    return write_video(tmp_path_factory.mktemp("replay") / "two.mp4", draw, seconds=40, gop=20)
+
+
+def lines(path: Path, motion: MotionSettings, rules: ClipRules, **more: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    replay(path, motion, rules, found.append, None, **more)
+    return found
+
+
+def test_a_trace_is_the_replay_and_every_trace_the_same(crossing: Path) -> None:
+    first, second = (trace(crossing, MotionSettings(), SHORT) for _ in range(2))
+    assert first == second
+    assert first.cpu_s > 0
+    clips = [{"filename": "crossing.mp4", **dataclasses.asdict(clip)} for clip in first.clips]
+    assert clips == lines(crossing, MotionSettings(), SHORT)
+    assert first.end_s == pytest.approx(13.9)
+
+
+def test_an_observer_changes_no_line(crossing: Path) -> None:
+    seen: list[float] = []
+    observed = lines(crossing, MotionSettings(), SHORT, observe=lambda time, motion, mask: seen.append(time))
+    assert json.dumps(observed) == json.dumps(lines(crossing, MotionSettings(), SHORT))
+    assert seen == [look.time_s for look in trace(crossing, MotionSettings(), SHORT).looks]
+
+
+def test_the_trigger_is_the_first_of_two_looks_that_move(crossing: Path) -> None:
+    found = trace(crossing, MotionSettings(), SHORT)
+    moving = [look.time_s for look in found.looks if look.moving]
+    assert found.clips[0].trigger_s == pytest.approx(moving[0])
+    assert moving[1] == pytest.approx(moving[0] + 0.2)
+    assert 4.0 <= moving[0] <= 4.5
+
+
+def test_the_mask_shows_where_it_moves(crossing: Path) -> None:
+    found = trace(crossing, MotionSettings(), SHORT)
+    [look] = [look for look in found.looks if abs(look.time_s - 4.4) < 0.01]
+    # at 4.4 s the square's left edge is at 154 of 640 pixels, and the mask is half as large
+    rows, columns = np.nonzero(look.mask)
+    assert look.mask.shape == (180, 320)
+    assert columns.mean() == pytest.approx((154 + 30) / 2, abs=6)
+    assert rows.mean() == pytest.approx(90, abs=6)
+    assert look.mask.mean() == pytest.approx(look.share, abs=0.002)
+    assert not found.looks[0].mask.any()
+
+
+def test_a_change_of_light_is_told(tmp_path: Path) -> None:
+    background = noise_background(640, 360)
+    video = write_video(
+        tmp_path / "light.mp4", lambda t: (background * (1.6 if t >= 6 else 1)).clip(0, 255).astype(np.uint8)
+    )
+    looks = trace(video, MotionSettings(), SHORT).looks
+    assert [look.time_s for look in looks if look.light] == [pytest.approx(6.0)]
+    assert not any(look.moving for look in looks)
+
+
+THRESHOLDS = (0.001, 0.003, 0.005, 0.012, 0.03, 0.1)
+
+
+def assert_exact_as_far_as_told(traced: Trace, min_area: float) -> bool:
+    """Compare with a replay up to where exactness is claimed; return whether that is the end."""
+    told = rejudge(traced, min_area)
+    real = trace(traced.path, dataclasses.replace(traced.motion, min_area=min_area), traced.rules)
+    until = traced.end_s + 1 if told.exact_until_s is None else told.exact_until_s
+    for name in ("trigger_s", "end_s"):
+        times = [
+            [(clip.start_s, getattr(clip, name)) for clip in clips if getattr(clip, name) < until]
+            for clips in (told.clips, real.clips)
+        ]
+        assert times[0] == times[1], f"{min_area} {name}"
+    if told.exact_until_s is None:
+        assert told.clips == real.clips
+    verdicts = {look.time_s: look.moving and look.share >= min_area for look in traced.looks if look.time_s < until}
+    assert verdicts == {look.time_s: look.moving for look in real.looks if look.time_s < until}
+    return told.exact_until_s is None
+
+
+@pytest.mark.parametrize("rules", [SHORT, ClipRules(8, 2), ClipRules(30, 5)], ids=lambda rules: f"{rules.clip_seconds}")
+def test_higher_thresholds_are_what_a_replay_gives(two_sizes: Path, rules: ClipRules) -> None:
+    traced = trace(two_sizes, LOWEST, rules)
+    exact = [assert_exact_as_far_as_told(traced, min_area) for min_area in THRESHOLDS]
+    assert exact[0]
+    # where a long clip is opened by the small square alone, nobody claims to know what comes in it
+    assert all(exact) == (rules == SHORT)
+
+
+def test_where_it_is_not_exact_a_replay_does_differ(two_sizes: Path) -> None:
+    """The claim is no idle caution: the large square comes in the small one's clip, and is in one keyframe."""
+    traced = trace(two_sizes, LOWEST, ClipRules(30, 5))
+    told = rejudge(traced, 0.012)
+    real = trace(two_sizes, MotionSettings(min_area=0.012), ClipRules(30, 5))
+    assert told.exact_until_s is not None
+    assert told.clips != real.clips
+
+
+@pytest.mark.parametrize("name", ["car-detection.mp4", "bottle-detection.mp4"])
+@pytest.mark.parametrize("decode", ["all", "keyframes"])
+def test_higher_thresholds_on_real_footage(shared_dir: Path, name: str, decode: str) -> None:
+    motion = MotionSettings(min_area=0.001, decode=decode)
+    traced = trace(shared_dir / "data" / name, motion, ClipRules(5, 1))
+    for min_area in (0.005, 0.02, 0.06):
+        assert_exact_as_far_as_told(traced, min_area)
+
+
+def test_a_lower_threshold_is_refused(crossing: Path) -> None:
+    with pytest.raises(ValueError, match=r"traced from 0\.005 up"):
+        rejudge(trace(crossing, MotionSettings(), SHORT), 0.004)
+
+
+def test_no_video_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "notes.mp4"
+    path.write_text("no video")
+    with pytest.raises(SourceError, match=r"notes\.mp4 can not be opened as video"):
+        trace(path, MotionSettings(), SHORT)
