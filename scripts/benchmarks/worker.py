@@ -236,10 +236,10 @@ def bench_workers(report: Report, clip: Path, model: Path, threads: int, kind: s
 def run_jobs(server: RedisServer, workers: list[subprocess.Popen[str]]) -> tuple[float, float]:
     """Return seconds for the jobs, and the most memory a worker took, MB; ends the workers."""
     queue = clip_queue(server.settings, server.connection())
-    warm = [submit(queue, "clip.mp4") for _ in workers]
+    warm = [submit("clip.mp4", queue=queue) for _ in workers]
     wait_done(warm)
     began = time.perf_counter()
-    jobs = [submit(queue, "clip.mp4") for _ in range(JOBS)]
+    jobs = [submit("clip.mp4", queue=queue) for _ in range(JOBS)]
     memory = wait_done(jobs, [psutil.Process(worker.pid) for worker in workers])
     seconds = time.perf_counter() - began
     for worker in workers:

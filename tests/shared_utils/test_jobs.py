@@ -24,7 +24,7 @@ def test_a_new_clip_is_queued_once(redis_server: RedisServer) -> None:
 def test_a_further_run_has_an_id_of_its_own(redis_server: RedisServer) -> None:
     queue = clip_queue(redis_server.settings, redis_server.connection())
     enqueue_new_clip(queue, CLIP)
-    first, second = submit(queue, CLIP, {"conf": 0.3}), submit(queue, CLIP, {"conf": 0.3})
+    first, second = submit(CLIP, queue=queue, conf=0.3), submit(CLIP, queue=queue, conf=0.3)
     assert len({"clip-20260223-144819-cam1", first.id, second.id}) == 3
     [_, job, _] = queue.jobs
     assert job.kwargs == {"filename": CLIP, "options": {"conf": 0.3}}

@@ -129,7 +129,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(environment, redis_server, tm
 def test_it_works_until_it_is_stopped_and_never_says_the_password(environment, redis_server, start, video_folder):
     program = start(**redis_server.env, LOGLEVEL="DEBUG")
     program.wait_for("ready: ")
-    submit(clip_queue(redis_server.settings, redis_server.connection()), CLIP_NAME)
+    submit(CLIP_NAME, queue=clip_queue(redis_server.settings, redis_server.connection()))
     program.wait_for(f"{CLIP_NAME}: ")
     began = time.monotonic()
     assert program.stop() == 0
@@ -152,7 +152,7 @@ def test_redis_may_come_late_and_come_and_go(redis_server, start, video_folder):
     program.wait_for("is not available", times=2)
     redis_server.start()
     program.wait_for("is back", times=2)
-    submit(clip_queue(redis_server.settings, redis_server.connection()), CLIP_NAME)
+    submit(CLIP_NAME, queue=clip_queue(redis_server.settings, redis_server.connection()))
     program.wait_for(f"{CLIP_NAME}: ")
     assert program.stop() == 0
     assert "Traceback" not in program.log.read_text()
@@ -164,7 +164,7 @@ def test_redis_is_restarted_in_the_middle_of_a_job(redis_server, start, video_fo
     program = start(**redis_server.env)
     program.wait_for("ready: ")
     queue = clip_queue(redis_server.settings, redis_server.connection())
-    job = submit(queue, name)
+    job = submit(name, queue=queue)
     wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
     redis_server.stop()
     if not back_in_time:
@@ -181,7 +181,7 @@ def test_a_killed_workers_job_is_finished_by_another_within_a_minute(redis_serve
     first = start(**redis_server.env)
     first.wait_for("ready: ")
     queue = clip_queue(redis_server.settings, redis_server.connection())
-    job = submit(queue, name)
+    job = submit(name, queue=queue)
     wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
     first.process.send_signal(signal.SIGKILL)
     killed = time.monotonic()
@@ -204,7 +204,7 @@ def test_a_job_that_is_not_done_in_time_is_handed_back_when_the_worker_is_stoppe
     first = start(**redis_server.env, STOP_GRACE_SECONDS="0.2")
     first.wait_for("ready: ")
     queue = clip_queue(redis_server.settings, redis_server.connection())
-    job = submit(queue, name)
+    job = submit(name, queue=queue)
     wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
     assert first.stop() == 0
     first.wait_for("handed back")
@@ -221,7 +221,7 @@ def test_a_job_that_is_nearly_done_is_finished_when_the_worker_is_stopped(redis_
     program = start(**redis_server.env, STOP_GRACE_SECONDS="50")
     program.wait_for("ready: ")
     queue = clip_queue(redis_server.settings, redis_server.connection())
-    job = submit(queue, name)
+    job = submit(name, queue=queue)
     wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
     assert program.stop() == 0
     assert [record["ok"] for record in records(video_folder)] == [True]
@@ -278,7 +278,7 @@ def test_progress_is_told_at_most_twice_a_second(redis_server, start, video_fold
     program.wait_for("ready")
     with redis_server.connection().monitor() as monitor:
         queue = clip_queue(redis_server.settings, redis_server.connection())
-        job = submit(queue, "20260223-150000-cam1.mp4", {"fps": 0})
+        job = submit("20260223-150000-cam1.mp4", queue=queue, fps=0)
         told = []
         for event in monitor.listen():
             if event["command"].startswith(f"HSET rq:job:{job.id} meta "):

@@ -79,8 +79,8 @@ def test_a_clip_becomes_a_line_and_a_boxes_file(redis_server, queue, workplace):
 
 def test_the_same_clip_gives_the_same_every_time_and_each_run_its_own_id(redis_server, queue, workplace):
     for _ in range(3):
-        submit(queue, CLIP_NAME)
-    submit(queue, CLIP_NAME, {"conf": 0.95})
+        submit(CLIP_NAME, queue=queue)
+    submit(CLIP_NAME, queue=queue, conf=0.95)
     burst(redis_server, workplace)
     first, second, third, other = lines(workplace)
     assert first["objects"] == second["objects"] == third["objects"]
@@ -116,7 +116,7 @@ def test_what_is_no_clip_of_ours_is_refused_in_one_line_each(redis_server, queue
     wanted = refusals(tmp_path)
     for number, (function, call) in enumerate(wanted.values()):
         queue.enqueue_call(function, job_id=f"bad-{number}", **call)
-    submit(queue, CLIP_NAME)
+    submit(CLIP_NAME, queue=queue)
     burst(redis_server, workplace)
     assert sorted(failed(queue)) == sorted(f"bad-{number}" for number in range(len(wanted)))
     assert [record["ok"] for record in lines(workplace)] == [True]
@@ -131,9 +131,9 @@ def test_what_is_no_clip_of_ours_is_refused_in_one_line_each(redis_server, queue
 def test_pickled_data_is_never_unpickled(redis_server, queue, workplace, tmp_path, caplog):
     pickled = Queue(queue.name, connection=queue.connection)
     pickled.enqueue_call(marker_function, args=(str(tmp_path / "pwned"),), job_id="pickled")
-    job = submit(queue, CLIP_NAME)
+    job = submit(CLIP_NAME, queue=queue)
     queue.connection.hset(job.key, "data", zlib.compress(pickled_touch(tmp_path / "pwned")))
-    raw = submit(queue, CLIP_NAME)
+    raw = submit(CLIP_NAME, queue=queue)
     queue.connection.hset(raw.key, "data", pickled_touch(tmp_path / "pwned"))
     burst(redis_server, workplace)
     assert sorted(failed(queue)) == sorted(["pickled", job.id, raw.id])
@@ -195,7 +195,7 @@ def test_callbacks_and_webhooks_of_a_job_are_inert(redis_server, queue, workplac
     ],
 )
 def test_nonsense_in_a_jobs_hash_does_not_stop_the_worker(redis_server, queue, workplace, field):
-    job = submit(queue, CLIP_NAME)
+    job = submit(CLIP_NAME, queue=queue)
     queue.connection.hset(job.key, mapping=field)
     burst(redis_server, workplace)
     assert [record["ok"] for record in lines(workplace)] == [True]
@@ -217,7 +217,7 @@ def test_nonsense_in_a_jobs_hash_does_not_stop_the_worker(redis_server, queue, w
     ids=["bomb", "twice packed", "empty", "cut", "deep", "instance", "list of arguments", "number", "object"],
 )
 def test_nonsense_for_a_call_ends_in_the_failed_registry(redis_server, queue, workplace, data):
-    job = submit(queue, CLIP_NAME)
+    job = submit(CLIP_NAME, queue=queue)
     queue.connection.hset(job.key, "data", data)
     burst(redis_server, workplace)
     assert failed(queue) == [job.id]
@@ -226,7 +226,7 @@ def test_nonsense_for_a_call_ends_in_the_failed_registry(redis_server, queue, wo
 
 def test_ids_that_are_none_are_passed_over(redis_server, queue, workplace, caplog):
     queue.connection.rpush(queue.key, "no such job", "../../x", "gone")
-    submit(queue, CLIP_NAME)
+    submit(CLIP_NAME, queue=queue)
     for _ in range(3):
         burst(redis_server, workplace)
     assert len(lines(workplace)) == 1
@@ -247,7 +247,7 @@ def test_a_clip_that_can_not_be_analysed_is_logged_once_and_not_tried_again(redi
 
 
 def test_a_missing_clip_is_tried_again_and_found(redis_server, queue, workplace):
-    submit(queue, "later.mp4")
+    submit("later.mp4", queue=queue)
     burst(redis_server, workplace)
     assert not lines(workplace)
     [job_id] = queue.scheduled_job_registry.get_job_ids()
@@ -258,7 +258,7 @@ def test_a_missing_clip_is_tried_again_and_found(redis_server, queue, workplace)
 
 
 def test_a_missing_clip_is_given_up_after_some_tries(redis_server, queue, workplace):
-    job = submit(queue, "never.mp4")
+    job = submit("never.mp4", queue=queue)
     tries = 0
     while not failed(queue):
         for job_id in queue.scheduled_job_registry.get_job_ids():
@@ -277,7 +277,7 @@ def make_due(queue: Queue, job_id: str) -> None:
 
 
 def test_a_run_that_is_in_the_log_is_not_done_again(redis_server, queue, workplace):
-    job = submit(queue, CLIP_NAME)
+    job = submit(CLIP_NAME, queue=queue)
     burst(redis_server, workplace)
     [record] = lines(workplace)
     # as if the worker had died between the line and telling Redis
@@ -297,7 +297,7 @@ def test_another_failure_is_tried_again(redis_server, queue, workplace, monkeypa
         append_record(path, record)
 
     monkeypatch.setattr("video_worker.jobs.append_once", append)
-    submit(queue, CLIP_NAME)
+    submit(CLIP_NAME, queue=queue)
     burst(redis_server, workplace)
     [job_id] = queue.scheduled_job_registry.get_job_ids()
     make_due(queue, job_id)
@@ -320,7 +320,7 @@ def abandon(queue: Queue, job: Job, retries_left: int) -> None:
 
 
 def test_an_abandoned_job_is_done_again(redis_server, queue, workplace, caplog):
-    job = submit(queue, CLIP_NAME)
+    job = submit(CLIP_NAME, queue=queue)
     abandon(queue, job, 3)
     burst(redis_server, workplace)
     assert [record["ok"] for record in lines(workplace)] == [True]
@@ -330,7 +330,7 @@ def test_an_abandoned_job_is_done_again(redis_server, queue, workplace, caplog):
 
 
 def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue, workplace):
-    job = submit(queue, CLIP_NAME)
+    job = submit(CLIP_NAME, queue=queue)
     abandon(queue, job, 0)
     burst(redis_server, workplace)
     [record] = lines(workplace)
@@ -341,7 +341,7 @@ def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue,
 
 def test_a_job_that_was_lost_between_queue_and_worker_is_put_back(redis_server, queue, workplace, monkeypatch):
     monkeypatch.setattr("video_worker.keeper.STUCK_S", 0)
-    submit(queue, CLIP_NAME)
+    submit(CLIP_NAME, queue=queue)
     queue.connection.lmove(queue.key, queue.intermediate_queue_key)
     queue.connection.rpush(queue.intermediate_queue_key, "gone")
     burst(redis_server, workplace)
@@ -350,7 +350,7 @@ def test_a_job_that_was_lost_between_queue_and_worker_is_put_back(redis_server, 
 
 
 def test_only_one_worker_at_a_time_looks_after_others(redis_server, queue, workplace):
-    job = submit(queue, CLIP_NAME)
+    job = submit(CLIP_NAME, queue=queue)
     abandon(queue, job, 3)
     lock = queue.connection.lock(f"{queue.key}:vcam-cleaning", timeout=60)
     assert lock.acquire()
