@@ -30,6 +30,7 @@ class FrameGrabber:
     Attributes:
         facts: what the clip is; see :class:`video_worker.frames.ClipFacts`.
         codec: name of its video codec, such as ``h264``.
+        sound: whether it has any.
         times_s: time of each frame, seconds from the first one.
 
     Raises:
@@ -48,6 +49,7 @@ class FrameGrabber:
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = THREADS
         self.codec = str(self._stream.codec_context.name)
+        self.sound = bool(self._container.streams.audio)
         self._stamps: list[int] = []
         self._keys: list[int] = []
         self._frames: Iterator[VideoFrame] = iter(())

@@ -1,0 +1,158 @@
+"""ViewVideo put together: a list of clips, the player, the contact sheet and the exports."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+from IPython.display import display
+
+from notebooks.lab.clip import Clip, Run, runs_of
+from notebooks.lab.export import Cut, export_gif, export_mp4
+from notebooks.lab.picker import FilmPicker
+from notebooks.lab.places import Places
+from notebooks.lab.player import Player
+from notebooks.lab.sheet import contact_sheet
+from shared_utils.errors import VcamError
+
+Export = Callable[..., Path]
+
+
+class Viewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """Choose a clip, play it with its boxes, save what is worth keeping.
+
+    Args:
+        places: where clips and log are.
+
+    Attributes:
+        picker: the list of clips.
+        player: the player.
+        clip: the clip shown; None where none can be.
+        saved: files written by the buttons, the newest last.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self.clip: Clip | None = None
+        self.saved: list[Path] = []
+        self.picker = FilmPicker(places)
+        self.player = Player()
+        self.runs = widgets.Dropdown(description="run", layout=widgets.Layout(width="420px"))
+        self.sheet_button = _button("Contact sheet", "the best frame of each object")
+        self.mp4_button = _button("Save annotated MP4", "the clip with its boxes, for any player")
+        self.gif_button = _button("Save GIF", "small, 20 s at most, from the frame that is shown on")
+        self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="180px", visibility="hidden"))
+        self.message = widgets.HTML()
+        self.output = widgets.Output()
+        buttons = [self.sheet_button, self.mp4_button, self.gif_button, self.bar]
+        super().__init__([self.picker, self.player, self.runs, widgets.HBox(buttons), self.message, self.output])
+        self.picker.observe(lambda change: self.show(change["new"]), "value")
+        self.runs.observe(self._run_chosen, "value")
+        self.sheet_button.on_click(lambda _: self.show_sheet())
+        self.mp4_button.on_click(lambda _: self._export(export_mp4, Cut(min_conf=self.player.threshold)))
+        self.gif_button.on_click(lambda _: self._export(export_gif, self._gif_cut()))
+        self.show(self.picker.value)
+
+    def show(self, filename: str, run: Run | None = None) -> None:
+        """Show a clip; where it can not be, its reason in one line."""
+        if self.clip is not None:
+            self.clip.close()
+            self.clip = None
+        self.output.clear_output()
+        self.message.value = ""
+        if filename:
+            try:
+                self.clip = Clip(self._places.video / filename, run)
+            except (VcamError, OSError) as error:
+                self._say(str(error) if filename in str(error) else f"{filename}: {error}")
+        self.player.show(self.clip)
+        self._list_runs(filename if run is None else None)
+        for button in (self.sheet_button, self.mp4_button, self.gif_button):
+            button.disabled = self.clip is None
+        if self.clip is not None and self.clip.run is None:
+            self._say("No run of this clip has left boxes: SendProcessFile sends it to the workers.")
+
+    def show_sheet(self) -> None:
+        """Show the contact sheet beneath."""
+        if self.clip is None:
+            return
+        with self._reported():
+            figure = contact_sheet(self.clip, self.player.threshold)
+            self.output.clear_output(wait=True)
+            with self.output:
+                display(figure)  # type: ignore[no-untyped-call]
+            plt.close(figure)
+
+    def _gif_cut(self) -> Cut:
+        # from the picture on screen, unless that is the last one
+        start = self.player.time
+        if self.clip is None or start >= self.clip.frames.facts.duration_s - 1:
+            start = 0.0
+        return Cut(start, min_conf=self.player.threshold)
+
+    def _export(self, export: Export, cut: Cut) -> None:
+        if self.clip is None:
+            return
+        self.bar.value, self.bar.layout.visibility = 0.0, "visible"
+        with self._reported():
+            path = export(self.clip, cut=cut, progress=self._progress)
+            self.saved.append(path)
+            size = path.stat().st_size / 1e6
+            self._say(f"saved: video/{path.relative_to(self._places.video).as_posix()} ({size:.1f} MB)")
+        self.bar.layout.visibility = "hidden"
+
+    def _progress(self, share: float) -> None:
+        # in hundredths: each change is a message to the page
+        if share - self.bar.value >= 0.01 or share == 1.0:
+            self.bar.value = share
+
+    def _list_runs(self, filename: str | None) -> None:
+        if filename is None:
+            return
+        self.runs.unobserve(self._run_chosen, "value")
+        found = runs_of(self._places.video, filename) if filename else []
+        self.runs.options = [(_run_line(run), run) for run in found]
+        self.runs.value = found[0] if found else None
+        self.runs.layout.display = "" if len(found) > 1 else "none"
+        self.runs.observe(self._run_chosen, "value")
+
+    def _run_chosen(self, change: dict[str, Any]) -> None:
+        if change["new"] is not None and self.picker.value:
+            self.show(self.picker.value, change["new"])
+
+    def _say(self, text: str) -> None:
+        self.message.value = html.escape(text)
+
+    def _reported(self) -> _Reported:
+        return _Reported(self._say)
+
+
+class _Reported:
+    """Says in one line what a user can do about; anything else goes on its way."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def __enter__(self) -> None:
+        self._say("")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> bool:
+        if isinstance(error, OSError):
+            self._say(f"{error.filename or 'the video folder'}: {error.strerror}")
+        elif isinstance(error, VcamError):
+            self._say(str(error))
+        return isinstance(error, VcamError | OSError)
+
+
+def _button(text: str, tooltip: str) -> widgets.Button:
+    return widgets.Button(description=text, tooltip=tooltip, layout=widgets.Layout(width="auto"))
+
+
+def _run_line(run: Run) -> str:
+    when = str(run.record.get("timestamp", ""))[:19].replace("T", " ")
+    found = ", ".join(run.record.get("detected", [])) or "nothing found"
+    return f"{when}  {run.title}: {found}"
