@@ -1,0 +1,321 @@
+"""``labels/<stem>.json`` on the shared volume: what a person said of the boxes of a clip.
+
+::
+
+    {"schema": 1, "filename": "20260223-144819-door.mp4", "frames": [24, 120], "complete": false,
+     "labels": [{"t": 4.8, "frame": 24, "label": "person", "xyxy": [612.0, 301.5, 688.2, 540.0],
+                 "state": "right", "source": {"run_id": "0199…", "box": 0}}]}
+
+``frames``: numbers of the frames that were reviewed as a whole: every box in them has been judged, and what was missed
+has been drawn. A frame with labels that is not among them was left half-way. ``complete``: so is every frame that the
+review asks about, and nothing of this clip is left to do.
+
+``state`` of a label:
+
+* ``right``: the box of the run, as it is;
+* ``wrong``: the box of the run, and nothing of that kind is there;
+* ``fixed``: there is something, and a person put its box or label right; ``source`` tells the box it was made of;
+* ``missed``: there is something that the run did not see; ``source`` is null.
+
+``source.box``: place of the box in its frame's line of ``boxes/<stem>.<run_id>.jsonl``, from 0.
+
+Capture deletes old clips and their boxes files, and never these: they are people's work. They still hold what was
+where, and training data that was exported holds the pictures; but without its clip a label can not be shown or exported
+any more, and is passed over with a line that says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeGuard, get_args
+
+from shared_utils.errors import VcamError
+
+LABELS_FOLDER = "labels"
+SUFFIX = ".json"
+SCHEMA = 1
+DIGITS = 1
+"""Of corners: a tenth of a pixel is finer than anybody draws."""
+
+State = Literal["right", "wrong", "fixed", "missed"]
+STATES: tuple[State, ...] = get_args(State)
+THERE: frozenset[State] = frozenset({"right", "fixed", "missed"})
+"""States of boxes that something is really in."""
+
+Xyxy = tuple[float, float, float, float]
+
+
+class LabelsDamaged(VcamError):
+    """A labels file is none, or of a later version of this program."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The box of a run that a label is about.
+
+    Attributes:
+        run_id: of the run.
+        box: place in its frame's line of the boxes file, from 0.
+    """
+
+    run_id: str
+    box: int
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a person said of one box.
+
+    Attributes:
+        t: seconds from the clip's first frame.
+        frame: number of the frame.
+        label: class of what is there; of a wrong box, what the run took it for.
+        xyxy: corners x1, y1, x2, y2 in pixels of the clip.
+        state: see the module.
+        source: the run's box; None for what no run saw.
+    """
+
+    t: float
+    frame: int
+    label: str
+    xyxy: Xyxy
+    state: State
+    source: Source | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether something is really in the box."""
+        return self.state in THERE
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A clip's labels.
+
+    Attributes:
+        filename: bare name of the clip.
+        frames: numbers of the frames that were reviewed as a whole.
+        labels: by frame, in the order they were made.
+        complete: nothing of this clip is left to review.
+        skipped: entries of the file that were no labels, and were passed over.
+    """
+
+    filename: str
+    frames: frozenset[int] = frozenset()
+    labels: tuple[Label, ...] = ()
+    complete: bool = False
+    skipped: int = field(default=0, compare=False)
+
+    def touched(self) -> dict[int, bool]:
+        """Return the frames that anything is said of, and of each whether it was reviewed as a whole."""
+        return {frame: frame in self.frames for frame in sorted({*self.frames, *(one.frame for one in self.labels)})}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A step of a review. It is made on what is in the file by then, so that two people can work on one clip.
+
+    Attributes:
+        removed: labels that go.
+        added: labels that come; one about the same box of a run takes the place of an older one.
+        reviewed: frames that are reviewed as a whole now.
+        reopened: frames that are not any more.
+        complete: whether something is left to do, as far as known; None leaves it as it is.
+    """
+
+    removed: tuple[Label, ...] = ()
+    added: tuple[Label, ...] = ()
+    reviewed: frozenset[int] = frozenset()
+    reopened: frozenset[int] = frozenset()
+    complete: bool | None = None
+
+    def inverse(self) -> Change:
+        """Return the step that takes this one back."""
+        return Change(self.added, self.removed, self.reopened, self.reviewed)
+
+
+def labels_path(video_dir: Path, filename: str) -> Path:
+    """Return where the labels of a clip are, or will be."""
+    return video_dir / LABELS_FOLDER / f"{Path(filename).stem}{SUFFIX}"
+
+
+def list_labels(video_dir: Path) -> list[Path]:
+    """Return the labels files, in the order of their names, which is that of time."""
+    return sorted((video_dir / LABELS_FOLDER).glob(f"[!.]*{SUFFIX}"))
+
+
+def truth(file: LabelFile) -> list[Label]:
+    """Return the boxes that something is really in: right, fixed and missed ones."""
+    return [label for label in file.labels if label.is_there]
+
+
+def read(path: Path) -> LabelFile:
+    """Read a labels file; one that is not there has no labels.
+
+    Entries that are no labels are passed over and counted; unknown keys are of no matter.
+
+    Raises:
+        LabelsDamaged: it is no labels file at all, or one of a later schema.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return LabelFile("")
+    except OSError as error:
+        raise LabelsDamaged(f"{_shown(path)} can not be read: {error.strerror}") from None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"no JSON ({str(error)[:80]})" if text.strip() else "empty") from None
+    if not isinstance(found, dict) or not isinstance(found.get("labels"), list):
+        raise _damaged(path, 'no object with a list "labels"')
+    if not isinstance(found.get("filename"), str) or not found["filename"]:
+        raise _damaged(path, 'without the "filename" of its clip')
+    schema = found.get("schema", SCHEMA)
+    if schema != SCHEMA:
+        raise LabelsDamaged(f"{_shown(path)} is of schema {schema!r}, this program knows {SCHEMA}: update it")
+    labels = [label for entry in found["labels"] if (label := _label(entry)) is not None]
+    frames = found.get("frames", [])
+    numbers = [one for one in frames if _is_count(one)] if isinstance(frames, list) else []
+    return LabelFile(
+        found["filename"],
+        frozenset(numbers),
+        tuple(labels),
+        found.get("complete") is True,
+        len(found["labels"]) - len(labels) + (len(frames) - len(numbers) if isinstance(frames, list) else 1),
+    )
+
+
+def read_all(video_dir: Path) -> tuple[list[LabelFile], list[str]]:
+    """Read all labels of a shared volume.
+
+    Returns:
+        The files that can be read, and a line for each that can not, or not as a whole.
+    """
+    files, said = [], []
+    for path in list_labels(video_dir):
+        try:
+            file = read(path)
+        except LabelsDamaged as error:
+            said.append(str(error))
+            continue
+        if file.skipped:
+            said.append(f"{_shown(path)}: {file.skipped} entries are no labels and were passed over")
+        files.append(file)
+    return files, said
+
+
+def change(video_dir: Path, filename: str, step: Change) -> LabelFile:
+    """Make a step in a clip's labels file, and return what is in it then; on disk when this returns.
+
+    The file is read again, changed and replaced as a whole, under a lock: what somebody else did meanwhile stays.
+
+    Raises:
+        LabelsDamaged: the file is none that can be added to; it is left as it is.
+        OSError: it can not be written.
+    """
+    path = labels_path(video_dir, filename)
+    path.parent.mkdir(exist_ok=True)
+    with _locked(path.parent):
+        old = read(path)
+        if old.filename and old.filename != filename:
+            raise LabelsDamaged(
+                f"{_shown(path)} holds the labels of {old.filename}, which has the same name but for its ending: "
+                "rename one of the two clips"
+            )
+        if old.skipped:  # what we do not understand may be somebody's work
+            shutil.copy(path, path.with_name(f"{path.name}.damaged"))
+        new = _applied(replace(old, filename=filename), step)
+        _write(path, new)
+    return new
+
+
+def _applied(file: LabelFile, step: Change) -> LabelFile:
+    judged = {(one.frame, one.source) for one in step.added if one.source}
+    gone = set(step.removed)
+    kept = [one for one in file.labels if one not in gone and (one.frame, one.source) not in judged]
+    frames = (file.frames | step.reviewed) - step.reopened
+    labels = sorted([*kept, *(one for one in step.added if one not in kept)], key=lambda one: one.frame)
+    return LabelFile(file.filename, frames, tuple(labels), file.complete if step.complete is None else step.complete)
+
+
+def _write(path: Path, file: LabelFile) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as target:
+        target.write(to_text(file))
+        target.flush()
+        os.fsync(target.fileno())
+    partial.replace(path)
+
+
+def to_text(file: LabelFile) -> str:
+    """Return the content of a labels file: JSON, one label a line."""
+    head = {"schema": SCHEMA, "filename": file.filename, "frames": sorted(file.frames), "complete": file.complete}
+    labels = ",\n ".join(json.dumps(_entry(label), ensure_ascii=False) for label in file.labels)
+    return f'{json.dumps(head, ensure_ascii=False)[:-1]},\n"labels": [{labels}]}}\n'
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _entry(label: Label) -> dict[str, Any]:
+    source = None if label.source is None else {"run_id": label.source.run_id, "box": label.source.box}
+    return {
+        "t": round(label.t, 3),
+        "frame": label.frame,
+        "label": label.label,
+        "xyxy": [round(corner, DIGITS) for corner in label.xyxy],
+        "state": label.state,
+        "source": source,
+    }
+
+
+def _label(entry: Any) -> Label | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("label"), str) or not entry["label"].strip():
+        return None
+    state, frame, corners = entry.get("state"), entry.get("frame"), entry.get("xyxy")
+    if state not in STATES or not _is_count(frame) or not isinstance(corners, list) or len(corners) != 4:
+        return None
+    if not all(_is_number(one) for one in (*corners, entry.get("t"))):
+        return None
+    x1, y1, x2, y2 = (float(one) for one in corners)
+    if x1 >= x2 or y1 >= y2:
+        return None
+    return Label(float(entry["t"]), frame, entry["label"], (x1, y1, x2, y2), state, _source(entry.get("source")))
+
+
+def _source(entry: Any) -> Source | None:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("run_id"), str) or not _is_count(entry.get("box")):
+        return None
+    return Source(entry["run_id"], entry["box"])
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _damaged(path: Path, reason: str) -> LabelsDamaged:
+    return LabelsDamaged(f"{_shown(path)} is damaged: {reason}. Mend it, or move it away to begin this clip anew")
+
+
+def _shown(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
