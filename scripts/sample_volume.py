@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import shutil
 import sys
@@ -34,7 +35,7 @@ from scripts._env import ROOT
 from shared_utils.camera_log import ALIVE_SECONDS, CAMERA_LOG_NAME
 from shared_utils.cameras import Camera, MotionSettings
 from shared_utils.cli import run_program
-from shared_utils.clips import LOG_NAME, ClipName, list_clips, parse_clip_name
+from shared_utils.clips import LOG_NAME, ClipName
 from shared_utils.detections_log import append_record
 from shared_utils.errors import EXIT_OK, ClipError, SettingError, SourceEnded
 from shared_utils.jobs import clip_job_id
@@ -44,7 +45,7 @@ from vcam_worker.events import ClipRules
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
 from vcam_worker.source import Connection, StreamInfo, connect
-from vcam_worker.stream import FinishedClip, StreamRecorder
+from vcam_worker.stream import StreamRecorder
 from video_worker.analysis import Analyst
 from video_worker.cores import share_of_cores
 from video_worker.jobs import JobFacts, Workplace, process_clip, write_failure
@@ -56,9 +57,8 @@ CAMERAS = {"street": 0.6, "yard": 0.4}
 """Share of the clips that each camera has."""
 SIZE, FPS = (640, 360), 10.0
 RULES = ClipRules(clip_seconds=10.0, pre_roll_seconds=3.0)
-VISITS_A_FILM = 3
-"""Films are drawn side by side; each begins in the quiet before its first visit."""
 QUIET_END_S = 1.0
+"""Of a film after its visit; it begins with the quiet before."""
 SLOT = timedelta(minutes=3)
 """At most one clip of a camera begins in each."""
 
@@ -108,31 +108,32 @@ class Plan:
 
 def make_volume(folder: Path, plan: Plan, say: Callable[[str], None] = lambda _: None) -> None:
     """Fill the empty `folder`."""
+    moments = [(camera, number, moment) for camera in CAMERAS for number, moment in enumerate(_moments(plan, camera))]
     with tempfile.TemporaryDirectory() as films, ThreadPoolExecutor(share_of_cores(1)) as pool:
         tasks = [
-            (Path(films) / f"{camera}-{number}.mp4", camera, number, slots)
-            for camera in CAMERAS
-            for number, slots in enumerate(_batches(_slots(plan, camera), VISITS_A_FILM))
+            pool.submit(_film, folder, Path(films) / f"{camera}-{number}.mp4", plan, camera, number, moment)
+            for camera, number, moment in moments
         ]
-        clips = [clip for found in pool.map(lambda task: _film(folder, plan.seed, *task), tasks) for clip in found]
+        found = [name for task in tasks if (name := task.result())]
+    clips = sorted(found, key=str)
     say(f"{len(clips)} clips recorded")
     _write_camera_log(folder / CAMERA_LOG_NAME, plan)
-    _analyse(folder, plan)
+    _analyse(folder, plan, clips)
 
 
 # -- when
 
 
-def _slots(plan: Plan, camera: str) -> list[datetime]:
+def _moments(plan: Plan, camera: str) -> list[datetime]:
     """Return when the clips of `camera` begin, in order."""
     rng = np.random.default_rng([plan.seed, 1, list(CAMERAS).index(camera)])
     count = int(timedelta(days=plan.days) / SLOT)
-    moments = [(plan.start + number * SLOT).astimezone() for number in range(count - 1)]
+    starts = [(plan.start + number * SLOT).astimezone() for number in range(count - 1)]
     gaps = plan.gaps(camera)
-    weights = np.array([_busy(moment) * (not _within(moment, gaps)) for moment in moments], float)
+    weights = np.array([_busy(moment) * (not _within(moment, gaps)) for moment in starts], float)
     wanted = min(max(1, round(plan.clips * CAMERAS[camera])), int(np.count_nonzero(weights)))
-    chosen = sorted(rng.choice(len(moments), wanted, replace=False, p=weights / weights.sum()))
-    return [moments[number] + timedelta(seconds=round(float(rng.uniform(5, 100)), 3)) for number in chosen]
+    chosen = sorted(rng.choice(len(starts), wanted, replace=False, p=weights / weights.sum()))
+    return [starts[number] + timedelta(seconds=round(float(rng.uniform(5, 100)), 3)) for number in chosen]
 
 
 def _busy(moment: datetime) -> float:
@@ -143,24 +144,24 @@ def _within(moment: datetime, gaps: Sequence[tuple[datetime, datetime]]) -> bool
     return any(begin - SLOT <= moment < end + SLOT for begin, end in gaps)
 
 
-def _batches(slots: Sequence[datetime], size: int) -> Iterator[Sequence[datetime]]:
-    for begin in range(0, len(slots), size):
-        yield slots[begin : begin + size]
-
-
 # -- clips
 
 
-def _film(folder: Path, seed: int, path: Path, camera: str, number: int, slots: Sequence[datetime]) -> list[Path]:
-    """Draw a film of some visits and record it into `folder`, a clip for each of `slots`."""
-    scene = Scene(seed * len(CAMERAS) + list(CAMERAS).index(camera), SIZE, FPS)
-    first = number * VISITS_A_FILM
-    begin = scene.visit(first - 1).end_s if first else 0.0
-    end = scene.visit(first + len(slots) - 1).end_s + QUIET_END_S
-    _draw(path, scene, begin, end)
-    clips = _record(path, folder, camera, slots)
-    path.unlink()
-    return clips
+def _film(folder: Path, draft: Path, plan: Plan, camera: str, number: int, moment: datetime) -> ClipName | None:
+    """Film the visit of this number in front of `camera`; return the name of its clip in `folder`, dated `moment`.
+
+    None where capture saw nothing in it.
+    """
+    scene = Scene(plan.seed * len(CAMERAS) + list(CAMERAS).index(camera), SIZE, FPS)
+    begin = scene.visit(number - 1).end_s if number else 0.0
+    _draw(draft, scene, begin, scene.visit(number).end_s + QUIET_END_S)
+    clip = _record(draft, camera, moment)
+    draft.unlink()
+    name = ClipName(moment.replace(tzinfo=None, microsecond=0), camera)
+    if clip is None:
+        return None
+    shutil.move(clip, folder / str(name))
+    return name
 
 
 def _draw(path: Path, scene: Scene, begin: float, end: float) -> None:
@@ -179,31 +180,31 @@ def _draw(path: Path, scene: Scene, begin: float, end: float) -> None:
         output.mux(stream.encode(None))
 
 
-def _record(film: Path, folder: Path, camera: str, slots: Sequence[datetime]) -> list[Path]:
-    """Record `film` by capture's own recorder; the clips begin at `slots`, whatever the film's own times."""
-    kept: list[Path] = []
+def _record(film: Path, camera: str, moment: datetime) -> Path | None:
+    """Record `film` by capture's own recorder; return the first clip, which begins at `moment`."""
+    clips: list[Path] = []
 
     def open_clip(info: StreamInfo, start: float, _: datetime) -> ClipWriter:
-        moment = slots[min(len(kept), len(slots) - 1)]
-        return ClipWriter(film.with_suffix(".clip.mp4"), info, start, moment)
-
-    def on_clip(clip: FinishedClip) -> None:
-        # one in which motion only goes on would have to be dated right after the one before
-        if clip.trigger > clip.start and len(kept) < len(slots):
-            name = ClipName(slots[len(kept)].replace(tzinfo=None, microsecond=0), camera)
-            kept.append(Path(shutil.move(clip.path, folder / str(name))))
+        return ClipWriter(film.with_suffix(f".{start:.3f}.mp4"), info, start, moment)
 
     log = camera_logger("scripts.sample_volume", camera)
     with connect(Camera(camera, str(film), setting="FILM"), "file", paced=False) as connection:
         recorder = StreamRecorder(
-            connection.info, MotionSettings(), RULES, live=False, open_clip=open_clip, on_clip=on_clip, log=log
+            connection.info,
+            MotionSettings(),
+            RULES,
+            live=False,
+            open_clip=open_clip,
+            on_clip=lambda clip: clips.append(clip.path),
+            log=log,
         )
         for packet in _packets(connection):
             recorder.feed(packet)
-            if len(kept) == len(slots):
+            # where motion goes on there is a second clip, which would have to be dated right after this one
+            if clips:
                 break
         recorder.close()
-    return kept
+    return clips[0] if clips else None
 
 
 def _packets(connection: Connection) -> Iterator[Packet]:
@@ -239,15 +240,13 @@ class _Job:
     options: dict[str, float]
 
 
-def _analyse(folder: Path, plan: Plan) -> None:
-    clips = list_clips(folder)
-    jobs = [_Job(_ends(clip.name), clip.name, clip_job_id(clip.name), {}) for clip in clips]
+def _analyse(folder: Path, plan: Plan, clips: Sequence[ClipName]) -> None:
+    jobs = [_first_job(clip) for clip in clips]
     for number, clip in enumerate(clips[::-AGAIN_EVERY]):
         at = plan.end - timedelta(minutes=10) + timedelta(seconds=2 * number)
-        job_id = f"run-{clip.stem}-{make_run_id(at, clip.stem)[-8:]}"
-        jobs.append(_Job(at, clip.name, job_id, {"conf": OTHER_CONF}))
-    broken = _break_one(folder, clips)
-    jobs.append(_Job(_ends(broken.name), broken.name, clip_job_id(broken.name), {}))
+        job_id = f"run-{Path(str(clip)).stem}-{make_run_id(at, str(clip))[-8:]}"
+        jobs.append(_Job(at, str(clip), job_id, {"conf": OTHER_CONF}))
+    jobs.append(_first_job(_break_one(folder, clips)))
     _append_old_line(folder, plan)
 
     clock, threads = _Clock(), share_of_cores(1)
@@ -255,7 +254,7 @@ def _analyse(folder: Path, plan: Plan) -> None:
     workplace = Workplace(folder, Options(model=SCENE_MODEL.name), Analyst(store, threads, clock), clock)
     for job in sorted(jobs, key=lambda job: job.at):
         clock.moment = job.at + timedelta(milliseconds=120)
-        facts = JobFacts(job.job_id, job.at, job.at, lambda done, total: None, lambda: False)
+        facts = JobFacts(job.job_id, job.at, job.at, lambda *_: None, lambda: False)
         try:
             process_clip(workplace, facts, filename=job.filename, options=job.options)
         except ClipError as error:
@@ -263,19 +262,17 @@ def _analyse(folder: Path, plan: Plan) -> None:
             write_failure(workplace, names, str(error))
 
 
-def _ends(filename: str) -> datetime:
-    name = parse_clip_name(filename)
-    assert name
-    return (name.started_at + timedelta(seconds=RULES.clip_seconds + 0.8)).astimezone()
+def _first_job(clip: ClipName) -> _Job:
+    """Return the job that capture queued when the clip was finished."""
+    at = (clip.started_at + timedelta(seconds=RULES.clip_seconds + 0.8)).astimezone()
+    return _Job(at, str(clip), clip_job_id(str(clip)), {})
 
 
-def _break_one(folder: Path, clips: Sequence[Path]) -> Path:
+def _break_one(folder: Path, clips: Sequence[ClipName]) -> ClipName:
     """Leave a clip as a power cut in the days before hybrid MP4 would have: its beginning, without an index."""
     whole = clips[len(clips) // 2]
-    name = parse_clip_name(whole.name)
-    assert name
-    broken = folder / str(name.later(90))
-    broken.write_bytes(whole.read_bytes()[:4000])
+    broken = whole.later(90)
+    (folder / str(broken)).write_bytes((folder / str(whole)).read_bytes()[:4000])
     return broken
 
 
@@ -333,6 +330,8 @@ def main() -> int:
         raise SettingError(f"--days is {days:g}: give 0.5 to 365")
     if not 2 <= clips <= 1000:
         raise SettingError(f"--clips is {clips}: give 2 to 1000")
+    # the broken clip's failure is meant
+    logging.getLogger("video_worker").setLevel(logging.CRITICAL)
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
