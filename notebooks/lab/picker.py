@@ -14,12 +14,9 @@ import traitlets
 
 from notebooks.lab.places import Places
 from shared_utils.clips import parse_clip_name
+from shared_utils.jobs import VIDEO_SUFFIXES
 from shared_utils.results import load_log
 
-SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv", ".3gp"}
-)
-"""Of files that pass for films; what is in them shows when they are opened."""
 SHOWN = 200
 """Lines of the list; the filter finds the others."""
 NOTHING_YET = "not analysed yet"
@@ -59,7 +56,7 @@ def _film_files(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         return
     for path in folder.iterdir():
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file():
             yield path
 
 
