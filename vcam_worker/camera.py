@@ -85,7 +85,10 @@ class CameraRunner:
         Args:
             exchange: called at least once a second, between packets.
         """
-        self._outbox.recover()
+        try:
+            self._outbox.recover()
+        except OSError as error:
+            self._not_writable(error)
         self._sender.start()
         for one in self._feeds:
             one.start()
@@ -119,8 +122,11 @@ class CameraRunner:
         except OSError as error:
             if self._recorder:
                 self._recorder.abandon()
-            self._disk_retry_at = time.monotonic() + DISK_RETRY
-            self._pause(WRITE_ERROR, f"VIDEO_DIR can not be written to ({error.strerror or error})")
+            self._not_writable(error)
+
+    def _not_writable(self, error: OSError) -> None:
+        self._disk_retry_at = time.monotonic() + DISK_RETRY
+        self._pause(WRITE_ERROR, f"VIDEO_DIR can not be written to ({error.strerror or error})")
 
     def _retry_disk(self) -> None:
         """After a failed write: save what there is of the clip as soon as the disk takes it, and go on."""
@@ -128,6 +134,7 @@ class CameraRunner:
             return
         self._disk_retry_at = time.monotonic() + DISK_RETRY
         try:
+            self._outbox.check_room()
             self._outbox.recover()
         except OSError as error:
             self._log.debug("still not writable: %s", error)

@@ -28,6 +28,8 @@ from vcam_worker.recorder import repair
 OUTBOX_FOLDER = ".outbox"
 NOTE_SUFFIX = ".json"
 PART_SUFFIX = ".part"
+ROOM_BYTES = 2_000_000
+"""Free space from which writing is tried again: a second of a 16 Mb/s camera."""
 RETRY_FIRST, RETRY_MAX = 1.0, 15.0
 """Seconds between attempts while Redis is away."""
 
@@ -116,8 +118,26 @@ class Outbox:
             (self._notes / f"{name}{NOTE_SUFFIX}").unlink(missing_ok=True)
         return True
 
+    def check_room(self) -> None:
+        """Find out whether the volume takes data again.
+
+        Raises:
+            OSError: it does not.
+        """
+        probe = self._work / f"{self._camera}.room"
+        try:
+            with probe.open("wb") as file:
+                # really taken, not asked for: a quota shows in no file system's count of free blocks
+                os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
+        finally:
+            probe.unlink(missing_ok=True)
+
     def recover(self) -> None:
-        """Bring to an end what an earlier run left: notes without their rename, and files in work."""
+        """Bring to an end what an earlier run left: notes without their rename, and files in work.
+
+        Raises:
+            OSError: the volume can not be written to; what is left is as it was.
+        """
         for name in self.waiting():
             self._finish_note(name)
         for work in sorted(self._work.glob(f"{self._camera}.*{PART_SUFFIX}")):
@@ -145,10 +165,17 @@ class Outbox:
         except ValueError:
             self._log.warning("left alone, the name is none of ours: %s", work)
             return
+        size = work.stat().st_size
+        if not size:
+            work.unlink()
+            return
         whole = work.with_suffix(".repaired")
-        summary = repair(work, whole)
+        try:
+            summary = repair(work, whole)
+        except OSError:
+            whole.unlink(missing_ok=True)
+            raise
         if not summary.frames:
-            size = work.stat().st_size
             kept = work.with_suffix(".unreadable")
             work.rename(kept)
             self._log.warning(

@@ -6,7 +6,7 @@ crash costs the last GOP at most. Closing turns it into an ordinary MP4 (``hybri
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -157,6 +157,9 @@ def repair(path: Path, target: Path) -> ClipSummary:
 
     Returns:
         What could be read; 0 frames where there was nothing, and then there is no `target`.
+
+    Raises:
+        OSError: `target` can not be written, as the disk is full; it holds a part of `path` then.
     """
     frames, end = 0, 0.0
     try:
@@ -168,18 +171,28 @@ def repair(path: Path, target: Path) -> ClipSummary:
         streams = {
             one.index: output.add_stream_from_template(one) for one in (*source.streams.video, *source.streams.audio)
         }
-        try:
-            for packet in source.demux():
-                if packet.dts is None or packet.size == 0:
-                    continue
-                is_video = packet.stream.type == "video"
-                if is_video and packet.time_base and packet.pts is not None:
-                    frames += 1
-                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-                packet.stream = streams[packet.stream.index]
-                output.mux_one(packet)
-        except av.FFmpegError:  # the end that was cut off: everything before it has been copied
-            pass
+        for packet in _readable(source):
+            if packet.dts is None or packet.size == 0:
+                continue
+            is_video = packet.stream.type == "video"
+            if is_video and packet.time_base and packet.pts is not None:
+                frames += 1
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            packet.stream = streams[packet.stream.index]
+            output.mux_one(packet)
     if not frames:
         target.unlink(missing_ok=True)
     return ClipSummary(frames, end)
+
+
+def _readable(source: av.container.InputContainer) -> Iterator[AvPacket[Stream]]:
+    """Yield the packets up to the end that was cut off. What fails in writing them is not caught here."""
+    packets = source.demux()
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            return
+        if packet is None:
+            return
+        yield packet

@@ -13,10 +13,12 @@ import pytest
 
 from shared_utils.clips import LOG_NAME, list_clips
 from shared_utils.detections_log import LogFollower, append_record
+from shared_utils.log import camera_logger
 from tests.support.programs import Programs
 from tests.support.redis_server import RedisServer
-from tests.support.video import moving_box, write_video
+from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker.disk import GB, DiskGuard, DiskRules
+from vcam_worker.outbox import Outbox
 
 NOW = datetime(2026, 3, 1, 12)
 
@@ -139,14 +141,18 @@ def test_a_full_disk_pauses_recording_and_room_resumes_it(
         "PRE_ROLL_SECONDS": "1",
         "MIN_FREE_GB": "0",
         "HTTP_PORT": "0",
+        "LOGLEVEL": "DEBUG",
     }
     program = programs.python("-m", "vcam_worker", env=env)
     program.wait_for("recording pauses: VIDEO_DIR can not be written to .No space left on device.")
+    program.wait_for("still not writable", count=2)
+    assert list_clips(small_volume) == []
     filler.unlink()
     program.wait_for("recording goes on")
     program.wait_for("clip saved")
     assert program.wait() == 0
     assert sum("recording pauses" in line for line in program.lines) == 1
+    assert not list((small_volume / ".recording").iterdir())
     assert "Traceback" not in program.text
 
 
@@ -159,3 +165,25 @@ def test_too_little_room_at_the_start_pauses_before_a_write_fails(
     program.wait_for("recording pauses: 0.0 GB free of MIN_FREE_GB=1")
     assert program.wait() == 0
     assert list_clips(small_volume) == []
+
+
+def test_what_is_on_disk_of_a_clip_stays_as_it_is_until_the_volume_takes_it(tmp_path: Path, small_volume: Path) -> None:
+    outbox = Outbox(small_volume, "cam1", camera_logger("test", "cam1"), lambda _: True)
+    source = write_video(tmp_path / "in.mp4", moving_box(), seconds=4)
+    work = outbox.work_path(NOW.astimezone())
+    work.write_bytes(source.read_bytes())
+    (small_volume / ".recording" / work.name.replace("120000", "120010")).touch()  # began when nothing went in any more
+    filler = small_volume / "filler"
+    filler.write_bytes(bytes(shutil.disk_usage(small_volume).free - source.stat().st_size // 2))
+    with pytest.raises(OSError, match="No space left"):
+        outbox.check_room()
+    with pytest.raises(OSError, match="No space left"):
+        outbox.recover()
+    assert list_clips(small_volume) == []
+    assert work.read_bytes() == source.read_bytes()
+    filler.unlink()
+    outbox.check_room()
+    outbox.recover()
+    (clip,) = list_clips(small_volume)
+    assert packet_times(clip) == packet_times(source)
+    assert list((small_volume / ".recording").iterdir()) == []
