@@ -1,0 +1,224 @@
+"""Many clips through many configurations: what has been done already is not done again."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path, PurePath
+from typing import Any
+
+import pandas as pd
+from rq import Queue
+from rq.exceptions import DeserializationError
+from rq.job import Job
+
+from shared_utils.clips import BOXES_FOLDER, list_clips
+from shared_utils.config import Env
+from shared_utils.errors import ClipMissing, SettingError
+from shared_utils.jobs import PROCESS_CLIP, SERIALIZER, redis_errors, settings_of, submit_many, watch
+from shared_utils.results import load_log
+from shared_utils.schemas import Options
+from video_worker.models import file_sha256
+
+NAMES = {"model": "", "imgsz": "px", "conf": "conf", "fps": "fps", "min_hits": "hits"}
+"""Options in the order in which they are told in a configuration's name, and what is put there with them."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A way to analyse clips.
+
+    Attributes:
+        name: short, for pictures and tables.
+        options: all of them, so that nothing hangs on how the worker was started.
+    """
+
+    name: str
+    options: Options
+
+
+def grid(**choices: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return every combination, such as of ``model=["a.onnx", "b.onnx"], imgsz=[320, 640]``."""
+    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+
+
+def configurations(wanted: Sequence[Mapping[str, Any]], usual: Options | None = None) -> list[Configuration]:
+    """Return configurations, each named by what it does not share with the others.
+
+    Args:
+        wanted: the options of each, of those of :class:`shared_utils.schemas.Options`; `name` may name it.
+        usual: the options of those that are not told; the environment's (``YOLO_MODEL`` and so on) if None.
+
+    Raises:
+        JobRefused: an option that the worker would refuse.
+        SettingError: two are the same.
+    """
+    usual = Options.from_env(os.environ) if usual is None else usual
+    given = [usual.replaced_by({key: value for key, value in one.items() if key != "name"}) for one in wanted]
+    for (first, one), (second, other) in itertools.combinations(enumerate(given, start=1), 2):
+        if one == other:
+            raise SettingError(f"configurations {first} and {second} are the same: {_told(one, [*NAMES])}")
+    differing = [field.name for field in fields(Options) if len({getattr(one, field.name) for one in given}) > 1]
+    shown = [key for key in NAMES if key in differing] or ["model"]
+    names = [str(one.get("name", _told(options, shown))) for one, options in zip(wanted, given, strict=True)]
+    if len(set(names)) < len(names):
+        raise SettingError(f"configurations need different names, not {', '.join(names)}")
+    return [Configuration(name, options) for name, options in zip(names, given, strict=True)]
+
+
+def _told(options: Options, keys: Iterable[str]) -> str:
+    parts = []
+    for key in keys:
+        value = PurePath(options.model).stem if key == "model" else f"{getattr(options, key):g}"
+        parts.append(f"{value} {NAMES[key]}".strip() if key in ("imgsz", "fps") else f"{NAMES[key]} {value}".strip())
+    return ", ".join(parts)
+
+
+def choose(clips: str | Iterable[str | Path], video_dir: Path, limit: int | None = None) -> list[str]:
+    """Return names of clips, oldest first.
+
+    Args:
+        clips: a pattern such as ``20260223-*-door.mp4``, or names.
+        video_dir: the shared volume.
+        limit: take the newest so many.
+
+    Raises:
+        ClipMissing: no clip is called so.
+    """
+    if isinstance(clips, str):
+        there = [path.name for path in list_clips(video_dir)]
+        names = fnmatch.filter(there, clips)
+        if not names:
+            raise ClipMissing(f"none of the {len(there)} clips in VIDEO_DIR is called {clips!r}")
+    else:
+        names = list(dict.fromkeys(Path(clip).name for clip in clips))
+    return names[-limit:] if limit else names
+
+
+def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: Path) -> pd.DataFrame:
+    """Return the run of each clip by each configuration, the last one where there are several.
+
+    A run is the same when clip and model are, byte for byte, and all options. Where a model's file is not to be seen
+    from here, its name must do. Runs whose boxes file is gone do not count.
+
+    Returns:
+        A row a clip and configuration, as they were given: `clip`, `configuration`, `state` (``there``, ``to do`` or
+        ``no such clip``), and the columns of :func:`shared_utils.results.load_log`, empty where there is no run.
+    """
+    log = load_log(video_dir)
+    log = log[log["ok"]].astype({"model": object, "model_sha256": object})
+    has_boxes = [
+        (video_dir / BOXES_FOLDER / f"{PurePath(name).stem}.{run_id}.jsonl").is_file()
+        for name, run_id in zip(log["filename"], log["run_id"], strict=True)
+    ]
+    log = log[pd.Series(has_boxes, index=log.index, dtype=bool)]
+    keys = ["clip_sha256", "conf", "imgsz", "fps", "min_hits"]
+    shas = {name: _sha256(video_dir / name) for name in clips}
+    parts = []
+    for one in wanted:
+        options = one.options
+        model = _model_sha256(options.model)
+        same = log["model_sha256"] == model if model else log["model"] == PurePath(options.model).stem
+        runs = log[same].drop_duplicates(keys, keep="last")
+        asked = pd.DataFrame({"clip": clips, "configuration": one.name, "clip_sha256": [shas[name] for name in clips]})
+        asked = asked.assign(conf=options.conf, imgsz=options.imgsz, fps=options.fps, min_hits=options.min_hits)
+        asked = asked.astype({key: log[key].dtype for key in keys})
+        found = asked.merge(runs, on=keys, how="left")
+        found["state"] = found["run_id"].notna().map({True: "there", False: "to do"})
+        found.loc[found["clip"].map(shas).isna(), "state"] = "no such clip"
+        parts.append(found)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _sha256(path: Path) -> str | None:
+    return file_sha256(path) if path.is_file() else None
+
+
+def _model_sha256(name: str) -> str | None:
+    folders = Env(os.environ).text("MODELS_DIR", "models").split(os.pathsep)
+    return next((sha for folder in folders if folder and (sha := _sha256(Path(folder) / name))), None)
+
+
+def run(
+    clips: Sequence[str], wanted: Sequence[Configuration], video_dir: Path, queue: Queue, *, again: bool = False
+) -> pd.DataFrame:
+    """Have each clip analysed by each configuration, and wait for it with a progress bar.
+
+    Interrupted, it gives what there is by then; called once more, it takes up the jobs that still wait or are in work.
+
+    Args:
+        clips: names in the shared volume.
+        wanted: the configurations.
+        video_dir: the shared volume.
+        queue: the queue of clips.
+        again: do all of it anew, whatever is in the log.
+
+    Returns:
+        As :func:`find_runs`; `state` is also ``new``, ``waiting`` or ``failed``, the latter with its `reason`.
+
+    Raises:
+        SettingError, QueueUnavailable: Redis does not take the password, or is not there.
+    """
+    before = find_runs(clips, wanted, video_dir)
+    todo = before[before["state"].eq("to do") | (again & before["state"].eq("there"))]
+    jobs: dict[tuple[str, str], Job] = {}
+    if len(todo):
+        under_way = {} if again else _under_way(queue)
+        for one in wanted:
+            names = todo.loc[todo["configuration"] == one.name, "clip"].tolist()
+            taken = {name: under_way[name, one.options] for name in names if (name, one.options) in under_way}
+            fresh = [name for name in names if name not in taken]
+            submitted = submit_many(fresh, queue=queue, video_dir=video_dir, **asdict(one.options)) if fresh else []
+            taken.update(zip(fresh, submitted, strict=True))
+            jobs |= {(name, one.name): taken[name] for name in names}
+    states = dict(zip(jobs, watch(jobs.values()), strict=True))
+    after = find_runs(clips, wanted, video_dir)
+    after["reason"] = None
+    for number, key in enumerate(zip(after["clip"], after["configuration"], strict=True)):
+        told = states.get(key)
+        if told is None:
+            continue
+        state = {"done": "new", "failed": "failed", "lost": "failed"}.get(told.state, "waiting")
+        after.loc[number, "state"] = state
+        after.loc[number, "reason"] = told.error
+    return after
+
+
+def _under_way(queue: Queue) -> dict[tuple[str, Options], Job]:
+    """Return the jobs that wait or are in work, by clip and options, as far as they name all of them."""
+    with redis_errors(settings_of(queue)):
+        registries = (queue.started_job_registry, queue.scheduled_job_registry)
+        ids = [*queue.get_job_ids(), *(one for registry in registries for one in registry.get_job_ids(cleanup=False))]
+        jobs = Job.fetch_many(ids, connection=queue.connection, serializer=SERIALIZER)
+    found: dict[tuple[str, Options], Job] = {}
+    for job in jobs:
+        try:
+            if job is not None and job.func_name == PROCESS_CLIP:
+                found[job.kwargs["filename"], Options(**job.kwargs["options"])] = job
+        except (DeserializationError, KeyError, TypeError):  # not one of ours
+            continue
+    return found
+
+
+def summary(runs: pd.DataFrame) -> str:
+    """Return what a batch came to, in a line for people; failures with their reasons, each on one more line."""
+    words = {
+        "there": "in the log already",
+        "new": "done now",
+        "failed": "failed",
+        "waiting": "still wait",
+        "to do": "not done",
+        "no such clip": "of clips that are not in VIDEO_DIR",
+    }
+    counts = runs["state"].value_counts()
+    lines = [f"{len(runs)} runs: " + ", ".join(f"{counts[key]} {text}" for key, text in words.items() if key in counts)]
+    failed = runs[runs["state"] == "failed"]
+    for (name, reason), part in failed.groupby(["configuration", "reason"], dropna=False, sort=False):
+        lines.append(f"{name}: {len(part)} failed: {reason}")
+    missing = runs.loc[runs["state"] == "no such clip", "clip"].unique()
+    if len(missing):
+        lines.append(f"not there (any more): {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}")
+    return "\n".join(lines)
