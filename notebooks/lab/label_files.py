@@ -138,8 +138,8 @@ class Change:
     complete: bool | None = None
 
     def inverse(self) -> Change:
-        """Return the step that takes this one back."""
-        return Change(self.added, self.removed, self.reopened, self.reviewed)
+        """Return the step that takes this one back; what it replaced must be among its `removed`."""
+        return Change(self.added, self.removed, self.reopened, self.reviewed, False if self.reviewed else None)
 
 
 def labels_path(video_dir: Path, filename: str) -> Path:
@@ -194,6 +194,22 @@ def read(path: Path) -> LabelFile:
     )
 
 
+def read_of(video_dir: Path, filename: str) -> LabelFile:
+    """Read the labels of a clip, as :func:`read` does.
+
+    Raises:
+        LabelsDamaged: as there; or they are another clip's, of the same name but for its ending.
+    """
+    path = labels_path(video_dir, filename)
+    file = read(path)
+    if file.filename not in ("", filename):
+        raise LabelsDamaged(
+            f"{_shown(path)} holds the labels of {file.filename}, whose name is that of {filename} but for the ending: "
+            "rename one of the two clips"
+        )
+    return file
+
+
 def read_all(video_dir: Path) -> tuple[list[LabelFile], list[str]]:
     """Read all labels of a shared volume.
 
@@ -225,20 +241,16 @@ def change(video_dir: Path, filename: str, step: Change) -> LabelFile:
     path = labels_path(video_dir, filename)
     path.parent.mkdir(exist_ok=True)
     with _locked(path.parent):
-        old = read(path)
-        if old.filename and old.filename != filename:
-            raise LabelsDamaged(
-                f"{_shown(path)} holds the labels of {old.filename}, which has the same name but for its ending: "
-                "rename one of the two clips"
-            )
+        old = read_of(video_dir, filename)
         if old.skipped:  # what we do not understand may be somebody's work
             shutil.copy(path, path.with_name(f"{path.name}.damaged"))
-        new = _applied(replace(old, filename=filename), step)
+        new = applied(replace(old, filename=filename), step)
         _write(path, new)
     return new
 
 
-def _applied(file: LabelFile, step: Change) -> LabelFile:
+def applied(file: LabelFile, step: Change) -> LabelFile:
+    """Return `file` after `step`; nothing is written."""
     judged = {(one.frame, one.source) for one in step.added if one.source}
     gone = set(step.removed)
     kept = [one for one in file.labels if one not in gone and (one.frame, one.source) not in judged]
