@@ -68,7 +68,7 @@ class Sent:
         """What came out, in a sentence."""
         if not self.record:
             if not self.state.final:
-                return f"{self.filename}: not done yet ({self.state.state}); the worker goes on, its line comes into the log"
+                return f"{self.filename}: not done yet ({self.state.state}); its line will come into the log"
             return f"{self.filename}: {self.state.state}: {self.state.error or 'no reason given'}"
         found = ", ".join(self.record["detected"]) or "nothing"
         text = f"{self.filename}: found {found}"

@@ -1,0 +1,265 @@
+"""The analysis step by step, without queue and worker, by the worker's own modules: for finding out why."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from notebooks.lab.clip import Box, Sampled, Seen, runs_of
+from notebooks.lab.send import model_names
+from shared_utils.errors import ClipError, ModelError, SettingError
+from video_worker import record as records
+from video_worker.cores import share_of_cores
+from video_worker.detector import OnnxDetector
+from video_worker.engines import Output, Picture, open_engine
+from video_worker.frames import ClipFacts, ClipReader, Frame
+from video_worker.geometry import Letterbox
+from video_worker.model_info import ModelInfo, read_model_info
+from video_worker.models import LoadedModel, file_sha256
+from video_worker.postprocess import Detections, decode_end_to_end, decode_raw
+from video_worker.prepare import letterbox
+from video_worker.settings import AnalysisSettings
+from video_worker.steps import STEPS
+from video_worker.steps.base import Run, Sample
+from video_worker.steps.detect import Detect
+from video_worker.tracking import NO_TRACK
+
+APART = ("run_id", "job_id", "timestamp", "timing")
+"""Keys in which two runs over one clip differ: ids and times."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One frame on its way through the model.
+
+    Attributes:
+        frame: as it was decoded.
+        fit: how it was fitted into the model's input.
+        model_input: the letterboxed picture.
+        raw: the head's output without its batch dimension.
+        candidates: all boxes from `min_score` up, in pixels of the model's input, before duplicates go.
+        kept: those left after NMS, in pixels of the clip.
+        min_score: score from which boxes were looked for.
+    """
+
+    frame: Frame
+    fit: Letterbox
+    model_input: Picture
+    raw: Output
+    candidates: Detections
+    kept: Detections
+    min_score: float
+
+
+def worker_values(video_dir: Path, filename: str, **settings: object) -> dict[str, str]:
+    """Return the environment that analyses `filename` as its last run did.
+
+    Args:
+        settings: options that differ: `model`, `conf`, `imgsz`, `fps`, `min_hits`.
+
+    Raises:
+        ModelError: no models folder holds a model.
+    """
+    models = model_names()
+    if not models:
+        raise ModelError("no model in the folders of MODELS_DIR: put an ONNX file there, see models/README.md")
+    last = next((run.record for run in runs_of(video_dir, filename) if run.record), None)
+    options = {key: value for key, value in (last or {}).get("options", {}).items() if key in _NAMES}
+    if options.get("model") not in models:
+        own = os.environ.get("YOLO_MODEL", "")
+        options["model"] = own if own in models else models[0]
+    options |= {key: value for key, value in settings.items() if value is not None}
+    unknown = sorted(set(options) - set(_NAMES))
+    if unknown:
+        raise SettingError(f"unknown option {unknown[0]!r}: the options are {', '.join(_NAMES)}")
+    values = {_NAMES[key]: str(value) for key, value in options.items()}
+    return {"MODELS_DIR": os.environ.get("MODELS_DIR") or "../models", **values}
+
+
+_NAMES = {
+    "model": "YOLO_MODEL",
+    "conf": "YOLO_CONF",
+    "imgsz": "YOLO_IMGSZ",
+    "fps": "ANALYSIS_FPS",
+    "min_hits": "YOLO_MIN_HITS",
+}
+
+
+class Isolated:
+    """One clip and one model, step by step.
+
+    Args:
+        path: the clip.
+        values: settings as the worker takes them from its environment; see :func:`worker_values`.
+
+    Attributes:
+        options: how the clip is analysed.
+        info: what the model says of itself.
+        facts: what the clip is.
+        samples: after :meth:`run`: all sampled frames with their boxes.
+        record: after :meth:`run`: the record.
+
+    Raises:
+        ClipMissing, ClipError, ModelError, SettingError: it can not be analysed.
+    """
+
+    def __init__(self, path: Path, values: Mapping[str, str]) -> None:
+        self.path = path
+        self._values = {**os.environ, **values}
+        settings = AnalysisSettings.from_env(self._values)
+        self.options = settings.options
+        self._weights = settings.own_model
+        self._threads = settings.threads or share_of_cores(1)
+        self._engine = open_engine(settings.engine, settings.device, self._weights, self._threads)
+        try:
+            self.info: ModelInfo = read_model_info(
+                self._engine.metadata, self._engine.input_shape, self._engine.output_shapes
+            )
+        except ModelError as error:
+            raise ModelError(f"{self._weights.name} is no ultralytics detection model: {error}") from None
+        with ClipReader(path, self.options.fps, self._threads) as reader:
+            self.facts: ClipFacts = reader.facts
+        self._detector = OnnxDetector(self._engine, self.info)
+        self._run = Run(self.options, self.facts, self._detector)
+        self.samples: list[Sampled] = []
+        self.record: dict[str, Any] = {}
+
+    @property
+    def engine(self) -> str:
+        """Engine and version."""
+        return self._engine.name
+
+    @property
+    def min_score(self) -> float:
+        """Score from which the worker looks for boxes."""
+        return self._run.min_score
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the sampled frames, as the worker decodes them."""
+        with ClipReader(self.path, self.options.fps, self._threads) as reader:
+            yield from reader
+
+    def look_at(self, time_s: float) -> Look:
+        """Take the last sampled frame up to `time_s` through the model.
+
+        Raises:
+            ClipError: there is none.
+        """
+        found: Frame | None = None
+        for frame in self.frames():
+            if found is not None and frame.time_s > time_s:
+                break
+            found = frame
+        if found is None:
+            raise ClipError(f"{self.path.name} has no frame that can be decoded")
+        return self.look(found)
+
+    def look(self, frame: Frame) -> Look:
+        """Take a frame through the model: letterbox, inference, NMS."""
+        height, width = frame.picture.shape[:2]
+        fit = Letterbox.fit((width, height), self.options.imgsz, self.info.stride, self.info.fixed_wh)
+        model_input = letterbox(frame.picture, fit)
+        raw = np.array(self._engine.start(model_input)())
+        found = (decode_end_to_end if self.info.end_to_end else decode_raw)(raw, self.min_score)
+        kept = Detections(fit.to_source(found.xyxy), found.scores, found.classes)
+        return Look(frame, fit, model_input, raw, self._candidates(raw, found), kept, self.min_score)
+
+    def boxes_of(self, found: Detections, tracks: Sequence[int] | None = None) -> list[Box]:
+        """Return detections as boxes to draw."""
+        numbers = tracks if tracks is not None else [NO_TRACK] * len(found)
+        return [
+            Box(self.info.labels[number], score, (x1, y1, x2, y2), None if track == NO_TRACK else track)
+            for number, score, (x1, y1, x2, y2), track in zip(
+                found.classes.tolist(), found.scores.tolist(), found.xyxy.tolist(), numbers, strict=True
+            )
+        ]
+
+    def run(self) -> Seen:
+        """Take all sampled frames through all steps; fill :attr:`samples` and :attr:`record`."""
+        self.samples = []
+        with ExitStack() as stack:
+            # inference is done here, in the open; tracks, summary and the rest are the worker's own steps
+            steps = [step for kind in STEPS if kind is not Detect and (step := kind.for_run(self._run)) is not None]
+            for step in steps:
+                stack.callback(step.close)
+            for frame in tqdm(self.frames(), total=self.facts.sampled, desc=self.path.name, unit=" frames"):
+                sample = Sample.of(frame.index, frame.time_s, frame.picture)
+                sample.detections = self._detector.start(frame.picture, self.options.imgsz, self.min_score)()
+                for step in steps:
+                    step.take(sample)
+                boxes = tuple(self.boxes_of(sample.detections, sample.tracks.tolist()))
+                self.samples.append(Sampled(sample.time_s, sample.index, boxes))
+            results: dict[str, object] = {"sampled_frames": len(self.samples)}
+            for step in steps:
+                results |= step.result()
+        self.record = self._record(results)
+        return Seen(self.samples, 1 / self.options.fps if self.options.fps else 0.0)
+
+    def command(self) -> list[str]:
+        """Return the command that does the same."""
+        return [sys.executable, "-m", "video_worker", "analyse", str(self.path)]
+
+    def run_command(self) -> dict[str, Any]:
+        """Return the record that ``python -m video_worker analyse`` prints for the clip, with the same settings.
+
+        Raises:
+            ClipError: it ends with an error.
+        """
+        done = subprocess.run(self.command(), env=self._values, capture_output=True, text=True, check=False)
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise ClipError(f"python -m video_worker analyse: {lines[-1]}")
+        record: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return record
+
+    def _candidates(self, raw: Output, kept: Detections) -> Detections:
+        if self.info.end_to_end:
+            return kept
+        # one column at a time: alone, no box is another one's duplicate
+        columns = np.flatnonzero(raw[4:].max(axis=0) >= self.min_score)
+        found = [decode_raw(raw[:, [column]], self.min_score) for column in columns]
+        if not found:
+            return Detections.empty()
+        everything = Detections(
+            np.concatenate([one.xyxy for one in found]),
+            np.concatenate([one.scores for one in found]),
+            np.concatenate([one.classes for one in found]),
+        )
+        return everything.take(np.argsort(-everything.scores, kind="stable"))
+
+    def _record(self, results: Mapping[str, object]) -> dict[str, Any]:
+        now = datetime.now().astimezone()
+        names = records.RunNames(self.path.name, records.make_run_id(now, str(self.path)), None)
+        model = LoadedModel(self._weights.stem, file_sha256(self._weights), self._detector)
+        record = records.success(
+            names,
+            self.options,
+            records.clip_entry(self.path.name, self.facts, file_sha256(self.path)),
+            records.model_entry(model, self.options),
+            records.timing_entry(None, 0.0, 0.0, 0.0),
+            results,
+            now,
+        )
+        return dict(record)
+
+
+def differences(record: Mapping[str, Any], other: Mapping[str, Any]) -> pd.DataFrame:
+    """Return what differs between two records, ids and timings apart: one row a key, empty where all is the same."""
+    rows = [
+        {"key": key, "here": record.get(key), "there": other.get(key)}
+        for key in dict.fromkeys([*record, *other])
+        if key not in APART and record.get(key) != other.get(key)
+    ]
+    return pd.DataFrame(rows, columns=["key", "here", "there"])
