@@ -8,13 +8,16 @@
 ARG WITH_YOLOV8N=1
 
 FROM python:3.11-slim-bookworm AS python
-ENV PYTHONUNBUFFERED=1 \
+# every pip install here, and in the images made from this one, takes the versions that scripts/pins has found
+COPY constraints.txt /etc/vcam/constraints.txt
+ENV PIP_CONSTRAINT=/etc/vcam/constraints.txt \
+    PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
 
-# --- the model: models/yolov8n.pt, or where that file is absent the one that ultralytics downloads
-FROM python AS models-1
+# --- what makes ONNX of PyTorch weights; run by "docker compose run --rm export best.pt", and once below
+FROM python AS export
 # torch comes from here as its CPU build; the ordinary one brings 3 GB of CUDA along
 ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 COPY requirements.export.txt /tmp/
@@ -23,7 +26,12 @@ WORKDIR /src
 # of our code only what the export needs, so that no other change makes the model anew
 COPY shared_utils/__init__.py shared_utils/errors.py shared_utils/
 COPY video_worker/__init__.py video_worker/export.py video_worker/
-ENV YOLO_AUTOINSTALL=false
+ENV YOLO_AUTOINSTALL=false PYTHONPATH=/src HOME=/tmp
+USER 1000:1000
+
+# --- the model: models/yolov8n.pt, or where that file is absent the one that ultralytics downloads
+FROM export AS models-1
+USER root
 RUN --mount=type=bind,source=models,target=/given \
     mkdir /models \
  && if [ -f /given/yolov8n.pt ]; then cp /given/yolov8n.pt .; \

@@ -13,6 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = Path(os.environ.get("VCAM_VENV", ROOT / ".venv"))
 MIN_PYTHON = (3, 11)
+CONSTRAINTS = ROOT / "constraints.txt"
+"""The version of every package that ours need in turn; made by scripts/pins."""
 
 RUNTIME = (
     "requirements.base.txt",
@@ -39,7 +41,9 @@ def ensure_venv(requirements: Sequence[str]) -> Path:
         fail(f"Python {MIN_PYTHON[0]}.{MIN_PYTHON[1]} or newer is needed; this is {found}: run me with python3.11", 2)
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     files = [ROOT / name for name in requirements]
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files) + sys.version.encode()).hexdigest()
+    digest = hashlib.sha256(
+        b"".join(file.read_bytes() for file in (*files, CONSTRAINTS)) + sys.version.encode()
+    ).hexdigest()
     stamp = VENV / f".vcam-{digest[:16]}"
     if stamp.exists() and python.exists():
         return python
@@ -47,7 +51,7 @@ def ensure_venv(requirements: Sequence[str]) -> Path:
     print(f"setting up {VENV} (the first time only) ...", flush=True)
     if not python.exists() and subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False).returncode:
         fail("python -m venv failed: install it (Debian, Ubuntu: apt install python3-venv)")
-    options = [argument for file in files for argument in ("-r", str(file))]
+    options = ["-c", str(CONSTRAINTS), *(argument for file in files for argument in ("-r", str(file)))]
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *options]
     if subprocess.run(command, check=False).returncode:
         fail("pip could not install what is needed: see its message above")

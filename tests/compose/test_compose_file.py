@@ -143,7 +143,7 @@ def test_a_file_of_cameras_is_mounted_for_capture(tmp_path: Path) -> None:
 
 
 def test_every_variable_of_the_compose_file_is_explained_in_the_example() -> None:
-    used = set(re.findall(r"\$\{([A-Z_0-9]+)", COMPOSE_FILE.read_text()))
+    used = set(re.findall(r"\$\{([A-Z][A-Z_0-9]+)", COMPOSE_FILE.read_text()))
     explained = set(re.findall(r"^#?([A-Z_0-9]+)=", EXAMPLE.read_text(), re.MULTILINE))
     # for hosts with a package index of their own, set in the shell, not in .env; and a name nobody changes
     assert used - explained == {"PIP_EXTRA_INDEX_URL", "RDSQ_OUTMSG"}
@@ -152,7 +152,7 @@ def test_every_variable_of_the_compose_file_is_explained_in_the_example() -> Non
 
 def test_every_service_runs_with_as_little_as_it_needs(tmp_path: Path) -> None:
     services = _services(tmp_path, UID="1234", GID="567")
-    for name in RUNNING:
+    for name in (*RUNNING, "export"):
         service = services[name]
         assert service["read_only"] is True, name
         assert service["init"] is True, name
@@ -163,7 +163,7 @@ def test_every_service_runs_with_as_little_as_it_needs(tmp_path: Path) -> None:
         limits = service["deploy"]["resources"]["limits"]
         assert int(limits["memory"]) > 0, name
         assert limits["pids"] > 0, name
-        assert service["restart"] == "unless-stopped", name
+        assert service["restart"] == ("no" if name == "export" else "unless-stopped"), name
         assert {"max-size", "max-file"} <= set(service["logging"]["options"]), name
         assert "stop_grace_period" in service, name
 
@@ -185,7 +185,14 @@ def test_redis_and_the_workers_have_no_way_out(tmp_path: Path) -> None:
     assert "queue" not in project["services"]["camera"]["networks"]
 
 
-def test_only_jupyter_may_write_models(tmp_path: Path) -> None:
+def test_weights_are_exported_where_nothing_can_be_reached(tmp_path: Path) -> None:
+    export = _services(tmp_path)["export"]
+    assert export["network_mode"] == "none"
+    assert "environment" not in export
+    assert [mount["target"] for mount in export["volumes"]] == ["/models"]
+
+
+def test_the_workers_may_not_write_models(tmp_path: Path) -> None:
     services = _services(tmp_path)
     writable = {
         name: not mount.get("read_only", False)
@@ -193,7 +200,7 @@ def test_only_jupyter_may_write_models(tmp_path: Path) -> None:
         for mount in service.get("volumes", [])
         if mount["target"] == "/models"
     }
-    assert writable == {"video-worker": False, "jupyter": True}
+    assert writable == {"video-worker": False, "jupyter": True, "export": True}
 
 
 def test_a_secret_is_in_the_environment_of_those_who_need_it_and_nowhere_else(tmp_path: Path) -> None:
@@ -220,7 +227,7 @@ def test_a_password_with_special_characters_survives_compose(tmp_path: Path) -> 
 def test_images_are_built_once_and_the_base_first(tmp_path: Path) -> None:
     services = _services(tmp_path)
     built = [service["image"] for service in services.values() if "build" in service]
-    assert len(built) == len(set(built)) == 4
+    assert len(built) == len(set(built)) == 5
     assert services["camera"]["image"] == services["capture"]["image"]
     assert services["base"]["scale"] == 0
     for name in OWN_PROGRAMS:

@@ -25,6 +25,13 @@ def test_libraries_come_before_the_code_so_that_a_change_of_code_rebuilds_in_sec
     assert not [line for line in lines[first_code:] if line.startswith("RUN")]
 
 
+def test_every_image_takes_the_versions_of_the_constraints() -> None:
+    lines = _instructions("Dockerfile.base.dockerfile")
+    first_install = next(number for number, line in enumerate(lines) if "pip install" in line)
+    assert "COPY constraints.txt /etc/vcam/constraints.txt" in lines[:first_install]
+    assert any("PIP_CONSTRAINT=/etc/vcam/constraints.txt" in line for line in lines[:first_install])
+
+
 def test_no_code_is_in_the_base_image() -> None:
     lines = _instructions("Dockerfile.base.dockerfile")
     copied = [line for line in lines[lines.index("FROM python AS base") :] if line.startswith("COPY")]
