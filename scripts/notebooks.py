@@ -1,0 +1,220 @@
+"""Run notebooks as a user would, top to bottom: ``python -m scripts.notebooks [NAME…]`` saves them with their outputs.
+
+They run in a copy, on a sample volume made for the occasion, with a Redis and a worker of their own; the copy takes
+the notebook's place when all of its cells have passed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from traitlets.config import Config
+
+from scripts._env import ROOT
+from scripts._parts import free_port, redis_binary
+from scripts.sample_volume import SCENE_MODEL, Plan, make_volume
+from shared_utils.cli import run_program
+from shared_utils.config import RedisSettings
+from shared_utils.errors import EXIT_OK, QueueUnavailable, SettingError
+from shared_utils.jobs import connect, redis_errors
+
+FOLDER = ROOT / "notebooks"
+CELL_SECONDS = 180
+START_SECONDS = 30.0
+INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
+_MARK = "vcam-values"
+_LOOK = """
+import json as _json
+import pandas as _pd
+def _plain(value):
+    if isinstance(value, _pd.DataFrame):
+        return _json.loads(value.to_json(orient="records", date_format="iso"))
+    if isinstance(value, _pd.Series):
+        return _json.loads(value.to_json(orient="index", date_format="iso"))
+    return value.item() if hasattr(value, "item") else str(value)
+_json.dump({{text: eval(text) for text in {expressions!r}}}, open({path!r}, "w"), default=_plain)
+"""
+
+
+@dataclass(frozen=True)
+class Executed:
+    """A notebook that has run.
+
+    Attributes:
+        notebook: with its outputs.
+        values: what the expressions asked for were at its end; frames as lists of rows.
+    """
+
+    notebook: nbformat.NotebookNode
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def outputs(self, kind: str | None = None) -> Iterator[nbformat.NotebookNode]:
+        """Yield the cells' outputs, in order; `kind`: ``stream``, ``display_data``, ``execute_result``."""
+        for cell in self.notebook.cells:
+            for output in cell.get("outputs", []):
+                if kind in (None, output.output_type):
+                    yield output
+
+    @property
+    def text(self) -> str:
+        """All that was printed, errors and warnings included, and the results' plain texts."""
+        parts = []
+        for output in self.outputs():
+            parts.append(output.get("text") or output.get("data", {}).get("text/plain") or "")
+        return "\n".join(parts)
+
+    @property
+    def pictures(self) -> list[str]:
+        """The PNG outputs, base64."""
+        return [output.data["image/png"] for output in self.outputs() if "image/png" in output.get("data", {})]
+
+
+def execute(
+    name: str,
+    folder: Path,
+    env: Mapping[str, str],
+    *,
+    values: Sequence[str] = (),
+    changes: Mapping[str, str] | None = None,
+) -> Executed:
+    """Run the notebook `name` from top to bottom in a kernel of its own; the original is left as it is.
+
+    Args:
+        name: without its suffix.
+        folder: where the copy is put, and the kernel's working folder.
+        env: the kernel's environment, beside PATH and the like: ``VIDEO_DIR``, ``RDS_HOST``, …
+        values: Python expressions to evaluate at the end.
+        changes: text of cells to be replaced beforehand, such as ``{"CONF = 0.5": "CONF = 0.3"}``.
+
+    Raises:
+        CellExecutionError: a cell failed.
+        KeyError: a text to be replaced is in no cell.
+    """
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    _change(notebook, changes or {})
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as private:
+        found = Path(private) / "values.json"
+        if values:
+            look = _LOOK.format(expressions=list(values), path=str(found))
+            notebook.cells.append(nbformat.v4.new_code_cell(look, metadata={"tags": [_MARK]}))
+        client = NotebookClient(
+            notebook,
+            timeout=CELL_SECONDS,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(folder)}},
+            # as in the image: kernels talk over files of their user
+            config=Config({"KernelManager": {"transport": "ipc"}}),
+        )
+        inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
+        # IPYTHONDIR: neither the user's start-up files nor a history that kernels would wait for each other with
+        ours = {"PYTHONPATH": str(ROOT), "IPYTHONDIR": private}
+        client.execute(env={**inherited, **ours, **env})
+        told = json.loads(found.read_text(encoding="utf-8")) if values else {}
+    notebook.cells = [cell for cell in notebook.cells if _MARK not in cell.metadata.get("tags", [])]
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+    return Executed(notebook, told)
+
+
+def _change(notebook: nbformat.NotebookNode, changes: Mapping[str, str]) -> None:
+    for old, new in changes.items():
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code" and old in cell.source]
+        if not cells:
+            raise KeyError(f"no cell has the text {old!r}")
+        for cell in cells:
+            cell.source = cell.source.replace(old, new)
+
+
+def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return `notebook` without what changes from run to run and tells nobody anything: times, its widgets' state."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["language_info"] = {"name": "python"}
+    return notebook
+
+
+@contextmanager
+def services(folder: Path, video_dir: Path) -> Iterator[dict[str, str]]:
+    """Give the environment of a Redis and a worker, with the scene's model, over `video_dir`; both end with it."""
+    redis = RedisSettings("127.0.0.1", free_port())
+    env = {"RDS_HOST": redis.host, "RDS_PORT": str(redis.port), "MODELS_DIR": str(SCENE_MODEL.parent)}
+    env["YOLO_MODEL"] = SCENE_MODEL.name
+    inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
+    log = (folder / "services.log").open("w")
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        command = [redis_binary(), "--bind", redis.host, "--port", str(redis.port), "--save", "", "--dir", str(folder)]
+        started.append(subprocess.Popen(command, stdout=log, stderr=log))
+        _wait_for(redis)
+        worker_env = {**inherited, **env, "PYTHONPATH": str(ROOT), "VIDEO_DIR": str(video_dir)}
+        started.append(
+            subprocess.Popen([sys.executable, "-m", "video_worker"], env=worker_env, stdout=log, stderr=log, cwd=ROOT)
+        )
+        yield env
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait()
+        log.close()
+
+
+def _wait_for(redis: RedisSettings) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with redis_errors(redis), connect(redis) as client:
+                client.ping()
+            return
+        except QueueUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.notebooks",
+        description="Run notebooks on a sample volume; save them with their outputs.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of a notebook, without .ipynb (all)")
+    parser.add_argument("--volume", type=Path, metavar="DIR", help="a sample volume to copy, instead of making one")
+    arguments = parser.parse_args()
+    names = arguments.names or sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+    for name in names:
+        if not (FOLDER / f"{name}.ipynb").is_file():
+            raise SettingError(f"{name}: no such notebook")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        sample = arguments.volume or folder / "sample"
+        if arguments.volume is None:
+            sample.mkdir()
+            make_volume(sample, Plan(datetime.now().replace(second=0, microsecond=0).astimezone(), 7.0, 24, 1))
+        for number, name in enumerate(names):
+            work = folder / str(number)
+            shutil.copytree(sample, work / "video")
+            with services(work, work / "video") as env:
+                done = execute(name, work / "notebooks", {"VIDEO_DIR": "../video", **env})
+            target = FOLDER / f"{name}.ipynb"
+            nbformat.write(tidy(done.notebook), target)
+            print(f"{name}: {len(done.pictures)} pictures, {target.stat().st_size / 1000:.0f} kB")
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_program("scripts.notebooks", main))

@@ -1,0 +1,63 @@
+"""Notebooks are run by a real kernel, on a volume that the real recorder and the real job have filled."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from scripts.notebooks import Executed, execute
+from scripts.sample_volume import SCENE_MODEL, Plan, make_volume
+from tests.support.programs import Programs
+from tests.support.redis_server import RedisServer
+
+RunNotebook = Callable[..., Executed]
+
+SMALL = Plan(end=datetime(2026, 2, 23, 20, 0).astimezone(), days=3.0, clips=6, seed=1)
+
+
+@pytest.fixture(scope="session")
+def made_volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video folder as after three days; made once, not to be changed: see `sample_volume`."""
+    folder = tmp_path_factory.mktemp("sample-volume")
+    make_volume(folder, SMALL)
+    return folder
+
+
+@pytest.fixture
+def sample_volume(made_volume: Path, tmp_path: Path) -> Path:
+    """A copy for the test: clips of two cameras, log, boxes files, cameras_log; until Monday 2026-02-23, 20:00."""
+    return Path(shutil.copytree(made_volume, tmp_path / "video"))
+
+
+@pytest.fixture
+def worker_env(sample_volume: Path, redis_server: RedisServer, programs: Programs) -> dict[str, str]:
+    """Settings of a Redis and of a worker with the scene's model, which serves `sample_volume` when this returns."""
+    env = {**redis_server.env, "YOLO_MODEL": SCENE_MODEL.name, "MODELS_DIR": str(SCENE_MODEL.parent)}
+    env["VIDEO_DIR"] = str(sample_volume)
+    programs.python("-m", "video_worker", env=env).wait_for(r"ready: ")
+    return env
+
+
+@pytest.fixture
+def run_notebook(tmp_path: Path) -> RunNotebook:
+    """Run a notebook of ours from top to bottom, in a copy in the test's folder.
+
+    ``run_notebook(name, video_dir, env=None, values=[…], changes={…})``: see :func:`scripts.notebooks.execute`. `env`
+    may be `worker_env`; `values` are Python expressions, whose results at the end are in ``.values``.
+    """
+
+    def run(
+        name: str,
+        video_dir: Path,
+        env: Mapping[str, str] | None = None,
+        values: Sequence[str] = (),
+        changes: Mapping[str, str] | None = None,
+    ) -> Executed:
+        settings = {**(env or {}), "VIDEO_DIR": str(video_dir)}
+        return execute(name, tmp_path / "notebooks", settings, values=values, changes=changes)
+
+    return run
