@@ -61,6 +61,11 @@ class ClipJob(Job):
         intervals = "[" + ", ".join(map(str, RETRY_AFTER_S)) + "]"
         pipeline.hset(self.key, mapping={"retries_left": self.retries_left, "retry_intervals": intervals})
 
+    def retry_later(self, seconds: int) -> None:
+        """Have the failure that is being handled cost no try, and the next one begin in so many seconds."""
+        self.retries_left = (self.retries_left or 0) + 1
+        self.retry_intervals = [seconds]
+
     @property
     def func(self) -> Runner:
         """What the worker gave to be run, if the job asks for ``process_clip``.

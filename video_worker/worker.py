@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -42,6 +43,11 @@ MAX_DELAY_S = 10.0
 
 HOPELESS = (JobRefused, ClipError, ModelError, DeserializationError, JobTimeoutException)
 """Errors that trying again would only repeat."""
+
+VOLUME_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE})
+"""Of a shared volume that is full, can only be read, or has gone: no clip is at fault, and it may last for hours."""
+VOLUME_RETRY_S = 30
+"""Seconds before a job is tried again that the volume would not take the outcome of."""
 
 log = logging.getLogger("video_worker.worker")
 
@@ -175,6 +181,8 @@ class ClipWorker(SimpleWorker):
             return
         if isinstance(error, HOPELESS):
             job.retries_left = 0
+        if isinstance(error, OSError) and error.errno in VOLUME_ERRORS:
+            job.retry_later(VOLUME_RETRY_S)
         if isinstance(error, VcamError):
             exc_string = str(error)
         self._report(job, error)
@@ -193,14 +201,18 @@ class ClipWorker(SimpleWorker):
 
     def _give_up(self, job: ClipJob) -> None:
         self._write_failure(
-            job, "its worker died each time it was analysed: the clip may crash the decoder or the model"
+            job,
+            "its worker died each time it was analysed: the clip may crash the decoder or the model, or its options "
+            "need more memory than the worker may take",
         )
 
     def _write_failure(self, job: ClipJob, reason: str) -> None:
         try:
             write_failure(self._workplace, RunNames(job.filename, make_run_id(job.created_at, job.id), job.id), reason)
         except OSError as error:
-            log.error("%s: can not be logged: %s", job.filename, error)  # noqa: TRY400
+            # no run is to end without its line
+            job.retry_later(VOLUME_RETRY_S)
+            log.error("%s: can not be logged: %s; tried again in %d s", job.filename, error, VOLUME_RETRY_S)  # noqa: TRY400
 
     def _hand_back(self, job: ClipJob, queue: Queue) -> None:
         with self.connection.pipeline() as pipeline:

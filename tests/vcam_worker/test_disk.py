@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -113,18 +110,6 @@ def test_the_follower_reads_each_line_once_and_waits_for_a_whole_one(tmp_path: P
     assert list(follower.poll()) == []
     path.write_text('{"filename": "c"}\n')
     assert [one["filename"] for one in follower.poll()] == ["c"]
-
-
-@pytest.fixture
-def small_volume(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB, really full when it is."""
-    folder = tmp_path / "volume"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_disk_pauses_recording_and_room_resumes_it(

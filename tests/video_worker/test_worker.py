@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import socketserver
 import threading
 import zlib
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -287,9 +290,45 @@ def test_a_run_that_is_in_the_log_is_not_done_again(redis_server, queue, workpla
     assert queue.fetch_job(job.id).is_finished
 
 
+@pytest.fixture
+def full_workplace(small_volume, workplace):
+    """A worker's place on a volume without a free byte."""
+    shutil.copy(workplace.video_dir / CLIP_NAME, small_volume)
+    (small_volume / "20260101-000000-cam1.mp4").write_text("no video")
+    filler = small_volume / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return replace(workplace, video_dir=small_volume)
+
+
+@pytest.mark.parametrize(("name", "ok"), [(CLIP_NAME, True), ("20260101-000000-cam1.mp4", False)])
+def test_a_full_disk_costs_no_tries_and_no_line(redis_server, queue, full_workplace, name, ok):
+    job = submit(name, queue=queue)
+    for _ in range(6):  # more than the tries that a job has
+        burst(redis_server, full_workplace)
+        assert queue.scheduled_job_registry.get_job_ids() == [job.id]
+        make_due(queue, job.id)
+    assert not lines(full_workplace)
+    (full_workplace.video_dir / "filler").unlink()
+    burst(redis_server, full_workplace)
+    [record] = lines(full_workplace)
+    assert record["ok"] is ok
+    assert failed(queue) == ([] if ok else [job.id])
+    assert not [path.name for path in (full_workplace.video_dir / "boxes").glob(".*")]
+
+
+def test_an_abandoned_job_is_not_given_up_without_its_line(redis_server, queue, full_workplace):
+    job = submit(CLIP_NAME, queue=queue)
+    abandon(queue, job, 0)
+    burst(redis_server, full_workplace)
+    assert queue.scheduled_job_registry.get_job_ids() == [job.id]
+    assert not failed(queue)
+
+
 def test_another_failure_is_tried_again(redis_server, queue, workplace, monkeypatch):
-    # a full disk can not be had for a test: the one write is made to fail
-    failures = iter([OSError(28, "No space left on device")])
+    # a memory bank that fails once can not be had for a test
+    failures = iter([MemoryError("no memory")])
 
     def append(path, record):
         for error in failures:
@@ -297,9 +336,10 @@ def test_another_failure_is_tried_again(redis_server, queue, workplace, monkeypa
         append_record(path, record)
 
     monkeypatch.setattr("video_worker.jobs.append_once", append)
-    submit(CLIP_NAME, queue=queue)
+    job = submit(CLIP_NAME, queue=queue)
     burst(redis_server, workplace)
     [job_id] = queue.scheduled_job_registry.get_job_ids()
+    assert queue.fetch_job(job.id).retries_left == 2
     make_due(queue, job_id)
     burst(redis_server, workplace)
     assert [record["ok"] for record in lines(workplace)] == [True]
