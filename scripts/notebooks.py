@@ -23,7 +23,6 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 from scripts._env import ROOT
 from scripts._parts import free_port, redis_binary
@@ -114,12 +113,7 @@ def execute(
             look = _LOOK.format(expressions=list(values), path=str(found))
             notebook.cells.append(nbformat.v4.new_code_cell(look, metadata={"tags": [_MARK]}))
         client = NotebookClient(
-            notebook,
-            timeout=CELL_SECONDS,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(folder)}},
-            # as in the image: kernels talk over files of their user
-            config=Config({"KernelManager": {"transport": "ipc"}}),
+            notebook, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
         )
         inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
         # IPYTHONDIR: neither the user's start-up files nor a history that kernels would wait for each other with
@@ -180,11 +174,12 @@ def _wait_for(redis: RedisSettings) -> None:
         try:
             with redis_errors(redis), connect(redis) as client:
                 client.ping()
-            return
         except QueueUnavailable:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+        else:
+            return
 
 
 def main() -> int:
