@@ -11,15 +11,14 @@ The only module here that needs pandas and msgspec, which notebooks and tools ha
 
 from __future__ import annotations
 
-import json
 import logging
-from array import array
-from collections import Counter
+import re
 from collections.abc import Iterator
 from datetime import tzinfo
-from operator import attrgetter
+from functools import partial
 from pathlib import Path, PurePath
-from typing import Annotated, Any
+from typing import Any, cast
+from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
 import pandas as pd
@@ -27,280 +26,196 @@ from tzlocal import get_localzone
 
 from shared_utils.camera_log import CAMERA_LOG_NAME, read_intervals
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name
-from shared_utils.detections_log import settled_size
 from shared_utils.errors import SettingError
+from shared_utils.log_lines import NO_WHOLE, BoxesFrame, Codes, Columns, Seen, read_columns, read_objects_column
 
 logger = logging.getLogger(__name__)
 
-CHUNK_BYTES = 8_000_000
-"""Of lines that are decoded at a time: what Python makes of them takes three times as much meanwhile."""
+_ZONED = re.compile(r"\d([+-]\d\d:?\d\d|[zZ])$")
 
-Text = str | None
-Whole = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None
-Number = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)] | None
-
-
-class _Clip(msgspec.Struct, frozen=True, gc=False):
-    sha256: Text = None
-    started_at: Text = None
-    duration_s: Number = None
-    frames: Whole = None
-    width: Whole = None
-    height: Whole = None
-
-
-class _Model(msgspec.Struct, frozen=True, gc=False):
-    name: Text = None
-    sha256: Text = None
-    engine: Text = None
-    conf: Number = None
-    imgsz: Whole = None
-    fps: Number = None
-
-
-class _Timing(msgspec.Struct, frozen=True, gc=False):
-    queued_s: Number = None
-    decode_s: Number = None
-    infer_s: Number = None
-    total_s: Number = None
-
-
-class _Options(msgspec.Struct, frozen=True, gc=False):
-    min_hits: Whole = None
-
-
-class _Brightness(msgspec.Struct, frozen=True, gc=False):
-    mean: Number = None
-    dark: bool | None = None
-
-
-class _Line(msgspec.Struct, frozen=True, gc=False):
-    ok: bool
-    filename: Annotated[str, msgspec.Meta(min_length=1)]
-    run_id: Text = None
-    job_id: Text = None
-    camera: Text = None
-    error: Text = None
-    detected: tuple[str, ...] = ()
-    count: Whole = None
-    timestamp: Text = None
-    clip: _Clip = _Clip()
-    model: _Model = _Model()
-    timing: _Timing = _Timing()
-    options: _Options = _Options()
-    brightness: _Brightness = _Brightness()
-    sampled_frames: Whole = None
-    objects: msgspec.Raw = msgspec.Raw(b"")
-
-
-class _Seen(msgspec.Struct, frozen=True, gc=False):
-    label: str
-    tracks: Whole = None
-    hits: Whole = None
-    max_conf: Number = None
-    first_s: Number = None
-    last_s: Number = None
-
-
-_COLUMNS = {
-    "run_id": ("str", "run_id"),
-    "job_id": ("str", "job_id"),
-    "filename": ("str", "filename"),
-    "camera": ("category", "camera"),
-    "ok": ("bool", "ok"),
-    "error": ("str", "error"),
-    "detected": ("labels", "detected"),
-    "count": ("Int32", "count"),
-    "timestamp": ("time", "timestamp"),
-    "started_at": ("time", "clip.started_at"),
-    "duration_s": ("float64", "clip.duration_s"),
-    "frames": ("Int32", "clip.frames"),
-    "width": ("Int32", "clip.width"),
-    "height": ("Int32", "clip.height"),
-    "clip_sha256": ("str", "clip.sha256"),
-    "model": ("category", "model.name"),
-    "model_sha256": ("category", "model.sha256"),
-    "engine": ("category", "model.engine"),
-    "conf": ("float64", "model.conf"),
-    "imgsz": ("Int32", "model.imgsz"),
-    "fps": ("float64", "model.fps"),
-    "min_hits": ("Int32", "options.min_hits"),
-    "sampled_frames": ("Int32", "sampled_frames"),
-    "queued_s": ("float64", "timing.queued_s"),
-    "decode_s": ("float64", "timing.decode_s"),
-    "infer_s": ("float64", "timing.infer_s"),
-    "total_s": ("float64", "timing.total_s"),
-    "brightness": ("float64", "brightness.mean"),
-    "dark": ("boolean", "brightness.dark"),
-    "objects": ("raw", "objects"),
-}
-"""Column: its kind, and where it is in a line."""
-
-
-class _Salvage(Exception):  # noqa: N818
-    """A line that is none of ours; its text is the reason."""
+ORDER = (
+    "run_id",
+    "job_id",
+    "filename",
+    "camera",
+    "ok",
+    "error",
+    "detected",
+    "count",
+    "timestamp",
+    "started_at",
+    "duration_s",
+    "frames",
+    "width",
+    "height",
+    "clip_sha256",
+    "model",
+    "model_sha256",
+    "engine",
+    "conf",
+    "imgsz",
+    "fps",
+    "min_hits",
+    "sampled_frames",
+    "queued_s",
+    "decode_s",
+    "infer_s",
+    "total_s",
+    "brightness",
+    "dark",
+    "objects",
+)
+"""The columns of :func:`load_log`; docs/analysis.md tells what they mean."""
 
 
 def local_zone() -> tzinfo:
-    """Return this machine's time zone, with its rules for daylight saving."""
-    return get_localzone()
+    """Return this machine's time zone, with its rules for daylight saving.
+
+    Raises:
+        SettingError: ``TZ`` is no zone's name.
+    """
+    try:
+        return get_localzone()
+    except ZoneInfoNotFoundError:
+        raise SettingError(
+            "TZ is not the name of a time zone: use one such as Europe/Kyiv, or say zone='Europe/Kyiv'"
+        ) from None
 
 
 def load_log(path: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFrame:
     """Return the log as a frame: one row a line, in the order of the log.
 
-    Lines that are torn or not of ours are passed over; values of the wrong kind are left empty. What was is counted
-    in ``attrs["skipped"]`` and ``attrs["mended"]``, and logged in one line. A missing log is an empty frame: nothing
-    has been analysed yet.
+    Lines that are torn or not of ours are passed over, and so are repetitions of a run; values of the wrong kind are
+    left empty. What was is counted in ``attrs["skipped"]`` and ``attrs["mended"]``, and logged in one line. A missing
+    log is an empty frame: nothing has been analysed yet.
 
     Args:
         path: the log, or the shared volume that holds it.
         zone: the time zone of the times; this machine's, if None.
 
     Raises:
-        SettingError: it is no file, or can not be read.
+        SettingError: it is no file, or can not be read; or there is no such folder.
     """
     path = Path(path)
     if path.is_dir():
         path = path / LOG_NAME
-    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    interned: dict[Any, Any] = {}
-    skipped: Counter[str] = Counter()
-    getters = {name: attrgetter(where) for name, (_, where) in _COLUMNS.items()}
-    for records in _records(path, skipped):
-        for name, (kind, _) in _COLUMNS.items():
-            values: Any = list(map(getters[name], records))
-            if kind == "labels":
-                values = [interned.setdefault(value, value) for value in values]
-            elif kind == "category":
-                values = [interned.setdefault(value, value) for value in values]
-            elif kind == "raw":
-                values = [bytes(value).decode("utf-8", "replace") for value in values]
-            elif kind == "time":
-                values = [pd.Series(_times(values))]
-            elif kind in ("float64", "Int32", "boolean", "bool"):
-                values = [pd.Series(values, dtype=kind)]
-            columns[name] += values
-    frame = pd.DataFrame({name: _column(kind, columns.pop(name)) for name, (kind, _) in _COLUMNS.items()}, copy=False)
-    zone = zone or local_zone()
+    elif not path.parent.is_dir():
+        raise SettingError(f"{path.parent} is no folder: give the log, or the shared volume that holds it")
+    zone = local_zone() if zone is None else zone
+    columns = read_columns(path, partial(_times, zone=zone))
+    frame = _frame(columns)
+    frame["started_at"] = frame["started_at"].dt.tz_convert(zone)
+    frame["timestamp"] = frame["timestamp"].dt.tz_convert(zone)
     _fill_from_names(frame, zone)
-    for name in ("timestamp", "started_at"):
-        frame[name] = frame[name].dt.tz_convert(zone)
-    mended = skipped.pop("mended", 0)
-    frame.attrs.update(skipped=dict(skipped), mended=mended)
-    if skipped or mended:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
-        kept = f"{mended} with odd values, kept without them" if mended else ""
-        logger.warning("%s: %s", path.name, "; ".join(filter(None, (f"passed over {reasons}" * bool(reasons), kept))))
+    frame = _without_repetitions(frame, columns)
+    frame.attrs.update(skipped=dict(columns.skipped), mended=columns.mended)
+    _say(path.name, columns)
     return frame
 
 
-def _column(kind: str, values: list[Any]) -> pd.Series:
-    if kind in ("float64", "Int32", "boolean", "bool"):
-        return pd.concat(values, ignore_index=True) if values else pd.Series([], dtype=kind)
-    if kind == "time":
-        return pd.concat(values, ignore_index=True) if values else pd.Series(pd.DatetimeIndex([], tz="UTC"))
-    if kind in ("labels", "raw"):
-        return pd.Series(values, dtype=object)
-    return pd.Series(values, dtype=kind)
+def _say(name: str, columns: Columns) -> None:
+    parts = [f"{count} {reason}" for reason, count in columns.skipped.items()]
+    text = f"lines passed over: {', '.join(parts)}" if parts else ""
+    if columns.mended:
+        text += f"{'; ' * bool(text)}lines kept without odd values: {columns.mended}"
+    if text:
+        logger.warning("%s: %s", name, text)
 
 
-def _times(values: list[Any]) -> pd.DatetimeIndex:
-    return pd.to_datetime(values, utc=True, format="ISO8601", errors="coerce").as_unit("us")
+def _times(texts: list[str | None], zone: tzinfo | str) -> pd.DatetimeIndex:
+    """Return times in UTC; what is none is NaT, and what names no zone is local."""
+    times = _read_times(texts, utc=True)
+    local = [row for row, text in enumerate(texts) if text and text[-6:-5] != "+" and not _ZONED.search(text)]
+    if local:
+        values = times.to_series(index=pd.RangeIndex(len(times)))
+        given = _read_times([texts[row] for row in local], utc=False)
+        values.iloc[local] = _localized(given, zone).tz_convert("UTC")
+        times = pd.DatetimeIndex(values)
+    return times
+
+
+def _read_times(texts: list[str | None], *, utc: bool) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(
+        pd.to_datetime(pd.Index(texts, dtype="str"), utc=utc, format="ISO8601", errors="coerce")
+    ).as_unit("us")
+
+
+def _localized(times: pd.DatetimeIndex, zone: tzinfo | str) -> pd.DatetimeIndex:
+    """Give local times their zone. An hour that comes twice in autumn is taken for the first, as the worker does."""
+    first = pd.Series(True, index=range(len(times))).to_numpy(dtype=bool)
+    return times.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+
+
+def _frame(columns: Columns) -> pd.DataFrame:
+    """Return the columns as a frame, giving each of them up in turn: a long log is not held twice."""
+    made: dict[str, Any] = {}
+    for name in list(columns.texts):
+        made[name] = pd.Series(columns.texts.pop(name), dtype="str")
+    for name, pieces in columns.times.items():
+        made[name] = pd.Series(
+            pieces[0].append(pieces[1:]) if pieces else pd.DatetimeIndex([], dtype="datetime64[us, UTC]")
+        )
+    for name in list(columns.numbers):
+        made[name] = pd.Series(columns.numbers.pop(name), dtype="float64")
+    for name in list(columns.wholes):
+        made[name] = _whole(columns.wholes.pop(name))
+    made["ok"] = pd.Series(columns.flags["ok"]).astype(bool)
+    made["dark"] = _whole(columns.flags["dark"]).astype("boolean")
+    made["detected"] = pd.Series(columns.labels, dtype=object)
+    made["objects"] = pd.Series(columns.objects, dtype=object)
+    made["camera"] = _coded(columns.camera, columns.cameras)
+    models = columns.models()
+    for name, where in (("model", "name"), ("model_sha256", "sha256"), ("engine", "engine")):
+        made[name] = _taken([getattr(model, where) for model in models], columns.model, "category")
+    for name, kind in (("conf", "float64"), ("imgsz", "Int32"), ("fps", "float64")):
+        made[name] = _taken([getattr(model, name) for model in models], columns.model, kind)
+    hits = [options.min_hits for options in columns.option_sets()]
+    made["min_hits"] = _taken(hits, columns.options, "Int32")
+    return pd.DataFrame({name: made[name] for name in ORDER}, copy=False)
+
+
+def _whole(values: Any) -> pd.Series:
+    column = pd.Series(values, dtype="int32")
+    return column.astype("Int32").mask(column == NO_WHOLE)
+
+
+def _coded(codes: Any, table: Codes) -> pd.Series:
+    names = pd.Index(table.values_in_order, dtype="str")
+    return pd.Series(pd.Categorical.from_codes(pd.Series(codes, dtype="int32").to_numpy(), names))
+
+
+def _taken(values: list[Any], codes: Any, kind: str) -> pd.Series:
+    """Return what each of `codes` stands for."""
+    return pd.Series(values, dtype=kind).take(pd.Series(codes, dtype="int32").to_numpy()).reset_index(drop=True)
 
 
 def _fill_from_names(frame: pd.DataFrame, zone: tzinfo | str) -> None:
+    """Take camera and time from the clip's name where the line does not tell: old lines, failures."""
     missing = frame["started_at"].isna() | frame["camera"].isna()
     if not missing.any():
         return
     names = [parse_clip_name(name) for name in frame.loc[missing, "filename"]]
     index = frame.index[missing]
-    starts = pd.Series(pd.to_datetime([name and name.started_at for name in names]), index=index).dt.as_unit("us")
-    starts = starts.dt.tz_localize(zone, ambiguous=True, nonexistent="shift_forward").dt.tz_convert("UTC")
-    frame["started_at"] = frame["started_at"].fillna(starts)
-    cameras = pd.Series([name and name.camera for name in names], index=index, dtype=object)
-    frame["camera"] = frame["camera"].astype(object).fillna(cameras).astype("category")
+    starts = pd.DatetimeIndex([name.started_at if name else None for name in names], dtype="datetime64[us]")
+    frame["started_at"] = frame["started_at"].fillna(pd.Series(_localized(starts, zone), index=index))
+    cameras = pd.Series([name.camera if name else None for name in names], index=index, dtype=object)
+    known = frame["camera"].cat.categories.union(pd.Index(cameras.dropna().unique()))
+    frame["camera"] = frame["camera"].cat.set_categories(known).fillna(cameras.astype(pd.CategoricalDtype(known)))
 
 
-def _records(path: Path, skipped: Counter[str]) -> Iterator[list[_Line]]:
-    decode = msgspec.json.Decoder(_Line).decode
-    for lines in _lines(path):
-        records = []
-        for line in lines:
-            try:
-                records.append(decode(line))
-            except (msgspec.DecodeError, ValueError, RecursionError):
-                record = _salvaged(line, skipped)
-                if record is not None:
-                    records.append(record)
-        yield records
-
-
-def _lines(path: Path) -> Iterator[list[bytes]]:
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise SettingError(f"{path} can not be read as a log: {error.strerror}") from None
-    with file:
-        left = settled_size(file.fileno())
-        while left > 0 and (lines := file.readlines(min(CHUNK_BYTES, left))):
-            left -= sum(map(len, lines))
-            yield lines
-
-
-def _salvaged(line: bytes, skipped: Counter[str]) -> _Line | None:
-    if not line.strip():
-        return None
-    try:
-        found = json.loads(line, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        skipped["torn" if not line.endswith(b"\n") else "no JSON"] += 1
-        return None
-    if not isinstance(found, dict) or not isinstance(found.get("ok"), bool):
-        skipped["foreign"] += 1
-        return None
-    objects = found.get("objects")
-    found["objects"] = None
-    odd: list[str] = []
-    record = _convert(_Line, found, odd)
-    if record is None:
-        skipped["foreign"] += 1
-        return None
-    if isinstance(objects, list):
-        text = json.dumps([one for one in objects if isinstance(one, dict)]).encode()
-        record = msgspec.structs.replace(record, objects=msgspec.Raw(text))
-    if odd:
-        skipped["mended"] += 1
-    return record
-
-
-def _convert(kind: Any, found: dict[str, Any], odd: list[str]) -> Any:
-    values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
-        value = found.get(field.encode_name)
-        if value is None or field.type is msgspec.Raw:
-            continue
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            if isinstance(value, dict):
-                values[field.name] = _convert(field.type, value, odd)
-                continue
-            odd.append(field.name)
-            continue
-        try:
-            values[field.name] = msgspec.convert(value, field.type, strict=False)
-        except msgspec.ValidationError:
-            odd.append(field.name)
-    try:
-        return kind(**values)
-    except TypeError:
-        return None
+def _without_repetitions(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Drop good runs that are there already, as after a log was put together from two."""
+    runs = frame.loc[frame["ok"], "run_id"]
+    again = runs[runs.notna() & runs.duplicated()].index
+    if not len(again):
+        return frame
+    columns.skipped["of a run told before"] += len(again)
+    return frame.drop(again).reset_index(drop=True)
 
 
 def latest(log: pd.DataFrame) -> pd.DataFrame:
     """Return the last good run of each clip, in the order of the log."""
-    return log[log["ok"]].drop_duplicates("filename", keep="last")
+    return cast("pd.DataFrame", log[log["ok"]]).drop_duplicates("filename", keep="last")
 
 
 def objects(log: pd.DataFrame) -> pd.DataFrame:
@@ -308,93 +223,99 @@ def objects(log: pd.DataFrame) -> pd.DataFrame:
 
     Lines of old, which hold labels alone, have rows without numbers.
     """
-    decode = msgspec.json.Decoder(list[_Seen]).decode
-    positions = array("q")
-    seen: list[_Seen] = []
-    for position, (text, labels) in enumerate(zip(log["objects"], log["detected"], strict=True)):
-        if text:
-            try:
-                entries = decode(text)
-            except msgspec.DecodeError:
-                entries = [
-                    one
-                    for entry in json.loads(text)
-                    if isinstance(entry, dict) and (one := _convert(_Seen, entry, [])) is not None
-                ]
-        else:
-            entries = [_Seen(label) for label in labels]
-        positions.extend([position] * len(entries))
-        seen += entries
-    rows = log.iloc[list(positions)].reset_index(drop=True)
+    entries = read_objects_column(log["objects"])
+    old = [bool(labels) and not text for text, labels in zip(log["objects"], log["detected"], strict=True)]
+    if any(old):
+        entries = [
+            [Seen(label) for label in labels] if is_old else found
+            for is_old, found, labels in zip(old, entries, log["detected"], strict=True)
+        ]
+    rows = log[["run_id", "filename", "camera", "started_at", "detected", "model", "conf"]]
+    rows = rows.iloc[[row for row, found in enumerate(entries) for _ in found]].reset_index(drop=True)
+    seen = [one for found in entries for one in found]
     frame = rows[["run_id", "filename", "camera", "started_at"]].copy()
-    frame["label"] = pd.Series([one.label for one in seen], dtype="category")
-    for name, kind in (
-        ("tracks", "Int32"),
-        ("hits", "Int32"),
-        ("max_conf", "float64"),
-        ("first_s", "float64"),
-        ("last_s", "float64"),
-    ):
-        frame[name] = pd.Series(list(map(attrgetter(name), seen)), dtype=kind)
+    labels = Codes()
+    frame["label"] = _coded([labels[one.label] for one in seen], labels)
+    for name in ("tracks", "hits"):
+        frame[name] = _whole([getattr(one, name) for one in seen])
+    for name in ("max_conf", "first_s", "last_s"):
+        frame[name] = pd.Series([getattr(one, name) for one in seen], dtype="float64")
     for end in ("first", "last"):
         frame[f"{end}_at"] = rows["started_at"] + pd.to_timedelta(frame[f"{end}_s"], unit="s").dt.as_unit("us")
-    frame["detected"] = pd.Series(
-        [one.label in labels for one, labels in zip(seen, rows["detected"], strict=True)], dtype=bool
-    )
+    frame["detected"] = [one.label in labels for one, labels in zip(seen, rows["detected"], strict=True)]
+    frame["detected"] = frame["detected"].astype(bool)
     for name in ("model", "conf"):
         frame[name] = rows[name]
     return frame
 
 
-class _Frame(msgspec.Struct, frozen=True, gc=False):
-    t: float
-    frame: int
-    boxes: list[tuple[str, float, float, float, float, float, int | None]]
-
-
-_BOX_COLUMNS = ("run_id", "filename", "t", "frame", "label", "conf", "x1", "y1", "x2", "y2", "track", "at")
+_BOX_KINDS: dict[str, str] = {
+    "run_id": "category",
+    "filename": "category",
+    "t": "float64",
+    "frame": "Int32",
+    "label": "category",
+    **dict.fromkeys(("conf", "x1", "y1", "x2", "y2"), "float64"),
+    "track": "Int64",
+}
 
 
 def iter_boxes(rows: pd.DataFrame, video_dir: str | Path, min_conf: float = 0.1) -> Iterator[pd.DataFrame]:
-    """Yield the boxes of each run of `rows` in turn, as :func:`boxes` gives them; nothing for runs without a file."""
+    """Yield the boxes of each run of `rows` in turn, read when it is asked for; see :func:`boxes`.
+
+    Runs whose file is not there (it goes with its clip, when room is made) give none; how many that were, and how many
+    lines could not be read, is logged in one line at the end.
+    """
     folder = Path(video_dir) / BOXES_FOLDER
-    decode = msgspec.json.Decoder(_Frame).decode
-    missing = torn = 0
-    for filename, run_id, started_at in zip(rows["filename"], rows["run_id"], rows["started_at"], strict=True):
-        path = folder / f"{PurePath(filename).stem}.{run_id}.jsonl"
+    decode = msgspec.json.Decoder(BoxesFrame).decode
+    good = rows[rows["ok"]]
+    missing = unread = 0
+    for filename, run_id, started_at in zip(good["filename"], good["run_id"], good["started_at"], strict=True):
+        name = f"{PurePath(str(filename)).stem}.{run_id}.jsonl"
         try:
-            lines = path.read_bytes().splitlines()
+            # names are what a line of the log says: none may lead out of the folder
+            content = (folder / name).read_bytes() if PurePath(name).name == name else None
         except OSError:
+            content = None
+        if content is None:
             missing += 1
             continue
         table: list[tuple[Any, ...]] = []
-        for line in lines:
+        for line in content.splitlines():
             try:
                 frame = decode(line)
-            except (msgspec.DecodeError, ValueError):
-                torn += 1
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                unread += 1
                 continue
-            table += [(frame.t, frame.frame, *box) for box in frame.boxes if box[1] >= min_conf]
-        found = pd.DataFrame(table, columns=["t", "frame", "label", "conf", "x1", "y1", "x2", "y2", "track"])
-        found.insert(0, "run_id", run_id)
-        found.insert(1, "filename", filename)
-        found["track"] = found["track"].astype("Int32")
-        found["at"] = started_at + pd.to_timedelta(found["t"], unit="s").dt.as_unit("us")
-        yield found
-    if missing or torn:
-        logger.warning("boxes: %d of %d runs have no file; %d torn lines passed over", missing, len(rows), torn)
+            table += [(run_id, filename, frame.t, frame.frame, *box) for box in frame.boxes if box[1] >= min_conf]
+        yield _box_frame(table, pd.Series([started_at] * len(table), dtype=good["started_at"].dtype))
+    if missing or unread:
+        logger.warning("boxes: no file for %d of %d runs; %d lines passed over", missing, len(good), unread)
+
+
+def _box_frame(table: list[tuple[Any, ...]], started_at: pd.Series) -> pd.DataFrame:
+    frame = pd.DataFrame.from_records(table, columns=list(_BOX_KINDS)).astype(_BOX_KINDS)
+    frame["at"] = started_at + pd.to_timedelta(frame["t"], unit="s").dt.as_unit("us")
+    return frame
 
 
 def boxes(rows: pd.DataFrame, video_dir: str | Path, min_conf: float = 0.1) -> pd.DataFrame:
-    """Return every box of the runs of `rows`: one row a box.
+    """Return the boxes of the runs of `rows`: one row a box, x and y in pixels of the clip.
 
     Args:
         rows: a frame of :func:`load_log`, or a part of it.
         video_dir: the shared volume.
-        min_conf: score from which boxes are kept, 0..1.
+        min_conf: score from which boxes are kept, 0..1. The files hold those from 0.1 up.
     """
-    found = list(iter_boxes(rows, video_dir, min_conf))
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(_BOX_COLUMNS))
+    found = [frame for frame in iter_boxes(rows, video_dir, min_conf) if len(frame)]
+    if not found:
+        return _box_frame([], rows["started_at"].iloc[:0])
+    # categories of their own would make plain columns of text when put together
+    for name in ("run_id", "filename", "label"):
+        known = pd.Index(sorted(set().union(*(frame[name].cat.categories for frame in found))))
+        for frame in found:
+            frame[name] = frame[name].cat.set_categories(known)
+    return pd.concat(found, ignore_index=True)
 
 
 def uptime(video_dir: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFrame:

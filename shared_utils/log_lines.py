@@ -1,0 +1,398 @@
+"""Lines of ``detections_log.jsonl`` as columns, fast: only :mod:`shared_utils.results` uses this.
+
+A million lines are more than Python's own JSON is made for, so lines are decoded typed, many at a time, and only the
+fields that become columns. Blocks that hold an odd line are gone through line by line; an odd line is read by ``json``
+and kept as far as its values are what they should be.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import math
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from operator import attrgetter
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from shared_utils.detections_log import settled_size
+from shared_utils.errors import SettingError
+
+BLOCK_BYTES = 4_000_000
+"""Of lines that are decoded at a time: what Python makes of them takes three times as much meanwhile."""
+NO_WHOLE = -1
+"""Stands for a missing whole number or flag in a column."""
+
+Text = str | None
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None
+Number = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)] | None
+_EMPTY = msgspec.Raw(b"")
+
+
+class Clip(msgspec.Struct, frozen=True, gc=False):
+    """``clip`` of a line."""
+
+    sha256: Text = None
+    started_at: Text = None
+    duration_s: Number = math.nan
+    frames: Whole = NO_WHOLE
+    width: Whole = NO_WHOLE
+    height: Whole = NO_WHOLE
+
+
+class Model(msgspec.Struct, frozen=True, gc=False):
+    """``model`` of a line. Few differ, so it is decoded once each."""
+
+    name: Text = None
+    sha256: Text = None
+    engine: Text = None
+    conf: Number = None
+    imgsz: Whole = None
+    fps: Number = None
+
+
+class Options(msgspec.Struct, frozen=True, gc=False):
+    """``options`` of a line; decoded once each as well."""
+
+    min_hits: Whole = None
+
+
+class Timing(msgspec.Struct, frozen=True, gc=False):
+    """``timing`` of a line."""
+
+    queued_s: Number = math.nan
+    decode_s: Number = math.nan
+    infer_s: Number = math.nan
+    total_s: Number = math.nan
+
+
+class Brightness(msgspec.Struct, frozen=True, gc=False):
+    """``brightness`` of a line."""
+
+    mean: Number = math.nan
+    dark: bool | None = None
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """What is read of a line."""
+
+    ok: bool
+    filename: Annotated[str, msgspec.Meta(min_length=1)]
+    run_id: Text = None
+    job_id: Text = None
+    camera: Text = None
+    error: Text = None
+    detected: tuple[str, ...] = ()
+    count: Whole = NO_WHOLE
+    timestamp: Text = None
+    clip: Clip = Clip()
+    model: msgspec.Raw = _EMPTY
+    timing: Timing = Timing()
+    options: msgspec.Raw = _EMPTY
+    brightness: Brightness = Brightness()
+    sampled_frames: Whole = NO_WHOLE
+    objects: msgspec.Raw = _EMPTY
+
+
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """One of a line's ``objects``."""
+
+    label: str
+    tracks: Whole = NO_WHOLE
+    hits: Whole = NO_WHOLE
+    max_conf: Number = math.nan
+    first_s: Number = math.nan
+    last_s: Number = math.nan
+
+
+class BoxesFrame(msgspec.Struct, frozen=True, gc=False):
+    """A line of a boxes file."""
+
+    t: float
+    frame: int
+    boxes: list[tuple[str, float, float, float, float, float, int | None]]
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Codes(dict[Any, int]):
+    """Numbers values from 0 in the order they first come in; None is -1."""
+
+    def __init__(self) -> None:
+        super().__init__({None: NO_WHOLE})
+
+    def __missing__(self, value: Any) -> int:
+        code = self[value] = len(self) - 1
+        return code
+
+    @property
+    def values_in_order(self) -> list[Any]:
+        """The values; the place of each is its number."""
+        return list(self)[1:]
+
+
+class _Same(dict[Any, Any]):
+    """Gives the first of equal values for each of them, so that a million equal tuples take the room of one."""
+
+    def __missing__(self, value: Any) -> Any:
+        self[value] = value
+        return value
+
+
+class Columns:
+    """The log, column by column, in plain arrays and lists.
+
+    Attributes:
+        numbers, wholes, flags: by column; missing ones are NaN and :data:`NO_WHOLE`.
+        texts: by column; None is missing.
+        labels: ``detected`` of each line.
+        objects: ``objects`` of each line as JSON; empty for lines without.
+        camera, model, options: codes of each line; for what they stand, see `cameras`, :meth:`models`,
+            :meth:`option_sets`.
+        skipped: lines passed over, by reason.
+        mended: lines kept without some odd values.
+    """
+
+    def __init__(self) -> None:
+        self.texts: dict[str, list[str | None]] = {name: [] for name in TEXTS}
+        self.times: dict[str, list[Any]] = {name: [] for name in TIMES}
+        self.numbers = {name: array("d") for name in NUMBERS}
+        self.wholes = {name: array("i") for name in WHOLES}
+        self.flags = {name: array("b") for name in FLAGS}
+        self.camera, self.model, self.options = array("i"), array("i"), array("i")
+        self.labels: list[tuple[str, ...]] = []
+        self.objects: list[str] = []
+        self.skipped: Counter[str] = Counter()
+        self.mended = 0
+        self.cameras = Codes()
+        self._models, self._options = Codes(), Codes()
+        self._same = _Same()
+
+    def models(self) -> list[Model]:
+        """Return for what the codes of `model` stand; counts odd ones."""
+        return [self._part(raw, Model, self.model.count(code)) for code, raw in enumerate(self._models.values_in_order)]
+
+    def option_sets(self) -> list[Options]:
+        """Return for what the codes of `options` stand; counts odd ones."""
+        parts = enumerate(self._options.values_in_order)
+        return [self._part(raw, Options, self.options.count(code)) for code, raw in parts]
+
+    def _part(self, raw: bytes, kind: type[T], lines: int) -> T:
+        try:
+            return msgspec.json.decode(raw or b"null", type=kind | None) or kind()
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        found, odd = _loads(raw), list[str]()
+        record = salvaged(kind, found, odd) if isinstance(found, dict) else None
+        self.mended += lines * bool(odd or record is None)
+        return kind() if record is None else record
+
+    def add(self, lines: list[Line], times: Callable[[list[Any]], Any]) -> None:
+        """Append `lines`; `times` makes of a list of ISO 8601 texts what is kept of it."""
+        for name, get in TEXTS.items():
+            self.texts[name].extend(map(get, lines))
+        for name, get in TIMES.items():
+            self.times[name].append(times(list(map(get, lines))))
+        for name, get in NUMBERS.items():
+            _extend(self.numbers[name], list(map(get, lines)), math.nan)
+        for name, get in WHOLES.items():
+            _extend(self.wholes[name], list(map(get, lines)), NO_WHOLE)
+        for name, get in FLAGS.items():
+            _extend(self.flags[name], list(map(get, lines)), NO_WHOLE)
+        self.camera.extend(map(self.cameras.__getitem__, [line.camera for line in lines]))
+        self.model.extend(map(self._models.__getitem__, [bytes(line.model) for line in lines]))
+        self.options.extend(map(self._options.__getitem__, [bytes(line.options) for line in lines]))
+        self.labels.extend(map(self._same.__getitem__, [line.detected for line in lines]))
+        self.objects.extend([bytes(line.objects).decode("utf-8", "replace") for line in lines])
+
+    def salvage(self, line: bytes) -> Iterator[Line]:
+        """Yield what can be kept of a line that is not as it should be; count what can not."""
+        if not line.strip():
+            return
+        found = _loads(line)
+        if found is None:
+            self.skipped["no JSON" if line.endswith(b"\n") else "torn at the end"] += 1
+            return
+        if not isinstance(found, dict) or not isinstance(found.get("ok"), bool):
+            self.skipped["foreign"] += 1
+            return
+        odd: list[str] = []
+        record = salvaged(Line, found, odd)
+        if record is None:
+            self.skipped["foreign"] += 1
+            return
+        self.mended += bool(odd)
+        yield record
+
+
+TEXTS = {
+    "run_id": attrgetter("run_id"),
+    "job_id": attrgetter("job_id"),
+    "filename": attrgetter("filename"),
+    "error": attrgetter("error"),
+    "clip_sha256": attrgetter("clip.sha256"),
+}
+TIMES = {"timestamp": attrgetter("timestamp"), "started_at": attrgetter("clip.started_at")}
+NUMBERS = {
+    "duration_s": attrgetter("clip.duration_s"),
+    **{name: attrgetter(f"timing.{name}") for name in ("queued_s", "decode_s", "infer_s", "total_s")},
+    "brightness": attrgetter("brightness.mean"),
+}
+WHOLES = {
+    "count": attrgetter("count"),
+    "frames": attrgetter("clip.frames"),
+    "width": attrgetter("clip.width"),
+    "height": attrgetter("clip.height"),
+    "sampled_frames": attrgetter("sampled_frames"),
+}
+FLAGS = {"ok": attrgetter("ok"), "dark": attrgetter("brightness.dark")}
+"""Columns by kind, and where their values are in a :class:`Line`."""
+
+
+def read_columns(path: Path, times: Callable[[list[Any]], Any]) -> Columns:
+    """Return the columns of the log at `path`; a missing one is empty.
+
+    Args:
+        path: the log.
+        times: makes of a list of ISO 8601 texts what is kept of it.
+
+    Raises:
+        SettingError: it is no file, or can not be read.
+    """
+    columns = Columns()
+    decode = msgspec.json.Decoder(Line).decode_lines
+    with _no_collection():
+        for block in _blocks(path):
+            try:
+                lines = decode(block)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                lines = list(_one_by_one(block, columns))
+            columns.add(lines, times)
+    return columns
+
+
+def read_objects_column(texts: Iterable[str]) -> list[list[Seen]]:
+    """Return the entries of each of `texts`, JSON as :attr:`Columns.objects` holds it; none for an empty one."""
+    given = [text or "[]" for text in texts]
+    with _no_collection():
+        try:
+            return msgspec.json.decode(f"[{','.join(given)}]", type=list[list[Seen]])
+        except msgspec.DecodeError:
+            return [_seen(text) for text in given]
+
+
+def _seen(text: str) -> list[Seen]:
+    try:
+        return msgspec.json.decode(text, type=list[Seen])
+    except msgspec.DecodeError:
+        entries = _loads(text)
+    if not isinstance(entries, list):
+        return []
+    found = [salvaged(Seen, entry, []) for entry in entries if isinstance(entry, dict)]
+    return [one for one in found if one is not None]
+
+
+def salvaged(kind: type[T], found: dict[str, Any], odd: list[str]) -> T | None:
+    """Return a `kind` of those values of `found` that fit it; None when one is missing that it can not be without.
+
+    Args:
+        kind: what to make.
+        found: names and values.
+        odd: gets the names of values that do not fit.
+    """
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        value = found.get(field.encode_name)
+        if value is None:
+            continue
+        if field.type is msgspec.Raw:
+            values[field.name] = msgspec.Raw(_plain_json(value))
+            continue
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct) and isinstance(value, dict):
+            values[field.name] = salvaged(field.type, value, odd)
+            continue
+        try:
+            # "0.5" for 0.5 is understood; text may hold halves of surrogate pairs, which no file or screen takes
+            values[field.name] = msgspec.convert(_clean(value), field.type, strict=False)
+        except msgspec.ValidationError:
+            odd.append(field.name)
+    try:
+        return kind(**values)
+    except TypeError:
+        return None
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return [_clean(one) for one in value] if isinstance(value, list) else value
+
+
+def _plain_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _loads(text: bytes | str) -> Any:
+    try:
+        return json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _extend(column: array[Any], values: list[Any], missing: float) -> None:
+    length = len(column)
+    try:
+        column.extend(values)
+    except TypeError:  # a null
+        del column[length:]
+        column.extend([missing if value is None else value for value in values])
+
+
+def _one_by_one(block: bytes, columns: Columns) -> Iterator[Line]:
+    decode = msgspec.json.Decoder(Line).decode_lines
+    for line in io.BytesIO(block):
+        try:
+            yield from decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            yield from columns.salvage(line)
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Yield the file in pieces that end where a line does."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SettingError(f"{path} can not be read as a log: {error.strerror}") from None
+    with file:
+        left = settled_size(file.fileno())
+        rest: list[bytes] = []
+        while left > 0 and (piece := file.read(min(BLOCK_BYTES, left))):
+            left -= len(piece)
+            end = piece.rfind(b"\n") + 1
+            if not end:
+                rest.append(piece)
+                continue
+            yield b"".join((*rest, piece[:end]))
+            rest = [piece[end:]]
+        yield b"".join(rest)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Do without the search for reference cycles, which are not made here and would take half of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
