@@ -210,6 +210,13 @@ class Session:
         if self.questions:
             self.at = min(max(number, 0), len(self.questions) - 1)
 
+    def go_to_next_clip(self) -> None:
+        """Put the next open question of another clip; stay where none is left."""
+        here = self.current
+        others = [one for one in self.upcoming(len(self.questions)) if here and one.page.filename != here.page.filename]
+        if others:
+            self.at = self._number[others[0].key]
+
     def number_of(self, key: str) -> int:
         """Return the number of a question, from 0."""
         return self._number[key]
