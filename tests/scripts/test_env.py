@@ -1,0 +1,253 @@
+"""scripts/env as people run it: at a terminal, and without one. Each test has a copy of what it needs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from shared_utils.cameras import cameras_from_env
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TIMEOUT = 20
+SETTING = re.compile(r"^([A-Z][A-Z0-9_]*)='?(.*?)'?$", re.MULTILINE)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "scripts").mkdir()
+    for name in ("scripts/env", "scripts/_env.py", ".env.example"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def camera() -> Iterator[int]:
+    """A port that somebody answers at."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def _run(place: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {"PATH": os.environ["PATH"], "TZ": "Europe/Kyiv", **environment}
+    return subprocess.run(
+        [sys.executable, "scripts/env", *arguments],
+        cwd=place,
+        env=kept,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+
+
+def _talk(place: Path, *arguments: str) -> pexpect.spawn[str]:
+    return pexpect.spawn(sys.executable, ["scripts/env", *arguments], cwd=place, encoding="utf-8", timeout=TIMEOUT)
+
+
+def _settings(place: Path) -> dict[str, str]:
+    return dict(SETTING.findall((place / ".env").read_text()))
+
+
+def test_the_demo_without_a_question(place: Path) -> None:
+    done = _run(place, "--demo", "--yes")
+    assert done.returncode == 0, done.stderr
+    made = _settings(place)
+    assert made["COMPOSE_PROFILES"] == "demo"
+    assert made["YOLO_MODEL"] == "scene.onnx"
+    assert made["TZ"] == "Europe/Kyiv"
+    assert made["UID"] == str(os.getuid() or 1000)
+    assert (place / ".env").stat().st_mode & 0o777 == 0o600
+    assert (place / "video").stat().st_uid == int(made["UID"])
+    assert "docker compose build base && docker compose up -d --build" in done.stdout
+
+
+def test_secrets_are_long_new_each_time_and_not_shown(place: Path) -> None:
+    found = set()
+    for _ in range(2):
+        done = _run(place, "--demo", "--yes", "--force")
+        made = _settings(place)
+        found |= {made["REDIS_PASSWORD"], made["JUPYTER_TOKEN"]}
+        assert made["REDIS_PASSWORD"] not in done.stdout + done.stderr
+        assert made["JUPYTER_TOKEN"] not in done.stdout + done.stderr
+    assert len(found) == 4
+    assert all(re.fullmatch(r"[0-9a-f]{48}", secret) for secret in found)
+
+
+def test_a_file_that_is_there_stays_unless_forced_and_is_kept(place: Path) -> None:
+    (place / ".env").write_text("REDIS_PASSWORD=mine\n")
+    done = _run(place, "--demo", "--yes")
+    assert done.returncode == 2
+    assert "--force" in done.stderr
+    assert (place / ".env").read_text() == "REDIS_PASSWORD=mine\n"
+    assert _run(place, "--demo", "--yes", "--force").returncode == 0
+    assert (place / ".env.old").read_text() == "REDIS_PASSWORD=mine\n"
+    assert (place / ".env.old").stat().st_mode & 0o777 == 0o600
+    assert len(_settings(place)["REDIS_PASSWORD"]) == 48
+
+
+def test_a_camera_at_the_terminal_with_user_and_password(place: Path, camera: int) -> None:
+    talk = _talk(place)
+    talk.expect("Address")
+    talk.sendline("192.168.1.20/stream1")
+    talk.expect("begins with rtsp://")
+    talk.expect("Address")
+    talk.sendline(f"rtsp://127.0.0.1:{camera}/stream1")
+    talk.expect("User name")
+    talk.sendline("viewer")
+    talk.expect("Password")
+    talk.sendline("p@ss/w#rd$1'%41")
+    talk.expect("somebody answers there")
+    talk.expect(pexpect.EOF)
+    assert "p@ss" not in talk.before  # typed blind, and not repeated
+    talk.close()
+    assert talk.exitstatus == 0
+    made = _settings(place)
+    assert made["RTSP_URL"] == f"rtsp://viewer:p%40ss%2Fw%23rd%241%27%2541@127.0.0.1:{camera}/stream1"
+    assert not {"COMPOSE_PROFILES", "YOLO_MODEL", "WITH_YOLOV8N"} & set(made)
+
+
+def test_no_address_at_the_terminal_is_the_demo(place: Path) -> None:
+    talk = _talk(place)
+    talk.expect("Address")
+    talk.sendline("")
+    talk.expect("drawn street")
+    talk.expect(pexpect.EOF)
+    talk.close()
+    assert talk.exitstatus == 0
+    assert _settings(place)["RTSP_URL"] == "rtsp://camera:8554/stream"
+
+
+@pytest.mark.parametrize("answer", ["", "n", "no"])
+def test_at_the_terminal_it_asks_before_it_replaces(place: Path, answer: str) -> None:
+    (place / ".env").write_text("mine\n")
+    talk = _talk(place, "--demo")
+    talk.expect("Replace it")
+    talk.sendline(answer)
+    talk.expect("nothing was written")
+    talk.expect(pexpect.EOF)
+    talk.close()
+    assert talk.exitstatus == 2
+    assert (place / ".env").read_text() == "mine\n"
+
+
+def test_an_interrupt_at_the_terminal_leaves_nothing(place: Path) -> None:
+    talk = _talk(place)
+    talk.expect("Address")
+    talk.sendintr()
+    talk.expect("nothing was written")
+    talk.expect(pexpect.EOF)
+    talk.close()
+    assert talk.exitstatus == 1
+    assert not (place / ".env").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("rtsp://u:p@127.0.0.1:1/s", "rtsp://u:p@127.0.0.1:1/s"),
+        ("RTSP://u:p@127.0.0.1:1/s", "rtsp://u:p@127.0.0.1:1/s"),
+        ("rtsp://u:p%40ss@127.0.0.1:1/s", "rtsp://u:p%40ss@127.0.0.1:1/s"),
+        ("rtsp://u:p@ss:w/r#d@127.0.0.1:1/s", "rtsp://u:p%40ss%3Aw%2Fr%23d@127.0.0.1:1/s"),
+        ("rtsp://u:100%@127.0.0.1:1/s", "rtsp://u:100%25@127.0.0.1:1/s"),
+        ("rtsp://u:a$HOME@127.0.0.1:1/s", "rtsp://u:a%24HOME@127.0.0.1:1/s"),
+        ("rtsp://u:a'b@127.0.0.1:1/s", "rtsp://u:a%27b@127.0.0.1:1/s"),
+        ("http://127.0.0.1:1/video?x=1&y=2", "http://127.0.0.1:1/video?x=1&y=2"),
+    ],
+)
+def test_an_address_is_written_so_that_capture_understands_it(place: Path, given: str, written: str) -> None:
+    done = _run(place, "--camera", given, "--yes")
+    assert done.returncode == 0, done.stderr
+    made = _settings(place)
+    assert made["RTSP_URL"] == written
+    assert "nobody answers there now" in done.stdout
+    assert cameras_from_env(made)[0].url == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--camera", "ftp://127.0.0.1/x"), "begins with rtsp://"),
+        (("--camera", "rtsp://u:secret@"), "names no host"),
+        (("--camera", "rtsp://127.0.0.1:99999/x"), "names no host and port"),
+        (("--camera", "rtsp://127.0.0.1:0/x"), "port 0"),
+        (("--cameras", "nowhere.toml"), "no such file"),
+        (("--worker", "head"), "give REDIS_PASSWORD"),
+        ((), "--yes needs one of"),
+    ],
+)
+def test_wrong_use_is_one_line_and_writes_nothing(place: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = _run(place, *arguments, "--yes")
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1]
+    assert "secret" not in done.stderr
+    assert not (place / ".env").exists()
+
+
+def test_a_file_of_cameras(place: Path) -> None:
+    (place / "cameras.toml").write_text('[door]\nurl = "rtsp://127.0.0.1/s"\n')
+    assert _run(place, "--cameras", "cameras.toml", "--yes").returncode == 0
+    made = _settings(place)
+    assert made["CAMERAS_FILE"] == str(place / "cameras.toml")
+    assert "RTSP_URL" not in made
+
+
+def test_a_further_machine_gets_the_redis_and_no_camera(place: Path) -> None:
+    done = _run(place, "--worker", "head.lan", "--yes", REDIS_PASSWORD="pass $word")
+    assert done.returncode == 0, done.stderr
+    made = _settings(place)
+    assert made["REDIS_PASSWORD"] == "pass $word"
+    assert made["RDS_HOST"] == "head.lan"
+    assert made["COMPOSE_FILE"] == "docker-compose.yml:docker-compose.worker.yml"
+    assert "RTSP_URL" not in made
+
+
+def test_a_folder_of_someone_elses_is_said_with_the_remedy(place: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(shutil.copytree(place, Path(name) / "vcam"))
+        (folder / "video").mkdir(mode=0o555)
+        for one in (Path(name), folder):
+            one.chmod(0o755)
+        # root may write everywhere, so root becomes somebody else, with a Python that anybody may start
+        as_root = os.getuid() == 0
+        done = subprocess.run(
+            ["/usr/bin/python3" if as_root else sys.executable, "scripts/env", "--demo", "--yes"],
+            cwd=folder,
+            user=65534 if as_root else None,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+        )
+        assert done.returncode == 2
+        assert re.search(r"video can not be written to by you: sudo chown -R \d+:\d+ ", done.stderr)
+        assert not (folder / ".env").exists()
+
+
+def test_what_it_makes_is_read_by_compose_as_it_was_meant(place: Path) -> None:
+    if not shutil.which("docker"):
+        pytest.skip("no docker command here")
+    (place / "docker-compose.yml").write_text("services: {x: {image: x, environment: {U: '${RTSP_URL}', T: '${TZ}'}}}")
+    _run(place, "--camera", "rtsp://u:a$HOME'#b@127.0.0.1:1/s", "--yes")
+    shown = subprocess.run(
+        ["docker", "compose", "config"],
+        cwd=place,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")},
+    )
+    if "is not a docker command" in shown.stderr:
+        pytest.skip("the docker command here has no compose v2")
+    assert "rtsp://u:a%24HOME%27%23b@127.0.0.1:1/s" in shown.stdout, shown.stderr
