@@ -295,10 +295,10 @@ def _check_film(path: Path, address: str) -> None:
 def _publish(partial: Path, video_dir: Path, name: str) -> Path:
     """Give the film its name, or that name with a number where there is such a file."""
     wanted = safe_name(name, _suffix_of(partial))
-    stem, dot, ending = wanted.rpartition(".")
     number = 1
     while True:
-        target = video_dir / (wanted if number == 1 else f"{stem}-{number}{dot}{ending}")
+        # in front: at the end of a clip's name it would pass for a part of its camera's
+        target = video_dir / (wanted if number == 1 else f"copy{number}-of-{wanted}")
         try:
             # unlike a rename, a link never takes the place of a file that is there
             os.link(partial, target)

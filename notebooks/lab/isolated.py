@@ -146,6 +146,24 @@ class Isolated:
         """Score from which the worker looks for boxes."""
         return self._run.min_score
 
+    def as_frame(self) -> pd.DataFrame:
+        """Return clip, model and options, one value a row."""
+        facts, options = self.facts, self.options
+        head = "end to end, no NMS" if self.info.end_to_end else "raw, NMS follows"
+        size = f"{facts.width}×{facts.height}, {facts.frames} frames in {facts.duration_s:.1f} s"
+        fixed = f"always {self.info.fixed_wh[0]}×{self.info.fixed_wh[1]}" if self.info.fixed_wh else "any size"
+        names = ", ".join(self.info.labels[:6]) + (", …" if len(self.info.labels) > 6 else "")
+        rows = {
+            "clip": f"{self.path.name}: {size}",
+            "model": f"{options.model}: {len(self.info.labels)} classes ({names})",
+            "its input and head": f"{fixed}, sides multiples of {self.info.stride}; {head}",
+            "engine": f"{self.engine}, {self._threads} threads",
+            "sampled": f"{facts.sampled} frames, {options.fps:g} a second",
+            "threshold": f"{options.conf:g}, in {options.min_hits} sampled frames or more",
+            "longest side": f"{options.imgsz} px",
+        }
+        return pd.DataFrame({"": rows.values()}, index=pd.Index(rows.keys()), dtype=object)
+
     def frames(self) -> Iterator[Frame]:
         """Yield the sampled frames, as the worker decodes them."""
         with ClipReader(self.path, self.options.fps, self._threads) as reader:

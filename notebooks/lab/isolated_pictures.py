@@ -140,15 +140,7 @@ def tracks(work: Isolated, clip: Clip) -> Figure:
         colour = track_colour(track)
         feet = np.array([[(box.xyxy[0] + box.xyxy[2]) / 2, box.xyxy[3]] for _, box in seen])
         left.plot(feet[:, 0], feet[:, 1], color=colour, linewidth=2, marker="o", markersize=3)
-        left.annotate(
-            f"{label} #{track}",
-            feet[-1],
-            (4, 4),
-            textcoords="offset points",
-            color="black",
-            fontsize=9,
-            bbox={"facecolor": "white", "edgecolor": colour, "pad": 1.5},
-        )
+        left.plot(*feet[0], color=colour, marker="s", markersize=8)
         times = [time_s for time_s, _ in seen]
         right.plot(
             times,
@@ -162,7 +154,11 @@ def tracks(work: Isolated, clip: Clip) -> Figure:
     left.axis("off")
     right.axhline(work.options.conf, color=GREY, linewidth=1, linestyle=":")
     right.set(xlabel="seconds from the first frame", ylabel="score", ylim=(0, 1.05), xlim=(0, facts.duration_s))
-    finding(left, f"{len(paths)} track{'s' * (len(paths) != 1)}", "where the lower edge of each box stood")
+    finding(
+        left,
+        f"{len(paths)} track{'s' * (len(paths) != 1)}",
+        "where the lower edge of each box stood; a square: where the object came in",
+    )
     finding(right, "Score over time", f"dotted: the threshold {work.options.conf:g}, from which tracks begin")
     if paths:
         right.legend(loc="lower right", fontsize=9)

@@ -59,7 +59,6 @@ class Player(anywidget.AnyWidget):
         super().__init__()
         self._clip: Clip | None = None
         self._by_kernel = by_kernel
-        self._poster: bytes | None = None
         self.on_msg(self._answer)
         if clip is not None:
             self.show(clip)
@@ -71,7 +70,6 @@ class Player(anywidget.AnyWidget):
             title: for above the picture; None for name, run and what was seen.
         """
         self._clip = clip
-        self._poster = None
         if clip is None:
             with self.hold_sync():
                 self.set_trait("times", [])
@@ -140,16 +138,6 @@ class Player(anywidget.AnyWidget):
         # without boxes: the page draws them over it, as over the film
         picture = _jpeg(annotate(frame.picture, [], size=size))
         self.send({"what": "still", "name": clip.path.name, "index": index, "time": frame.time_s}, [picture])
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None or self._clip is None:
-            return bundle
-        # what is shown where no kernel runs and no widget lives, such as on a code host's page
-        if self._poster is None:
-            self._poster = poster(self._clip)
-        data, metadata = bundle
-        return {**data, "image/jpeg": self._poster}, metadata
 
 
 def best_moment(clip: Clip, min_conf: float | None = None) -> float:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -27,10 +27,12 @@ from shared_utils.job_states import JobState
 from shared_utils.jobs import submit, watch
 from shared_utils.schemas import FPS_LIMITS, Options
 
+T = TypeVar("T")
+
 OWN_MODEL = ""
 """Stands for the model that the worker was started with."""
-FIRST_CONF = 0.25
-"""Where the threshold begins: half of the default, so that a first run shows what a lower one would find."""
+LOW_CONF = 0.25
+"""Where the threshold begins: half of the default, to show what a lower one would find; see `SendForm`."""
 SIZES = (320, 480, 640, 960, 1280)
 WIDE = widgets.Layout(width="420px")
 NAMED = {"description_width": "150px"}
@@ -141,7 +143,7 @@ class OptionsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         models = [("the worker's own", OWN_MODEL), *((name, name) for name in model_names())]
         self.model = widgets.Dropdown(options=models, description="model", layout=WIDE, style=NAMED)
         self.conf = widgets.FloatSlider(
-            FIRST_CONF, min=0.1, max=0.95, step=0.05, description="threshold", layout=WIDE, style=NAMED
+            LOW_CONF, min=0.1, max=0.95, step=0.05, description="threshold", layout=WIDE, style=NAMED
         )
         self.min_hits = widgets.BoundedIntText(
             defaults.min_hits, min=1, max=1000, description="in sampled frames", layout=WIDE, style=NAMED
@@ -208,6 +210,8 @@ class JobForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 class SendForm(JobForm):
     """Choose a file of the volume and options; the button sends it.
 
+    As it stands, the newest film is sent with a low threshold, or with the usual one if its last run had a low one.
+
     Args:
         places: volume and queue.
     """
@@ -215,6 +219,9 @@ class SendForm(JobForm):
     def __init__(self, places: Places) -> None:
         self.picker = FilmPicker(places)
         super().__init__(places, [self.picker], "Send")
+        before = runs_of(places.video, self.picker.value)[:1] if self.picker.value else []
+        if before and before[0].conf <= LOW_CONF:  # the same once more would show nothing new
+            self.options.conf.value = Options().conf
 
     def run(self) -> Sent:
         """Send what is chosen, watch it to its end, and return what became of it.
@@ -290,6 +297,15 @@ def show(sent: Sent) -> None:
     figure = sent.pictures()
     display(figure)  # type: ignore[no-untyped-call]
     plt.close(figure)
+
+
+def tried(action: Callable[[], T]) -> T | None:
+    """Return what `action` returns; where it can not, print in one line why, and return None."""
+    try:
+        return action()
+    except VcamError as error:
+        print(error)  # noqa: T201  # a cell's output
+        return None
 
 
 def _line(text: str) -> widgets.HTML:

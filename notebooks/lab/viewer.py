@@ -15,7 +15,7 @@ from notebooks.lab.clip import Clip, Run, runs_of
 from notebooks.lab.export import Cut, export_gif, export_mp4
 from notebooks.lab.picker import FilmPicker
 from notebooks.lab.places import Places
-from notebooks.lab.player import Player
+from notebooks.lab.player import Player, poster
 from notebooks.lab.sheet import contact_sheet
 from shared_utils.errors import VcamError
 
@@ -86,6 +86,11 @@ class Viewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             with self.output:
                 display(figure)  # type: ignore[no-untyped-call]
             plt.close(figure)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        # what is shown where no widget lives, such as on a code host's page
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        return {**bundle, "image/jpeg": poster(self.clip)} if self.clip else bundle
 
     def _gif_cut(self) -> Cut:
         # from the picture on screen, unless that is the last one
