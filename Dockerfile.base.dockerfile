@@ -16,8 +16,8 @@ ENV PIP_CONSTRAINT=/etc/vcam/constraints.txt \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
 
-# --- what makes ONNX of PyTorch weights; run by "docker compose run --rm export best.pt", and once below
-FROM python AS export
+# --- what makes ONNX of PyTorch weights
+FROM python AS exporter
 # torch comes from here as its CPU build; the ordinary one brings 3 GB of CUDA along
 ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 COPY requirements.export.txt /tmp/
@@ -26,12 +26,10 @@ WORKDIR /src
 # of our code only what the export needs, so that no other change makes the model anew
 COPY shared_utils/__init__.py shared_utils/errors.py shared_utils/
 COPY video_worker/__init__.py video_worker/export.py video_worker/
-ENV YOLO_AUTOINSTALL=false PYTHONPATH=/src HOME=/tmp
-USER 1000:1000
+ENV YOLO_AUTOINSTALL=false
 
 # --- the model: models/yolov8n.pt, or where that file is absent the one that ultralytics downloads
-FROM export AS models-1
-USER root
+FROM exporter AS models-1
 RUN --mount=type=bind,source=models,target=/given \
     mkdir /models \
  && if [ -f /given/yolov8n.pt ]; then cp /given/yolov8n.pt .; \
@@ -44,6 +42,13 @@ export_model(Path('yolov8n.pt'), Path('/models/yolov8n.onnx'))" \
       echo >&2 " - or set WITH_YOLOV8N=0 in .env and build without it: the demo does not need it, and models of"; \
       echo >&2 "   your own (*.onnx in models/, named by YOLO_MODEL) do not either"; \
       exit 1; }
+
+# --- the same as a command, for weights of one's own: docker compose run --rm export best.pt
+FROM exporter AS export
+COPY shared_utils/cli.py shared_utils/redact.py shared_utils/
+COPY video_worker/__main__.py video_worker/
+ENV PYTHONPATH=/src HOME=/tmp
+USER 1000:1000
 
 FROM python AS models-0
 WORKDIR /models

@@ -88,12 +88,25 @@ class RedisSettings:
     port: int = 6379
     password: str | None = field(default=None, repr=False)
     queue: str = DEFAULT_QUEUE
+    tls: bool = False
+    ca: Path | None = None
 
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> RedisSettings:
-        """Read ``RDS_HOST``, ``RDS_PORT``, ``RDS_PSW`` and ``RDSQ_OUTMSG``."""
+        """Read ``RDS_HOST``, ``RDS_PORT``, ``RDS_PSW``, ``RDSQ_OUTMSG``, and for TLS ``RDS_TLS`` and ``RDS_CA``.
+
+        ``RDS_CA`` is the certificate of who signed that of Redis, and means TLS; ``RDS_TLS`` alone takes the
+        authorities that this machine trusts.
+        """
         env = Env(values)
+        ca = env.get("RDS_CA")
+        if ca and not Path(ca).is_file():
+            raise SettingError(
+                f"RDS_CA is {ca!r}, but there is no such file: give the ca.crt that Redis' key was signed by"
+            )
         return cls(
+            tls=env.choice("RDS_TLS", "yes" if ca else "no", ("yes", "no")) == "yes",
+            ca=Path(ca) if ca else None,
             host=env.text("RDS_HOST", "redis"),
             port=env.integer("RDS_PORT", 6379, 1, MAX_PORT),
             password=env.get("RDS_PSW"),

@@ -62,6 +62,8 @@ def connect(settings: RedisSettings) -> redis.Redis:
         host=settings.host,
         port=settings.port,
         password=settings.password,
+        ssl=settings.tls,
+        ssl_ca_certs=str(settings.ca) if settings.ca else None,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=CONNECT_TIMEOUT,
         health_check_interval=30,
@@ -91,7 +93,8 @@ def redis_errors(settings: RedisSettings) -> Iterator[None]:
                 "and only there"
             ) from None
         raise QueueUnavailable(
-            f"Redis at {settings.address} is not available ({_reason(error)}); see RDS_HOST and RDS_PORT"
+            f"Redis at {settings.address} is not available ({_reason(error)}); "
+            f"see RDS_HOST{', RDS_PORT and RDS_CA' if settings.tls else ' and RDS_PORT'}"
         ) from None
 
 
