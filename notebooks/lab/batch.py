@@ -25,6 +25,8 @@ from video_worker.models import file_sha256
 
 NAMES = {"model": "", "imgsz": "px", "conf": "conf", "fps": "fps", "min_hits": "hits"}
 """Options in the order in which they are told in a configuration's name, and what is put there with them."""
+SOME = 5
+"""Names told in a line for people."""
 
 
 @dataclass(frozen=True)
@@ -216,9 +218,15 @@ def summary(runs: pd.DataFrame) -> str:
     counts = runs["state"].value_counts()
     lines = [f"{len(runs)} runs: " + ", ".join(f"{counts[key]} {text}" for key, text in words.items() if key in counts)]
     failed = runs[runs["state"] == "failed"]
-    for (name, reason), part in failed.groupby(["configuration", "reason"], dropna=False, sort=False):
-        lines.append(f"{name}: {len(part)} failed: {reason}")
+    for reason, part in failed.groupby("reason", dropna=False, sort=False):
+        names, clips = part["configuration"].unique(), part["clip"].unique()
+        # the shorter list tells more: one clip that is broken, or one model that can not be read
+        lines.append(f"{len(part)} failed ({_some(list(clips if len(clips) <= len(names) else names))}): {reason}")
     missing = runs.loc[runs["state"] == "no such clip", "clip"].unique()
     if len(missing):
-        lines.append(f"not there (any more): {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}")
+        lines.append(f"not there (any more): {_some(list(missing))}")
     return "\n".join(lines)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SOME]) + (" …" if len(names) > SOME else "")

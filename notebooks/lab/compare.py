@@ -108,7 +108,9 @@ def load(
         raise SettingError("there is nothing to compare: no clip has a run by each configuration")
     missing = runs["clip"].nunique() - len(clips)
     if missing:
-        notes.append(f"left out, as not all configurations have a run of them: {missing} clips")
+        notes.append(
+            f"left out: {missing} of {runs['clip'].nunique()} clips, of which not all configurations have a run"
+        )
     done = done[done["clip"].isin(shared) & done["configuration"].isin([one.name for one in present])]
     done = done.reset_index(drop=True)
     names = [tuple(dict.fromkeys((same or {}).get(label, label) for label in found)) for found in done["detected"]]
@@ -121,7 +123,7 @@ def load(
         for part in iter_boxes(mine, video_dir):
             if len(part):
                 parts.append(part.assign(configuration=one.name, filename=clip_of[part["run_id"].iloc[0]]))
-        frames.append(_sampled_frames(mine, video_dir))
+        frames.append(sampled_frames(mine, video_dir))
     boxes = renamed(pd.concat(parts, ignore_index=True), same or {}) if parts else _no_boxes()
     return Comparison(tuple(present), tuple(clips), done, boxes, _common(frames), tuple(notes))
 
@@ -131,8 +133,13 @@ def _no_boxes() -> pd.DataFrame:
     return pd.DataFrame(columns=columns).astype({"conf": float, "t": float, **dict.fromkeys(CORNERS, float)})
 
 
-def _sampled_frames(runs: pd.DataFrame, video_dir: Path) -> set[tuple[str, int]]:
-    """Return the frames that runs looked at, also those in which they found nothing."""
+def sampled_frames(runs: pd.DataFrame, video_dir: Path) -> set[tuple[str, int]]:
+    """Return the frames that runs looked at, also those in which they found nothing.
+
+    Args:
+        runs: rows of the log with `clip`, the name that the frames go by.
+        video_dir: the shared volume.
+    """
     found: set[tuple[str, int]] = set()
     for clip, filename, run_id in zip(runs["clip"], runs["filename"], runs["run_id"], strict=True):
         text = (video_dir / BOXES_FOLDER / f"{PurePath(filename).stem}.{run_id}.jsonl").read_bytes()
@@ -258,13 +265,15 @@ def only_one(comparison: Comparison, left: int, right: int, unmatched: Sequence[
 
 def _instead(found: pd.DataFrame, other: pd.DataFrame, its: Configuration) -> list[str]:
     """Tell what the other configuration saw in the place of each box of `found`."""
-    told = ["nothing there"] * len(found)
+    told = [f"no {label} there" for label in found["label"]]
     near = overlaps(found, other, TOUCHES, ("filename", "frame"))
     near["conf"] = other["conf"].to_numpy()[near["right"]]
     near["label"] = other["label"].to_numpy()[near["right"]]
     near["strong"] = near["conf"] >= its.options.conf
     near["same"] = near["label"].to_numpy() == found["label"].to_numpy()[near["left"]]
     near["close"] = near["iou"] >= IOU_MIN
+    # a rider's bicycle overlaps the rider, and is no other name for him
+    near = near[near["same"] | near["close"]]
     near = near.sort_values(["strong", "same", "close", "conf"], ascending=False, kind="stable")
     for row in near.drop_duplicates("left").to_dict("records"):
         text = f"{row['label']} {row['conf']:.2f}"

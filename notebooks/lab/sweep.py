@@ -11,15 +11,23 @@ worker's own tracker, over corners that were written to a tenth of a pixel. They
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from notebooks.lab.clip import Run as BoxesRun
 from notebooks.lab.clip import Seen
+from notebooks.lab.compare import sampled_frames
+from notebooks.lab.labels import Truth
+from notebooks.lab.matching import curve, in_frames, judge
+from shared_utils.clips import BOXES_FOLDER
+from shared_utils.errors import SettingError
 from shared_utils.schemas import Options
 from video_worker.engines import Picture
 from video_worker.frames import ClipFacts
@@ -149,25 +157,25 @@ def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
     return int(starts[longest]), int(ends[longest])
 
 
-def best_f1(curve: pd.DataFrame) -> Advice:
+def best_f1(points: pd.DataFrame) -> Advice:
     """Return the threshold with the best F1 (as many right ones as can be had for as few wrong ones).
 
     Args:
-        curve: a row a threshold: `conf`, `precision`, `recall`, `found`; see :func:`notebooks.lab.matching.curve`.
+        points: a row a threshold: `conf`, `precision`, `recall`, `found`; see :func:`notebooks.lab.matching.curve`.
     """
-    f1 = f1_score(curve)
+    f1 = f1_score(points)
     if not f1.notna().any() or not f1.max() > 0:
         return Advice(float("nan"), "nothing that was found is right, so there is nothing to choose by", 0, 0)
     good = np.flatnonzero(f1.to_numpy() >= f1.max() - 1e-12)
-    best = curve.iloc[int(good[0])]
+    best = points.iloc[int(good[0])]
     reason = f"most is right and least is missed: precision {best.precision:.2f}, recall {best.recall:.2f}"
     return Advice(float(best.conf), reason, 0, int(best.found))
 
 
-def f1_score(curve: pd.DataFrame) -> pd.Series[float]:
+def f1_score(points: pd.DataFrame) -> pd.Series[float]:
     """Return the harmonic mean of precision and recall, 0 where both are."""
-    total = curve["precision"] + curve["recall"]
-    return (2 * curve["precision"] * curve["recall"] / total.where(total > 0)).where(total.isna() | (total > 0), 0.0)
+    total = points["precision"] + points["recall"]
+    return (2 * points["precision"] * points["recall"] / total.where(total > 0)).where(total.isna() | (total > 0), 0.0)
 
 
 class _Labels:
@@ -213,3 +221,137 @@ def as_worker(seen: Seen, conf: float, min_hits: int) -> Mapping[str, Any]:
         for step in steps:
             step.take(sample)
     return steps[-1].result()
+
+
+def runs_to_sweep(log: pd.DataFrame, video_dir: Path, **which: object) -> pd.DataFrame:
+    """Return the last good run of each clip by one model at one size, as far as their boxes files are there.
+
+    Args:
+        log: of :func:`shared_utils.results.load_log`.
+        video_dir: the shared volume.
+        which: values of the log's columns, such as ``model="yolov8n"``, ``imgsz=640`` or ``camera="door"``. Model,
+            its file, size and sampling are those of the last run that fits, where nothing else is told.
+
+    Raises:
+        SettingError: there is no such run.
+    """
+    there = {path.name for path in (video_dir / BOXES_FOLDER).glob("*.jsonl")}
+    names = zip(log["filename"], log["run_id"], strict=True)
+    kept = log["ok"] & pd.Series(
+        [f"{PurePath(name).stem}.{run}.jsonl" in there for name, run in names], log.index, bool
+    )
+    for column, value in which.items():
+        kept &= log[column] == value
+    runs = log[kept]
+    if runs.empty:
+        told = ", ".join(f"{column} {value}" for column, value in which.items())
+        raise SettingError(f"no run {f'with {told} ' if told else ''}has a boxes file: there is nothing to sweep")
+    for column in ("model", "model_sha256", "imgsz", "fps"):
+        runs = runs[runs[column] == runs[column].iloc[-1]]
+    return runs.drop_duplicates("filename", keep="last").sort_values("filename").reset_index(drop=True)
+
+
+def changes(runs: pd.DataFrame, boxes: pd.DataFrame, conf: float, min_hits: int) -> pd.DataFrame:
+    """Return the clips whose `detected` labels another threshold and `min_hits` would change.
+
+    Returns:
+        A row a clip: `filename`, `gone`, `come`, labels in their alphabet's order.
+    """
+    held = holds(boxes, min_hits)
+    held = held[held["holds_to"] >= conf]
+    new = held.groupby("filename")["label"].agg(set).to_dict()
+    rows = []
+    for name, detected in zip(runs["filename"], runs["detected"], strict=True):
+        before, after = set(detected), new.get(name, set())
+        if before != after:
+            rows.append((name, ", ".join(sorted(before - after)), ", ".join(sorted(after - before))))
+    return pd.DataFrame(rows, columns=["filename", "gone", "come"])
+
+
+def check(runs: pd.DataFrame, video_dir: Path) -> str:
+    """Work out each run's own result from its boxes file, and tell in a line how often it is what the log says."""
+    same = same_but_tracks = 0
+    for row in runs.to_dict("records"):
+        path = video_dir / BOXES_FOLDER / f"{PurePath(row['filename']).stem}.{row['run_id']}.jsonl"
+        seen = BoxesRun(row["run_id"], path, {"model": {"fps": row["fps"]}}).read()
+        found = as_worker(seen, row["conf"], int(row["min_hits"]))
+        logged = json.loads(row["objects"])
+        if tuple(found["detected"]) != row["detected"] or _without_tracks(found["objects"]) != _without_tracks(logged):
+            continue
+        same_but_tracks += 1
+        same += found["objects"] == logged
+    text = (
+        f"{same_but_tracks} of {len(runs)} runs: detected, hits, scores and times worked out anew are those of the log"
+    )
+    return text + (", tracks too" if same == same_but_tracks else f"; tracks too in {same}")
+
+
+def _without_tracks(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in entry.items() if key != "tracks"} for entry in entries]
+
+
+def by_class(
+    boxes: pd.DataFrame, at: Floats, used: tuple[float, int], curves: Mapping[str, pd.DataFrame] | None = None
+) -> pd.DataFrame:
+    """Return a threshold for each class.
+
+    Args:
+        boxes: from 0.1 up.
+        at: the thresholds to choose from.
+        used: threshold and `min_hits` of the runs.
+        curves: precision and recall of the classes that are labelled: those are chosen by F1, others by steadiness.
+
+    Returns:
+        A row a class, index `label`: `clips` (in which it is detected as it was run), `threshold`, `clips_then`, `why`.
+    """
+    held = holds(boxes, used[1])
+    rows = {}
+    for label, part in held.groupby("label", observed=True, sort=True):
+        points = (curves or {}).get(str(label))
+        advice = steadiest(part, at) if points is None else best_f1(points)
+        now, then = (int((part["holds_to"] >= conf).sum()) for conf in (used[0], advice.conf))
+        rows[str(label)] = {"clips": now, "threshold": advice.conf, "clips_then": then, "why": advice.reason}
+    columns = ["clips", "threshold", "clips_then", "why"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("label")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a person's labels say of the boxes of runs.
+
+    Attributes:
+        boxes, verdict: the boxes in reviewed frames, and of each whether it is right; see
+            :func:`notebooks.lab.matching.judge`.
+        truth: the labels in the frames that the runs sampled.
+    """
+
+    boxes: pd.DataFrame
+    verdict: pd.Series[Any]
+    truth: pd.DataFrame
+
+    def curve(self, label: str | None = None) -> pd.DataFrame:
+        """Return precision and recall by threshold, of a class or of all boxes."""
+        here = self.verdict.notna()
+        there = self.truth["is_there"]
+        if label is not None:
+            here &= self.boxes["label"] == label
+            there &= self.truth["label"] == label
+        scores, right = self.boxes.loc[here, "conf"], self.verdict[here]
+        return curve(scores.to_numpy(np.float64), right.to_numpy(np.bool_), int(there.sum()))
+
+    def curves(self) -> dict[str, pd.DataFrame]:
+        """Return the curve of each class of which an object is labelled."""
+        return {label: self.curve(label) for label in sorted(set(self.truth.loc[self.truth["is_there"], "label"]))}
+
+
+def judged(runs: pd.DataFrame, boxes: pd.DataFrame, truth: Truth, video_dir: Path) -> Judged | None:
+    """Judge the boxes of `runs` in the reviewed frames that they sampled; None where there is no such frame."""
+    sampled = pd.DataFrame(
+        sorted(sampled_frames(runs.assign(clip=runs["filename"]), video_dir)), columns=["filename", "frame"]
+    )
+    frames = truth.frames.merge(sampled, on=["filename", "frame"])
+    if frames.empty:
+        return None
+    there = in_frames(truth.boxes, frames).reset_index(drop=True)
+    found = in_frames(boxes, frames).reset_index(drop=True)
+    return Judged(found, judge(found, there, frames), there)
