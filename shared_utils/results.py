@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
@@ -210,12 +210,12 @@ def _without_repetitions(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     if not len(again):
         return frame
     columns.skipped["of a run told before"] += len(again)
-    return frame.drop(again).reset_index(drop=True)
+    return pd.DataFrame(frame.drop(again).reset_index(drop=True))
 
 
 def latest(log: pd.DataFrame) -> pd.DataFrame:
     """Return the last good run of each clip, in the order of the log."""
-    return cast("pd.DataFrame", log[log["ok"]]).drop_duplicates("filename", keep="last")
+    return log[log["ok"]].drop_duplicates("filename", keep="last")
 
 
 def objects(log: pd.DataFrame) -> pd.DataFrame:

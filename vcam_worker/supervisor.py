@@ -13,10 +13,12 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 
+from shared_utils.camera_log import CAMERA_LOG_NAME, CameraLog
 from shared_utils.cameras import Camera
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
 from shared_utils.jobs import connect, redis_errors
 from shared_utils.log import camera_logger
+from shared_utils.redact import Redactor
 from vcam_worker.feed import HEALTHY_SECONDS, Backoff
 from vcam_worker.link import Answer, Pause, Wanted
 from vcam_worker.process import run_camera
@@ -63,6 +65,7 @@ class Supervisor:
             _Child(one, camera_logger(__name__, one.name), CameraStatus(one.name, one.shown, since=time.time()))
             for one in settings.cameras
         ]
+        self._camera_log = CameraLog(settings.video_dir / CAMERA_LOG_NAME, self.statuses, Redactor(settings.secrets))
         self._signals = 0
         self._pause_reason: str | None = None
         self._numbers = itertools.count()
@@ -76,11 +79,14 @@ class Supervisor:
         self._log.info("capture starts: %s; clips go to %s", names, self._settings.video_dir)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        self._camera_log.start()
         try:
             while not self._signals and not all(child.finished for child in self._children):
                 self._round()
         finally:
+            self._camera_log.stop()
             clean = self._stop_all()
+            self._camera_log.join()
         self._log.info("capture stopped")
         return EXIT_OK if clean else EXIT_FAILED
 
