@@ -13,7 +13,7 @@ import json
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
@@ -194,23 +194,28 @@ class Columns:
         self.mended += lines * bool(odd or record is None)
         return kind() if record is None else record
 
-    def add(self, lines: list[Line], times: Callable[[list[Any]], Any]) -> None:
+    def add(self, lines: list[Line], times: Callable[[Sequence[Any]], Any]) -> None:
         """Append `lines`; `times` makes of a list of ISO 8601 texts what is kept of it."""
-        for name, get in TEXTS.items():
-            self.texts[name].extend(map(get, lines))
-        for name, get in TIMES.items():
-            self.times[name].append(times(list(map(get, lines))))
-        for name, get in NUMBERS.items():
-            _extend(self.numbers[name], list(map(get, lines)), math.nan)
-        for name, get in WHOLES.items():
-            _extend(self.wholes[name], list(map(get, lines)), NO_WHOLE)
-        for name, get in FLAGS.items():
-            _extend(self.flags[name], list(map(get, lines)), NO_WHOLE)
-        self.camera.extend(map(self.cameras.__getitem__, [line.camera for line in lines]))
-        self.model.extend(map(self._models.__getitem__, [bytes(line.model) for line in lines]))
-        self.options.extend(map(self._options.__getitem__, [bytes(line.options) for line in lines]))
-        self.labels.extend(map(self._same.__getitem__, [line.detected for line in lines]))
-        self.objects.extend([bytes(line.objects).decode("utf-8", "replace") for line in lines])
+        if not lines:
+            return
+        line = _columns_of(lines, _OF_LINE)
+        found = line | _columns_of(line["clip"], _OF_CLIP) | _columns_of(line["timing"], _OF_TIMING)
+        found |= _columns_of(line["brightness"], _OF_BRIGHTNESS)
+        for name in TEXTS:
+            self.texts[name].extend(found[name])
+        for name in TIMES:
+            self.times[name].append(times(found[name]))
+        for name in NUMBERS:
+            _extend(self.numbers[name], found[name], math.nan)
+        for name in WHOLES:
+            _extend(self.wholes[name], found[name], NO_WHOLE)
+        for name in FLAGS:
+            _extend(self.flags[name], found[name], NO_WHOLE)
+        self.camera.extend(map(self.cameras.__getitem__, line["camera"]))
+        self.model.extend(map(self._models.__getitem__, map(bytes, line["model"])))
+        self.options.extend(map(self._options.__getitem__, map(bytes, line["options"])))
+        self.labels.extend(map(self._same.__getitem__, line["detected"]))
+        self.objects.extend([str(raw, "utf-8", "replace") for raw in map(bytes, line["objects"])])
 
     def salvage(self, line: bytes) -> Iterator[Line]:
         """Yield what can be kept of a line that is not as it should be; count what can not."""
@@ -232,31 +237,26 @@ class Columns:
         yield record
 
 
-TEXTS = {
-    "run_id": attrgetter("run_id"),
-    "job_id": attrgetter("job_id"),
-    "filename": attrgetter("filename"),
-    "error": attrgetter("error"),
-    "clip_sha256": attrgetter("clip.sha256"),
-}
-TIMES = {"timestamp": attrgetter("timestamp"), "started_at": attrgetter("clip.started_at")}
-NUMBERS = {
-    "duration_s": attrgetter("clip.duration_s"),
-    **{name: attrgetter(f"timing.{name}") for name in ("queued_s", "decode_s", "infer_s", "total_s")},
-    "brightness": attrgetter("brightness.mean"),
-}
-WHOLES = {
-    "count": attrgetter("count"),
-    "frames": attrgetter("clip.frames"),
-    "width": attrgetter("clip.width"),
-    "height": attrgetter("clip.height"),
-    "sampled_frames": attrgetter("sampled_frames"),
-}
-FLAGS = {"ok": attrgetter("ok"), "dark": attrgetter("brightness.dark")}
-"""Columns by kind, and where their values are in a :class:`Line`."""
+TEXTS = ("run_id", "job_id", "filename", "error", "clip_sha256")
+TIMES = ("timestamp", "started_at")
+NUMBERS = ("duration_s", "queued_s", "decode_s", "infer_s", "total_s", "brightness")
+WHOLES = ("count", "frames", "width", "height", "sampled_frames")
+FLAGS = ("ok", "dark")
+"""Columns by kind."""
+
+_OF_LINE = {field: field for field in Line.__struct_fields__}
+_OF_CLIP = {field: field for field in Clip.__struct_fields__} | {"sha256": "clip_sha256"}
+_OF_TIMING = {field: field for field in Timing.__struct_fields__}
+_OF_BRIGHTNESS = {"mean": "brightness", "dark": "dark"}
+"""Attribute: column."""
 
 
-def read_columns(path: Path, times: Callable[[list[Any]], Any]) -> Columns:
+def _columns_of(things: Iterable[Any], names: dict[str, str]) -> dict[str, tuple[Any, ...]]:
+    # all attributes by one call, and the calls' tuples made columns by one zip: a third of the time of one by one
+    return dict(zip(names.values(), zip(*map(attrgetter(*names), things), strict=True), strict=True))
+
+
+def read_columns(path: Path, times: Callable[[Sequence[Any]], Any]) -> Columns:
     """Return the columns of the log at `path`; a missing one is empty.
 
     Args:
@@ -346,7 +346,7 @@ def _loads(text: bytes | str) -> Any:
         return None
 
 
-def _extend(column: array[Any], values: list[Any], missing: float) -> None:
+def _extend(column: array[Any], values: Sequence[Any], missing: float) -> None:
     length = len(column)
     try:
         column.extend(values)

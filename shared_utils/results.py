@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
@@ -122,7 +122,7 @@ def _say(name: str, columns: Columns) -> None:
         logger.warning("%s: %s", name, text)
 
 
-def _times(texts: list[str | None], zone: tzinfo | str) -> pd.DatetimeIndex:
+def _times(texts: Sequence[str | None], zone: tzinfo | str) -> pd.DatetimeIndex:
     """Return times in UTC; what is none is NaT, and what names no zone is local."""
     times = _read_times(texts, utc=True)
     local = [row for row, text in enumerate(texts) if text and text[-6:-5] != "+" and not _ZONED.search(text)]
@@ -134,10 +134,9 @@ def _times(texts: list[str | None], zone: tzinfo | str) -> pd.DatetimeIndex:
     return times
 
 
-def _read_times(texts: list[str | None], *, utc: bool) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(
-        pd.to_datetime(pd.Index(texts, dtype="str"), utc=utc, format="ISO8601", errors="coerce")
-    ).as_unit("us")
+def _read_times(texts: Sequence[str | None], *, utc: bool) -> pd.DatetimeIndex:
+    given = pd.Index(cast("Any", texts), dtype="str")
+    return pd.DatetimeIndex(pd.to_datetime(given, utc=utc, format="ISO8601", errors="coerce")).as_unit("us")
 
 
 def _localized(times: pd.DatetimeIndex, zone: tzinfo | str) -> pd.DatetimeIndex:
