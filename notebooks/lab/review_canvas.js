@@ -2,8 +2,9 @@
 
 const LINE = 2; // of a box, CSS pixels
 const HANDLE = 9; // side of a handle, and how near one must be to take it
+const FAINT = 0.75; // of boxes that are not in question
 const SHARE_OF_WINDOW = 0.62; // height of the picture at most
-const ROOM = 3; // zoomed: sides of a box that the view shows
+const ROOM = 1.5; // zoomed: sides of a box that the view shows
 const MOST_ZOOM = 8;
 const COLOURS = {
   open: "#FFFFFF", right: "#009E73", wrong: "#D55E00", fixed: "#0072B2", drawn: "#56B4E9", asked: "#F0E442",
@@ -129,6 +130,7 @@ class Canvas {
   box(pen, { xyxy, label, state, strong }) {
     const [left, top, width, height] = this.onScreen(xyxy);
     const line = strong ? LINE * 2 : LINE;
+    pen.globalAlpha = strong ? 1 : FAINT;
     pen.setLineDash(state === "wrong" ? [6, 5] : []);
     // a dark edge: seen on any ground
     for (const [colour, thickness] of [["rgba(0,0,0,.65)", line + 2], [COLOURS[state], line]]) {
@@ -149,6 +151,7 @@ class Canvas {
     pen.fillRect(tagX, tagY, long, tall);
     pen.fillStyle = DARK_TEXT.includes(state) ? "#111" : "#fff";
     pen.fillText(text, tagX + 5, tagY + tall / 2 + 0.5);
+    pen.globalAlpha = 1;
   }
 
   handles(pen, xyxy) {

@@ -1,0 +1,276 @@
+"""Tunes a model on what was reviewed: training, export to ONNX, and into the models folder, where workers find it.
+
+torch and ultralytics are not in the image, and are never imported here: they run in processes of their own, which give
+their memory back, can be interrupted, and get no secret of ours by their environment.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from notebooks.lab.send import model_names
+from shared_utils.config import Env
+from shared_utils.errors import ModelError, SettingError
+from shared_utils.schemas import Options
+from video_worker.detector import OnnxDetector
+
+TRAINING_FOLDER = "training"
+LOOK_S = 0.5
+"""Between two looks at how far a training is; an epoch takes seconds to minutes."""
+STOP_S = 20.0
+HOW_TO_ADD = (
+    "Fine-tuning needs torch, which is not installed here. Add it with: WITH_TORCH=1 docker compose build jupyter && "
+    "docker compose up -d jupyter (without Docker: pip install -r requirements.export.txt)"
+)
+INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+QUIET = {
+    # whatever is missing is said, not looked for in the net
+    "YOLO_OFFLINE": "true",
+    "YOLO_AUTOINSTALL": "false",
+    "MPLBACKEND": "Agg",
+}
+_TRAIN = """
+import json, sys
+from ultralytics import YOLO
+told = json.loads(sys.argv[1])
+YOLO(told.pop("model"), task="detect").train(**told)
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a training goes. The defaults suit some hundred pictures and a machine without a GPU.
+
+    Attributes:
+        epochs: passes over the pictures; it ends sooner when ten of them bring nothing.
+        imgsz: longest side the model sees, pixels; that of the analysis is best.
+        batch: pictures at a time: eight of 640 pixels take 2 GB with yolov8n.
+        freeze: layers that stay as they are; the 10 of the backbone have learnt to see from far more pictures.
+        seed: of all that is random.
+    """
+
+    epochs: int = 30
+    imgsz: int = 640
+    batch: int = 8
+    freeze: int = 10
+    seed: int = 0
+
+
+def what_is_missing() -> str | None:
+    """Return in a line how to add what training needs; None where it is there."""
+    there = all(importlib.util.find_spec(name) for name in ("torch", "ultralytics", "onnx"))
+    return None if there else HOW_TO_ADD
+
+
+def models_dirs(values: Mapping[str, str] | None = None) -> list[Path]:
+    """Return the models folders, as the worker looks through them."""
+    text = Env(os.environ if values is None else values).text("MODELS_DIR", "../models")
+    return [Path(part) for part in text.split(os.pathsep) if part]
+
+
+def find_model(name: str) -> Path:
+    """Return the path of a model that a job would name so.
+
+    Raises:
+        ModelError: no models folder holds it.
+    """
+    found = next((path for folder in models_dirs() if (path := folder / name).is_file()), None)
+    if found is None:
+        known = ", ".join(model_names()) or "none"
+        raise ModelError(f"no model {name} in the folders of MODELS_DIR; there are: {known}")
+    return found
+
+
+def class_names(model: str) -> tuple[str, ...]:
+    """Return the class names of an ONNX model, in the order of their ids.
+
+    Raises:
+        ModelError: there is none of that name, or it is no detection model.
+    """
+    return OnnxDetector.open(find_model(model), "openvino", "CPU", 1).labels
+
+
+def usual_model() -> str | None:
+    """Return the model that the clips are analysed by: that of ``YOLO_MODEL``, else any; None where there is none."""
+    names = model_names()
+    wanted = Options.from_env(os.environ).model
+    return wanted if wanted in names else next(iter(names), None)
+
+
+def start_weights(model: str) -> Path | None:
+    """Return the PyTorch weights to begin with: those of `model`, else any in the models folders; None without."""
+    folders = [folder for folder in models_dirs() if folder.is_dir()]
+    own = [folder / f"{Path(model).stem}.pt" for folder in folders]
+    others = [path for folder in folders for path in sorted(folder.glob("[!.]*.pt"))]
+    return next((path for path in [*own, *others] if path.is_file()), None)
+
+
+def train(data: Path, weights: Path, folder: Path, plan: Plan | None = None) -> Path:
+    """Train, with a bar; return the best weights.
+
+    A training that was interrupted goes on where its last epoch ended; one that has ended is not repeated, unless its
+    data or its plan have changed. To begin anew, give another folder.
+
+    Args:
+        data: ``data.yaml``.
+        weights: PyTorch weights to begin with; classes of the same ids keep what they have learnt.
+        folder: of this training, such as ``video/training/tuned``.
+
+    Raises:
+        SettingError: torch is not there, or a file is not.
+        ModelError: the training failed; the reason is ultralytics' last line, the rest is in ``train.log``.
+    """
+    plan = plan or Plan()
+    missing = what_is_missing()
+    if missing:
+        raise SettingError(missing)
+    for path in (data, weights):
+        if not path.is_file():
+            raise SettingError(f"{path}: there is no such file")
+    folder.mkdir(parents=True, exist_ok=True)
+    best, last = (folder / "weights" / f"{name}.pt" for name in ("best", "last"))
+    told = _told(data, weights, folder, plan)
+    same = _before(folder) == told
+    if same and (folder / "done").is_file() and best.is_file():
+        return best
+    for name in ("done", "results.csv") if not same else ():
+        (folder / name).unlink(missing_ok=True)
+    (folder / "asked.json").write_text(json.dumps(told), encoding="utf-8")
+    arguments = {"model": str(last.resolve()), "resume": True} if same and last.is_file() else told["arguments"]
+    _run([sys.executable, "-c", _TRAIN, json.dumps(arguments)], folder, plan.epochs)
+    if not best.is_file():
+        raise ModelError(f"the training ended without weights; see {folder.name}/train.log")
+    (folder / "done").touch()
+    return best
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    """Return what each epoch came to, as ultralytics wrote it: ``epoch``, ``metrics/mAP50(B)``, losses, …"""
+    try:
+        with (folder / "results.csv").open(encoding="utf-8", newline="") as file:
+            rows = [{key.strip(): value for key, value in row.items() if key} for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return []
+    found = []
+    for row in rows:
+        with suppress(TypeError, ValueError):  # a line that is being written
+            found.append({key: float(value) for key, value in row.items()})
+    return found
+
+
+def publish(weights: Path, name: str) -> str:
+    """Export weights to ONNX, into the first models folder; return the name by which jobs can ask for it.
+
+    Workers see it at once: a file that was there is replaced as a whole, and loaded anew.
+
+    Raises:
+        SettingError: the folder can not be written to, or `name` is none.
+        ModelError: the weights can not be exported.
+    """
+    if not name or Path(name).name != name or name.startswith("."):
+        raise SettingError(f"name is {name!r}: give a plain name, such as 'tuned'")
+    folder = models_dirs()[0]
+    if not os.access(folder, os.W_OK):
+        raise SettingError(f"MODELS_DIR: {folder} can not be written to; mount models/ writable, or export by hand")
+    out = folder / f"{name}.onnx"
+    command = [sys.executable, "-m", "video_worker", "export", str(weights), str(out)]
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ModelError(_last_line(f"{done.stdout}\n{done.stderr}") or "the export failed without a word")
+    return out.name
+
+
+def _told(data: Path, weights: Path, folder: Path, plan: Plan) -> dict[str, Any]:
+    arguments = {
+        "model": str(weights.resolve()),
+        "data": str(data.resolve()),
+        "project": str(folder.resolve().parent),
+        "name": folder.name,
+        "exist_ok": True,
+        "epochs": plan.epochs,
+        "patience": 10,
+        "imgsz": plan.imgsz,
+        "batch": plan.batch,
+        "freeze": plan.freeze,
+        "seed": plan.seed,
+        # loading in this process: a container's shared memory is small, and its cores are few
+        "workers": 0,
+        # pictures of the training would want a font from the net
+        "plots": False,
+        "verbose": False,
+    }
+    pictures = sorted(path.name for path in data.parent.glob("labels/*/*.txt"))
+    boxes = sum(path.stat().st_size for path in data.parent.glob("labels/*/*.txt"))
+    return {"arguments": arguments, "pictures": pictures, "bytes": boxes, "data": data.read_text(encoding="utf-8")}
+
+
+def _before(folder: Path) -> Any:
+    try:
+        return json.loads((folder / "asked.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _environment() -> dict[str, str]:
+    inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
+    return {**inherited, **QUIET, "YOLO_CONFIG_DIR": os.environ.get("YOLO_CONFIG_DIR", "/tmp")}  # noqa: S108
+
+
+def _run(command: Sequence[str], folder: Path, epochs: int) -> None:
+    log = folder / "train.log"
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(command, env=_environment(), stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+        try:
+            for _ in _epochs(process, folder, epochs):
+                pass
+        finally:
+            _end(process)
+    if process.returncode:
+        reason = _last_line(log.read_text(encoding="utf-8", errors="replace"))
+        raise ModelError(
+            f"the training failed: {reason or f'exit code {process.returncode}'}; see {folder.name}/train.log"
+        )
+
+
+def _epochs(process: subprocess.Popen[bytes], folder: Path, epochs: int) -> Iterator[int]:
+    with tqdm(total=epochs, unit="epoch", desc="training") as bar:
+        while True:
+            ended = process.poll() is not None
+            rows = history(folder)
+            if len(rows) > bar.n:
+                bar.set_postfix_str(f"mAP50 {rows[-1].get('metrics/mAP50(B)', 0):.3f}")
+                bar.update(len(rows) - bar.n)
+                yield len(rows)
+            if ended:
+                return
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_S)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End it where it still runs, as after the notebook's stop button; its last epoch is on disk."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""
