@@ -142,10 +142,10 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine
         other.compose("up", "-d", "--wait", "--scale", "video-worker=2")
         yield head, other
     finally:
-        for machine in (head, other):
-            machine.compose("down", "-v", "--timeout", "5", check=False)
+        left = [machine.compose("down", "-v", "--timeout", "5", check=False) for machine in (head, other)]
         _docker("image", "rm", *sorted(set(images.values())), check=False)
         shutil.rmtree(folder)
+    assert not _docker("ps", "-aq", "--filter", f"name={tag}"), left
 
 
 def _lines(head: Machine) -> list[dict[str, Any]]:
