@@ -36,7 +36,6 @@ TIMEOUT_S = 20.0
 TRIES = 4
 """Connections to one file: a broken one goes on where it broke, if the server can do that."""
 MAX_REDIRECTS = 5
-BLOCK = 256 * 1024
 HIDDEN = ".download-"
 STALE_S = 24 * 3600
 """Seconds after which an unfinished download is nobody's any more."""
@@ -112,17 +111,16 @@ def check_address(address: str) -> str:
     return address
 
 
-def safe_name(name: str, suffix: str = ".mp4") -> str:
+def safe_name(name: str) -> str:
     """Return a bare file name of letters, digits, ``.``, ``_`` and ``-`` that means the same as `name`.
 
     Args:
-        name: as an address or a server gives it; anything.
-        suffix: for a name that has none of a film's.
+        name: as an address or a server gives it; anything. One without a film's suffix gets ``.mp4``.
     """
     base = PurePosixPath(unquote(name).replace("\\", "/")).name
     stem, dot, ending = base.rpartition(".")
     if not dot or f".{ending.lower()}" not in VIDEO_SUFFIXES:
-        stem, ending = base, suffix.lstrip(".")
+        stem, ending = base, "mp4"
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:MAX_STEM].rstrip("._-")
     return f"{stem or 'film'}.{ending.lower()}"
 
@@ -191,7 +189,7 @@ def _transfer(
         if state.total is not None and state.total > limits.max_bytes:
             raise _too_large(address, limits)
         told(state.done, state.total)
-        for block in answer.iter_bytes(BLOCK):
+        for block in answer.iter_bytes():
             file.write(block)
             state.done += len(block)
             if state.done > limits.max_bytes:
@@ -209,10 +207,11 @@ def _begin(answer: httpx.Response, state: _Transfer, file: IO[bytes]) -> None:
     file.truncate(0)
     state.done = 0
     length = answer.headers.get("content-length", "")
-    state.total = int(length) if length.isdigit() else None
+    packed = "content-encoding" in answer.headers  # although we asked for it as it is: its length is another one
+    state.total = int(length) if length.isdigit() and not packed else None
     tag = answer.headers.get("etag", "")
     state.mark = tag if tag and not tag.startswith("W/") else answer.headers.get("last-modified", "")
-    state.ranges = answer.headers.get("accept-ranges", "").lower() == "bytes"
+    state.ranges = answer.headers.get("accept-ranges", "").lower() == "bytes" and not packed
     about = Message()
     about["content-disposition"] = answer.headers.get("content-disposition", "")
     state.name = about.get_filename() or PurePosixPath(answer.url.path).name
@@ -246,6 +245,9 @@ def _fetch_page(address: str, folder: Path, limits: Limits, told: Progress) -> t
         "socket_timeout": limits.timeout_s,
         "retries": TRIES - 1,
         "cachedir": False,
+        # our image has no ffmpeg program: what has to be, is done without it everywhere
+        "hls_prefer_native": True,
+        "fixup": "never",
         "logger": _Silent(),
         "noprogress": True,
         "progress_hooks": [hook],
@@ -294,7 +296,9 @@ def _check_film(path: Path, address: str) -> None:
 
 def _publish(partial: Path, video_dir: Path, name: str) -> Path:
     """Give the film its name, or that name with a number where there is such a file."""
-    wanted = safe_name(name, _suffix_of(partial))
+    wanted = safe_name(name)
+    suffix = PurePosixPath(wanted).suffix
+    wanted = wanted.removesuffix(suffix) + _suffix_of(partial, suffix)
     number = 1
     while True:
         # in front: at the end of a clip's name it would pass for a part of its camera's
@@ -317,15 +321,22 @@ def _publish(partial: Path, video_dir: Path, name: str) -> Path:
             return target
 
 
-def _suffix_of(path: Path) -> str:
-    """Return the suffix that fits what is in the file, which its address need not tell."""
+def _suffix_of(path: Path, told: str) -> str:
+    """Return the suffix that fits what is in the file: `told`, unless its first bytes tell of another kind."""
     with path.open("rb") as file:
         head = file.read(12)
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return ".mkv"
-    if head[:4] == b"RIFF":
-        return ".avi"
-    return ".ts" if head[:1] == b"\x47" else ".mp4"
+    for fits, suffixes in _KINDS:
+        if fits(head):
+            return told if told in suffixes else suffixes[0]
+    return told if told in VIDEO_SUFFIXES else ".mp4"
+
+
+_KINDS: tuple[tuple[Callable[[bytes], bool], tuple[str, ...]], ...] = (
+    (lambda head: head[4:8] == b"ftyp", (".mp4", ".m4v", ".mov")),
+    (lambda head: head[:4] == b"\x1a\x45\xdf\xa3", (".mkv", ".webm")),
+    (lambda head: head[:4] == b"RIFF", (".avi",)),
+    (lambda head: head[:1] == b"\x47", (".ts",)),
+)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 
-from shared_utils.errors import ClipError
+from shared_utils.errors import ClipError, ClipMissing
 from video_worker.frames import OPEN_OPTIONS, ClipReader, Frame
 from video_worker.sampling import SLACK_S
 
@@ -43,11 +43,7 @@ class FrameGrabber:
         # the worker's own reader refuses what is no video, in one line
         with ClipReader(path, 0, THREADS) as reader:
             self.facts = reader.facts
-        self._container = av.open(str(path), "r", options=OPEN_OPTIONS, metadata_errors="replace")
-        streams = self._container.streams.video
-        self._stream = next(s for s in streams if not s.disposition & av.stream.Disposition.attached_pic)
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = THREADS
+        self._open()
         self.codec = str(self._stream.codec_context.name)
         self.sound = bool(self._container.streams.audio)
         self._stamps: list[int] = []
@@ -92,6 +88,16 @@ class FrameGrabber:
         shown = bisect_left(self._stamps, found.pts)
         return Frame(shown, self.times_s[shown], upright(found))
 
+    def _open(self) -> None:
+        try:
+            self._container = av.open(str(self._path), "r", options=OPEN_OPTIONS, metadata_errors="replace")
+        except FileNotFoundError:
+            raise ClipMissing("the file is not there") from None
+        streams = self._container.streams.video
+        self._stream = next(s for s in streams if not s.disposition & av.stream.Disposition.attached_pic)
+        self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = THREADS
+
     def _read_stamps(self) -> None:
         stamps: list[int] = []
         timeless = False
@@ -123,13 +129,18 @@ class FrameGrabber:
         if here is None or here >= stamp or (self._keys and self._keys[key] > here):
             self._seek(self._keys[key] if self._keys else self._stamps[0])
         found = self._forward(stamp)
-        if found is None:  # the container's index led behind it, or its GOP is damaged
-            self._seek(self._stamps[0])
+        if found is None:  # the container's index led behind it, as MPEG-TS does, or its GOP is damaged
+            self._container.close()
+            self._open()
+            self._rewound()
             found = self._forward(stamp)
         return found
 
     def _seek(self, stamp: int) -> None:
         self._container.seek(stamp, stream=self._stream)
+        self._rewound()
+
+    def _rewound(self) -> None:
         self._frames = self._decoded()
         self._position = None
 

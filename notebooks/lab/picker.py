@@ -46,15 +46,18 @@ class Film:
 
 
 def films(places: Places) -> list[Film]:
-    """Return the films in the shared volume, newest first. Hidden files and files in folders are left out."""
+    """Return the films in the shared volume, newest first; none where there is no such folder.
+
+    Hidden files and files in folders are left out.
+    """
+    if not places.video.is_dir():
+        return []
     seen = _last_seen(load_log(places.log))
     found = [_film(path, seen) for path in _film_files(places.video)]
     return sorted((film for film in found if film), key=lambda film: (film.when, film.filename), reverse=True)
 
 
 def _film_files(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        return
     for path in folder.iterdir():
         if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file():
             yield path

@@ -1,0 +1,351 @@
+"""Films from an address: whole ones only, under safe names, and a clear line for everything else."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from notebooks.lab.download import HIDDEN, DownloadError, Limits, _fetch_page, check_address, download, safe_name
+from notebooks.lab.places import Places
+from notebooks.lab.send import DownloadForm, tried
+from shared_utils.clips import parse_clip_name
+from shared_utils.config import RedisSettings
+from tests.notebooks.conftest import RunNotebook
+from tests.support.video import moving_box, write_video
+
+Answer = Callable[["Handler", bytes], None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers each path as the test wants it; `film` is what there is to give."""
+
+    film = b""
+    part = b""
+    requests: list[tuple[str, str | None]]
+
+    def do_GET(self) -> None:
+        self.requests.append((self.path, self.headers.get("Range")))
+        path = self.path.split("?")[0]
+        answers = {
+            "/page": self.page,
+            "/pages-film.html": self.film_page,
+            "/broken.mp4": self.broken,
+            "/resumed.mp4": self.resumed,
+            "/slow.mp4": self.slow,
+            "/text.mp4": lambda: self.give(b"no film at all " * 100),
+            "/empty.mp4": lambda: self.give(b""),
+            "/unsized.mp4": self.unsized,
+            "/live.m3u8": lambda: self.give(PLAYLIST, kind="application/vnd.apple.mpegurl"),
+            "/part.ts": lambda: self.give(self.part, kind="video/mp2t"),
+            "/moved": lambda: self.redirect("/film.mp4"),
+            "/elsewhere": lambda: self.redirect("file:///etc/passwd"),
+            "/named": lambda: self.give(self.film, {"Content-Disposition": 'attachment; filename="../..\\x y.mp4"'}),
+        }
+        if path in answers:
+            answers[path]()
+        elif path.endswith(".mp4") and "missing" not in path:
+            self.give(self.film)
+        else:
+            self.send_error(404)
+
+    do_HEAD = do_GET  # noqa: N815  # yt-dlp asks for the head first
+
+    def give(self, content: bytes, headers: dict[str, str] | None = None, kind: str = "video/mp4") -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    def page(self) -> None:
+        self.give(b"<html><body>No film here.</body></html>", kind="text/html; charset=utf-8")
+
+    def film_page(self) -> None:
+        self.give(b'<html><title>A film</title><video src="/film.mp4"></video></html>', kind="text/html")
+
+    def broken(self) -> None:
+        """Promise all, give half, and hang up."""
+        self.send_response(200)
+        self.send_header("Content-Type", "video/mp4")
+        self.send_header("Content-Length", str(len(self.film)))
+        self.end_headers()
+        self.wfile.write(self.film[: len(self.film) // 2])
+
+    def resumed(self) -> None:
+        """Hang up at half on the first time, go on from there on the second."""
+        begin = int((self.headers.get("Range") or "bytes=0-")[len("bytes=") : -1])
+        if begin and self.headers.get("If-Range") != '"v1"':
+            begin = 0
+        self.send_response(206 if begin else 200)
+        self.send_header("Content-Type", "video/mp4")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("ETag", '"v1"')
+        self.send_header("Content-Length", str(len(self.film) - begin))
+        self.end_headers()
+        self.wfile.write(self.film[begin:] if begin else self.film[: len(self.film) // 2])
+
+    def slow(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "video/mp4")
+        self.send_header("Content-Length", str(len(self.film)))
+        self.end_headers()
+        self.wfile.write(self.film[:1000])
+        self.wfile.flush()
+        self.server.release.wait(30)  # type: ignore[attr-defined]
+
+    def unsized(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "video/mp4")
+        self.end_headers()
+        self.wfile.write(self.film)
+
+    def redirect(self, target: str) -> None:
+        self.send_response(302)
+        self.send_header("Location", target)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+PLAYLIST = b"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:3\n#EXTINF:3.0,\npart.ts\n#EXT-X-ENDLIST\n"
+
+
+class Site:
+    def __init__(self, film: bytes, part: bytes = b"") -> None:
+        self.requests: list[tuple[str, str | None]] = []
+        handler = type("Bound", (Handler,), {"film": film, "part": part, "requests": self.requests})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.release = threading.Event()  # type: ignore[attr-defined]
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
+        self.thread.start()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}{path}"
+
+    def close(self) -> None:
+        self.server.release.set()  # type: ignore[attr-defined]
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("film") / "film.mp4", moving_box(320, 180), seconds=3)
+
+
+@pytest.fixture
+def site(film: Path) -> Iterator[Site]:
+    site = Site(film.read_bytes())
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "video"
+    folder.mkdir()
+    return folder
+
+
+def fetch(address: str, folder: Path, limits: Limits | None = None) -> Path:
+    return download(address, folder, limits, progress=lambda done, total: None)
+
+
+def test_a_film_comes_whole_and_nothing_else_is_left(site, folder, film):
+    told: list[tuple[int, int | None]] = []
+    path = download(site.url("/film.mp4?x=1"), folder, progress=lambda done, total: told.append((done, total)))
+    assert path == folder / "film.mp4"
+    assert path.read_bytes() == film.read_bytes()
+    assert list(folder.iterdir()) == [path]
+    assert told[-1] == (len(film.read_bytes()),) * 2
+    assert path.stat().st_nlink == 1
+
+
+def test_nothing_is_ever_overwritten_nor_passes_for_another_cameras_clip(site, folder, film):
+    name = "20260223-144819-cam1.mp4"
+    (folder / name).write_bytes(b"ours")
+    path = fetch(site.url(f"/{name}"), folder)
+    assert (folder / name).read_bytes() == b"ours"
+    assert path.read_bytes() == film.read_bytes()
+    assert path.name == f"copy2-of-{name}"
+    assert parse_clip_name(path.name) is None
+    assert fetch(site.url(f"/{name}"), folder).name == f"copy3-of-{name}"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/missing.mp4", r"the server answers 404 Not Found$"),
+        ("/broken.mp4", r"the connection broke off after [0-9.]+ of [0-9.]+ MB; nothing was kept, try again$"),
+        ("/text.mp4", r"gives is no film: no video that can be read"),
+        ("/empty.mp4", r"is empty$"),
+        ("/page", r"is a page without a film that yt-dlp could find$"),
+        ("/elsewhere", r"can not be fetched: "),
+    ],
+)
+def test_what_is_no_film_is_said_in_one_line_and_leaves_nothing(site, folder, path, reason):
+    with pytest.raises(DownloadError, match=reason) as caught:
+        fetch(site.url(path), folder)
+    assert "\n" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_broken_connection_goes_on_where_it_broke(site, folder, film):
+    path = fetch(site.url("/resumed.mp4"), folder)
+    assert path.read_bytes() == film.read_bytes()
+    half = len(film.read_bytes()) // 2
+    assert site.requests == [("/resumed.mp4", None), ("/resumed.mp4", f"bytes={half}-")]
+
+
+def test_a_server_that_falls_silent(site, folder):
+    with pytest.raises(DownloadError, match=r"no more came in time after 0\.0 of"):
+        fetch(site.url("/slow.mp4"), folder, Limits(timeout_s=0.2))
+    assert list(folder.iterdir()) == []
+
+
+def test_an_interrupt_leaves_nothing(site, folder):
+    def interrupt(done: int, total: int | None) -> None:
+        if done:
+            assert next(path.name for path in folder.iterdir()).startswith(HIDDEN)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        download(site.url("/slow.mp4"), folder, progress=interrupt)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["/film.mp4", "/unsized.mp4"])
+def test_the_size_is_limited(site, folder, path):
+    with pytest.raises(DownloadError, match=r"is larger than 0\.01 MB: give a higher max_mb"):
+        fetch(site.url(path), folder, Limits(max_mb=0.01))
+    assert list(folder.iterdir()) == []
+
+
+def test_names_that_servers_give(site, folder):
+    assert fetch(site.url("/named"), folder).name == "x_y.mp4"
+    assert fetch(site.url("/moved"), folder).name == "film.mp4"
+    assert fetch(site.url("/a%2F..%2Fb%20%C3%BC%0A.mp4"), folder).name == "b.mp4"
+
+
+def test_a_film_on_a_page_is_found_by_yt_dlp(site, folder, film):
+    path = fetch(site.url("/pages-film.html"), folder)
+    assert path.read_bytes() == film.read_bytes()
+    assert path.parent == folder
+    assert path.suffix == ".mp4"
+    assert list(folder.iterdir()) == [path]
+
+
+def test_yt_dlp_takes_the_address_of_a_file_too(site, tmp_path, film):
+    path, name = _fetch_page(site.url("/film.mp4"), tmp_path, Limits(), lambda done, total: None)
+    assert path.read_bytes() == film.read_bytes()
+    assert name == "film.mp4"
+
+
+def test_a_stream_in_pieces_is_put_together(folder, tmp_path):
+    part = write_video(tmp_path / "part.ts", moving_box(320, 180), seconds=3)
+    site = Site(b"", part.read_bytes())
+    try:
+        path = fetch(site.url("/live.m3u8"), folder)
+    finally:
+        site.close()
+    assert path.name == "live.ts"  # by what is in it
+    assert list(folder.iterdir()) == [path]
+
+
+def test_yt_dlp_keeps_to_the_limit(site, folder):
+    with pytest.raises(DownloadError, match=r"is larger than 0\.01 MB"):
+        fetch(site.url("/pages-film.html"), folder, Limits(max_mb=0.01))
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "address", ["", "  ", "film.mp4", "file:///etc/passwd", "ftp://host/film.mp4", "http://", "http://[", "rtsp://h/s",
+                "http://h:port/x", "http://h/a b", "javascript:alert(1)", "http://h/a\nb"]
+)  # fmt: skip
+def test_addresses_that_are_none(folder, address):
+    with pytest.raises(DownloadError, match="is no address that can be fetched: give one of http:// or https://"):
+        fetch(address, folder)
+
+
+def test_nobody_there_and_no_secret_shown(folder):
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://user:hunter2@127.0.0.1:{taken.getsockname()[1]}/a.mp4?token=geheim"
+        with pytest.raises(DownloadError, match="the server can not be reached") as caught:
+            fetch(address, folder)
+    assert "hunter2" not in str(caught.value)
+    assert "geheim" not in str(caught.value)
+    assert check_address(f" {address} ") == address
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ("film.mp4", "film.mp4"),
+        ("../../etc/passwd", "passwd.mp4"),
+        (".hidden.mp4", "hidden.mp4"),
+        ("-rf.MKV", "rf.mkv"),
+        ("", "film.mp4"),
+        ("...", "film.mp4"),
+        ("ein Film, ü.webm", "ein_Film.webm"),
+        ("a" * 400 + ".mp4", "a" * 120 + ".mp4"),
+        ("watch?v=1&x", "watch_v_1_x.mp4"),
+        ("con\x00trol\x1b.mp4", "con_trol.mp4"),
+    ],
+)
+def test_safe_names(given, made):
+    assert safe_name(given) == made
+
+
+def test_what_a_killed_kernel_left_is_cleared_away_after_a_day(site, folder):
+    import os
+
+    old, fresh = folder / f"{HIDDEN}old-1", folder / f"{HIDDEN}fresh-1"
+    for path in (old, fresh):
+        path.mkdir()
+        (path / "film").write_bytes(b"half")
+    os.utime(old, (0, 0))
+    fetch(site.url("/film.mp4"), folder)
+    assert sorted(path.name for path in folder.iterdir()) == [fresh.name, "film.mp4"]
+
+
+def test_the_notebook_fetches_sends_and_shows(
+    run_notebook: RunNotebook, sample_volume: Path, worker_env: dict[str, str], film: Path
+) -> None:
+    clip = next(sample_volume.glob("*.mp4"))
+    site = Site(clip.read_bytes())
+    try:
+        env = {**worker_env, "FILM_ADDRESS": site.url("/visit.mp4")}
+        done = run_notebook(
+            "DownloadProcessFile", sample_volume, env, values=["film.name", "sent.record", "sent.state.job_id"]
+        )
+    finally:
+        site.close()
+    assert done.values["film.name"] == "visit.mp4"
+    assert (sample_volume / "visit.mp4").read_bytes() == clip.read_bytes()
+    record = done.values["sent.record"]
+    assert record["filename"] == "visit.mp4"
+    assert record["job_id"] == done.values["sent.state.job_id"]
+    assert any("image/jpeg" in output.get("data", {}) for output in done.outputs())
+
+
+def test_without_an_address_the_form_says_so(folder, capsys):
+    form = DownloadForm(Places(folder, RedisSettings("127.0.0.1", 1)))
+    assert tried(form.fetch) is None
+    assert capsys.readouterr().out.startswith("no address is given: put one into the field above")
+    form.button.click()
+    assert form.sent is None
+    assert not form.button.disabled
+    assert list(folder.iterdir()) == []
