@@ -142,7 +142,7 @@ def replay(
             line["clip"] = str(target)
         emit(line)
 
-    with _opened(path) as connection, _recorder(connection, motion, rules, on_clip, observe) as recorder:
+    with opened(path) as connection, _recorder(connection, motion, rules, on_clip, observe) as recorder:
         for packet in _to_the_end(connection):
             recorder.feed(packet)
     return count
@@ -166,7 +166,7 @@ def trace(path: Path, motion: MotionSettings, rules: ClipRules) -> Trace:
     def on_clip(clip: FinishedClip) -> None:
         clips.append(_rounded(clip))
 
-    with _opened(path) as connection, _recorder(connection, motion, rules, on_clip, observe) as recorder:
+    with opened(path) as connection, _recorder(connection, motion, rules, on_clip, observe) as recorder:
         for packet in _to_the_end(connection):
             recorder.feed(packet)
             number += 1
@@ -201,7 +201,7 @@ def rejudge(traced: Trace, min_area: float) -> Rejudged:
         clips.append(_rounded(clip))
 
     with (
-        _opened(traced.path) as connection,
+        opened(traced.path) as connection,
         _recorder(connection, traced.motion, traced.rules, lambda _: None) as before,
         _recorder(connection, traced.motion, traced.rules, on_clip) as after,
     ):
@@ -233,7 +233,12 @@ def _rounded(clip: FinishedClip) -> ReplayedClip:
     return ReplayedClip(round(clip.start, 3), round(clip.trigger, 3), round(clip.end, 3))
 
 
-def _opened(path: Path) -> Connection:
+def opened(path: Path) -> Connection:
+    """Open a file as replays do.
+
+    Raises:
+        SourceError: it can not be read as video.
+    """
     return connect(Camera("replay", str(path), setting="FILE"), "file", paced=False)
 
 
