@@ -27,6 +27,7 @@ from shared_utils.clips import parse_clip_name
 from shared_utils.config import RedisSettings
 from shared_utils.detections_log import append_record
 from shared_utils.errors import ClipError, ClipMissing
+from tests.notebooks.conftest import RunNotebook
 from tests.support.video import packet_times, write_video
 
 BITS = 9
@@ -495,3 +496,21 @@ def test_the_viewer_says_what_can_not_be_shown(clip_path):
     viewer.mp4_button.click()
     assert "the file is not there" in viewer.message.value
     assert viewer.saved == []
+
+
+# -- the notebook
+
+
+def test_the_notebook_shows_the_newest_clip_and_saves_it(run_notebook: RunNotebook, sample_volume: Path) -> None:
+    newest = max(sample_volume.glob("*.mp4")).name
+    values = ["viewer.clip.path.name", "[path.name for path in saved]", "moment.index", "viewer.player.about['path']"]
+    done = run_notebook("ViewVideo", sample_volume, values=values, changes={"SAVE = False": "SAVE = True"})
+    assert done.values["viewer.clip.path.name"] == newest
+    stem = newest.removesuffix(".mp4")
+    assert done.values["[path.name for path in saved]"] == [f"{stem}.annotated.mp4", f"{stem}.annotated.gif"]
+    assert all(
+        (sample_volume / "exports" / f"{stem}.annotated{end}").stat().st_size > 10_000 for end in (".mp4", ".gif")
+    )
+    assert done.values["viewer.player.about['path']"] == f"../video/{newest}"
+    # the viewer, the contact sheet and the moment have pictures that need no kernel
+    assert sum("image/jpeg" in output.get("data", {}) for output in done.outputs()) == 3
