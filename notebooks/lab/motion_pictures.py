@@ -1,8 +1,9 @@
-"""Pictures of :mod:`notebooks.lab.motion_tuning`: scores over time, what settings record, the moving area in the frames."""
+"""Pictures of :mod:`notebooks.lab.motion_tuning`: scores over time, what is recorded, where it moves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import ipywidgets as widgets
@@ -17,8 +18,8 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from notebooks.lab.grab import FrameGrabber
-from notebooks.lab.style import BLUE, GREEN, GREY, LIGHT, ORANGE, RED, YELLOW, finding
 from notebooks.lab.motion_tuning import At, Tried, at_threshold, is_caught, name_of
+from notebooks.lab.style import BLUE, GREEN, GREY, LIGHT, ORANGE, RED, YELLOW, finding
 from vcam_worker.motion import SPECK_SHARE
 from vcam_worker.replay import Look, ReplayedClip, Trace
 
@@ -37,13 +38,13 @@ def score_picture(traced: Trace, wanted: pd.DataFrame, at: At | None = None) -> 
         wanted: moments; those of this file are shown.
         at: what another threshold gives; the trace's own, if None.
     """
-    at = at or At(traced.motion.min_area, traced.clips)
+    at = at or At(traced.motion.min_area, traced.clips, traced.looks)
     mine = wanted[wanted["filename"] == traced.path.name]
     figure, axes = plt.subplots(figsize=(10, 4))
-    times = np.array([look.time_s for look in traced.looks])
-    shares = np.array([max(look.share, FLOOR) for look in traced.looks])
-    light = np.array([look.light for look in traced.looks], bool)
-    moving = np.array([look.moving and look.share >= at.min_area for look in traced.looks], bool)
+    times = np.array([look.time_s for look in at.looks])
+    shares = np.array([max(look.share, FLOOR) for look in at.looks])
+    light = np.array([look.light for look in at.looks], bool)
+    moving = np.array([at.moves(look) for look in at.looks], bool)
     axes.set(yscale="log", ylim=(FLOOR * 0.8, 3), xlim=(0, traced.end_s))
     axes.vlines(times, FLOOR, shares, color=LIGHT, linewidth=1.5, zorder=1)
     for which, colour, text in (
@@ -73,7 +74,7 @@ def score_picture(traced: Trace, wanted: pd.DataFrame, at: At | None = None) -> 
     caught = [is_caught(row["start_s"], row["end_s"], at.clips) for row in mine.to_dict("records")]
     how = f"{traced.motion.fps:g} fps" if traced.motion.decode == "all" else "keyframes"
     told = f"; replayed, as {at.replayed}" if at.replayed else ""
-    finding(axes, _score_title(at, caught), f"{traced.path.name}, {how}, {len(traced.looks)} frames looked at{told}")
+    finding(axes, _score_title(at, caught), f"{traced.path.name}, {how}, {len(at.looks)} frames looked at{told}")
     return figure
 
 
@@ -92,7 +93,7 @@ def _score_title(at: At, caught: Sequence[bool]) -> str:
     if not caught:
         return f"{clips} at {100 * at.min_area:.3g} %"
     missed = len(caught) - sum(caught)
-    what = f"misses {missed} of {len(caught)} moments" if missed else f"misses none of {len(caught)} moments"
+    what = f"misses {missed} of {len(caught)} moment{'s' * (len(caught) != 1)}" if missed else "misses nothing"
     return f"{100 * at.min_area:.3g} % {what}; {clips}"
 
 
@@ -164,8 +165,8 @@ def area_picture(traced: Trace, wanted: pd.DataFrame, most: int = 6) -> Figure:
             axes.set_title(
                 f"{look.time_s:.1f} s: {100 * look.share:.2g} %, {verdict}", fontsize=9, fontweight="normal", pad=4
             )
-    shares = [look.share for look in looks]
-    title = f"What moved covers {100 * min(shares):.2g} to {100 * max(shares):.2g} % of the picture"
+    low, high = (f"{100 * pick(look.share for look in looks):.2g}" for pick in (min, max))
+    title = f"What moved covers {low if low == high else f'{low} to {high}'} % of the picture"
     figure.suptitle(f"{title}\n", x=0.01, ha="left", fontweight="bold", fontsize=12)
     return figure
 
@@ -174,12 +175,16 @@ def _telling_looks(traced: Trace, wanted: pd.DataFrame, most: int) -> list[Look]
     mine = wanted[wanted["filename"] == traced.path.name]
     spans = list(zip(mine["start_s"], mine["end_s"], strict=True))
     spans = spans or [(clip.trigger_s, clip.end_s) for clip in traced.clips]
-    best = []
+    pieces = max(1, most // max(1, len(spans)))
+    best: dict[float, Look] = {}
     for start, end in spans[:most]:
-        inside = [look for look in traced.looks if start <= look.time_s <= end and look.share > 0]
-        if inside:
-            best.append(max(inside, key=lambda look: (look.moving, look.share)))
-    return best
+        edges = np.linspace(start, end, pieces + 1)
+        for since, until in pairwise(edges):
+            inside = [look for look in traced.looks if since <= look.time_s <= until and look.share > 0]
+            if inside:
+                look = max(inside, key=lambda look: (look.moving, look.share))
+                best[look.time_s] = look
+    return list(best.values())
 
 
 def tinted(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -203,12 +208,13 @@ def cost_picture(tried: Sequence[Tried]) -> Figure:
         colour = BLUE if recall == 100 else ORANGE
         axes.scatter(cost, recall, s=50, color=colour, zorder=3)
         # neighbours' names would lie on each other: by turns above and below
-        up = 8 if number % 2 else -15
+        up = (8, -15, 20, -27)[number % 4]
         name = name_of(one.motion)
         axes.annotate(name, (cost, recall), (0, up), textcoords="offset points", ha="center", fontsize=8.5, color=GREY)
     axes.set(xlabel="processor time, milliseconds a second of footage", ylabel="moments caught", xlim=(0, None))
-    axes.set_ylim(min([recall for _, recall, _ in points], default=0) - 12, 112)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %" if value <= 100 else ""))
+    axes.set_yticks(range(0, 101, 20))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
+    axes.set_ylim(min([recall for _, recall, _ in points], default=0) - 20, 118)
     axes.margins(x=0.15)
     axes.grid(axis="y")
     whole = [(cost, one) for cost, recall, one in points if recall == 100]

@@ -16,7 +16,7 @@ from shared_utils.clips import list_clips
 from shared_utils.errors import ClipMissing, SourceError
 from shared_utils.results import iter_boxes
 from vcam_worker.events import ClipRules
-from vcam_worker.replay import ReplayedClip, Trace, opened, rejudge, trace
+from vcam_worker.replay import Look, ReplayedClip, Trace, opened, rejudge, trace
 
 SHORT = ClipRules(clip_seconds=5.0, pre_roll_seconds=1.0)
 """Clips for tuning: as short as moments are, so that each must be seen by itself. One clip of 30 s would hide what
@@ -286,12 +286,18 @@ class At:
     Attributes:
         min_area: the threshold.
         clips: what is recorded.
+        looks: the frames looked at; whether they move is by the threshold they were traced with.
         replayed: why the file was replayed for it; empty where the trace told it exactly.
     """
 
     min_area: float
     clips: tuple[ReplayedClip, ...]
+    looks: tuple[Look, ...]
     replayed: str = ""
+
+    def moves(self, look: Look) -> bool:
+        """Tell whether a frame counts as motion at this threshold."""
+        return look.moving and look.share >= self.min_area
 
 
 def at_threshold(traced: Trace, min_area: float) -> At:
@@ -305,7 +311,8 @@ def at_threshold(traced: Trace, min_area: float) -> At:
     else:
         told = rejudge(traced, min_area)
         if told.exact_until_s is None:
-            return At(min_area, told.clips)
+            return At(min_area, told.clips, traced.looks)
         why = f"from {told.exact_until_s:.1f} s on other frames are looked at"
     motion = replace(traced.motion, min_area=min_area)
-    return At(min_area, trace(traced.path, motion, traced.rules).clips, why)
+    again = trace(traced.path, motion, traced.rules)
+    return At(min_area, again.clips, again.looks, why)

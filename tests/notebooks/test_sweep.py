@@ -1,0 +1,199 @@
+"""Other thresholds from boxes files: by hand, against real runs, and the notebook."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from notebooks.lab import sweep
+from notebooks.lab.clip import runs_of
+from notebooks.lab.label_files import Change, Label, change
+from notebooks.lab.labels import read
+from scripts.sample_volume import SCENE_MODEL
+from shared_utils.errors import SettingError
+from shared_utils.results import boxes, load_log
+from shared_utils.schemas import Options
+from tests.notebooks.conftest import RunNotebook
+from video_worker.analysis import Analyst, Task
+from video_worker.models import EngineChoice, ModelStore
+from video_worker.record import RunNames
+
+AT = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+
+
+def table(*rows: tuple[str, int, str, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["filename", "frame", "label", "conf"])
+
+
+@pytest.fixture
+def found() -> pd.DataFrame:
+    return table(
+        ("a", 0, "car", 0.9), ("a", 0, "car", 0.2), ("a", 1, "car", 0.6), ("a", 2, "car", 0.3),
+        ("a", 2, "dog", 0.8),
+        ("b", 0, "car", 0.5), ("b", 1, "car", 0.5),
+    )  # fmt: skip
+
+
+def test_the_score_of_a_frame_is_its_best_box(found: pd.DataFrame) -> None:
+    best = sweep.frame_scores(found).set_index(["filename", "label", "frame"])["conf"]
+    assert best["a", "car", 0] == 0.9
+    assert len(best) == 6
+
+
+@pytest.mark.parametrize(
+    ("min_hits", "expected"),
+    [
+        (1, {("a", "car"): 0.9, ("a", "dog"): 0.8, ("b", "car"): 0.5}),
+        (2, {("a", "car"): 0.6, ("b", "car"): 0.5}),
+        (3, {("a", "car"): 0.3}),
+        (4, {}),
+    ],
+)
+def test_up_to_where_a_label_holds(found: pd.DataFrame, min_hits: int, expected: dict[Any, float]) -> None:
+    held = sweep.holds(found, min_hits)
+    assert dict(zip(zip(held["filename"], held["label"], strict=True), held["holds_to"], strict=True)) == expected
+
+
+def test_detections_and_hits_by_hand(found: pd.DataFrame) -> None:
+    assert sweep.detections(found, AT, 2).to_dict("list") == {"car": [2, 2, 2, 0, 0]}
+    assert sweep.detections(found, AT, 1).to_dict("list") == {"car": [2, 2, 2, 1, 1], "dog": [1, 1, 1, 1, 0]}
+    assert sweep.hits(found, AT).to_dict("list") == {"car": [5, 5, 4, 1, 1], "dog": [1, 1, 1, 1, 0]}
+    assert sweep.by_min_hits(found, AT, [1, 2, 4]).to_dict("list") == {
+        1: [3, 3, 3, 2, 1], 2: [2, 2, 2, 0, 0], 4: [0, 0, 0, 0, 0],
+    }  # fmt: skip
+
+
+def test_nothing_was_found() -> None:
+    nothing = table().astype({"conf": float})
+    assert sweep.holds(nothing, 2).empty
+    assert sweep.detections(nothing, AT, 2).shape == (5, 0)
+    assert sweep.by_min_hits(nothing, AT, [2])[2].tolist() == [0] * 5
+    assert math.isnan(sweep.steadiest(sweep.holds(nothing, 2), AT).conf)
+    assert sweep.by_class(nothing, AT, (0.5, 2)).empty
+
+
+def test_the_steadiest_threshold_is_in_the_middle_of_the_widest_gap() -> None:
+    held = pd.DataFrame({"filename": list("abcd"), "label": "car", "holds_to": [0.2, 0.25, 0.75, 0.8]})
+    advice = sweep.steadiest(held, sweep.thresholds())
+    assert advice.conf == pytest.approx(0.5, abs=0.011)
+    assert advice.changes == 0
+    assert advice.detected == 2
+    assert advice.reason == "between 0.26 and 0.75 no clip's labels change"
+
+
+def test_where_every_threshold_changes_something_the_least_is_told() -> None:
+    held = pd.DataFrame({"filename": "a", "label": "car", "holds_to": np.arange(0.1, 1.0, 0.02)})
+    held.loc[len(held)] = ["b", "car", 0.9]
+    advice = sweep.steadiest(held, sweep.thresholds())
+    assert advice.changes == 5
+    assert "of" in advice.reason
+    assert "detections change" in advice.reason
+
+
+def test_the_best_f1_by_hand() -> None:
+    points = pd.DataFrame(
+        {"conf": [0.9, 0.7, 0.5], "found": [1, 2, 4], "precision": [1, 1, 0.5], "recall": [0.5, 1, 1]}
+    )
+    advice = sweep.best_f1(points)
+    assert (advice.conf, advice.detected) == (0.7, 2)
+    assert sweep.f1_score(points).tolist() == pytest.approx([2 / 3, 1, 2 / 3])
+
+
+def test_nothing_right_gives_no_advice() -> None:
+    points = pd.DataFrame({"conf": [0.9], "found": [1], "precision": [0.0], "recall": [0.0]})
+    assert math.isnan(sweep.best_f1(points).conf)
+    assert math.isnan(sweep.best_f1(points.iloc[:0]).conf)
+
+
+def test_which_clips_would_change(found: pd.DataFrame) -> None:
+    runs = pd.DataFrame({"filename": ["a", "b", "c"], "detected": [("car",), ("car",), ()]})
+    changed = sweep.changes(runs, found, 0.55, 1)
+    assert changed.to_numpy().tolist() == [["a", "", "dog"], ["b", "car", ""]]
+    assert sweep.changes(runs, found, 0.5, 2).empty
+
+
+def test_boxes_on_the_edge_are_counted() -> None:
+    assert sweep.on_the_edge(table(("a", 0, "car", 0.5), ("a", 1, "car", 0.5001), ("a", 2, "car", 0.49995)), 0.5) == 2
+
+
+@pytest.mark.parametrize(("conf", "min_hits"), [(0.25, 2), (0.5, 1), (0.8, 5)])
+def test_a_threshold_gives_what_a_real_run_with_it_gives(made_volume: Path, conf: float, min_hits: int) -> None:
+    store = ModelStore((SCENE_MODEL.parent,), EngineChoice(threads=1), SCENE_MODEL)
+    analyst = Analyst(store, 1, lambda: datetime.now().astimezone())
+    runs = sweep.runs_to_sweep(load_log(made_volume), made_volume)
+    for name in runs["filename"].iloc[:2]:
+        options = Options(model=SCENE_MODEL.name, conf=conf, min_hits=min_hits)
+        real = analyst.analyse(
+            Task(made_volume / name, RunNames(name, "r", None), options), lambda *_: None, lambda: False
+        )
+        [base] = [run for run in runs_of(made_volume, name) if run.conf == 0.5]
+        told = sweep.as_worker(base.read(), conf, min_hits)
+        assert told["detected"] == real["detected"]
+        assert told["objects"] == real["objects"]
+        mine = boxes(runs[runs["filename"] == name], made_volume)
+        hits = sweep.hits(mine, np.array([conf])).iloc[0].to_dict()
+        assert {label: count for label, count in hits.items() if count} == {
+            entry["label"]: entry["hits"] for entry in real["objects"]
+        }
+        held = sweep.holds(mine, min_hits)
+        assert set(held.loc[held["holds_to"] >= conf, "label"]) == set(real["detected"])
+
+
+def test_the_check_finds_what_differs(made_volume: Path) -> None:
+    runs = sweep.runs_to_sweep(load_log(made_volume), made_volume)
+    assert sweep.check(runs, made_volume).startswith(f"{len(runs)} of {len(runs)} runs:")
+    runs.loc[0, "conf"] = 0.95
+    assert sweep.check(runs, made_volume).startswith(f"{len(runs) - 1} of {len(runs)} runs:")
+
+
+def test_without_boxes_files_there_is_nothing_to_sweep(made_volume: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="no run has a boxes file"):
+        sweep.runs_to_sweep(load_log(made_volume), tmp_path)
+    with pytest.raises(SettingError, match="no run with camera nowhere has a boxes file"):
+        sweep.runs_to_sweep(load_log(made_volume), made_volume, camera="nowhere")
+
+
+def test_only_reviewed_and_sampled_frames_are_judged(sample_volume: Path) -> None:
+    runs = sweep.runs_to_sweep(load_log(sample_volume), sample_volume)
+    every = boxes(runs, sample_volume)
+    assert sweep.judged(runs, every, read(sample_volume), sample_volume) is None
+    best = every.loc[every["conf"].idxmax()]
+    corners = tuple(best[["x1", "y1", "x2", "y2"]])
+    label = Label(best["t"], int(best["frame"]), best["label"], corners, "right")
+    # one frame with its one object labelled, and one that no run sampled
+    change(sample_volume, best["filename"], Change(added=(label,), reviewed=frozenset({int(best["frame"]), 1})))
+    judged = sweep.judged(runs, every, read(sample_volume), sample_volume)
+    assert judged is not None
+    assert set(judged.boxes["frame"]) == {best["frame"]}
+    assert judged.curve(best["label"]).iloc[0][["conf", "precision", "recall"]].tolist() == [best["conf"], 1, 1]
+    assert list(judged.curves()) == [best["label"]]
+
+
+def test_the_notebook(run_notebook: RunNotebook, sample_volume: Path) -> None:
+    runs = sweep.runs_to_sweep(load_log(sample_volume), sample_volume)
+    every = boxes(runs, sample_volume)
+    for row in every[every["conf"] >= 0.5].to_dict("records"):
+        label = Label(row["t"], row["frame"], row["label"], (row["x1"], row["y1"], row["x2"], row["y2"]), "right")
+        change(sample_volume, row["filename"], Change(added=(label,), reviewed=frozenset({row["frame"]})))
+    done = run_notebook(
+        "ThresholdSweep", sample_volume, values=["counts", "advice.conf", "best.conf", "table", "len(runs)", "used"]
+    )
+    assert done.values["len(runs)"] == len(runs)
+    assert f"{len(runs)} of {len(runs)} runs: detected, hits, scores and times" in done.text
+    counts = pd.DataFrame(done.values["counts"])
+    expected = sweep.detections(every, sweep.thresholds(0.1, 0.95, 0.01), 2).reset_index(drop=True)
+    pd.testing.assert_frame_equal(counts, expected, check_dtype=False)
+    log = load_log(sample_volume).drop_duplicates("run_id").set_index("run_id")
+    detected = [label for run in runs["run_id"] for label in log.loc[run, "detected"]]
+    assert counts.iloc[40].to_dict() == {label: detected.count(label) for label in counts}
+    assert 0.1 < done.values["advice.conf"] < 0.95
+    # what was labelled is what has 0.5 or more, so that the best threshold is the lowest score from there up
+    assert done.values["best.conf"] == every.loc[every["conf"] >= 0.5, "conf"].min()
+    assert len(done.values["table"]) == len(counts.columns)
+    assert len(done.pictures) == 4
