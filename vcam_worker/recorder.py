@@ -193,6 +193,7 @@ def _readable(source: av.container.InputContainer) -> Iterator[AvPacket[Stream]]
             packet = next(packets, None)
         except av.FFmpegError:
             return
-        if packet is None:
+        # the last one may be there in part
+        if packet is None or packet.is_corrupt:
             return
         yield packet

@@ -173,3 +173,17 @@ def test_a_crash_loses_at_most_one_gop(tmp_path: Path, count: int) -> None:
     with av.open(str(whole)) as clip:
         assert sum(1 for _ in clip.decode(video=0)) == summary.frames
         assert STARTED_AT_KEY in clip.metadata
+
+
+@pytest.mark.parametrize("share", [0.15, 0.3, 0.45, 0.6, 0.75, 0.9])
+def test_what_was_cut_off_in_the_middle_of_a_picture_ends_with_the_one_before(tmp_path: Path, share: float) -> None:
+    video = write_video(tmp_path / "in.mp4", moving_box(), seconds=14, gop=10)
+    work, whole = tmp_path / "work.part", tmp_path / "whole.mp4"
+    command = [sys.executable, "-c", CRASH, str(video), str(work), "130"]
+    subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": "."})
+    os.truncate(work, round(work.stat().st_size * share))
+    summary = repair(work, whole)
+    assert summary.frames
+    with av.open(str(whole)) as clip:
+        clip.streams.video[0].codec_context.options = {"err_detect": "explode"}
+        assert sum(1 for _ in clip.decode(video=0)) == summary.frames
