@@ -1,0 +1,81 @@
+"""What several of these tests do with the running project."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import urllib.request
+from typing import Any
+
+from scripts._compose import wait_for
+from tests.e2e.incident import Running
+
+_SUBMIT = """
+import json, sys
+from shared_utils.jobs import submit
+print(submit(sys.argv[1], **json.loads(sys.argv[2])).id)
+"""
+PAGE_SECONDS = 5
+CLIP_SECONDS = 60.0
+"""Longest until a camera that sees motion has a clip open, or saved."""
+
+
+def submit(running: Running, filename: str, **options: object) -> str:
+    """Submit a clip from inside the Jupyter container, as a notebook does; return the job's id."""
+    job = running.project.python("jupyter", _SUBMIT, filename, json.dumps(options)).split()[-1]
+    running.jobs.append(job)
+    return job
+
+
+def add_yard(running: Running) -> None:
+    """Have capture record a second camera, in front of which something always moves; the first one's clip is closed."""
+    project = running.project
+    if running.watched:
+        return
+    cameras = project.folder / "cameras.toml"
+    cameras.write_text(
+        f'[street]\nurl = "{project.secrets.camera_url("camera")}"\n'
+        f'[yard]\nurl = "{project.secrets.camera_url("camera-yard")}"\n'
+    )
+    project.give(cameras)
+    work = project.video / ".recording"
+    wait_for(lambda: list(work.glob("street.*")), CLIP_SECONDS, "an open clip")
+    project.compose("stop", "capture")
+    project.keep_logs("capture")
+    assert not list(work.iterdir())
+    serve = ("python", "-m", "camera_emulator", "--source", "/yard.mp4", "--url", "rtsp://0.0.0.0:8554/stream")
+    yard = {
+        "extends": {"file": str(project.compose_file), "service": "camera"},
+        "image": project.image("capture"),
+        "command": list(serve),
+        "volumes": [f"{project.folder}/yard.mp4:/yard.mp4:ro"],
+    }
+    project.configure({"CAMERAS_FILE": str(cameras)}, {"camera-yard": yard})
+    project.up()
+    running.watched = "yard"
+    wait_for(lambda: running.auditor.reaches("yard", time.time() - CLIP_SECONDS), CLIP_SECONDS, "a clip of the yard")
+
+
+def page(running: Running, service: str, port: int, path: str) -> bytes:
+    """Return a page of a service as the host sees it."""
+    address = running.project.compose("port", service, str(port)).strip()
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=PAGE_SECONDS) as answer:
+        content: bytes = answer.read()
+    return content
+
+
+def running_cameras(running: Running) -> set[str]:
+    """Return the cameras that capture has a picture of; none while it does not answer."""
+    try:
+        text = page(running, "capture", 8080, "/metrics").decode()
+    except OSError:
+        return set()
+    return set(re.findall(r'^vcam_camera_state\{camera="([^"]+)",state="running"\} 1', text, re.MULTILINE))
+
+
+def job_status(running: Running, job: str) -> dict[str, Any]:
+    """Return a job's status and progress as Redis has them."""
+    status = running.project.redis("hget", f"rq:job:{job}", "status")
+    meta = running.project.redis("hget", f"rq:job:{job}", "meta")
+    return {"status": status, **(json.loads(meta) if meta else {})}

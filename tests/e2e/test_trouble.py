@@ -1,0 +1,223 @@
+"""Trouble in mid-run: whatever is killed, cut off or filled up, the pipeline gets well by itself and loses nothing."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from scripts._compose import POLL_SECONDS, Project, docker, wait_for
+from tests.e2e.incident import Running
+from tests.e2e.steps import add_yard, job_status, running_cameras, submit
+
+BACK_SECONDS = 120.0
+CUT_SECONDS = 60
+AWAY_CLIPS = 2
+"""Clips saved while Redis is away, before it comes back."""
+FULL_SECONDS = 25
+"""Several tries of a camera, and one of a job."""
+LEAST_LOSS_S = 4.0
+"""Seconds of footage before a ``kill -9`` that may be lost: the GOP in work, a second here, and what was on its way."""
+OPEN_BYTES = 100_000
+"""Of the yard's clip in work: three seconds."""
+TIGHT = "260m"
+"""Memory that suffices for ordinary clips, but not for a picture of 4096 pixels."""
+CAMERAS = {"street", "yard"}
+LONG_JOB = {"imgsz": 1280, "fps": 0}
+
+
+@pytest.fixture(autouse=True)
+def _both_cameras(running: Running) -> None:
+    add_yard(running)
+
+
+def _long_job(running: Running) -> str:
+    """Submit a job that takes a while; return its id when it is under way."""
+    job = submit(running, running.auditor.clips()[-1], **LONG_JOB)
+    wait_for(lambda: job_status(running, job).get("frames_done"), BACK_SECONDS, f"{job} under way")
+    return job
+
+
+def _open_clip(running: Running) -> None:
+    """Wait until the yard has a clip open that holds some footage already."""
+    work = running.project.video / ".recording"
+    wait_for(
+        lambda: any(path.stat().st_size > OPEN_BYTES for path in work.glob("yard.*.part")), BACK_SECONDS, "an open clip"
+    )
+
+
+def _all_cameras(running: Running) -> None:
+    wait_for(lambda: running_cameras(running) == CAMERAS, BACK_SECONDS, "a picture of all cameras")
+
+
+def _restarted(project: Project, container: str, pid: int) -> None:
+    wait_for(lambda: project.main_pid(container) not in {pid, 0}, BACK_SECONDS, "a restart by the engine")
+
+
+def _first_gap(running: Running, since: float) -> float:
+    """Return when the footage of the camera that always sees motion stops, at `since` or before."""
+    starts = [start for start, end in running.auditor.gaps("yard") if end > since]
+    return starts[0] if starts else since
+
+
+def test_capture_is_killed(running: Running) -> None:
+    project = running.project
+    with running.incident("capture killed", "kill -9 of its first process, a clip open") as incident:
+        _open_clip(running)
+        incident.began = time.time()
+        container = project.container("capture")
+        pid = project.main_pid(container)
+        project.kill(pid)
+        _restarted(project, container, pid)
+        _all_cameras(running)
+        incident.back()
+    assert "clip recovered that the last run left open" in project.logs("capture")
+    assert _first_gap(running, incident.began) > incident.began - LEAST_LOSS_S
+
+
+def test_one_cameras_process_is_killed(running: Running) -> None:
+    project = running.project
+    table = docker("top", project.container("capture"), "-eo", "pid,args").splitlines()
+    children = sorted(int(line.split()[0]) for line in table if "spawn_main" in line)
+    assert len(children) == len(CAMERAS)
+    before = project.logs("capture").count("connected to")
+    with running.incident("camera process killed", "kill -9 of the yard's process, beside the street's") as incident:
+        _open_clip(running)
+        incident.began = time.time()
+        project.kill(children[-1])  # started in the order of the file
+        wait_for(lambda: "(signal SIGKILL)" in project.logs("capture"), BACK_SECONDS, "a word of capture")
+        _all_cameras(running)
+        incident.back()
+    said = project.logs("capture")
+    assert re.search(r"ERROR +yard +the camera's process ended \(signal SIGKILL\)", said)
+    assert said.count("connected to") == before + 1  # the other one was left alone
+    assert _first_gap(running, incident.began) > incident.began - LEAST_LOSS_S
+
+
+def test_a_worker_is_killed_in_the_middle_of_a_job(running: Running) -> None:
+    project = running.project
+    with running.incident("worker killed", "kill -9 of its first process in the middle of a job") as incident:
+        job = _long_job(running)
+        container = project.container("video-worker")
+        pid = project.main_pid(container)
+        incident.began = time.time()
+        project.kill(pid)
+        _restarted(project, container, pid)
+        wait_for(lambda: running.auditor.analysed([], [job]), BACK_SECONDS, f"the line of {job}")
+        incident.back()
+    (record,) = [one for one in running.auditor.records() if one["job_id"] == job]
+    assert record["ok"]
+    assert not running.auditor.lost("yard", incident.began)
+
+
+def test_redis_is_killed(running: Running) -> None:
+    project = running.project
+    with running.incident("Redis killed", "kill -9 of its first process, while a job is under way") as incident:
+        job = _long_job(running)
+        container = project.container("redis")
+        pid = project.main_pid(container)
+        incident.began = time.time()
+        project.kill(pid)
+        _restarted(project, container, pid)
+        wait_for(lambda: running.auditor.analysed([], [job]), BACK_SECONDS, f"the line of {job}")
+        incident.back()
+    assert not running.auditor.lost("yard", incident.began)
+
+
+def test_redis_is_away_for_a_while(running: Running) -> None:
+    project = running.project
+    with running.incident("Redis away", f"stopped until {AWAY_CLIPS} clips are saved, then started") as incident:
+        project.compose("stop", "redis")
+        before = len(running.auditor.clips())
+        wait_for(lambda: len(running.auditor.clips()) >= before + AWAY_CLIPS, BACK_SECONDS, "clips saved meanwhile")
+        assert list((project.video / ".outbox").iterdir())
+        project.compose("start", "redis")
+        incident.over()
+        names = running.auditor.clips()
+        wait_for(lambda: running.auditor.analysed(names), BACK_SECONDS, "the lines of what was saved meanwhile")
+        incident.back()
+    assert not running.auditor.lost("yard", incident.began)
+
+
+def test_a_cameras_network_is_cut(running: Running) -> None:
+    project = running.project
+    container = project.container("camera-yard")
+    (network,) = project.inspect(container)["NetworkSettings"]["Networks"]
+    said = project.logs("capture").count("no picture")
+    with running.incident("camera cut off", f"its network disconnected for {CUT_SECONDS} s") as incident:
+        docker("network", "disconnect", network, container)
+        try:
+            wait_for(lambda: running_cameras(running) == {"street"}, CUT_SECONDS, "the yard known to be away")
+            time.sleep(max(0.0, incident.began + CUT_SECONDS - time.time()))  # the trouble itself lasts so long
+        finally:
+            docker("network", "connect", "--alias", "camera-yard", network, container)
+        incident.over()
+        _all_cameras(running)
+        incident.back()
+    assert project.logs("capture").count("no picture") == said + 1
+
+
+@contextmanager
+def _full(folder: Path) -> Iterator[Callable[[], None]]:
+    """Leave not a byte in a file system; what is given tops it up, since others delete what they could not finish."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+
+        def fill() -> None:
+            for block in (1 << 20, 512):
+                with suppress(OSError):
+                    while True:
+                        file.write(bytes(block))
+
+        try:
+            fill()
+            yield fill
+        finally:
+            ballast.unlink()
+
+
+def test_the_volume_is_filled_to_the_brim(running: Running) -> None:
+    if not running.has_small_volume:
+        pytest.skip("mounting a small file system needs root")
+    project = running.project
+    paused = project.logs("capture").count("recording pauses")
+    with running.incident("volume full", f"not a byte left for {FULL_SECONDS} s, a job submitted") as incident:
+        _open_clip(running)
+        incident.began = time.time()
+        with _full(project.video) as fill:
+            submit(running, running.auditor.clips()[0], fps=2)
+            while time.time() < incident.began + FULL_SECONDS:
+                fill()
+                time.sleep(POLL_SECONDS)
+        incident.over()
+        assert project.logs("capture").count("recording pauses") == paused + len(CAMERAS)
+        _all_cameras(running)
+        names = set(running.auditor.clips())
+        wait_for(lambda: set(running.auditor.clips()) - names, BACK_SECONDS, "a new clip")
+        incident.back()
+    assert not list((project.video / ".recording").glob("*.unreadable"))
+    assert _first_gap(running, incident.began) > incident.began - LEAST_LOSS_S
+
+
+def test_a_worker_has_too_little_memory_for_a_job(running: Running) -> None:
+    project = running.project
+    container = project.container("video-worker")
+    before = project.inspect(container)["HostConfig"]
+    restarts = project.inspect(container)["RestartCount"]
+    with running.incident("memory limit hit", f"a job at imgsz 4096 with {TIGHT}B for the worker") as incident:
+        docker("update", "--memory", TIGHT, "--memory-swap", TIGHT, container)
+        try:
+            job = submit(running, running.auditor.clips()[-1], imgsz=4096, fps=0)
+            wait_for(lambda: running.auditor.analysed([], [job]), BACK_SECONDS * 2, f"the line of {job}")
+        finally:
+            docker("update", "--memory", str(before["Memory"]), "--memory-swap", str(before["MemorySwap"]), container)
+        incident.back()
+    (record,) = [one for one in running.auditor.records() if one["job_id"] == job]
+    assert not record["ok"]
+    assert "memory" in record["error"]
+    assert project.inspect(container)["RestartCount"] == restarts + 4  # once, and three tries
+    assert not running.auditor.lost("yard", incident.began)
