@@ -354,7 +354,7 @@ def counts(*, queue: Queue | None = None) -> QueueCounts:
 
 
 def failed_jobs(*, queue: Queue | None = None, limit: int = 100) -> list[JobState]:
-    """Return the failed jobs with their reasons, the last ones first.
+    """Return the failed jobs with their reasons, the last ones first; all of them with a `limit` of 0.
 
     Raises:
         SettingError, QueueUnavailable: Redis does not take the password, or is not there.

@@ -367,6 +367,8 @@ def _one_by_one(block: bytes, columns: Columns) -> Iterator[Line]:
 def _blocks(path: Path) -> Iterator[bytes]:
     """Yield the file in pieces that end where a line does."""
     try:
+        if path.exists() and not path.is_file():  # to open a pipe would wait for its other end
+            raise SettingError(f"{path} can not be read as a log: it is no file")
         file = path.open("rb")
     except FileNotFoundError:
         return

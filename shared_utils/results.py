@@ -96,11 +96,7 @@ def load_log(path: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFr
     Raises:
         SettingError: it is no file, or can not be read; or there is no such folder.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / LOG_NAME
-    elif not path.parent.is_dir():
-        raise SettingError(f"{path.parent} is no folder: give the log, or the shared volume that holds it")
+    path = _log_path(Path(path))
     zone = local_zone() if zone is None else zone
     columns = read_columns(path, partial(_times, zone=zone))
     frame = _frame(columns)
@@ -111,6 +107,17 @@ def load_log(path: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFr
     frame.attrs.update(skipped=dict(columns.skipped), mended=columns.mended)
     _say(path.name, columns)
     return frame
+
+
+def _log_path(path: Path) -> Path:
+    try:
+        if path.is_dir():
+            return path / LOG_NAME
+        if path.parent.is_dir():
+            return path
+    except OSError as error:
+        raise SettingError(f"{path} can not be read as a log: {error.strerror}") from None
+    raise SettingError(f"{path.parent} is no folder: give the log, or the shared volume that holds it")
 
 
 def _say(name: str, columns: Columns) -> None:
