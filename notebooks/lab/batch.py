@@ -25,6 +25,7 @@ from video_worker.models import file_sha256
 
 NAMES = {"model": "", "imgsz": "px", "conf": "conf", "fps": "fps", "min_hits": "hits"}
 """Options in the order in which they are told in a configuration's name, and what is put there with them."""
+OPTIONS = frozenset(field.name for field in fields(Options))
 SOME = 5
 """Names told in a line for people."""
 
@@ -198,9 +199,12 @@ def _under_way(queue: Queue) -> dict[tuple[str, Options], Job]:
     found: dict[tuple[str, Options], Job] = {}
     for job in jobs:
         try:
-            if job is not None and job.func_name == PROCESS_CLIP:
-                found[job.kwargs["filename"], Options(**job.kwargs["options"])] = job
-        except (DeserializationError, KeyError, TypeError):  # not one of ours
+            if job is None or job.func_name != PROCESS_CLIP:
+                continue
+            options = job.kwargs["options"]
+            if options.keys() >= OPTIONS:
+                found[job.kwargs["filename"], Options(**options)] = job
+        except (DeserializationError, KeyError, TypeError, AttributeError):  # not one of ours
             continue
     return found
 
