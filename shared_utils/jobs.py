@@ -197,7 +197,7 @@ def submit_many(
 
 def _matching(pattern: str, video_dir: str | Path | None) -> list[str]:
     folder = Path(Env(os.environ).text("VIDEO_DIR", "video") if video_dir is None else video_dir)
-    names = sorted(path.name for path in folder.glob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    names = sorted(path.name for path in folder.glob("[!.]*") if path.suffix.lower() in VIDEO_SUFFIXES)
     found = fnmatch.filter(names, pattern)
     if not found:
         raise ClipMissing(f"none of the {len(names)} videos in {folder} is called {pattern!r}")
