@@ -119,16 +119,16 @@ function drawBoxes(canvas, about, boxes, shown) {
   const pen = canvas.getContext("2d");
   pen.scale(ratio, ratio);
   const [scaleX, scaleY] = [width / about.width, height / about.height];
-  const line = Math.max(2, Math.min(width, height) / 220);
+  const line = Math.max(2, Math.round(Math.min(width, height) / 220));
   const size = Math.max(11, Math.round(Math.min(width, height) / 30));
   pen.font = `600 ${size}px system-ui, sans-serif`;
   pen.textBaseline = "middle";
   const places = shown
-    .map(({ box, between }) => ({ box, between, x: box[2] * scaleX, y: box[3] * scaleY }))
+    .map(({ box, between }) => ({ box, between, x: Math.round(box[2] * scaleX), y: Math.round(box[3] * scaleY) }))
     .sort((one, other) => one.box[1] - other.box[1]);
   for (const { box, between, x, y } of places) {
     const colour = boxes.colour(box[6]);
-    const [w, h] = [(box[4] - box[2]) * scaleX, (box[5] - box[3]) * scaleY];
+    const [w, h] = [Math.round(box[4] * scaleX) - x, Math.round(box[5] * scaleY) - y];
     pen.lineWidth = between ? line : line + 2;
     pen.setLineDash([]);
     pen.strokeStyle = between ? textOn(colour) : DARK;

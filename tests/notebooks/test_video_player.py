@@ -1,0 +1,235 @@
+"""The player of ViewVideo in a real JupyterLab and a real Chromium: the right frame, the right boxes on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Page, Response, expect, sync_playwright
+
+from scripts._parts import free_port
+from tests.notebooks.test_video import BITS, STRANGE, add_run, barcode, line
+from tests.support.programs import ROOT, Programs
+from tests.support.video import write_video
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+PATIENCE_MS = 40_000
+TOKEN = "player-test"
+WIDTH, HEIGHT = 576, 192
+FPS = 10
+BOXES = line(1.0, 10, ["car", 0.9, 100, 40, 300, 150, 1]) + line(1.2, 12, ["car", 0.8, 140, 40, 340, 150, 1])
+BY_KERNEL = f"""from pathlib import Path
+from notebooks.lab.clip import Clip
+from notebooks.lab.player import Player
+player = Player(Clip(Path("../video") / {STRANGE!r}), by_kernel=True)
+player"""
+UNPLAYED = "20200101-000000-cam1.mp4"
+
+READ_NUMBER = f"""(picture) => {{
+  const canvas = document.createElement("canvas");
+  canvas.width = {WIDTH}; canvas.height = {HEIGHT};
+  const pen = canvas.getContext("2d");
+  pen.drawImage(picture, 0, 0, {WIDTH}, {HEIGHT});
+  let number = 0;
+  for (let bit = 0; bit < {BITS}; bit++)
+    number = 2 * number + (pen.getImageData((bit + 0.5) * {WIDTH} / {BITS}, {HEIGHT} / 2, 1, 1).data[0] > 127);
+  return number;
+}}"""
+# what the overlay shows around a place of the clip: "blue", the first track's colour; "nothing"; or "other"
+READ_BOX = f"""(canvas, [x, y]) => {{
+  const scaleX = canvas.width / {WIDTH}, scaleY = canvas.height / {HEIGHT};
+  const {{ data }} = canvas.getContext("2d").getImageData(Math.round(x * scaleX) - 3, Math.round(y * scaleY) - 3, 6, 6);
+  let seen = "nothing";
+  for (let at = 0; at < data.length; at += 4) {{
+    const [red, green, blue, alpha] = data.slice(at, at + 4);
+    if (alpha > 200 && red < 10 && Math.abs(green - 114) < 10 && Math.abs(blue - 178) < 10) return "blue";
+    if (alpha) seen = "other";
+  }}
+  return seen;
+}}"""
+
+
+@pytest.fixture(scope="module")
+def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The notebook, and two films: a strangely named one that plays, and one in H.265, which this Chromium does not."""
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "notebooks").mkdir()
+    (folder / "video").mkdir()
+    shutil.copy(ROOT / "notebooks" / "ViewVideo.ipynb", folder / "notebooks")
+    cell = nbformat.v4.new_code_cell(BY_KERNEL)
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=kernel)
+    nbformat.write(notebook, folder / "notebooks" / "ByKernel.ipynb")
+    draw = barcode(FPS, WIDTH, HEIGHT)
+    options = {"bf": "2", "preset": "veryfast"}
+    playing = write_video(folder / "video" / STRANGE, draw, seconds=6, fps=FPS, gop=20, options=options)
+    options = {"x265-params": "log-level=none", "preset": "ultrafast"}
+    unplayed = write_video(folder / "video" / UNPLAYED, draw, seconds=2, fps=FPS, codec="libx265", options=options)
+    for path in (playing, unplayed):
+        add_run(path, BOXES, f"01a210bd-853f-796e-ae28-1e87ffd4672{path is playing:d}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(lab_folder: Path) -> Iterator[str]:
+    """A JupyterLab over that folder; its address with the notebook and the token."""
+    port = free_port()
+    private = {name: str(lab_folder / ".private") for name in ("HOME", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")}
+    env = {"JUPYTER_TOKEN": TOKEN, "PYTHONPATH": str(ROOT), **private}
+    arguments = ["--allow-root", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
+    arguments += [f"--ServerApp.root_dir={lab_folder}", "--LabApp.news_url="]
+    programs = Programs()
+    try:
+        programs.python("-m", "jupyterlab", *arguments, env=env).wait_for(r"is running at")
+        yield f"http://127.0.0.1:{port}/lab/tree/notebooks/ViewVideo.ipynb?token={TOKEN}"
+    finally:
+        programs.end()
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    if not CHROMIUM.exists():
+        message = f"no {CHROMIUM}: install Debian's chromium"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1200, "height": 1100})
+        page.set_default_timeout(PATIENCE_MS)
+        yield page
+        browser.close()
+
+
+class Player:
+    """What a person sees and does."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.root = page.locator(".vcam-player")
+        self.video = self.root.locator("video")
+        self.boxes = self.root.locator(".vcam-boxes")
+
+    def press(self, key: str, frame: int) -> None:
+        """Press a key; wait until `frame` is on screen."""
+        self.root.press(key)
+        expect(self.root).to_have_attribute("data-frame", str(frame))
+
+    def shown_number(self, selector: str = "video") -> int:
+        return int(self.root.locator(selector).evaluate(READ_NUMBER))
+
+    def overlay(self, x: float, y: float) -> str:
+        return str(self.boxes.evaluate(READ_BOX, [x, y]))
+
+
+def run_all(page: Page, address: str) -> Player:
+    page.goto(address)
+    # before the kernel is there, JupyterLab would ask which one to take
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    player = Player(page)
+    ask = page.locator(".jp-Dialog").get_by_role("button", name="Select", exact=True)
+    player.root.or_(ask).first.wait_for()
+    if ask.is_visible():
+        ask.click()
+    player.root.wait_for()
+    return player
+
+
+def test_the_right_frames_with_the_right_boxes(page: Page, address: str) -> None:
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer) if "/files/" in answer.url else None)
+    player = run_all(page, address)
+    page.wait_for_function("document.querySelector('.vcam-player video').readyState >= 2")
+
+    # by its address, in parts: neither embedded nor sent through the kernel
+    assert player.video.evaluate("video => video.currentSrc").startswith(address.partition("/lab")[0] + "/files/video/")
+    assert answers
+    assert {(answer.ok, answer.headers["accept-ranges"]) for answer in answers} == {(True, "bytes")}
+    assert player.video.evaluate("video => [video.videoWidth, video.videoHeight]") == [WIDTH, HEIGHT]
+
+    # step by keyboard; the picture itself tells which one it is
+    player.press("Home", 0)
+    for frame in range(1, 11):
+        player.press("ArrowRight", frame)
+        assert player.shown_number() == frame
+    # frame 10 was sampled: a solid box in the first track's colour, and nothing else
+    assert player.overlay(100, 95) == player.overlay(300, 95) == player.overlay(200, 150) == "blue"
+    assert player.overlay(200, 95) == player.overlay(400, 95) == "nothing"
+    # frame 11 was not: the box is half way to where it is in frame 12
+    player.press("ArrowRight", 11)
+    assert player.shown_number() == 11
+    assert player.overlay(120, 95) != "nothing"
+    assert player.overlay(100, 95) == player.overlay(140, 95) == "nothing"
+    expect(player.root.locator(".vcam-clock")).to_contain_text("boxes placed between two sampled frames")
+    player.press("ArrowRight", 12)
+    assert player.overlay(140, 95) == "blue"
+    player.press("ArrowRight", 13)
+    assert player.overlay(140, 95) == "nothing"
+    player.press("ArrowLeft", 12)
+    player.press("Shift+ArrowRight", 22)
+    player.press("End", 59)
+    assert player.shown_number() == 59
+    player.press("n", 10)
+
+    # the threshold hides it, and shows it again
+    slider = player.root.locator("input[type=range]")
+    slider.fill("0.95")
+    assert player.overlay(100, 95) == "nothing"
+    slider.fill("0.85")
+    assert player.overlay(100, 95) == "blue"
+    player.press("ArrowRight", 11)
+    assert player.overlay(120, 95) == "nothing"  # not on the way to a box below the threshold
+    player.press("ArrowLeft", 10)
+    chip = player.root.get_by_role("button", name="car", exact=True)
+    chip.click()
+    assert player.overlay(100, 95) == "nothing"
+    player.root.get_by_role("button", name="car", exact=True).click()
+    assert player.overlay(100, 95) == "blue"
+
+    # it plays, with boxes on the way
+    player.root.get_by_role("button", name="Play").click()
+    page.wait_for_function("Number(document.querySelector('.vcam-player').dataset.frame) >= 20")
+    player.root.get_by_role("button", name="Pause").click()
+    assert player.shown_number() == int(player.root.get_attribute("data-frame") or -1)
+
+    # the kernel hears of the threshold, and writes what was seen
+    page.get_by_role("button", name="Save annotated MP4").click()
+    expect(page.get_by_text("saved: video/exports/Hof & Garten #1 ü 100%.annotated.mp4")).to_be_visible()
+
+
+def test_a_film_that_browsers_do_not_play_is_stepped_through(page: Page, address: str, lab_folder: Path) -> None:
+    player = run_all(page, address)
+    page.locator("select[size]").select_option(index=1)
+    status = player.root.locator(".vcam-status")
+    expect(status).to_contain_text("This browser does not play this clip (hevc)")
+    expect(status).to_contain_text("The annotated MP4 plays everywhere")
+    player.press("Home", 0)
+    for frame in (*range(1, 11), 11):
+        player.press("ArrowRight", frame)
+        assert player.shown_number(".vcam-still") == frame
+    player.press("ArrowLeft", 10)
+    assert player.overlay(100, 95) == "blue"
+    assert player.overlay(200, 95) == "nothing"
+    # played as fast as the frames come
+    player.root.get_by_role("button", name="Play").click()
+    expect(player.root).to_have_attribute("data-frame", "19")
+    expect(player.root.get_by_role("button", name="Play")).to_be_visible()
+    # one that is gone is said, and does not hang
+    (lab_folder / "video" / UNPLAYED).rename(lab_folder / "gone.mp4")
+    page.locator("select[size]").select_option(index=0)
+    page.locator("select[size]").select_option(index=1)
+    expect(page.get_by_text(f"{UNPLAYED} is not there (any more): choose another clip")).to_be_visible()
+
+
+def test_a_film_that_no_address_leads_to_comes_through_the_kernel(page: Page, address: str) -> None:
+    player = run_all(page, address.replace("ViewVideo", "ByKernel"))
+    page.wait_for_function("document.querySelector('.vcam-player video').readyState >= 2")
+    assert player.video.evaluate("video => video.currentSrc").startswith("blob:")
+    player.press("n", 10)
+    assert player.shown_number() == 10
+    assert player.overlay(100, 95) == "blue"
