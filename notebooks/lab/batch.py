@@ -18,7 +18,7 @@ from rq.job import Job
 from shared_utils.clips import BOXES_FOLDER, list_clips
 from shared_utils.config import Env
 from shared_utils.errors import ClipMissing, SettingError
-from shared_utils.jobs import PROCESS_CLIP, SERIALIZER, redis_errors, settings_of, submit_many, watch
+from shared_utils.jobs import PROCESS_CLIP, SERIALIZER, clip_job_id, redis_errors, settings_of, submit_many, watch
 from shared_utils.results import load_log
 from shared_utils.schemas import Options
 from video_worker.models import file_sha256
@@ -26,6 +26,10 @@ from video_worker.models import file_sha256
 NAMES = {"model": "", "imgsz": "px", "conf": "conf", "fps": "fps", "min_hits": "hits"}
 """Options in the order in which they are told in a configuration's name, and what is put there with them."""
 OPTIONS = frozenset(field.name for field in fields(Options))
+FIRST_JOB = clip_job_id("")
+"""Begins the id of a clip's first job, which leaves all options to the worker."""
+MODEL_SUFFIX = ".onnx"
+"""Of the files that the worker reads; the log tells a model's name without it."""
 SOME = 5
 """Names told in a line for people."""
 
@@ -46,6 +50,22 @@ class Configuration:
 def grid(**choices: Sequence[Any]) -> list[dict[str, Any]]:
     """Return every combination, such as of ``model=["a.onnx", "b.onnx"], imgsz=[320, 640]``."""
     return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+
+
+def usual_options(video_dir: Path) -> Options:
+    """Return the worker's own options, as its last run over a new clip tells; the environment's before there is one.
+
+    The worker reads them from its environment, which a notebook in another container does not see.
+    """
+    log = load_log(video_dir)
+    numbers = ["conf", "imgsz", "fps", "min_hits"]
+    own = log[log["ok"] & log["job_id"].astype(object).str.startswith(FIRST_JOB).fillna(False)]
+    own = own.dropna(subset=["model", *numbers])
+    if own.empty:
+        return Options.from_env(os.environ)
+    last = own.iloc[-1]
+    told = {name: float(last[name]) for name in numbers}
+    return Options().replaced_by({"model": f"{last['model']}{MODEL_SUFFIX}", **told})
 
 
 def configurations(wanted: Sequence[Mapping[str, Any]], usual: Options | None = None) -> list[Configuration]:

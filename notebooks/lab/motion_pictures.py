@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from itertools import pairwise
 
 import cv2
@@ -10,7 +11,6 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -233,14 +233,14 @@ def threshold_slider(traced: Trace, wanted: pd.DataFrame) -> widgets.VBox:
         value=max(traced.motion.min_area, 0.005), min=low, max=high, step=0.02, description="min_area",
         continuous_update=False, readout_format=".4f", layout=widgets.Layout(width="70%"),
     )  # fmt: skip
-    picture = widgets.Output()
+    picture = widgets.Image(format="png")
 
     def draw(_: object = None) -> None:
-        with picture:
-            picture.clear_output(wait=True)
-            figure = score_picture(traced, wanted, at_threshold(traced, float(slider.value)))
-            display(figure)  # type: ignore[no-untyped-call]
-            plt.close(figure)
+        figure = score_picture(traced, wanted, at_threshold(traced, float(slider.value)))
+        target = BytesIO()
+        figure.savefig(target, format="png")
+        plt.close(figure)
+        picture.value = target.getvalue()
 
     slider.observe(draw, "value")
     draw()

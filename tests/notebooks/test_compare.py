@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from rq import Queue
+from rq.job import Job
 
 from notebooks.lab import batch, compare, style
 from notebooks.lab import compare_pictures as pictures
@@ -23,7 +25,8 @@ from scripts.sample_volume import SCENE_MODEL
 from shared_utils.clips import LOG_NAME
 from shared_utils.detections_log import append_record
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
-from shared_utils.jobs import clip_queue, submit
+from shared_utils.job_states import JobState
+from shared_utils.jobs import clip_queue, states, submit, watch
 from shared_utils.results import boxes, load_log
 from shared_utils.schemas import Options
 from tests.notebooks.conftest import RunNotebook
@@ -95,6 +98,13 @@ def test_configurations_are_named_by_what_differs() -> None:
         "conf 0.3",
         "strict",
     ]
+
+
+def test_the_usual_options_are_those_of_the_worker_over_new_clips(volume: Path, made_volume: Path) -> None:
+    assert batch.usual_options(volume) == Options.from_env(os.environ)
+    # its last runs were asked for with another threshold
+    assert load_log(made_volume)["conf"].iloc[-1] == 0.25
+    assert batch.usual_options(made_volume) == USUAL
 
 
 def test_wrong_configurations_are_refused_in_a_line() -> None:
@@ -318,11 +328,47 @@ def test_jobs_of_an_interrupted_batch_are_taken_up(volume: Path, queue: Queue) -
     assert (A, second.options) not in found
 
 
+def test_an_interrupted_batch_goes_on_with_its_own_jobs(
+    sample_volume: Path,
+    queue: Queue,
+    redis_server: RedisServer,
+    programs: Programs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = load_log(sample_volume)
+    clips = batch.choose(log.loc[log["model_sha256"].notna(), "filename"], sample_volume)[:2]
+    monkeypatch.setenv("MODELS_DIR", str(SCENE_MODEL.parent))
+    wanted = batch.configurations([{"imgsz": 640}, {"imgsz": 160}], USUAL)
+    asked: list[list[str]] = []
+
+    def stopped_at_once(jobs: Iterable[Job]) -> list[JobState]:
+        asked.append([job.id for job in jobs])
+        return states(asked[-1], queue=queue)
+
+    monkeypatch.setattr(batch, "watch", stopped_at_once)
+    runs = batch.run(clips, wanted, sample_volume, queue)
+    assert runs["state"].tolist() == ["there", "there", "waiting", "waiting"]
+    assert batch.summary(runs) == "4 runs: 2 in the log already, 2 still wait"
+
+    def with_a_worker(jobs: Iterable[Job]) -> list[JobState]:
+        env = {**redis_server.env, "MODELS_DIR": str(SCENE_MODEL.parent), "YOLO_MODEL": SCENE_MODEL.name}
+        programs.python("-m", "video_worker", env={**env, "VIDEO_DIR": str(sample_volume)})
+        jobs = list(jobs)
+        asked.append([job.id for job in jobs])
+        return watch(jobs)
+
+    monkeypatch.setattr(batch, "watch", with_a_worker)
+    runs = batch.run(clips, wanted, sample_volume, queue)
+    assert runs["state"].tolist() == ["there", "there", "new", "new"]
+    assert asked[0] == asked[1]
+    assert runs["job_id"].tolist()[2:] == asked[0]
+    assert len(load_log(sample_volume)) == len(log) + 2
+
+
 def test_the_notebook(
     run_notebook: RunNotebook,
     sample_volume: Path,
     redis_server: RedisServer,
-    queue: Queue,
     programs: Programs,
     tmp_path: Path,
 ) -> None:
@@ -339,8 +385,6 @@ def test_the_notebook(
         float(best["t"]), int(best["frame"]), best["label"], tuple(map(float, best[["x1", "y1", "x2", "y2"]])), "right"
     )
     change(sample_volume, name, Change(added=(label,)))
-    # as an interrupted batch leaves it: one of its jobs waits
-    left = submit(name, queue=queue, **asdict(replace(USUAL, model="street.onnx", imgsz=160)))
     programs.python("-m", "video_worker", env=env).wait_for(r"ready: ")
     asked = [{"imgsz": 640}, {"model": "street.onnx", "imgsz": 160}, {"model": "broken.onnx"}]
     changes = {
@@ -360,7 +404,6 @@ def test_the_notebook(
     assert done.values[values[4]] == ["scene, 640 px", "street, 160 px"]
     after = load_log(sample_volume)
     assert len(after) == len(log) + 2
-    assert left.id in set(after["job_id"])
     # what the cells computed is what the two boxes files say
     mine = after[(after["filename"] == name) & after["ok"]]
     counts = [

@@ -208,6 +208,19 @@ def test_pictures_draw_what_was_found(crossing: Path) -> None:
     assert picture.shape == (360, 640, 3)
 
 
+@pytest.mark.usefixtures("house_style")
+def test_the_slider_draws_each_threshold(crossing: Path) -> None:
+    traced = trace(crossing, MotionSettings(min_area=0.001), tuning.SHORT)
+    slider, picture = pictures.threshold_slider(traced, WANTED).children
+    shown = {}
+    for min_area in (0.002, 0.01, 0.3):
+        slider.value = min_area
+        shown[min_area] = bytes(picture.value)
+    assert all(png.startswith(b"\x89PNG") for png in shown.values())
+    assert len(set(shown.values())) == 3
+    assert plt.get_fignums() == []
+
+
 def test_the_moving_area_is_tinted_where_the_mask_is() -> None:
     picture = np.full((40, 60, 3), 100, np.uint8)
     mask = np.zeros((20, 30), bool)
