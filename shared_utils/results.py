@@ -111,7 +111,7 @@ def load_log(path: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFr
 
 def _log_path(path: Path) -> Path:
     try:
-        if path.is_dir():
+        if path.is_dir() and path.name != LOG_NAME:
             return path / LOG_NAME
         if path.parent.is_dir():
             return path

@@ -48,8 +48,8 @@ def depth(queue: Queue) -> pd.DataFrame:
         "failed": "failed for good",
         "done": "are done (of the last 7 days)",
     }
-    rows = [{"jobs": count, "that": meaning[name]} for name, count in asdict(now).items()]
-    return pd.DataFrame(rows, index=pd.Index(list(asdict(now)), name=queue.name))
+    rows = [{"state": name, "jobs": count, "that": meaning[name]} for name, count in asdict(now).items()]
+    return pd.DataFrame(rows)
 
 
 def who_works(queue: Queue) -> pd.DataFrame:
@@ -70,14 +70,16 @@ def who_works(queue: Queue) -> pd.DataFrame:
                 "seen": f"{one.seen_s:.0f} s ago",
             }
         )
-    return pd.DataFrame(rows, columns=["worker", "does", "done", "failed", "seen"]).set_index("worker")
+    return pd.DataFrame(rows, columns=["worker", "does", "done", "failed", "seen"])
 
 
 def shown(table: pd.DataFrame | str) -> Styler | str:
     """Return a table with its texts in full; a text, which says why there is no table, as it is."""
     if isinstance(table, str):
         return table
-    return table.style.set_table_styles([{"selector": "th, td", "props": "text-align: left; padding-right: 14px"}])
+    return table.style.hide(axis="index").set_table_styles(
+        [{"selector": "th, td", "props": "text-align: left; padding-right: 14px"}]
+    )
 
 
 class FailedJobs:
