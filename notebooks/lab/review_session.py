@@ -135,9 +135,9 @@ class Session:
             pages += [page_of(sample, filename, run_id, threshold, min_conf) for sample in picked]
         notes = []
         if gone:
-            notes.append(f"Passed over, as they are not there any more: {gone} of {len(rows)} clips. Labels of theirs stay.")
+            notes.append(f"Passed over, as it is not there any more: {gone} of {len(rows)} clips. Labels stay.")
         if without:
-            notes.append(f"Passed over, as they have no boxes file: {without} of {len(rows)} clips. Analyse them again.")
+            notes.append(f"Passed over, as its boxes file is gone: {without} of {len(rows)} clips. Analyse it again.")
         return cls(video_dir, pages, order, notes)
 
     # -- where it stands
