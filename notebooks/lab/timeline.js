@@ -2,7 +2,7 @@
 
 const NS = "http://www.w3.org/2000/svg";
 const LEFT = 140; // pixels for the rows' names
-const RIGHT = 14;
+const RIGHT = 22;
 const TOP = 48;
 const ROW = 24;
 const MIN_MARK = 5; // pixels: ten seconds of a day would be a tenth of one
