@@ -125,7 +125,7 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
     """Return the run of each clip by each configuration, the last one where there are several.
 
     A run is the same when clip and model are, byte for byte, and all options. Where a model's file is not to be seen
-    from here, its name must do. Runs whose boxes file is gone do not count.
+    from here, its name must do. Runs whose boxes file is gone do not count; those of a clip that is gone do.
 
     Returns:
         A row a clip and configuration, as they were given: `clip`, `configuration`, `state` (``there``, ``to do`` or
@@ -139,7 +139,9 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
     ]
     log = log[pd.Series(has_boxes, index=log.index, dtype=bool)]
     keys = ["clip_sha256", "conf", "imgsz", "fps", "min_hits"]
-    shas = {name: _sha256(video_dir / name) for name in clips}
+    known = log.dropna(subset=["clip_sha256"]).drop_duplicates("filename", keep="last").set_index("filename")
+    there = {name: _sha256(video_dir / name) for name in clips}
+    shas = {name: sha or known["clip_sha256"].get(name) for name, sha in there.items()}
     parts = []
     for one in wanted:
         options = one.options
@@ -151,7 +153,8 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
         asked = asked.astype({key: log[key].dtype for key in keys})
         found = asked.merge(runs, on=keys, how="left")
         found["state"] = found["run_id"].notna().map({True: "there", False: "to do"})
-        found.loc[found["clip"].map(shas).isna(), "state"] = "no such clip"
+        gone = found["clip"].map(there).isna()
+        found.loc[gone & found["run_id"].isna(), "state"] = "no such clip"
         parts.append(found)
     return pd.concat(parts, ignore_index=True)
 

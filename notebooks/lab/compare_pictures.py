@@ -258,6 +258,7 @@ def truth_picture(scores: pd.DataFrame) -> Figure:
             shift = 0.16 * ((len(names) - 1) / 2 - number)
             one.plot(values, np.arange(len(labels)) + shift, "o", color=SERIES[number % len(SERIES)], label=name, ms=6)
         one.set_xlim(-0.03, 1.03)
+        one.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
         one.set_xlabel(text)
         one.grid(axis="x")
     axes[0].set_yticks(range(len(labels)), labels)

@@ -12,6 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from notebooks.lab.style import BLACK, BLUE, GREY, ORANGE, colours, finding
 from notebooks.lab.sweep import Advice, f1_score
 
+AS_GOOD = 0.01
+"""Of F1: nobody would tell thresholds apart by less."""
 APART = 0.055
 """Room between two names at the ends of lines, of the axes' height."""
 
@@ -85,16 +87,18 @@ def _lines(axes: Axes, counts: pd.DataFrame, *, step: bool) -> None:
 
 def _marks(axes: Axes, used: float, advised: float) -> None:
     axes.axvline(used, color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
-    _mark(axes, used, f"used: {used:g}", 4, GREY)
+    _mark(axes, used, f"used: {used:g}", GREY, before=used < advised)
     if not np.isnan(advised):
         axes.axvline(advised, color=BLACK, linewidth=2)
-        _mark(axes, advised, f"take: {advised:.2f}", 18, BLACK)
+        _mark(axes, advised, f"take: {advised:.2f}", BLACK, before=advised <= used)
 
 
-def _mark(axes: Axes, at: float, text: str, above: int, colour: str) -> None:
-    # at the foot, where lines seldom are
-    place = (at, axes.get_ylim()[0])
-    axes.annotate(text, place, (4, above), textcoords="offset points", color=colour, fontsize=9, fontweight="bold")
+def _mark(axes: Axes, at: float, text: str, colour: str, *, before: bool) -> None:
+    # at the foot, where lines seldom are; on the side away from the other one
+    axes.annotate(
+        text, (at, axes.get_ylim()[0]), (-4 if before else 4, 4), textcoords="offset points",
+        ha="right" if before else "left", color=colour, fontsize=9, fontweight="bold",
+    )  # fmt: skip
 
 
 def min_hits_picture(counts: pd.DataFrame, used: tuple[float, int]) -> Figure:
@@ -151,5 +155,8 @@ def truth_curve(curve: pd.DataFrame, used: float, advice: Advice, detail: str) -
     axes.legend(loc="lower left")
     _marks(axes, used, advice.conf)
     title = advice.reason if np.isnan(advice.conf) else f"At {advice.conf:.2f} {advice.reason}"
+    near = points.loc[points["f1"] >= points["f1"].max() - AS_GOOD, "conf"]
+    if len(near):
+        detail += f"; F1 is within {AS_GOOD:g} of its best from {near.min():.2f} to {near.max():.2f}"
     finding(axes, title, detail)
     return figure

@@ -71,6 +71,11 @@ def volume(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def queue(redis_server: RedisServer) -> Queue:
+    return clip_queue(redis_server.settings, redis_server.connection())
+
+
 A, B = "20260223-100000-door.mp4", "20260223-100001-door.mp4"
 CAR, DOG = (0, 0, 10, 10), (50, 50, 60, 60)
 
@@ -143,6 +148,16 @@ def test_a_run_whose_boxes_are_gone_is_done_again(volume: Path) -> None:
     run_id = write_run(volume, A, USUAL, {})
     (volume / "boxes" / f"{Path(A).stem}.{run_id}.jsonl").unlink()
     assert batch.find_runs([A], [one], volume)["state"].tolist() == ["to do"]
+
+
+def test_runs_of_a_clip_that_is_gone_still_count(volume: Path, queue: Queue) -> None:
+    first, second = wanted = batch.configurations([{"imgsz": 640}, {"imgsz": 320}], USUAL)
+    write_run(volume, A, first.options, {0: [("car", 0.9, *CAR, 1)]})
+    (volume / A).unlink()
+    assert batch.find_runs([A], wanted, volume)["state"].tolist() == ["there", "no such clip"]
+    # and nothing is queued that could not be done
+    assert batch.run([A], [first, second], volume, queue)["state"].tolist() == ["there", "no such clip"]
+    assert queue.count == 0
 
 
 def test_a_clip_that_was_renamed_keeps_its_runs(volume: Path) -> None:
@@ -311,11 +326,6 @@ def test_pictures_of_nothing(volume: Path) -> None:
         assert draw(comparison, pair).axes
     assert pictures.gallery(comparison, pair, volume).axes[0].get_title(loc="left").startswith("Neither saw")
     assert pictures.truth_picture(compare.against_truth(comparison, read(volume))).axes
-
-
-@pytest.fixture
-def queue(redis_server: RedisServer) -> Queue:
-    return clip_queue(redis_server.settings, redis_server.connection())
 
 
 def test_jobs_of_an_interrupted_batch_are_taken_up(volume: Path, queue: Queue) -> None:
