@@ -62,6 +62,35 @@ class JobState:
         return self.state in ("done", "failed", "lost")
 
 
+@dataclass(frozen=True)
+class WorkerState:
+    """A worker that serves the queue, now.
+
+    Attributes:
+        name: unique; begins with its host's name.
+        job: what it analyses; None while it waits.
+        seen_s: seconds since its last sign of life, which comes every two.
+        done, failed: jobs since it started.
+    """
+
+    name: str
+    job: JobState | None
+    seen_s: float
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class QueueCounts:
+    """Jobs by what they do: waiting, in work, waiting to be tried again after a failure, failed for good, done."""
+
+    queued: int
+    running: int
+    to_retry: int
+    failed: int
+    done: int
+
+
 def read_state(job_id: str, raw: Mapping[str, bytes | None], now: datetime) -> JobState:
     """Return the state that a job's hash tells, without what its result adds.
 

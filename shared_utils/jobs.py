@@ -17,7 +17,7 @@ import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any, cast
@@ -33,7 +33,7 @@ from rq.job import Job
 from shared_utils.clips import resolve_in_video_dir
 from shared_utils.config import Env, RedisSettings
 from shared_utils.errors import ClipMissing, JobRefused, QueueUnavailable, SettingError
-from shared_utils.job_states import FIELDS, JobState, read_state, reason_of
+from shared_utils.job_states import FIELDS, JobState, QueueCounts, WorkerState, read_state, reason_of
 from shared_utils.schemas import Options
 
 PROCESS_CLIP = "video_worker.jobs.process_clip"
@@ -285,24 +285,6 @@ def _with_result(queue: Queue, state: JobState) -> JobState:
     )
 
 
-@dataclass(frozen=True)
-class WorkerState:
-    """A worker that serves the queue, now.
-
-    Attributes:
-        name: unique; begins with its host's name.
-        job: what it analyses; None while it waits.
-        seen_s: seconds since its last sign of life, which comes every two.
-        done, failed: jobs since it started.
-    """
-
-    name: str
-    job: JobState | None
-    seen_s: float
-    done: int
-    failed: int
-
-
 def workers(*, queue: Queue | None = None) -> list[WorkerState]:
     """Return the workers that serve the queue, without those whose last sign of life is long ago.
 
@@ -323,17 +305,6 @@ def workers(*, queue: Queue | None = None) -> list[WorkerState]:
             done, failed = worker.successful_job_count or 0, worker.failed_job_count or 0
             found.append(WorkerState(worker.name, job, seen_s, done, failed))
     return sorted(found, key=lambda one: one.name)
-
-
-@dataclass(frozen=True)
-class QueueCounts:
-    """Jobs by what they do: waiting, in work, waiting to be tried again after a failure, failed for good, done."""
-
-    queued: int
-    running: int
-    to_retry: int
-    failed: int
-    done: int
 
 
 def counts(*, queue: Queue | None = None) -> QueueCounts:
