@@ -63,7 +63,7 @@ def _cameras(column: pd.Series) -> pd.Series:
 
 def _add_calendar(frame: pd.DataFrame, column: str) -> None:
     wall = frame[column].dt.tz_localize(None)
-    frame["day"], frame["hour"], frame["weekday"] = wall.dt.normalize(), wall.dt.hour, wall.dt.weekday
+    frame["day"], frame["hour"], frame["weekday"] = wall.dt.normalize(), wall.dt.hour, wall.dt.day_of_week
 
 
 # -- watched time

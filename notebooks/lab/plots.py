@@ -71,7 +71,7 @@ def plot_days(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
                 axes.annotate(f"{total:g}", (place, total), (0, 2), textcoords="offset points", ha="center", color=GREY)
     _count_axis(axes)
     _date_axis(strip, counts.index)
-    _watched_strip(strip, watched, cameras, shade)
+    _watched_strip(strip, watched, counts.index, shade)
     if len(cameras) > 1 and not len(watched):
         axes.legend(ncols=6, loc="upper right")
     finding(axes, _title_days(counts), _detail_days(counts, watched))
@@ -94,16 +94,17 @@ def _detail_days(counts: pd.DataFrame, watched: pd.DataFrame) -> str:
     return f"{parts}; beneath: when each camera was watched, hatched where not"
 
 
-def _watched_strip(strip: Axes, watched: pd.DataFrame, cameras: list[str], shade: dict[str, str]) -> None:
+def _watched_strip(strip: Axes, watched: pd.DataFrame, days: pd.Index, shade: dict[str, str]) -> None:
     strip.spines[:].set_visible(False)
     strip.tick_params(axis="y", length=0)
     strip.set_yticks([])
     if not len(watched):
         return
-    begin, end = strip.get_xlim()
+    begin = _date_number(days[0]) - 0.5
     # after the last sign of life nobody knows yet
-    end = min(end, _date_number(watched["end"].max().tz_localize(None)) - 0.5)
-    for row, camera in enumerate(reversed(cameras)):
+    end = min(_date_number(days[-1]) + 0.5, _date_number(watched["end"].max().tz_localize(None)) - 0.5)
+    cameras = sorted(shade, reverse=True)
+    for row, camera in enumerate(cameras):
         strip.add_patch(Rectangle((begin, row - 0.3), end - begin, 0.6, **HATCH))
         own = watched[watched["camera"] == camera]
         # half a day back: a day's bar stands on its date, not behind it
@@ -112,7 +113,7 @@ def _watched_strip(strip: Axes, watched: pd.DataFrame, cameras: list[str], shade
             for start, stop in zip(own["start"], own["end"], strict=True)
         ]
         strip.broken_barh(spans, (row - 0.3, 0.6), color=shade[camera])
-    strip.set_yticks(range(len(cameras)), list(reversed(cameras)))
+    strip.set_yticks(range(len(cameras)), cameras)
     strip.set_ylim(-0.5, len(cameras) - 0.5)
 
 
@@ -135,11 +136,13 @@ def plot_hours(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
     axes.set(xlim=(0, 24), xticks=range(0, 25, 3), ylim=(0, 1.08 * top))
     axes.set_xticklabels([f"{hour:02d}:00" for hour in range(0, 25, 3)])
     axes.grid(axis="y")
-    axes.set_ylabel(_per_hour(watched) if rated else "clips")
+    axes.set_ylabel("clips per watched hour" if rated else "clips")
     if not rated:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     best = int(shown.argmax())
-    hours = f"in {table['watched_h'].sum():,.0f} watched hours" if rated else NO_CAMERA_LOG
+    hours = NO_CAMERA_LOG
+    if rated:
+        hours = f"in {table['watched_h'].sum():,.0f} watched hours of {_number(watched['camera'].nunique(), 'camera')}"
     finding(
         axes,
         f"Busiest from {best:02d}:00 to {best + 1:02d}:00: {_evidence(table.iloc[best], rated)}",
@@ -167,7 +170,7 @@ def plot_heat(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
     axes.tick_params(length=0)
     bar = figure.colorbar(mesh, ax=axes, pad=0.015, fraction=0.03)
     bar.outline.set_visible(False)
-    bar.set_label(_per_hour(watched) if rated else "clips", color=GREY)
+    bar.set_label("clips per watched hour" if rated else "clips", color=GREY)
     if not rated:
         bar.locator = MaxNLocator(integer=True)
     weekday, hour = divmod(int(np.nanargmax(shown.to_numpy())), 24)
@@ -314,10 +317,6 @@ def _date(day: pd.Timestamp) -> str:
 
 def _zone(clips: pd.DataFrame) -> str:
     return f"local time, {activity.offset(clips['started_at'].iloc[-1])}"
-
-
-def _per_hour(watched: pd.DataFrame) -> str:
-    return "clips per watched hour" + (" of a camera" if watched["camera"].nunique() > 1 else "")
 
 
 def _evidence(row: pd.Series, rated: bool) -> str:
