@@ -143,11 +143,80 @@ def test_a_file_of_cameras_is_mounted_for_capture(tmp_path: Path) -> None:
 
 
 def test_every_variable_of_the_compose_file_is_explained_in_the_example() -> None:
-    used = set(re.findall(r"\$\{([A-Z][A-Z_0-9]+)", COMPOSE_FILE.read_text()))
+    files = "".join((ROOT / name).read_text() for name in ("docker-compose.yml", *OVERRIDES))
+    used = set(re.findall(r"\$\{([A-Z][A-Z_0-9]+)", files))
     explained = set(re.findall(r"^#?([A-Z_0-9]+)=", EXAMPLE.read_text(), re.MULTILINE))
     # for hosts with a package index of their own, set in the shell, not in .env; and a name nobody changes
     assert used - explained == {"PIP_EXTRA_INDEX_URL", "RDSQ_OUTMSG"}
-    assert explained - used == {"COMPOSE_PROFILES"}
+    assert explained - used == {"COMPOSE_PROFILES", "COMPOSE_FILE"}
+
+
+OVERRIDES = {
+    "docker-compose.nvidia.yml": {},
+    "docker-compose.intel.yml": {"RENDER_GID": "104"},
+    "docker-compose.share.yml": {"REDIS_BIND": "192.168.1.10"},
+    "docker-compose.worker.yml": {"RDS_HOST": "192.168.1.10", "CLIPS": "/mnt/vcam/video"},
+}
+
+
+def _overridden(folder: Path, name: str, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    arguments = ("-f", str(ROOT / name), "--profile", "*", "config", "--format", "json")
+    return _compose(folder, {**SECRETS, **settings}, *arguments)
+
+
+@pytest.mark.parametrize("name", sorted(OVERRIDES))
+def test_an_override_takes_nothing_of_the_hardening_away(tmp_path: Path, name: str) -> None:
+    done = _overridden(tmp_path, name, OVERRIDES[name])
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    for service in (services[one] for one in RUNNING & set(services)):
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["deploy"]["resources"]["limits"]["pids"] > 0
+        assert not service.get("privileged")
+
+
+@pytest.mark.parametrize("name", sorted(name for name, settings in OVERRIDES.items() if settings))
+def test_an_override_says_which_setting_it_wants(tmp_path: Path, name: str) -> None:
+    for missing in OVERRIDES[name]:
+        settings = {key: value for key, value in OVERRIDES[name].items() if key != missing}
+        done = _overridden(tmp_path, name, settings)
+        assert done.returncode != 0
+        assert f"required variable {missing} is missing a value: give the" in done.stderr
+
+
+def test_other_devices_are_asked_for_in_their_own_files_alone(tmp_path: Path) -> None:
+    def worker(name: str) -> dict[str, Any]:
+        config = json.loads(_overridden(tmp_path, name, OVERRIDES[name]).stdout)
+        service: dict[str, Any] = config["services"]["video-worker"]
+        return service
+
+    nvidia = worker("docker-compose.nvidia.yml")
+    assert nvidia["build"]["args"]["DEVICE"] == "nvidia"
+    assert nvidia["environment"]["DETECTOR_DEVICE"] == "CUDA"
+    assert nvidia["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+    intel = worker("docker-compose.intel.yml")
+    assert intel["devices"]
+    assert intel["group_add"] == ["104"]
+    plain = _services(tmp_path)["video-worker"]
+    assert not {"devices", "group_add"} & set(plain)
+    assert "reservations" not in plain["deploy"]["resources"]
+    assert plain["image"] not in {nvidia["image"], intel["image"]}
+
+
+def test_only_redis_over_tls_is_shared_and_only_at_the_address_given(tmp_path: Path) -> None:
+    name = "docker-compose.share.yml"
+    services = json.loads(_overridden(tmp_path, name, OVERRIDES[name]).stdout)["services"]
+    (port,) = services["redis"]["ports"]
+    assert (port["host_ip"], port["target"]) == ("192.168.1.10", 6380)
+
+
+def test_a_further_machine_runs_workers_alone(tmp_path: Path) -> None:
+    name = "docker-compose.worker.yml"
+    config = json.loads(_overridden(tmp_path, name, OVERRIDES[name]).stdout)
+    assert set(config["services"]) == {"base", "video-worker"}
+    assert config["services"]["video-worker"]["environment"]["RDS_CA"] == "/tls/ca.crt"
 
 
 def test_every_service_runs_with_as_little_as_it_needs(tmp_path: Path) -> None:
