@@ -98,7 +98,7 @@ class FilmPicker(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def __init__(self, places: Places) -> None:
         self._places = places
         self._films: list[Film] = []
-        wide = widgets.Layout(width="100%")
+        wide = widgets.Layout(width="calc(100% - 4px)")
         self.filter = widgets.Text(
             placeholder="filter: words of day, camera, label or name, such as: cam1 person", layout=wide
         )

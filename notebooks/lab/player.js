@@ -96,6 +96,14 @@ class Boxes {
     });
   }
 
+  // Labels that have a box to show, or would have one if they were not hidden.
+  labels() {
+    const found = new Set(this.hidden);
+    for (const [, , boxes] of this.samples)
+      for (const [label, score] of boxes) if (score >= this.threshold) found.add(label);
+    return found;
+  }
+
   // Times of first sight of each object, and when each was seen.
   objects() {
     const found = new Map();
@@ -489,7 +497,8 @@ class Player {
     this.slider.value = this.boxes.threshold;
     this.sliderValue.textContent = this.boxes.threshold.toFixed(2);
     this.chips.replaceChildren();
-    for (const label of this.about.labels ?? []) {
+    const present = this.boxes.labels();
+    for (const label of (this.about.labels ?? []).filter((one) => present.has(one))) {
       const chip = make("button", "vcam-chip", this.chips, label);
       chip.title = "show or hide";
       chip.classList.toggle("vcam-off", this.boxes.hidden.has(label));

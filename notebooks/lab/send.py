@@ -35,6 +35,7 @@ LOW_CONF = 0.25
 """Where the threshold begins: half of the default, to show what a lower one would find; see `SendForm`."""
 SIZES = (320, 480, 640, 960, 1280)
 WIDE = widgets.Layout(width="420px")
+BUTTON = widgets.Layout(width="auto", min_width="140px", align_self="flex-start")
 NAMED = {"description_width": "150px"}
 
 
@@ -122,7 +123,9 @@ def compare_records(before: Sequence[Mapping[str, Any]], after: Mapping[str, Any
     for name, record in (*(("before", record) for record in before), ("now", after)):
         if not record:
             continue
-        seen = pd.DataFrame(record.get("objects", []), columns=["label", "hits", "max_conf"]).set_index("label")
+        seen = (
+            pd.DataFrame(record.get("objects", []), columns=["label", "hits", "max_conf"]).set_index("label").round(2)
+        )
         model = record.get("model", {})
         title = f"{name}: {model.get('name', '?')}, {model.get('conf', float('nan')):g}"
         seen.columns = pd.MultiIndex.from_product([[title], ["frames", "best score"]])
@@ -184,7 +187,7 @@ class JobForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._places = places
         self.sent: Sent | None = None
         self.options = OptionsForm()
-        self.button = widgets.Button(description=action, button_style="primary", layout=widgets.Layout(width="auto"))
+        self.button = widgets.Button(description=action, button_style="primary", layout=BUTTON)
         self.output = widgets.Output()
         super().__init__([*first, self.options, self.button, self.output])
         self.button.on_click(lambda _: self.run_and_show())
@@ -244,7 +247,7 @@ class DownloadForm(JobForm):
     """
 
     def __init__(self, places: Places, address: str = "") -> None:
-        wide = widgets.Layout(width="100%")
+        wide = widgets.Layout(width="calc(100% - 4px)")
         self.address = widgets.Text(
             address, placeholder="https://… of a film, or of a page that shows one", description="address", layout=wide
         )
