@@ -188,7 +188,7 @@ def publish(weights: Path, name: str) -> str:
         raise SettingError(f"MODELS_DIR: {folder} can not be written to; mount models/ writable, or export by hand")
     out = folder / f"{name}.onnx"
     command = [sys.executable, "-m", "video_worker", "export", str(weights), str(out)]
-    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise ModelError(_last_line(f"{done.stdout}\n{done.stderr}") or "the export failed without a word")
     return out.name
@@ -230,7 +230,8 @@ def _before(folder: Path) -> Any:
         return None
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return the environment of trainings and exports: none of our secrets, and nothing is looked for in the net."""
     inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
     return {**inherited, **QUIET, "YOLO_CONFIG_DIR": os.environ.get("YOLO_CONFIG_DIR", "/tmp")}  # noqa: S108
 
@@ -238,7 +239,7 @@ def _environment() -> dict[str, str]:
 def _run(command: Sequence[str], folder: Path, epochs: int) -> None:
     log = folder / "train.log"
     with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(command, env=_environment(), stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+        process = subprocess.Popen(command, env=environment(), stdout=output, stderr=subprocess.STDOUT, cwd=folder)
         try:
             for _ in _epochs(process, folder, epochs):
                 pass

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from notebooks.lab.draw import annotate, fitted
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.questions import Page
@@ -117,6 +119,11 @@ def render(grabber: FrameGrabber, frame: int) -> PagePicture:
     """
     picture = grabber.frame(frame).picture
     height, width = picture.shape[:2]
+    return PagePicture(to_jpeg(annotate(picture, [], size=fitted(width, height, SIDE))), (width, height))
+
+
+def to_jpeg(image: Image.Image) -> bytes:
+    """Return a picture as a JPEG."""
     target = io.BytesIO()
-    annotate(picture, [], size=fitted(width, height, SIDE)).save(target, "JPEG", quality=JPEG_QUALITY)
-    return PagePicture(target.getvalue(), (width, height))
+    image.save(target, "JPEG", quality=JPEG_QUALITY)
+    return target.getvalue()

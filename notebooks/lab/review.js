@@ -262,6 +262,7 @@ class Reviewer {
       if (event.key === "Enter") then(input.value);
     });
     input.focus();
+    input.select();
   }
 
   key(event) {

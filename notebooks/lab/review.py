@@ -6,7 +6,6 @@ going on feels instant, the page knows the next questions and has their pictures
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -16,8 +15,11 @@ import anywidget
 import pandas as pd
 import traitlets
 
+from notebooks.lab.clip import Box
+from notebooks.lab.draw import annotate, fitted
+from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.label_files import Xyxy
-from notebooks.lab.page_pictures import PagePicture, PicturePress
+from notebooks.lab.page_pictures import PagePicture, PicturePress, to_jpeg
 from notebooks.lab.questions import FRAMES_PER_TRACK, Order, Page, Question
 from notebooks.lab.review_session import MIN_CONF, NotABox, Session
 from shared_utils.clips import parse_clip_name
@@ -29,7 +31,7 @@ AHEAD = 8
 """Questions that the page knows beforehand, with the pictures of their pages."""
 CLIENTS = 16
 """Pages that are told apart."""
-POSTER_WAIT_S = 20.0
+POSTER_SIDE = 960
 
 
 class Review(anywidget.AnyWidget):
@@ -56,8 +58,7 @@ class Review(anywidget.AnyWidget):
         self._labels = list(labels)
         self._heard: dict[str, int] = {}
         self._note, self._failed = " ".join(session.notes), False
-        self._poster: PagePicture | None = None
-        self._poster_made = threading.Event()
+        self._video_dir = video_dir
         self._press = PicturePress(video_dir, self._send_picture)
         self.on_msg(self._hear)
         self._press.want([question.page for question in self._window()][:1])
@@ -174,21 +175,33 @@ class Review(anywidget.AnyWidget):
         return {"filename": page.filename, "frame": page.frame, "clock": clock, "drawn": drawn, "reviewed": whole}
 
     def _send_picture(self, page: Page, picture: PagePicture) -> None:
-        if self._poster is None:
-            self._poster = picture
-            self._poster_made.set()
         about = {"what": "picture", "page": page.key, "size": picture.size, "error": picture.error}
         self.send(about, [picture.jpeg] if picture.jpeg else None)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
+        current = self.session.current
+        if bundle is None or current is None:
+            return bundle
         # what is shown where no kernel runs and no widget lives, such as on a code host's page
-        if bundle is None or not self._window() or not self._poster_made.wait(POSTER_WAIT_S):
-            return bundle
-        if self._poster is None or not self._poster.jpeg:
-            return bundle
         data, metadata = bundle
-        return {**data, "image/jpeg": self._poster.jpeg}, metadata
+        try:
+            return {**data, "image/jpeg": poster(self._video_dir, current.page)}, metadata
+        except VcamError:
+            return bundle
+
+
+def poster(video_dir: Path, page: Page) -> bytes:
+    """Return a page with its boxes, as a JPEG.
+
+    Raises:
+        ClipMissing, ClipError: its clip is gone, or can not be read.
+    """
+    boxes = [Box(one.label, one.score, one.xyxy, one.track) for one in page.boxes]
+    with FrameGrabber(video_dir / page.filename) as grabber:
+        picture = grabber.frame(page.frame).picture
+    size = fitted(picture.shape[1], picture.shape[0], POSTER_SIDE)
+    return to_jpeg(annotate(picture, boxes, page.filename, size=size))
 
 
 def open_review(
