@@ -6,12 +6,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import av
+import av.logging
 
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
 from shared_utils.jobs import clip_job_id
@@ -145,14 +146,27 @@ class Auditor:
 
 
 def decode(path: Path) -> Footage:
-    """Decode every frame of a clip."""
+    """Decode every frame of a clip. What the decoder has only complained of, since it patches up what is damaged, is a
+    fault too."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as complaints:
+            found = _decode(path)
+    finally:
+        av.logging.set_level(level)
+    if complaints and not found.fault:
+        return replace(found, fault=complaints[0][2].strip())
+    return found
+
+
+def _decode(path: Path) -> Footage:
     frames = packets = 0
     begin = end = 0.0
     try:
         with av.open(str(path)) as clip:
             stream = clip.streams.video[0]
             begin = datetime.fromisoformat(clip.metadata[STARTED_AT_KEY]).timestamp()
-            stream.codec_context.options = {"err_detect": "explode"}
             for packet in clip.demux(stream):
                 packets += packet.size > 0
                 for frame in packet.decode():
