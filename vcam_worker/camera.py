@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import queue
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from datetime import datetime
 from shared_utils.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
 from vcam_worker.events import ClipRules
-from vcam_worker.feed import POLL_SECONDS, Connected, Feed, Finished, Item, Items, Lost
+from vcam_worker.feed import POLL_SECONDS, Connected, Feed, Finished, Inbox, Item, Lost
 from vcam_worker.outbox import Outbox, QueueSender
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
@@ -28,8 +28,6 @@ STOP_SECONDS = 6.0
 """Time to queue the last clips when stopping; what is left is queued at the next start."""
 FPS_WINDOW = 5.0
 """Seconds over which the frame rate is measured."""
-GATHER_SECONDS = 0.1
-"""Packets are taken in handfuls: to wake up for each one costs more than to copy it."""
 DISK_RETRY = 5.0
 """Seconds until a file that could not be written is tried again."""
 WRITE_ERROR, DISK_GUARD = "write error", "disk guard"
@@ -60,12 +58,12 @@ class CameraRunner:
         self._sender = QueueSender(outbox)
         self._log = log
         self._stop = stop
-        self._items: Items = queue.SimpleQueue()
-        self._main = Feed(camera, self._items, stop, log)
+        self._inbox = Inbox()
+        self._main = Feed(camera, self._inbox, stop, log)
         self._detect: Feed | None = None
         if camera.detect_url:
             sub = replace(camera, url=camera.detect_url, setting=camera.setting.replace("url", "detect_url", 1))
-            self._detect = Feed(sub, self._items, stop, log)
+            self._detect = Feed(sub, self._inbox, stop, log)
         self._feeds = [feed for feed in (self._main, self._detect) if feed]
         self._recorder: StreamRecorder | None = None
         self._detector: DetectStream | None = None
@@ -79,12 +77,16 @@ class CameraRunner:
         self._last_packet: float | None = None
         self._frames = self._packets = self._bytes = self._behind = 0
 
-    def run(self, exchange: Callable[[], None]) -> None:
+    def run(self, exchange: Callable[[], None], exchange_file: int) -> None:
         """Record until stopped, or until a file is at its end.
 
         Args:
             exchange: called at least once a second, between packets.
+            exchange_file: descriptor; `exchange` is called as soon as it can be read from.
         """
+        wanted = select.poll()
+        for descriptor in (self._inbox.fileno(), exchange_file):
+            wanted.register(descriptor, select.POLLIN)
         try:
             self._outbox.recover()
         except OSError as error:
@@ -99,16 +101,12 @@ class CameraRunner:
                 for one in self._feeds:
                     if one.hangs():
                         raise FeedHangsError(f"{one.camera.shown}: the connection hangs in the video library")
-                try:
-                    feed, item = self._items.get(timeout=POLL_SECONDS)
-                except queue.Empty:
-                    continue
-                if isinstance(item, Finished):
-                    self._log.info("%s: the file is at its end", self._camera.shown)
-                    return
-                self._guarded(feed, item)
-                if self._items.empty():
-                    self._stop.wait(GATHER_SECONDS)
+                wanted.poll(POLL_SECONDS * 1000)
+                for feed, item in self._inbox.take():
+                    if isinstance(item, Finished):
+                        self._log.info("%s: the file is at its end", self._camera.shown)
+                        return
+                    self._guarded(feed, item)
         finally:
             self._end_recorder()
             self._sender.stop(STOP_SECONDS)

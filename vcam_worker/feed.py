@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-import queue
+import os
 import random
 import threading
 import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from shared_utils.cameras import Camera
@@ -26,6 +29,8 @@ QUEUE_PACKETS = 2000
 HANG_SECONDS = 90.0
 """Seconds in which a feed either hands something over or fails: the library's own timeouts are far below, for both
 transports together. Longer means that it hangs in native code, which only a new process cures."""
+HANDFUL = 100
+"""Packets taken before the camera's loop looks at other things again: it may be unable to keep up for long."""
 FULL_SECONDS = 0.05
 """How long a full queue is left alone."""
 POLL_SECONDS = 0.5
@@ -54,8 +59,43 @@ class Finished:
 
 
 Item = Connected | Lost | Finished | Packet
-Items = queue.SimpleQueue[tuple["Feed", Item]]
-"""The plain one: it has no bound, which :meth:`Feed._put` sees to, and costs a tenth for each packet."""
+
+
+class Inbox:
+    """What feeds hand over to the camera's loop, which waits for it by :meth:`fileno`, among other things.
+
+    It has no bound, which :meth:`Feed._put` sees to. A packet by itself wakes nobody: to change threads for each one
+    costs more than to copy it.
+    """
+
+    def __init__(self) -> None:
+        self._items: deque[tuple[Feed, Item]] = deque()
+        self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def fileno(self) -> int:
+        """Return the file that can be read from once :meth:`wake` was called."""
+        return self._event
+
+    def put(self, feed: Feed, item: Item) -> None:
+        """Add an item; it is taken when somebody wakes the loop, or when it wakes by itself."""
+        self._items.append((feed, item))
+
+    def wake(self) -> None:
+        """Have the loop take what there is."""
+        os.eventfd_write(self._event, 1)
+
+    def take(self) -> Iterator[tuple[Feed, Item]]:
+        """Yield what there is and what is added meanwhile, but no more than :data:`HANDFUL`."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._event)
+        for _ in range(HANDFUL):
+            if not self._items:
+                return
+            yield self._items.popleft()
+        self.wake()
 
 
 @dataclass
@@ -85,14 +125,14 @@ class Feed:
 
     Args:
         camera: the address, and how to reach it.
-        items: takes (this feed, what happened).
+        inbox: takes what happened.
         stop: ends the reading.
         log: for details of further attempts; the first failure is for the queue's reader to say.
     """
 
-    def __init__(self, camera: Camera, items: Items, stop: threading.Event, log: Log) -> None:
+    def __init__(self, camera: Camera, inbox: Inbox, stop: threading.Event, log: Log) -> None:
         self.camera = camera
-        self._items = items
+        self._inbox = inbox
         self._stop = stop
         self._log = log
         self._backoff = Backoff()
@@ -115,7 +155,7 @@ class Feed:
                 with self._connect() as connection:
                     self._put(Connected(connection.info))
                     for packet in connection.packets():
-                        self._put(packet)
+                        self._put(packet, wake=connection.at_rest)
                         if self._stop.is_set():
                             return
             except SourceEnded as error:
@@ -140,12 +180,14 @@ class Feed:
         self._next_sign = time.monotonic() + delay + HANG_SECONDS
         self._stop.wait(delay)
 
-    def _put(self, item: Item) -> None:
+    def _put(self, item: Item, *, wake: bool = True) -> None:
         """Hand `item` over; a full queue makes the camera wait, as TCP does."""
         self._next_sign = time.monotonic() + HANG_SECONDS
-        while self._items.qsize() >= QUEUE_PACKETS and not self._stop.wait(FULL_SECONDS):
+        while len(self._inbox) >= QUEUE_PACKETS and not self._stop.wait(FULL_SECONDS):
             self._next_sign = time.monotonic() + HANG_SECONDS
-        self._items.put((self, item))
+        self._inbox.put(self, item)
+        if wake:
+            self._inbox.wake()
 
     def _connect(self) -> Connection:
         failures: list[SourceError] = []

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.utils import formatdate
 from functools import partial
 
 import uvicorn
@@ -93,7 +94,7 @@ class HttpServer:
         self._threads = ThreadPoolExecutor(SNAPSHOT_THREADS, thread_name_prefix="snapshot")
         self._site = Site(board, info, redact, clock, now, self._threads)
         self._socket: socket.socket | None = None
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -125,14 +126,15 @@ class HttpServer:
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            date_header=False,  # see _Connection
             headers=HEADERS,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._run, args=(self._server, self._socket), name="http", daemon=True)
         self._thread.start()
         _log.info("pages at %s", self.address)
 
-    def _run(self, server: uvicorn.Server, listener: socket.socket) -> None:
+    def _run(self, server: _Server, listener: socket.socket) -> None:
         try:
             asyncio.run(self._serve(server, listener))
         except Exception:  # noqa: BLE001  # the outermost call of this thread: recording goes on without it
@@ -140,7 +142,7 @@ class HttpServer:
         finally:
             listener.close()
 
-    async def _serve(self, server: uvicorn.Server, listener: socket.socket) -> None:
+    async def _serve(self, server: _Server, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
         # in a thread other than the main one, uvicorn leaves the signals alone
         await server.serve([listener])
@@ -151,6 +153,7 @@ class HttpServer:
             self._server.should_exit = True
             if self._loop and self._thread.is_alive():
                 try:
+                    self._loop.call_soon_threadsafe(self._server.ended.set)
                     self._loop.call_soon_threadsafe(self._site.land)
                 except RuntimeError:  # the loop has just closed: nobody waits
                     _log.debug("stopped before the waiting clients were told")
@@ -158,8 +161,25 @@ class HttpServer:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+class _Server(uvicorn.Server):
+    """uvicorn, asleep while nobody asks for anything: its own loop wakes up ten times a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ended = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)  # makes the headers that all answers carry
+        await self.ended.wait()
+
+
 class _Connection(H11Protocol):
     """A connection that must ask for something soon, and is dropped where there are too many."""
+
+    def data_received(self, data: bytes) -> None:
+        date = (b"date", formatdate(usegmt=True).encode())
+        self.server_state.default_headers = [date, *self.config.encoded_headers]
+        super().data_received(data)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +10,6 @@ from multiprocessing.connection import Connection
 
 from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest
 
-LOOK_EVERY = 0.1
-"""Seconds between two looks into the pipe: a look costs as much as a packet."""
 STATUS_EVERY = 1.0
 """Seconds between two messages from a camera's process; they are its sign of life as well."""
 
@@ -60,7 +59,10 @@ class ChildLink:
         self._pipe = pipe
         self._snapshot = snapshot
         self._pause = pause
-        self._last = self._looked = 0.0
+        self._last = 0.0
+        # the pipe's own poll() makes a selector anew each time, which costs as much as a packet
+        self._wishes = select.poll()
+        self._wishes.register(pipe.fileno(), select.POLLIN)
 
     def exchange(self, status: Callable[[], CameraStatus]) -> None:
         """Send the status when it is time, and do what the supervisor asks for. Returns at once.
@@ -69,14 +71,11 @@ class ChildLink:
             SupervisorGoneError: the supervisor has ended, however it did.
         """
         now = time.monotonic()
-        if now - self._looked < LOOK_EVERY:
-            return
-        self._looked = now
         try:
             if now - self._last >= STATUS_EVERY:
                 self._last = now
                 self._pipe.send(status())
-            while self._pipe.poll():
+            while self._wishes.poll(0):
                 message = self._pipe.recv()
                 if isinstance(message, Wanted):
                     self._pipe.send(Answer(message.number, self._snapshot(message.request)))

@@ -37,7 +37,7 @@ def run_camera(camera: Camera, settings: CaptureSettings, pipe: Connection) -> N
             except SupervisorGoneError:
                 stop.set()
 
-        runner.run(exchange)
+        runner.run(exchange, pipe.fileno())
     except FeedHangsError as error:
         log.error("%s", error)  # noqa: TRY400  # where it hangs is not in our traceback
         code = EXIT_FAILED

@@ -21,6 +21,7 @@ from av.stream import Stream
 from shared_utils.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceRefused, SourceStalled, SourceUnauthorized
 from shared_utils.redact import mask_url
+from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
 from vcam_worker.packets import Packet
 
 OPEN_TIMEOUT = 12.0
@@ -114,6 +115,9 @@ class Connection:
         # read once: PyAV makes a fraction anew at each access
         self._video_base = float(self.info.video.time_base or 0)
         self._audio_base = float(self.info.audio.time_base or 0) if self.info.audio else 0.0
+        # UDP's buffer loses what it can not hold; a stream without timestamps is dated by its arrival alone
+        self._arrivals = Arrivals(gathers=transport == "tcp" and self.has_timestamps)
+        self._last_read = clock()
 
     def __enter__(self) -> Connection:
         return self
@@ -127,8 +131,13 @@ class Connection:
         """Hang up."""
         self._container.close()
 
+    @property
+    def at_rest(self) -> bool:
+        """After the packet in hand nothing more is there at once: a good moment to hand over what came."""
+        return self._arrivals.at_rest
+
     def packets(self) -> Iterator[Packet]:
-        """Yield packets as they come.
+        """Yield packets as they come, or, over TCP, in bursts a few times a second.
 
         Raises:
             SourceEnded: the stream is over.
@@ -138,15 +147,19 @@ class Connection:
         streams = [self.info.video] + ([self.info.audio] if self.info.audio else [])
         demuxed = self._container.demux(streams)
         while True:
-            with _source_errors(self._camera, "reading"):
+            if self._arrivals.pause:
+                self._sleep(self._arrivals.pause)
+            asked = self._clock()
+            with _source_errors(self._camera, "reading", since=self._last_read):
                 raw = next(demuxed, None)
                 if raw is None:
                     raise SourceEnded("the file is at its end" if self._is_file else "the camera ended the stream")
                 if not raw.size:  # PyAV's way to say "flush the decoders"
                     continue
-                yield self._packet(raw)
+                self._last_read = self._clock()
+                yield self._packet(raw, asked)
 
-    def _packet(self, raw: av.Packet[Stream]) -> Packet:
+    def _packet(self, raw: av.Packet[Stream], asked: float) -> Packet:
         dts, delay = None, 0.0
         is_video = raw.stream.index == self.info.video.index
         base = self._video_base if is_video else self._audio_base
@@ -155,7 +168,12 @@ class Connection:
             dts = stamp * base
             if raw.pts is not None and raw.dts is not None:
                 delay = max(0.0, (raw.pts - raw.dts) * base)
-        arrived = self._wait_for(dts) if self._paced and dts is not None else self._clock()
+        now = self._wait_for(dts) if self._paced and dts is not None else self._last_read
+        if is_video:
+            arrived = self._arrivals.date(dts, asked, now)
+        else:
+            arrived = now
+            self._arrivals.look(asked, now)
         return Packet(
             kind="video" if is_video else "audio",
             data=bytes(raw),
@@ -163,7 +181,7 @@ class Connection:
             dts=dts,
             delay=delay,
             arrived=arrived if self.is_live else (dts or 0.0),
-            wall=self._wall(),
+            wall=self._wall() - (now - arrived),
         )
 
     def _wait_for(self, dts: float) -> float:
@@ -204,7 +222,8 @@ def connect(camera: Camera, transport: str, *, paced: bool = True) -> Connection
         transport = "http"
     else:
         transport = "file"
-    timeout = (OPEN_TIMEOUT, STALL_TIMEOUT) if scheme != "file" else None
+    # a read may begin so long after the last packet
+    timeout = (OPEN_TIMEOUT, STALL_TIMEOUT - GATHER_SECONDS) if scheme != "file" else None
     with _source_errors(camera, "opening"):
         container = av.open(camera.url, options=options, timeout=timeout)
         try:
@@ -284,9 +303,15 @@ def video_decoder(info: StreamInfo) -> av.VideoCodecContext:
 
 
 @contextmanager
-def _source_errors(camera: Camera, doing: str) -> Iterator[None]:
-    """Turn what PyAV raises into our errors, in a line that names the remedy and holds no password."""
-    started = time.monotonic()
+def _source_errors(camera: Camera, doing: str, since: float | None = None) -> Iterator[None]:
+    """Turn what PyAV raises into our errors, in a line that names the remedy and holds no password.
+
+    Args:
+        camera: whose stream it is.
+        doing: ``opening`` or ``reading``.
+        since: monotonic time of the last packet; None counts from now.
+    """
+    started = time.monotonic() if since is None else since
     try:
         yield
     except (av.HTTPUnauthorizedError, av.HTTPForbiddenError):
