@@ -33,6 +33,7 @@ OWN_MODEL = ""
 """Stands for the model that the worker was started with."""
 LOW_CONF = 0.25
 """Where the threshold begins: half of the default, to show what a lower one would find; see `SendForm`."""
+NO_WIDGETS = "<i>Run this cell in JupyterLab to get the form.</i>"
 SIZES = (320, 480, 640, 960, 1280)
 WIDE = widgets.Layout(width="420px")
 BUTTON = widgets.Layout(width="auto", min_width="140px", align_self="flex-start")
@@ -191,6 +192,11 @@ class JobForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.output = widgets.Output()
         super().__init__([*first, self.options, self.button, self.output])
         self.button.on_click(lambda _: self.run_and_show())
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        # what is shown where no widget lives, such as on a code host's page
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        return {**bundle, "text/html": NO_WIDGETS}
 
     def run(self) -> Sent:
         """Do what the form says, and return what became of it."""

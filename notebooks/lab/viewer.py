@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,10 @@ class Viewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         # what is shown where no widget lives, such as on a code host's page
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
-        return {**bundle, "image/jpeg": poster(self.clip)} if self.clip else bundle
+        if self.clip is not None:
+            with suppress(VcamError):  # a clip whose best frame is damaged is shown all the same
+                bundle["image/jpeg"] = poster(self.clip)
+        return bundle
 
     def _gif_cut(self) -> Cut:
         # from the picture on screen, unless that is the last one
