@@ -114,7 +114,7 @@ def by_day(clips: pd.DataFrame, watched: pd.DataFrame) -> pd.DataFrame:
 
 def part(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return ``clips`` or ``watched_h`` of :func:`by_day`, a column a camera."""
-    return pd.DataFrame(table.xs(name, axis=1, level=0))
+    return pd.DataFrame(table[name] if len(table.columns) else table)
 
 
 def by_hour(clips: pd.DataFrame, watched: pd.DataFrame) -> pd.DataFrame:

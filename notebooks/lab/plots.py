@@ -126,7 +126,7 @@ def plot_hours(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
     shown = table["rate"] if rated else table["clips"].astype(float)
     figure, axes = plt.subplots()
     top = float(shown.max()) or 1.0
-    bars = np.where(shown == shown.max(), BLUE, "#9CC9E5")
+    bars = np.where(shown.index == _peak(table, rated), BLUE, "#9CC9E5")
     axes.bar(table.index + 0.5, shown.fillna(0), width=0.86, color=bars)
     if rated:
         blank = table.index[table["rate"].isna()]
@@ -139,7 +139,7 @@ def plot_hours(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
     axes.set_ylabel("clips per watched hour" if rated else "clips")
     if not rated:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    best = int(shown.argmax())
+    best = _peak(table, rated)
     hours = NO_CAMERA_LOG
     if rated:
         hours = f"in {table['watched_h'].sum():,.0f} watched hours of {_number(watched['camera'].nunique(), 'camera')}"
@@ -173,7 +173,7 @@ def plot_heat(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
     bar.set_label("clips per watched hour" if rated else "clips", color=GREY)
     if not rated:
         bar.locator = MaxNLocator(integer=True)
-    weekday, hour = divmod(int(np.nanargmax(shown.to_numpy())), 24)
+    weekday, hour = divmod(_peak(table, rated), 24)
     beside = "; white: none, hatched: nobody watched" if rated else f" {NO_CAMERA_LOG}"
     what = _evidence(table.iloc[24 * weekday + hour], rated)
     finding(
@@ -317,6 +317,14 @@ def _date(day: pd.Timestamp) -> str:
 
 def _zone(clips: pd.DataFrame) -> str:
     return f"local time, {activity.offset(clips['started_at'].iloc[-1])}"
+
+
+def _peak(table: pd.DataFrame, rated: bool) -> int:
+    """Return the place of the highest rate; of equal ones that of the most clips."""
+    order = table.reset_index().sort_values(
+        ["rate", "clips"] if rated else ["clips"], kind="stable", na_position="first"
+    )
+    return int(order.index[-1])
 
 
 def _evidence(row: pd.Series, rated: bool) -> str:

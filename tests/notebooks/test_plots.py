@@ -1,0 +1,137 @@
+"""The pictures of ViewProcessResults say what their frames say: titles, bars, hatches. Frames: see test_activity.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from matplotlib.colors import same_color, to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from notebooks.lab import activity, plots, style
+from notebooks.lab.oneday import lay_out
+from tests.notebooks.test_activity import CATS, NEVER, NOON, clip, log, watch
+
+__all__ = ["log"]  # the fixture
+WATCHED = watch(("door", "2026-02-23T00:00", "2026-02-24T12:00"), ("yard", "2026-02-24T00:00", "2026-02-24T12:00"))
+
+
+@pytest.fixture(autouse=True)
+def agg() -> Iterator[None]:
+    with plt.rc_context():
+        plt.switch_backend("agg")
+        style.use()
+        yield
+        plt.close("all")
+
+
+def texts(figure: Figure) -> str:
+    figure.canvas.draw()
+    parts = [text.get_text() for axes in figure.axes for text in (axes.title, axes._left_title, *axes.texts)]  # type: ignore[attr-defined]
+    return " | ".join(filter(None, parts))
+
+
+def hatched(figure: Figure) -> list[Any]:
+    return [patch for axes in figure.axes for patch in axes.patches if patch.get_hatch()]
+
+
+def bars(figure: Figure) -> list[float]:
+    return [
+        patch.get_height() for patch in figure.axes[0].patches if isinstance(patch, Rectangle) and not patch.get_hatch()
+    ]
+
+
+def test_bars_by_day(log: Any) -> None:
+    clips = activity.clips_of(log(CATS))
+    figure = plots.plot_days(clips, WATCHED)
+    assert "3 clips in 2 days; most on Tue 24 Feb: 2" in texts(figure)
+    assert "door 2 and yard 1" in texts(figure)
+    assert bars(figure) == [1, 1, 0, 1]  # door's two days, yard's two days
+
+
+def test_a_day_that_nobody_watched_is_hatched_and_an_empty_one_is_not(log: Any) -> None:
+    clips = activity.clips_of(log([clip("2026-02-21T08:00"), clip("2026-02-24T08:00")]))
+    watched = watch(("door", "2026-02-21T00:00", "2026-02-22T00:00"), ("door", "2026-02-23T00:00", "2026-02-25T00:00"))
+    spans = [patch for patch in plots.plot_days(clips, watched).axes[0].patches if patch.get_hatch()]
+    [span] = spans
+    number = plots._date_number(pd.Timestamp("2026-02-22"))
+    assert span.get_x() < number < span.get_x() + span.get_width()
+
+
+def test_bars_by_hour_and_the_heat_map(log: Any) -> None:
+    clips = activity.clips_of(log([*CATS, clip("2026-02-24T09:40", "yard")]))
+    hours = plots.plot_hours(clips, WATCHED)
+    assert "Busiest from 09:00 to 10:00: 2 clips in 3.0 watched hours" in texts(hours)
+    assert "UTC+01:00" in texts(hours)
+    assert not hatched(hours)  # each hour was watched on Monday
+    heat = plots.plot_heat(clips, WATCHED)
+    assert "Most on Tuesdays from 09:00 to 10:00: 2 clips in 2.0 watched hours" in texts(heat)
+    values = heat.axes[0].collections[0].get_array()
+    assert values.reshape(7, 24)[1, 9] == 1.0
+    assert values.mask.reshape(7, 24)[2].all()  # nobody has watched on a Wednesday
+
+
+def test_without_a_camera_log_clips_are_counted_and_it_is_said(log: Any) -> None:
+    clips = activity.clips_of(log(CATS))
+    for figure in (plots.plot_days(clips, NEVER), plots.plot_hours(clips, NEVER), plots.plot_heat(clips, NEVER)):
+        assert "no cameras_log.jsonl" in texts(figure)
+        assert not [patch for patch in hatched(figure) if patch.get_width() < 24]
+    assert "1 clip" in texts(plots.plot_hours(clips, NEVER))
+
+
+def test_labels_and_stays(log: Any) -> None:
+    found = log(CATS)
+    clips, seen = activity.clips_of(found), activity.sightings_of(found)
+    labels = plots.plot_labels(seen, clips)
+    assert "Seen most: cat, in 3 of 3 clips" in texts(labels)
+    stays = plots.plot_stays(seen)
+    assert "The longest stay: cat, 12 s" in texts(stays)
+    [names] = [[text.get_text() for text in axes.get_yticklabels()] for axes in stays.axes]
+    assert names[-1] == "cat, Tue 24 Feb, 09:30"
+
+
+def test_a_camera_has_its_colour_in_all_pictures(log: Any) -> None:
+    found = log(CATS)
+    clips, seen = activity.clips_of(found), activity.sightings_of(found)
+    yard = style.colours(["door", "yard"])["yard"]
+    day = plots.plot_one_day(lay_out(clips, seen, WATCHED, "last", now=NOON))
+    drawn = {to_hex(tuple(colour)) for marks in day.axes[0].collections for colour in marks.get_facecolor()}
+    assert yard.lower() in drawn
+    assert same_color(plots.plot_days(clips, WATCHED).axes[0].patches[-1].get_facecolor(), yard)
+    assert "Tuesday 24 February 2026: 2 clips" in texts(day)
+
+
+def test_nothing_is_a_sentence(log: Any) -> None:
+    empty = log([])
+    clips, seen = activity.clips_of(empty), activity.sightings_of(empty)
+    for figure in (
+        plots.plot_days(clips, NEVER),
+        plots.plot_hours(clips, NEVER),
+        plots.plot_heat(clips, NEVER),
+        plots.plot_labels(seen, clips),
+        plots.plot_one_day(lay_out(clips, seen, NEVER, now=NOON)),
+    ):
+        assert texts(figure) == plots.NOTHING_YET
+    assert texts(plots.plot_stays(seen)) == "Nothing has stayed yet."
+    blind = log([clip("2026-02-24T08:00")])
+    told = texts(plots.plot_labels(activity.sightings_of(blind), activity.clips_of(blind)))
+    assert told.startswith("Nothing was found in 1 clip")
+
+
+def test_many_labels_and_rows_stay_within_a_page(log: Any) -> None:
+    lines = [
+        clip(f"2026-02-24T{number % 24:02d}:{number // 24:02d}:00", f"cam{number % 5}", (f"label{number}", 1.0, 2.0))
+        for number in range(200)
+    ]
+    found = log(lines)
+    clips, seen = activity.clips_of(found), activity.sightings_of(found)
+    labels = plots.plot_labels(seen, clips)
+    assert len(labels.axes[0].get_yticklabels()) == plots.MOST_LABELS
+    assert "188 rarer labels left out" in texts(labels)
+    day = plots.plot_one_day(lay_out(clips, seen, NEVER, "last", now=datetime(2026, 2, 25)))
+    assert day.get_size_inches()[1] <= plots.MOST_INCHES

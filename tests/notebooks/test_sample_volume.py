@@ -1,0 +1,108 @@
+"""The sample volume is what the real programs leave, and the same for the same seed and end."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import av
+import pytest
+
+from scripts.sample_volume import AWAY, CAMERAS, Plan, make_volume
+from shared_utils.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
+from shared_utils.detections_log import read_records
+from shared_utils.results import boxes, latest, load_log, uptime
+from tests.notebooks.conftest import SMALL
+from tests.support.programs import Programs
+
+VOLATILE = {"timing", "versions"}
+
+
+def test_every_clip_is_playable_dated_and_analysed(made_volume: Path) -> None:
+    log = load_log(made_volume)
+    assert not log.attrs["skipped"]
+    good = latest(log)
+    failed = log[~log["ok"]]
+    clips = {path.name for path in list_clips(made_volume)}
+    assert clips == ({*good["filename"], *failed["filename"]} - {log["filename"].iloc[0]})
+    assert set(good["camera"]) == set(CAMERAS)
+    for name in set(good["filename"]) & clips:
+        told = parse_clip_name(name)
+        assert told
+        with av.open(str(made_volume / name)) as container:
+            assert container.streams.video[0].codec_context.name == "h264"
+            assert sum(1 for _ in container.decode(video=0)) > 60
+        [started_at] = good.loc[good["filename"] == name, "started_at"]
+        assert timedelta(0) <= started_at.to_pydatetime() - told.started_at.astimezone() < timedelta(seconds=1)
+    assert good["started_at"].max() < SMALL.end
+    assert (log["timestamp"] > log["started_at"]).all()
+
+
+def test_it_holds_what_real_volumes_hold(made_volume: Path) -> None:
+    records = list(read_records(made_volume / LOG_NAME))
+    assert set(records[0]) == {"ok", "filename", "detected", "count", "timestamp"}
+    assert not (made_volume / records[0]["filename"]).exists()
+    [failure] = [record for record in records if not record["ok"]]
+    assert "no video that can be read" in failure["error"]
+    assert {record["model"]["conf"] for record in records[1:] if record["ok"]} == {0.5, 0.25}
+    twice = [name for name in {r["filename"] for r in records} if sum(r["filename"] == name for r in records) == 2]
+    assert twice
+    runs = load_log(made_volume).query("ok and run_id.notna()")
+    assert len(list((made_volume / BOXES_FOLDER).iterdir())) == len(runs)
+    found = boxes(runs, made_volume, min_conf=0.5)
+    assert {"person", "bicycle"} <= set(found["label"])
+
+
+def test_cameras_were_away_where_the_plan_says(made_volume: Path) -> None:
+    watched = uptime(made_volume)
+    for camera in CAMERAS:
+        own = watched[watched["camera"] == camera]
+        hours = (own["end"] - own["start"]).dt.total_seconds().sum() / 3600
+        gone = sum((end - begin).total_seconds() / 3600 for begin, end in SMALL.gaps(camera))
+        assert hours == pytest.approx(24 * SMALL.days - gone, abs=0.5)
+        for clip in list_clips(made_volume):
+            name = parse_clip_name(clip.name)
+            assert name
+            if name.camera == camera:
+                at = name.started_at.astimezone()
+                assert ((own["start"] <= at) & (at <= own["end"])).any(), clip.name
+    reasons = [json.loads(line) for line in (made_volume / "cameras_log.jsonl").read_text().splitlines()]
+    assert {line["camera"] for line in reasons if line["event"] == "down"} == set(AWAY)
+
+
+def test_the_same_seed_and_end_give_the_same_volume(tmp_path: Path) -> None:
+    plan = Plan(SMALL.end, days=1.0, clips=2, seed=3)
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+        make_volume(folder, plan)
+    one, other = ({path.relative_to(folder) for path in folder.rglob("*")} for folder in folders)
+    assert one == other
+    for path in one:
+        if (folders[0] / path).is_file() and path.name != LOG_NAME:
+            assert (folders[0] / path).read_bytes() == (folders[1] / path).read_bytes(), path
+    lines = [
+        [
+            {key: value for key, value in record.items() if key not in VOLATILE}
+            for record in read_records(folder / LOG_NAME)
+        ]
+        for folder in folders
+    ]
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--days", "0.1"], "--days is 0.1: give 0.5 to 365"),
+        (["--clips", "1"], "--clips is 1: give 2 to 1000"),
+        ([], "is not empty: give a new folder"),
+    ],
+)
+def test_wrong_use_is_one_line(programs: Programs, tmp_path: Path, arguments: list[str], told: str) -> None:
+    (tmp_path / "something").touch()
+    program = programs.python("-m", "scripts.sample_volume", str(tmp_path), *arguments)
+    assert program.wait() == 2
+    assert told in program.text
+    assert len(program.lines) == 1
