@@ -127,4 +127,6 @@ def small_luma(frame: VideoFrame) -> Luma:
     while height >= 4 * ANALYSIS_HEIGHT:
         width, height = width // 2, height // 2
         luma = np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    if (width, height) == (3 * size[0], 3 * size[1]):  # 1080 rows: the same means of 3×3, at half the cost
+        return np.ascontiguousarray(cv2.blur(luma, (3, 3))[1::3, 1::3], np.uint8)
     return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -41,6 +41,10 @@ WHITE, BLACK = 250, 4
 """Grey levels at which a camera shows no structure any more."""
 LOST_SHARE = 0.3
 """Share of a window at those levels from which its structure says nothing."""
+CALM_LEVELS = 4
+"""Grey levels, half of what the background model tolerates at least: a frame without a blob that differs by more from a
+frame without motion shows none either. It is not looked at further, but the next one is in any case: what moves slowly
+adds up."""
 SPECK_SHARE = 0.0004
 """Share of the picture below which a blob is rain, an insect or noise: 23 pixels of 320×180."""
 
@@ -76,6 +80,7 @@ class MotionDetector:
         self._window = cv2.getStructuringElement(cv2.MORPH_RECT, (STRUCTURE_WINDOW, STRUCTURE_WINDOW))
         self._shape: tuple[int, ...] | None = None
         self.mask: Luma = np.zeros((0, 0), np.uint8)
+        self._calm: Luma | None = None  # the frame before, if it was looked at in full and nothing moved
         self._quiet_until = self._began = self._last_time = 0.0
         self._model = self._new_model()
 
@@ -94,20 +99,30 @@ class MotionDetector:
         if luma.shape != self._shape:
             self._start_anew(luma, time)
             return Motion(0.0, moving=False)
-        smooth = cv2.GaussianBlur(luma, (3, 3), 0)
+        smooth = np.asarray(cv2.GaussianBlur(luma, (3, 3), 0), np.uint8)
+        if self._is_calm(smooth):
+            self._calm = None
+            return Motion(0.0, moving=False)
         raw = self._model.apply(smooth, learningRate=self._learning_rate(time))
         mask = np.asarray(cv2.morphologyEx(raw, cv2.MORPH_OPEN, self._kernel), np.uint8)
         self.mask = mask
         share = self._blob_share(mask)
+        self._calm = None if mask.any() else smooth
         if share >= LIGHT_SHARE:
             self._model.apply(smooth, learningRate=1.0)
             self._quiet_until = max(self._quiet_until, time + RELIGHT_SECONDS)
             return Motion(share, moving=False, light=True)
         if share >= self._min_area:  # most frames end above: the second look costs more than the first
-            both = cv2.bitwise_and(mask, self._new_structure(np.asarray(smooth, np.uint8), mask))
+            both = cv2.bitwise_and(mask, self._new_structure(smooth, mask))
             self.mask = np.asarray(cv2.morphologyEx(both, cv2.MORPH_OPEN, self._kernel), np.uint8)
             share = self._blob_share(self.mask)
         return Motion(share, moving=share >= self._min_area and time >= self._quiet_until)
+
+    def _is_calm(self, smooth: Luma) -> bool:
+        if self._calm is None:
+            return False
+        _, differs = cv2.threshold(cv2.absdiff(smooth, self._calm), CALM_LEVELS, 255, cv2.THRESH_BINARY)
+        return not cv2.morphologyEx(differs, cv2.MORPH_OPEN, self._kernel).any()
 
     def _learning_rate(self, time: float) -> float:
         """Return the weight of a frame at `time`, 0..1: by seconds, so that keyframes alone teach as fast as all do."""
@@ -119,6 +134,7 @@ class MotionDetector:
         self._shape = luma.shape
         self.mask = np.zeros(luma.shape, np.uint8)
         self._began = self._last_time = time
+        self._calm = None
         self._model = self._new_model()
         self._model.apply(cv2.GaussianBlur(luma, (3, 3), 0), learningRate=1.0)
         self._quiet_until = time + WARM_UP_SECONDS

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import av
 import numpy as np
 import pytest
 
+from vcam_worker import motion
+from vcam_worker.decoder import small_luma
 from vcam_worker.motion import Luma, MotionDetector
 
 HEIGHT, WIDTH, FPS = 180, 320, 5
@@ -60,14 +63,53 @@ def test_rain_like_specks_are_no_motion() -> None:
     assert judge(draw, 60) == []
 
 
+@pytest.mark.parametrize("noise", [0.0, 1.0, 3.0])
 @pytest.mark.parametrize("speed", [0.05, 0.2, 0.7])
-def test_a_person_sized_object_is_seen_within_half_a_second(speed: float) -> None:
+def test_a_person_sized_object_is_seen_within_half_a_second(speed: float, noise: float) -> None:
     still = background()
-    seen = judge(lambda t: with_square(still, t, 20.0, speed), 20 + 1 / speed)
+    seen = judge(lambda t: with_square(still, t, 20.0, speed), 20 + 1 / speed, noise)
     whole = 20.0 + 24 / (speed * WIDTH)  # all of it is in the picture
     assert seen
     assert seen[0] >= 20.0
     assert len([t for t in seen if t <= whole + 0.5]) >= 2
+
+
+@pytest.mark.parametrize("levels_a_second", [5, 15, 30])
+def test_what_comes_out_of_the_background_slowly_is_seen_as_if_every_frame_were_looked_at(
+    levels_a_second: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still = background()
+
+    def draw(time: float) -> np.ndarray:
+        picture = still.copy()
+        edges = np.kron(np.indices((4, 6)).sum(0) % 2, np.ones((10, 10)))  # a structure of its own
+        picture[60:100, 120:180] += edges * min(60, max(0.0, (time - 20) * levels_a_second))
+        return picture
+
+    seen = judge(draw, 34, noise=0.5)
+    monkeypatch.setattr(motion, "CALM_LEVELS", -1)
+    in_full = judge(draw, 34, noise=0.5)
+    assert in_full[0] <= seen[0] <= in_full[0] + 1 / FPS + 0.001
+
+
+def test_a_frame_like_the_one_before_costs_no_second_look() -> None:
+    still = background().astype(np.uint8)
+    detector = MotionDetector(0.005)
+    looks = []
+    detector.look(still, 0.0)
+    model = detector._model  # what it saves is not to be seen from outside
+
+    class Counted:
+        """The model, counted."""
+
+        def apply(self, *given: object, **named: object) -> object:
+            looks.append(given)
+            return model.apply(*given, **named)  # type: ignore[call-overload]
+
+    detector._model = Counted()  # type: ignore[assignment]
+    for number in range(1, 101):
+        detector.look(still, number / FPS)
+    assert len(looks) == 50
 
 
 def test_a_light_switched_on_and_off_is_no_motion() -> None:
@@ -85,8 +127,8 @@ def test_what_moves_right_after_the_light_is_seen_within_two_seconds() -> None:
 def test_a_new_picture_size_starts_anew() -> None:
     detector = MotionDetector(0.005)
     detector.look(np.zeros((180, 320), np.uint8), 0.0)
-    motion = detector.look(np.full((180, 240), 200, np.uint8), 10.0)
-    assert not motion.moving
+    verdict = detector.look(np.full((180, 240), 200, np.uint8), 10.0)
+    assert not verdict.moving
 
 
 def test_the_share_is_that_of_the_picture() -> None:
@@ -96,6 +138,19 @@ def test_the_share_is_that_of_the_picture() -> None:
         detector.look(still.astype(np.uint8), i / FPS)
     picture = still.copy()
     picture[50:100, 100:200] = 230  # 5000 of 57600 pixels
-    motion = detector.look(picture.astype(np.uint8), 20.0)
-    assert motion.moving
-    assert motion.share == pytest.approx(5000 / 57600, rel=0.1)
+    verdict = detector.look(picture.astype(np.uint8), 20.0)
+    assert verdict.moving
+    assert verdict.share == pytest.approx(5000 / 57600, rel=0.1)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (3840, 2160), (1280, 720), (640, 360)])
+def test_the_small_picture_holds_the_means_of_the_large_one(width: int, height: int) -> None:
+    rng = np.random.default_rng(2)
+    large = np.kron(rng.integers(16, 235, (45, 80)), np.ones((height // 45, width // 80)))
+    large = np.clip(large + rng.normal(0, 4, large.shape), 0, 255).astype(np.uint8)
+    frame = av.VideoFrame(width, height, "yuv420p")
+    plane = np.frombuffer(memoryview(frame.planes[0]), np.uint8).reshape(height, frame.planes[0].line_size)
+    plane[:, :width] = large
+    step = height // HEIGHT
+    means = large.reshape(HEIGHT, step, WIDTH, step).mean(axis=(1, 3))
+    assert np.abs(small_luma(frame) - means).max() <= 1.5
