@@ -1,17 +1,19 @@
 """Keeps a worker's promises to the queue from a thread of its own, while the worker itself is busy or waits.
 
 It renews the lease of the job at hand, passes its progress on, and looks after jobs whose worker died: those come
-back to the queue when their lease is over, which is within a minute.
+back to the queue when their lease is over, which is within a minute. A job that hangs in native code, such as a read
+from a share that has gone, can be ended by nothing else, so then the whole process is.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import redis
 from redis.exceptions import LockError
@@ -20,6 +22,7 @@ from rq.executions import Execution
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.utils import current_timestamp, now
 
+from shared_utils.errors import EXIT_FAILED
 from video_worker.queue_job import ClipJob
 
 LEASE_S = 15
@@ -30,6 +33,8 @@ PROGRESS_S = 0.5
 """Seconds between two notes of progress: twice a second is as much as anybody can follow."""
 STUCK_S = 15.0
 """Seconds a job may be between queue and worker, which takes milliseconds, before it is put back."""
+STALL_S = 600.0
+"""Seconds without progress after which a job is taken to hang: no frame, and no model's loading, takes so long."""
 CLEANING_LOCK_S = 20
 """Seconds after which the lock of a worker that died while cleaning up is void."""
 
@@ -46,10 +51,12 @@ class Held:
     done: int = 0
     total: int = 0
     told: int = -1
+    moved: float = field(default_factory=time.monotonic)
 
     def progress(self, done: int, total: int) -> None:
         """Take note of frames done and frames to do. Costs nothing: the keeper passes it on."""
         self.done, self.total = done, total
+        self.moved = time.monotonic()
 
 
 class Keeper:
@@ -97,6 +104,7 @@ class Keeper:
     def _run(self) -> None:
         due = 0.0
         while not self._stop.wait(PROGRESS_S):
+            self._end_if_stalled()
             # Redis away: the worker's own loop finds out and says so; here it is tried again
             with suppress(redis.RedisError):
                 with self._lock:
@@ -106,6 +114,20 @@ class Keeper:
                     due = time.monotonic() + RENEW_S
                     self._renew()
                     self.look_after_others()
+
+    def _end_if_stalled(self) -> None:
+        with self._lock:
+            held = self._held
+        if held is None or time.monotonic() - held.moved < STALL_S:
+            return
+        log.error(
+            "%s: no progress for %.0f s, it hangs in reading, decoding or computing; the worker ends itself",
+            held.job.filename,
+            STALL_S,
+        )
+        logging.shutdown()
+        # an exception would wait for the thread that hangs; the lease runs out now, and the job is tried again
+        os._exit(EXIT_FAILED)
 
     def _tell_progress(self, held: Held) -> None:
         if held.done == held.told:

@@ -389,6 +389,36 @@ def test_a_job_that_was_lost_between_queue_and_worker_is_put_back(redis_server, 
     assert queue.intermediate_queue.get_job_ids() == []
 
 
+# instead of FFmpeg's read from a share that has gone, a native call that never comes back
+HANGING_WORKER = """
+import ctypes, sys
+from video_worker import analysis, keeper
+from video_worker.__main__ import main
+analysis.ClipReader = lambda *_: ctypes.CDLL(None).pause()
+keeper.STALL_S = 1.0
+sys.exit(main([]))
+"""
+
+
+def test_a_worker_that_hangs_in_a_read_ends_itself_and_the_job_is_tried_again(
+    redis_server, queue, workplace, programs, any_model
+):
+    job = submit(CLIP_NAME, queue=queue)
+    env = {**redis_server.env, "VIDEO_DIR": str(workplace.video_dir), "YOLO_MODEL": str(any_model)}
+    worker = programs.python("-c", HANGING_WORKER, env=env)
+    worker.wait_for(f"{CLIP_NAME}: no progress for 1 s")
+    assert worker.wait() == 1
+    assert job.get_status(refresh=True) == "started"
+    queue.connection.zadd(queue.started_job_registry.key, dict.fromkeys(_leases(queue), 1))  # a lease later
+    burst(redis_server, workplace)
+    assert [record["ok"] for record in lines(workplace)] == [True]
+    assert queue.fetch_job(job.id).retries_left == 2
+
+
+def _leases(queue):
+    return [key.decode() for key in queue.connection.zrange(queue.started_job_registry.key, 0, -1)]
+
+
 def test_only_one_worker_at_a_time_looks_after_others(redis_server, queue, workplace):
     job = submit(CLIP_NAME, queue=queue)
     abandon(queue, job, 3)
