@@ -33,7 +33,7 @@ BUILD_SETTINGS = ("WITH_YOLOV8N",)
 INHERITED = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_BUILDKIT", "PIP_EXTRA_INDEX_URL")
 OWN_IMAGES = ("capture", "video-worker", "jupyter")
 
-UP_SECONDS = 180
+UP_SECONDS = 300
 STEP_SECONDS = 600.0
 """Longest any one docker command may take: a build on a slow machine."""
 POLL_SECONDS = 0.3

@@ -42,10 +42,16 @@ def _line(volume: Path, name: str, job: str, **more: object) -> None:
         log.write(json.dumps(record) + "\n")
 
 
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some footage."""
+    path = tmp_path_factory.mktemp("footage") / "source.mkv"
+    return write_video(path, moving_box(start_s=0, end_s=SECONDS), seconds=SECONDS)
+
+
 @pytest.fixture
-def volume(tmp_path: Path) -> Path:
+def volume(tmp_path: Path, source: Path) -> Path:
     """A volume with two clips, one after the other, each with its line and its boxes."""
-    source = write_video(tmp_path / "source.mkv", moving_box(start_s=0, end_s=SECONDS), seconds=SECONDS)
     folder = tmp_path / "video"
     (folder / "boxes").mkdir(parents=True)
     for number, name in enumerate(NAMES):
@@ -117,9 +123,9 @@ def test_a_missing_boxes_file_is_found(volume: Path) -> None:
     assert "no boxes file" in _findings(volume)
 
 
-def test_footage_that_is_missing_is_counted(volume: Path, tmp_path: Path) -> None:
+def test_footage_that_is_missing_is_counted(volume: Path, source: Path) -> None:
     begin = BEGIN.timestamp()
-    _clip(volume / "20260223-144811-yard.mp4", tmp_path / "source.mkv", BEGIN + timedelta(seconds=11))
+    _clip(volume / "20260223-144811-yard.mp4", source, BEGIN + timedelta(seconds=11))
     auditor = Auditor(volume)
     assert auditor.gaps("yard") == [(pytest.approx(begin + 8, abs=0.02), pytest.approx(begin + 11, abs=0.02))]
     assert auditor.lost("yard", begin) == pytest.approx(3, abs=0.05)
