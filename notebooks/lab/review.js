@@ -269,6 +269,10 @@ class Reviewer {
     if (event.target instanceof HTMLInputElement) return;
     const letter = letterOf(event);
     event.stopPropagation();
+    if ((event.ctrlKey || event.metaKey) && letter === "s") {
+      event.preventDefault();
+      return this.say("Answers are saved already. To save the notebook, click beside the picture first.");
+    }
     if ((event.ctrlKey || event.metaKey || event.altKey) && !(letter === "z" && !event.altKey)) return;
     if (event.target instanceof HTMLButtonElement && ["Enter", " "].includes(event.key)) return;
     const shift = event.shiftKey;
