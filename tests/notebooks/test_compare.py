@@ -428,8 +428,3 @@ def test_the_notebook(
     scores = pd.DataFrame(done.values[values[3]]).set_index(["configuration", "label"])
     assert scores.loc[("scene, 640 px", best["label"]), ["objects", "right", "recall"]].tolist() == [1, 1, 1]
     assert len(done.pictures) == 4
-
-    again = run_notebook("CompareRuns", sample_volume, env, values=values, changes=changes)
-    runs = pd.DataFrame(again.values[values[0]])
-    assert runs.loc[runs["clip"] == name, "state"].tolist() == ["there", "there", "failed"]
-    assert again.values["pair.agreement"] == done.values["pair.agreement"]
