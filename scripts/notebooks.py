@@ -36,6 +36,8 @@ FOLDER = ROOT / "notebooks"
 CELL_SECONDS = 180
 START_SECONDS = 30.0
 INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
+WIDGET = "application/vnd.jupyter.widget-view+json"
+INTERACTIVE = "(interactive: run this cell)"
 _MARK = "vcam-values"
 _LOOK = """
 import json as _json
@@ -135,12 +137,29 @@ def _change(notebook: nbformat.NotebookNode, changes: Mapping[str, str]) -> None
 
 
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return `notebook` without what changes from run to run and tells nobody anything: times, its widgets' state."""
+    """Return `notebook` as it is to be saved: without times of cells, and without widgets.
+
+    Widgets live with their kernel: without one a page shows an error in their place. A widget leaves its picture where
+    it has one, else a line that says to run the cell; a progress bar leaves nothing.
+    """
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if not _is_bar(output)]
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if data.pop(WIDGET, None) is None:
+                continue
+            shown = any(kind.startswith("image/") or kind == "text/html" for kind in data)
+            data["text/plain"] = "" if shown else INTERACTIVE
     notebook.metadata.pop("widgets", None)
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
+
+
+def _is_bar(output: nbformat.NotebookNode) -> bool:
+    data = output.get("data", {})
+    return WIDGET in data and "%|" in data.get("text/plain", "")
 
 
 @contextmanager
