@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -596,6 +599,30 @@ def test_stopping_is_quick_whoever_waits(site: Site) -> None:
     with pytest.raises(ConnectionRefusedError):
         site.ask("/healthz")
     assert not any(thread.name == "http" for thread in threading.enumerate())
+
+
+def test_every_answer_carries_the_date_it_was_given(site: Site) -> None:
+    dates = []
+    deadline = time.monotonic() + 20
+    while len(set(dates)) < 2:
+        dates.append(site.ask("/healthz").headers["date"])
+        assert abs(parsedate_to_datetime(dates[-1]).timestamp() - time.time()) < 10
+        assert time.monotonic() < deadline
+
+
+def test_nothing_wakes_up_while_nobody_asks(site: Site) -> None:
+    site.ask("/healthz")
+    [thread] = [one for one in threading.enumerate() if one.name == "http"]
+    status = Path(f"/proc/self/task/{thread.native_id}/status")
+
+    def wakes() -> int:
+        found = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.MULTILINE)
+        assert found
+        return int(found[1])
+
+    before = wakes()
+    time.sleep(1)  # how often it wakes up in a while is the question
+    assert wakes() - before <= 3
 
 
 def test_stop_without_start(board: FakeBoard) -> None:
