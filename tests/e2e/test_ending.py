@@ -36,5 +36,6 @@ def test_down_ends_everything_in_order_and_up_goes_on(running: Running) -> None:
     row.healthy_s = time.monotonic() - began
     findings = running.check(row)
     row.back_s = time.monotonic() - began
+    findings += [f"left behind: {path.name}" for path in (project.video / "boxes").glob(".*")]
     row.verdict = "; ".join(findings) or "ok"
     assert not findings

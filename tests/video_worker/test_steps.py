@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import numpy as np
 import pytest
@@ -163,3 +164,19 @@ def test_detection_waits_for_what_was_begun_when_it_is_broken_off():
 def test_boxes_are_looked_for_from_the_lower_of_the_two_thresholds():
     assert run(conf=0.5).min_score == 0.1
     assert run(conf=0.05).min_score == 0.05
+
+
+def test_what_a_killed_worker_left_of_a_boxes_file_goes_with_the_run_that_is_done_again(tmp_path):
+    path = tmp_path / "boxes" / "clip.run.jsonl"
+    killed = Boxes.for_run(run(path))
+    killed.take(sample(0.0))
+    left = next(path.parent.iterdir())
+    left.rename(left.with_name(left.name.replace(socket.gethostname(), "another-container")))
+    other = path.with_name(".clip.run-2.jsonl.host-1.partial")
+    other.touch()
+    step = Boxes.for_run(run(path))
+    step.take(sample(0.0))
+    step.result()
+    step.close()
+    assert sorted(path.parent.iterdir()) == [other, path]
+    killed.close()

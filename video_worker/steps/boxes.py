@@ -10,8 +10,10 @@ the clip, track number or null.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,8 +32,8 @@ class Boxes(Step):
         self._labels = labels
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        # the process id: two workers may do one run at a time, when one was taken for dead
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        # two workers may do one run at a time, when one was taken for dead; in containers all have the same process id
+        self._partial = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.partial")
         self._file = self._partial.open("w", encoding="utf-8")
 
     @classmethod
@@ -61,6 +63,8 @@ class Boxes(Step):
         self._file.flush()
         os.fsync(self._file.fileno())
         self._partial.replace(self._path)
+        for left in self._path.parent.glob(f".{glob.escape(self._path.name)}.*.partial"):
+            left.unlink(missing_ok=True)  # by a worker that was killed in this run
         return {}
 
     def close(self) -> None:
