@@ -371,7 +371,7 @@ def _bar(progress: Progress | None) -> Iterator[Progress]:
     if progress is not None:
         yield progress
         return
-    with tqdm(desc="download", unit="B", unit_scale=True) as bar:
+    with tqdm(total=1, desc="download", unit="B", unit_scale=True) as bar:
 
         def told(done: int, total: int | None) -> None:
             bar.total = total
