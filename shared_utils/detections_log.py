@@ -27,10 +27,11 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def append_once(path: Path, record: Mapping[str, Any]) -> bool:
-    """Append `record` as :func:`append_record` does, unless an ``ok`` line of its ``run_id`` is there already.
+    """Append `record` as :func:`append_record` does, unless an ``ok`` line of its ``run_id`` is there already; a failure
+    also not after another one.
 
     Look and append happen under one lock: two workers that do one run, because the first was taken for dead, leave
-    one line.
+    one line. A run that failed and was queued once more by hand leaves a second one when it ends well.
 
     Returns:
         Whether it was written.
@@ -53,7 +54,7 @@ def _append(path: Path, record: Mapping[str, Any], *, unless_there: bool) -> boo
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if unless_there and _find_run(descriptor, record["run_id"]) is not None:
+        if unless_there and _find_run(descriptor, record["run_id"], failed=not record["ok"]) is not None:
             return False
         end = os.fstat(descriptor).st_size
         if end and os.pread(descriptor, 1, end - 1) != b"\n":
@@ -68,7 +69,8 @@ def _append(path: Path, record: Mapping[str, Any], *, unless_there: bool) -> boo
     return True
 
 
-def _find_run(descriptor: int, run_id: str) -> Record | None:
+def _find_run(descriptor: int, run_id: str, *, failed: bool = False) -> Record | None:
+    """Return the newest ``ok`` record of a run, or with `failed` the newest of either kind."""
     size = os.fstat(descriptor).st_size
     if not size:
         return None
@@ -83,7 +85,7 @@ def _find_run(descriptor: int, run_id: str) -> Record | None:
                 record = json.loads(content[begin : end if end >= 0 else size])
             except ValueError:
                 record = None
-            if isinstance(record, dict) and record.get("run_id") == run_id and record.get("ok") is True:
+            if isinstance(record, dict) and record.get("run_id") == run_id and (failed or record.get("ok") is True):
                 return cast("Record", record)
             at = content.rfind(needle, 0, begin)
     return None

@@ -100,6 +100,7 @@ def test_a_run_is_logged_once(tmp_path):
 def test_a_failed_run_may_still_go_well(tmp_path):
     path = tmp_path / "log.jsonl"
     assert append_once(path, record("1", ok=False))
+    assert not append_once(path, record("1", ok=False))  # its worker died before it could tell the queue
     assert find_run(path, "1") is None
     assert append_once(path, record("1"))
     assert find_run(path, "1")["ok"] is True
