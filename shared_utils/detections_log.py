@@ -27,8 +27,8 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def append_once(path: Path, record: Mapping[str, Any]) -> bool:
-    """Append `record` as :func:`append_record` does, unless an ``ok`` line of its ``run_id`` is there already; a failure
-    also not after another one.
+    """Append `record` as :func:`append_record` does, unless its ``run_id`` has an ``ok`` line already; a failure
+    also not after another failure.
 
     Look and append happen under one lock: two workers that do one run, because the first was taken for dead, leave
     one line. A run that failed and was queued once more by hand leaves a second one when it ends well.
