@@ -55,7 +55,9 @@ class Review(anywidget.AnyWidget):
     def __init__(self, session: Session, video_dir: Path, labels: Sequence[str] = ()) -> None:
         super().__init__()
         self.session = session
-        self._labels = list(labels)
+        known = session.labels()
+        # their order stays, as they are chosen by number
+        self._labels = [*known, *(label for label in labels if label not in known)]
         self._heard: dict[str, int] = {}
         self._note, self._failed = " ".join(session.notes), False
         self._video_dir = video_dir
@@ -142,7 +144,7 @@ class Review(anywidget.AnyWidget):
         pages = {question.page.key: question.page for question in asked}
         keys = {question.key for question in session.questions if question.page.key in pages}
         progress = session.progress()
-        known = session.labels()
+        self._labels += [label for label in session.labels() if label not in self._labels]
         self.state = {
             "heard": dict(self._heard),
             "asked": [question.key for question in asked],
@@ -150,7 +152,7 @@ class Review(anywidget.AnyWidget):
             "pages": {key: self._about_page(page) for key, page in pages.items()},
             "total": len(session.questions),
             "progress": {"boxes": progress.boxes, "frames": progress.frames, "clips": progress.clips},
-            "labels": [*known, *(label for label in self._labels if label not in known)],
+            "labels": list(self._labels),
             "note": self._note,
             "failed": self._failed,
             "undo": session.can_undo,
