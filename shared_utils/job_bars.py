@@ -132,7 +132,7 @@ class _OneBar:
     """One bar of clips."""
 
     def __init__(self, states: Sequence[JobState]) -> None:
-        self._bar: Any = tqdm(total=len(states), unit=" clips", leave=True)
+        self._bar: Any = tqdm(total=len(states), unit="clip", leave=True)
 
     def draw(self, states: Sequence[JobState]) -> None:
         counts = Counter(state.state for state in states)

@@ -167,8 +167,10 @@ def _frame(columns: Columns) -> pd.DataFrame:
         made[name] = _whole(columns.wholes.pop(name))
     made["ok"] = pd.Series(columns.flags["ok"]).astype(bool)
     made["dark"] = _whole(columns.flags["dark"]).astype("boolean")
-    made["detected"] = pd.Series(columns.labels, dtype=object)
+    made["detected"] = _taken(columns.label_sets(), columns.detected, "object")
     made["objects"] = pd.Series(columns.objects, dtype=object)
+    # the last one, which a code of -1 takes, is for none
+    made["error"] = _taken([*columns.errors.values_in_order, None], columns.error, "str")
     made["camera"] = _coded(columns.camera, columns.cameras)
     models = columns.models()
     for name, where in (("model", "name"), ("model_sha256", "sha256"), ("engine", "engine")):
@@ -182,7 +184,7 @@ def _frame(columns: Columns) -> pd.DataFrame:
 
 def _whole(values: Any) -> pd.Series:
     column = pd.Series(values, dtype="int32")
-    return column.astype("Int32").mask(column == NO_WHOLE)
+    return pd.Series(pd.arrays.IntegerArray(column.to_numpy(), (column == NO_WHOLE).to_numpy()))
 
 
 def _coded(codes: Any, table: Codes) -> pd.Series:
@@ -192,7 +194,8 @@ def _coded(codes: Any, table: Codes) -> pd.Series:
 
 def _taken(values: list[Any], codes: Any, kind: str) -> pd.Series:
     """Return what each of `codes` stands for."""
-    return pd.Series(values, dtype=kind).take(pd.Series(codes, dtype="int32").to_numpy()).reset_index(drop=True)
+    places = pd.Series(codes, dtype="int32").to_numpy()
+    return pd.Series(pd.Series(values, dtype=kind).array.take(places), dtype=kind)
 
 
 def _fill_from_names(frame: pd.DataFrame, zone: tzinfo | str) -> None:
