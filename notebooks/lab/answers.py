@@ -64,9 +64,9 @@ class HowOften:
 
     def _told(self) -> str:
         places = [f"{row.first_at:%H:%M} ({row.camera})" for row in self.visits.itertuples()]
-        told = ", ".join(places) if self.times <= TOLD else f"first {places[0]}, last {places[-1]}"
+        told = f"at {', '.join(places)}" if self.times <= TOLD else f"first at {places[0]}, last at {places[-1]}"
         longest = self.visits["stay_s"].max()
-        return f"at {told}; {'in sight' if self.times == 1 else 'the longest'} for {longest:.0f} s" if longest else told
+        return f"{told}; {'in sight' if self.times == 1 else 'the longest'} for {longest:.0f} s" if longest else told
 
     def _away(self) -> str:
         gone = {camera: hours for camera, hours in (self.away_h or {}).items() if hours >= AWAY_H}

@@ -270,9 +270,7 @@ def plot_one_day(day: OneDay) -> Figure:
     axes.spines["left"].set_visible(False)
     if day.until < 1:
         axes.axvline(day.until, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate(
-            "now", (day.until, 1), (0, 2), "axes fraction", "offset points", color=GREY, ha="center", fontsize=8
-        )
+        axes.annotate("now", (day.until, 0), (3, 3), "axes fraction", "offset points", color=GREY, fontsize=8)
     detail = f"a mark is a clip; local time, {day.zone}"
     if day.away is None:
         detail += f" {NO_CAMERA_LOG}"

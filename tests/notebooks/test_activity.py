@@ -245,7 +245,7 @@ def test_how_often_tells_many_visits_by_first_and_last(log: Any) -> None:
     lines = [clip(f"2026-02-24T{hour:02d}:00:00", "door", ("cat", 0.0, 1.0)) for hour in range(1, 11)]
     answer = how_often(log(lines), "cat", now=NOON)
     assert answer.times == 10
-    assert "10 times today (Tuesday 24 February), at first 01:00 (door), last 10:00 (door)" in str(answer)
+    assert "10 times today (Tuesday 24 February), first at 01:00 (door), last at 10:00 (door)" in str(answer)
 
 
 def test_how_often_knows_when_the_camera_was_away(log: Any) -> None:
