@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import logging
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from functools import partial
+from operator import attrgetter
 from pathlib import Path, PurePath
 from typing import Any, cast
 from zoneinfo import ZoneInfoNotFoundError
@@ -162,11 +164,11 @@ def _frame(columns: Columns) -> pd.DataFrame:
             pieces[0].append(pieces[1:]) if pieces else pd.DatetimeIndex([], dtype="datetime64[us, UTC]")
         )
     for name in list(columns.numbers):
-        made[name] = pd.Series(columns.numbers.pop(name), dtype="float64")
+        made[name] = pd.Series(_vector(columns.numbers.pop(name), "float64"))
     for name in list(columns.wholes):
         made[name] = _whole(columns.wholes.pop(name))
-    made["ok"] = pd.Series(columns.flags["ok"]).astype(bool)
-    made["dark"] = _whole(columns.flags["dark"]).astype("boolean")
+    made["ok"] = pd.Series(_vector(columns.flags["ok"], "int8")).astype(bool)
+    made["dark"] = _whole(array("i", columns.flags["dark"])).astype("boolean")
     made["detected"] = _taken(columns.label_sets(), columns.detected, "object")
     made["objects"] = pd.Series(columns.objects, dtype=object)
     # the last one, which a code of -1 takes, is for none
@@ -182,20 +184,26 @@ def _frame(columns: Columns) -> pd.DataFrame:
     return pd.DataFrame({name: made[name] for name in ORDER}, copy=False)
 
 
-def _whole(values: Any) -> pd.Series:
-    column = pd.Series(values, dtype="int32")
-    return pd.Series(pd.arrays.IntegerArray(column.to_numpy(), (column == NO_WHOLE).to_numpy()))
+def _vector(values: array[Any], kind: str) -> Any:
+    """Return an array of numpy's; pandas itself would take the numbers one by one."""
+    vector = pd.Series(0, index=pd.RangeIndex(len(values)), dtype=kind).to_numpy(copy=True)
+    vector[:] = memoryview(values)
+    return vector
 
 
-def _coded(codes: Any, table: Codes) -> pd.Series:
+def _whole(values: array[Any]) -> pd.Series:
+    vector = _vector(values, "int32")
+    return pd.Series(pd.arrays.IntegerArray(vector, vector == NO_WHOLE))
+
+
+def _coded(codes: array[int], table: Codes) -> pd.Series:
     names = pd.Index(table.values_in_order, dtype="str")
-    return pd.Series(pd.Categorical.from_codes(pd.Series(codes, dtype="int32").to_numpy(), names))
+    return pd.Series(pd.Categorical.from_codes(_vector(codes, "int32"), names))
 
 
-def _taken(values: list[Any], codes: Any, kind: str) -> pd.Series:
+def _taken(values: list[Any], codes: array[int], kind: str) -> pd.Series:
     """Return what each of `codes` stands for."""
-    places = pd.Series(codes, dtype="int32").to_numpy()
-    return pd.Series(pd.Series(values, dtype=kind).array.take(places), dtype=kind)
+    return pd.Series(pd.Series(values, dtype=kind).array.take(_vector(codes, "int32")), dtype=kind)
 
 
 def _fill_from_names(frame: pd.DataFrame, zone: tzinfo | str) -> None:
@@ -244,11 +252,11 @@ def objects(log: pd.DataFrame) -> pd.DataFrame:
     seen = [one for found in entries for one in found]
     frame = rows[["run_id", "filename", "camera", "started_at"]].copy()
     labels = Codes()
-    frame["label"] = _coded([labels[one.label] for one in seen], labels)
+    frame["label"] = _coded(array("i", [labels[one.label] for one in seen]), labels)
     for name in ("tracks", "hits"):
-        frame[name] = _whole([getattr(one, name) for one in seen])
+        frame[name] = _whole(array("i", [NO_WHOLE if one is None else one for one in map(attrgetter(name), seen)]))
     for name in ("max_conf", "first_s", "last_s"):
-        frame[name] = pd.Series([getattr(one, name) for one in seen], dtype="float64")
+        frame[name] = pd.Series(list(map(attrgetter(name), seen)), dtype="float64")
     for end in ("first", "last"):
         frame[f"{end}_at"] = rows["started_at"] + pd.to_timedelta(frame[f"{end}_s"], unit="s").dt.as_unit("us")
     frame["detected"] = [one.label in labels for one, labels in zip(seen, rows["detected"], strict=True)]
