@@ -152,6 +152,9 @@ def test_the_results_are_shown_and_a_clip_of_the_timeline_plays(lab: Lab, page: 
     expect(page.locator(".vcam-player")).to_contain_text(str(chosen))
     page.screenshot(path=tmp_path / "timeline.png")
 
+    _use_the_timeline(page)
+    page.screenshot(path=tmp_path / "another-day.png")
+
     picture = _scrolled_to(page, page.locator(".jp-RenderedImage img").first)
     page.screenshot(path=tmp_path / "pictures.png")
     assert 900 < picture.evaluate("image => image.naturalWidth") < 1100
@@ -160,6 +163,30 @@ def test_the_results_are_shown_and_a_clip_of_the_timeline_plays(lab: Lab, page: 
     assert shown.shape[0] > 300
     coloured = np.ptp(shown, axis=2) > 60
     assert 0.03 < coloured.mean() < 0.5  # bars on white
+
+
+def _use_the_timeline(page: Page) -> None:
+    """Go to the day before, from clip to clip by keys, into the hours by the wheel, and out again."""
+    timeline = page.locator(".vcam-timeline")
+    page.get_by_title("the day before that has clips").click()
+    expect(timeline).to_contain_text("Sunday 22 February 2026: 4 clips")
+    assert timeline.locator(".vcam-away").count() > 0
+    files = dict.fromkeys(mark.get_attribute("data-filename") for mark in timeline.locator(".vcam-mark").all())
+    in_time = sorted(map(str, files))
+    assert len(in_time) == 4
+    timeline.focus()
+    for name in in_time[:2]:
+        page.keyboard.press("ArrowRight")
+        expect(timeline.locator(".vcam-chosen").first).to_have_attribute("data-filename", name)
+        expect(page.locator(".vcam-player")).to_contain_text(name)
+    mark = timeline.locator(".vcam-chosen").first
+    mark.hover()
+    before = mark.bounding_box()
+    for _ in range(20):
+        page.mouse.wheel(0, -100)
+    expect(timeline.locator(".vcam-grid")).to_have_count(0)  # a quarter of an hour across, and none of the ticks in it
+    timeline.dblclick(position={"x": 300, "y": 10})
+    assert timeline.locator(".vcam-chosen").first.bounding_box() == before
 
 
 def _scrolled_to(page: Page, what: Locator) -> Locator:
