@@ -10,6 +10,7 @@ import csv
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ QUIET = {
     "YOLO_AUTOINSTALL": "false",
     "MPLBACKEND": "Agg",
 }
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TRAIN = """
 import json, sys
 from ultralytics import YOLO
@@ -165,11 +167,13 @@ def history(folder: Path) -> list[dict[str, float]]:
             rows = [{key.strip(): value for key, value in row.items() if key} for row in csv.DictReader(file)]
     except FileNotFoundError:
         return []
-    found = []
+    found: dict[float, dict[str, float]] = {}
     for row in rows:
-        with suppress(TypeError, ValueError):  # a line that is being written
-            found.append({key: float(value) for key, value in row.items()})
-    return found
+        with suppress(TypeError, ValueError, KeyError):  # a line that is being written
+            numbers = {key: float(value) for key, value in row.items()}
+            # an epoch that was interrupted before its weights were on disk is there twice
+            found[numbers["epoch"]] = numbers
+    return [found[epoch] for epoch in sorted(found)]
 
 
 def publish(weights: Path, name: str) -> str:
@@ -245,11 +249,11 @@ def _run(command: Sequence[str], folder: Path, epochs: int) -> None:
                 pass
         finally:
             _end(process)
+    if process.returncode < 0:
+        raise ModelError(f"the training was ended by signal {-process.returncode}; run it again, and it goes on")
     if process.returncode:
         reason = _last_line(log.read_text(encoding="utf-8", errors="replace"))
-        raise ModelError(
-            f"the training failed: {reason or f'exit code {process.returncode}'}; see {folder.name}/train.log"
-        )
+        raise ModelError(f"the training failed: {reason or 'without a word'}; see {folder.name}/train.log")
 
 
 def _epochs(process: subprocess.Popen[bytes], folder: Path, epochs: int) -> Iterator[int]:
@@ -280,5 +284,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    plain = _COLOURS.sub("", text).replace("\r", "\n")
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     return lines[-1][:300] if lines else ""
