@@ -219,7 +219,7 @@ class Columns:
         self.model.extend(map(self._models.__getitem__, map(bytes, line["model"])))
         self.options.extend(map(self._options.__getitem__, map(bytes, line["options"])))
         self.detected.extend(map(self._detected.__getitem__, map(bytes, line["detected"])))
-        self.objects.extend([str(raw, "utf-8", "replace") for raw in map(bytes, line["objects"])])
+        self.objects.extend([str(raw, "utf-8", "replace") for raw in line["objects"]])
 
     def salvage(self, line: bytes) -> Iterator[Line]:
         """Yield what can be kept of a line that is not as it should be; count what can not."""

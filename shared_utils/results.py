@@ -144,7 +144,8 @@ def _times(texts: Sequence[str | None], zone: tzinfo | str) -> pd.DatetimeIndex:
 
 
 def _read_times(texts: Sequence[str | None], *, utc: bool) -> pd.DatetimeIndex:
-    given = pd.Index(cast("Any", texts), dtype="str")
+    # an empty list has no kind of its own
+    given = cast("Any", texts if texts else pd.Index([], dtype="str"))
     return pd.DatetimeIndex(pd.to_datetime(given, utc=utc, format="ISO8601", errors="coerce")).as_unit("us")
 
 
