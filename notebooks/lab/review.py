@@ -182,13 +182,14 @@ class Review(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
-        current = self.session.current
-        if bundle is None or current is None:
+        pages = [question.page for question in self._window()]
+        if bundle is None or not pages:
             return bundle
         # what is shown where no kernel runs and no widget lives, such as on a code host's page
         data, metadata = bundle
         try:
-            return {**data, "image/jpeg": poster(self._video_dir, current.page)}, metadata
+            page = max(pages, key=lambda page: len(page.boxes))
+            return {**data, "image/jpeg": poster(self._video_dir, page)}, metadata
         except VcamError:
             return bundle
 
