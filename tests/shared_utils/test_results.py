@@ -326,7 +326,7 @@ def test_a_log_without_read_rights_is_one_line() -> None:
         folder.chmod(0o755)
         (folder / "closed").mkdir(mode=0o700)
         write(folder / LOG_NAME, line()).chmod(0)
-        process = multiprocessing.get_context("fork").Process(target=load_as_nobody, args=(folder,))
+        process = multiprocessing.get_context("spawn").Process(target=load_as_nobody, args=(folder,))
         process.start()
         process.join()
         assert process.exitcode == 0

@@ -35,49 +35,39 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30) -> N
         time.sleep(0.05)
 
 
-def test_a_camera_that_comes_goes_and_comes_again_and_a_stop(
+def child_of(pid: int) -> int:
+    """Return the camera's process of a capture."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    [child] = [int(one) for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    return child
+
+
+def test_a_process_that_dies_a_camera_that_goes_and_comes_again_and_a_stop(
     programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
 ) -> None:
     port = free_port()
     camera = emulator(programs, footage, f"rtsp://127.0.0.1:{port}/stream")
     program = capture(programs, env, f"rtsp://admin:{PASSWORD}@127.0.0.1:{port}/stream")
     wait_for(lambda: len(lines(video_dir)) == 1, "up")
+    os.kill(child_of(program.process.pid), signal.SIGKILL)
+    wait_for(lambda: len(lines(video_dir)) == 3, "down and up")
     camera.stop(signal.SIGKILL)
-    wait_for(lambda: len(lines(video_dir)) == 2, "down")
+    wait_for(lambda: len(lines(video_dir)) == 4, "down")
     emulator(programs, footage, f"rtsp://127.0.0.1:{port}/stream")
-    wait_for(lambda: len(lines(video_dir)) == 3, "up again")
+    wait_for(lambda: len(lines(video_dir)) == 5, "up again")
     assert program.stop() == 0
     found = lines(video_dir)
-    assert [entry["event"] for entry in found] == ["up", "down", "up", "down"]
+    assert [entry["event"] for entry in found] == ["up", "down"] * 3
     assert {entry["camera"] for entry in found} == {"cam1"}
-    assert found[1]["reason"]
-    assert found[3]["reason"] == "capture was stopped"
+    assert "SIGKILL" in found[1]["reason"]
+    assert found[3]["reason"]
+    assert found[5]["reason"] == "capture was stopped"
     assert PASSWORD not in json.dumps(found)
     times = [datetime.fromisoformat(entry["at"]) for entry in found]
     assert times == sorted(times)
     assert all(moment.utcoffset() is not None for moment in times)
-    first, second = read_intervals(video_dir / CAMERA_LOG_NAME)
-    assert [first.start, first.end, second.start, second.end] == times
-
-
-def test_a_camera_process_that_dies_is_a_gap(
-    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
-) -> None:
-    url = f"rtsp://127.0.0.1:{free_port()}/stream"
-    emulator(programs, footage, url)
-    program = capture(programs, env, url)
-    wait_for(lambda: len(lines(video_dir)) == 1, "up")
-    [child] = [
-        int(pid)
-        for pid in Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children").read_text().split()
-        if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
-    os.kill(child, signal.SIGKILL)
-    wait_for(lambda: len(lines(video_dir)) >= 3, "down and up again")
-    events = [(entry["event"], entry.get("reason", "")) for entry in lines(video_dir)]
-    assert events[1][0] == "down"
-    assert "SIGKILL" in events[1][1]
-    assert events[2][0] == "up"
+    intervals = read_intervals(video_dir / CAMERA_LOG_NAME)
+    assert [moment for one in intervals for moment in (one.start, one.end)] == times
 
 
 def test_a_camera_that_was_never_there_is_told_as_such(
