@@ -124,15 +124,16 @@ def _entry(dice: random.Random, name: str, start: datetime, now: datetime) -> An
 
 def measure(log: Path, part: str) -> dict[str, float]:
     """Do one part and return its seconds, rows, and the most memory that this process ever took, MB."""
-    began = time.perf_counter()
+    began, began_cpu = time.perf_counter(), time.process_time()
     frame = load_log(log)
     if part != "load_log":
         work: dict[str, Callable[[Any], Any]] = {"latest": latest, "objects": objects}
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.process_time()
         frame = work[part](frame)
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - began_cpu
     return {
         "seconds": seconds,
+        "cpu": cpu,
         "rows": len(frame),
         "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
         "skipped": sum(frame.attrs.get("skipped", {}).values()),
@@ -151,6 +152,7 @@ def bench(report: Report, log: Path, rounds: int, kinds: dict[str, int], scale: 
         seconds = statistics.median(run["seconds"] for run in runs)
         said = part if part == "load_log" else f"{part}(load_log())"
         report.add(f"{said}, {million:g} million lines", seconds, "s", most=SECONDS * scale)
+        report.add(f"{said}, CPU", statistics.median(run["cpu"] for run in runs), "s")
         report.add(f"{said}, most memory", max(run["mb"] for run in runs), "MB", most=max(MEGABYTES * scale, 300))
         if part == "load_log":
             wanted = sum(kinds[kind] for kind in ("good", "failed", "old"))
