@@ -17,7 +17,7 @@ PANELS = (
     ("files", "Open files"),
     ("threads", "Threads"),
 )
-KEYS = (("keys", "all"), ("persistent_keys", "without an expiry"))
+KEYS = (("keys", "all"), ("persistent_keys", "without an expiry"), ("waiting", "jobs that wait"))
 LABEL_GAP = 0.055
 """Least distance between two names at the lines' ends, as a share of the panel's height."""
 
