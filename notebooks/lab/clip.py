@@ -111,7 +111,7 @@ class Seen:
         # boxes files give times to the millisecond
         if passed <= 10 * SLACK_S:
             return shown
-        if passed >= self.hold_s or number + 1 == len(self.samples):
+        if number + 1 == len(self.samples):
             return []
         later = self.samples[number + 1]
         if later.time_s - here.time_s > self.hold_s:

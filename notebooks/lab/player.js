@@ -86,7 +86,7 @@ class Boxes {
     const passed = time - start;
     if (passed <= EARLY) return here.map((box) => ({ box, between: false }));
     const next = this.samples[number + 1];
-    if (passed >= this.hold || !next || next[0] - start > this.hold) return [];
+    if (!next || next[0] - start > this.hold) return [];
     const share = passed / (next[0] - start);
     return here.map((box) => {
       const end = box[6] !== null && next[2].find((one) => one[6] === box[6] && one[0] === box[0] && this.shown(one));
