@@ -389,9 +389,13 @@ class Reviewer {
       make("span", "", this.heading, `${score}${page.filename}, ${page.clock}, frame ${page.frame}`);
     } else {
       make("b", "", this.heading, state.total ? "All is judged." : "Nothing to judge.");
-      make("span", "", this.heading, state.total ? "← goes back through it; the cells below use it." : "");
+      const then = state.total
+        ? "← goes back through it; the cells below use it."
+        : "No analysed clip has a boxes file: send one with SendProcessFile, or let capture record.";
+      make("span", "", this.heading, then);
     }
     this.save.hidden = !edit;
+    this.stage.hidden = this.chips.hidden = !question;
     this.root.classList.toggle("vcam-drawing", Boolean(this.drawing));
     this.showProgress();
     this.showLabels();
