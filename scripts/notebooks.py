@@ -26,7 +26,7 @@ from nbclient import NotebookClient
 
 from scripts._env import ROOT
 from scripts._parts import free_port, redis_binary
-from scripts.sample_volume import SCENE_MODEL, Plan, make_volume
+from scripts.sample_volume import LABELLED, SCENE_MODEL, Plan, make_volume
 from shared_utils.cli import run_program
 from shared_utils.config import RedisSettings
 from shared_utils.errors import EXIT_OK, QueueUnavailable, SettingError
@@ -218,7 +218,8 @@ def main() -> int:
         sample = arguments.volume or folder / "sample"
         if arguments.volume is None:
             sample.mkdir()
-            make_volume(sample, Plan(datetime.now().replace(second=0, microsecond=0).astimezone(), 7.0, 24, 1))
+            end = datetime.now().replace(second=0, microsecond=0).astimezone()
+            make_volume(sample, Plan(end, 7.0, 24, 1, LABELLED))
         for number, name in enumerate(names):
             work = folder / str(number)
             shutil.copytree(sample, work / "video")

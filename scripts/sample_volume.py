@@ -7,7 +7,8 @@ give the same folder, but for the seconds that the analysis took.
 
 In it: clips of two cameras, ``detections_log.jsonl`` (some clips analysed twice, with another threshold; one that
 is broken; one line of old, with five keys, whose clip is gone), boxes files, and ``cameras_log.jsonl`` with a power
-cut of both cameras and a time in which one was away.
+cut of both cameras and a time in which one was away. Some clips have labels, for precision and recall: what the scene
+drew in each analysed frame, and the files say that it was the scene, not a person.
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ import numpy as np
 
 from camera_emulator.h264 import default_bitrate
 from camera_emulator.scene import Scene
+from notebooks.lab.label_files import Label, LabelFile, write
 from scripts._env import ROOT
 from shared_utils.camera_log import ALIVE_SECONDS, CAMERA_LOG_NAME
 from shared_utils.cameras import Camera, MotionSettings
 from shared_utils.cli import run_program
-from shared_utils.clips import LOG_NAME, ClipName
+from shared_utils.clips import BOXES_FOLDER, LOG_NAME, ClipName
 from shared_utils.detections_log import append_record
 from shared_utils.errors import EXIT_OK, ClipError, SettingError, SourceEnded
 from shared_utils.jobs import clip_job_id
@@ -74,6 +76,10 @@ AWAY = {"yard": (0.42, 0.56)}
 OTHER_CONF = 0.25
 AGAIN_EVERY = 4
 """So many clips for each that is analysed once more, with that threshold, at the end."""
+DRAWN = "drawn scene"
+"""Where the labels come from, in their files."""
+LABELLED = 7
+"""Clips with labels, of those of a week."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +91,14 @@ class Plan:
         days: it reaches back.
         clips: about so many.
         seed: of streets, visits and times.
+        labelled: clips that have labels, at most.
     """
 
     end: datetime
     days: float
     clips: int
     seed: int
+    labelled: int = 0
 
     @property
     def start(self) -> datetime:
@@ -114,11 +122,14 @@ def make_volume(folder: Path, plan: Plan, say: Callable[[str], None] = lambda _:
             pool.submit(_film, folder, Path(films) / f"{camera}-{number}.mp4", plan, camera, number, moment)
             for camera, number, moment in moments
         ]
-        found = [name for task in tasks if (name := task.result())]
-    clips = sorted(found, key=str)
+        found = [clip for task in tasks if (clip := task.result())]
+    found.sort(key=lambda clip: str(clip.name))
+    clips = [clip.name for clip in found]
     say(f"{len(clips)} clips recorded")
     _write_camera_log(folder / CAMERA_LOG_NAME, plan)
     _analyse(folder, plan, clips)
+    for clip in _spread(found, plan.labelled):
+        write(folder, _labels(folder, plan, clip))
 
 
 # -- when
@@ -147,21 +158,39 @@ def _within(moment: datetime, gaps: Sequence[tuple[datetime, datetime]]) -> bool
 # -- clips
 
 
-def _film(folder: Path, draft: Path, plan: Plan, camera: str, number: int, moment: datetime) -> ClipName | None:
-    """Film the visit of this number in front of `camera`; return the name of its clip in `folder`, dated `moment`.
+@dataclass(frozen=True)
+class _Recorded:
+    """A clip in the folder.
+
+    Attributes:
+        name: its name.
+        begin_s: of its first frame, in the scene's time.
+    """
+
+    name: ClipName
+    begin_s: float
+
+
+def _scene(plan: Plan, camera: str) -> Scene:
+    return Scene(plan.seed * len(CAMERAS) + list(CAMERAS).index(camera), SIZE, FPS)
+
+
+def _film(folder: Path, draft: Path, plan: Plan, camera: str, number: int, moment: datetime) -> _Recorded | None:
+    """Film the visit of this number in front of `camera`; return its clip in `folder`, dated `moment`.
 
     None where capture saw nothing in it.
     """
-    scene = Scene(plan.seed * len(CAMERAS) + list(CAMERAS).index(camera), SIZE, FPS)
+    scene = _scene(plan, camera)
     begin = scene.visit(number - 1).end_s if number else 0.0
     _draw(draft, scene, begin, scene.visit(number).end_s + QUIET_END_S)
     clip = _record(draft, camera, moment)
     draft.unlink()
-    name = ClipName(moment.replace(tzinfo=None, microsecond=0), camera)
     if clip is None:
         return None
-    shutil.move(clip, folder / str(name))
-    return name
+    path, start = clip
+    name = ClipName(moment.replace(tzinfo=None, microsecond=0), camera)
+    shutil.move(path, folder / str(name))
+    return _Recorded(name, begin + start)
 
 
 def _draw(path: Path, scene: Scene, begin: float, end: float) -> None:
@@ -180,11 +209,13 @@ def _draw(path: Path, scene: Scene, begin: float, end: float) -> None:
         output.mux(stream.encode(None))
 
 
-def _record(film: Path, camera: str, moment: datetime) -> Path | None:
-    """Record `film` by capture's own recorder; return the first clip, which begins at `moment`."""
+def _record(film: Path, camera: str, moment: datetime) -> tuple[Path, float] | None:
+    """Record `film` by capture's own recorder; return the first clip, dated `moment`, and its begin in the film."""
     clips: list[Path] = []
+    starts: list[float] = []
 
     def open_clip(info: StreamInfo, start: float, _: datetime) -> ClipWriter:
+        starts.append(start)
         return ClipWriter(film.with_suffix(f".{start:.3f}.mp4"), info, start, moment)
 
     log = camera_logger("scripts.sample_volume", camera)
@@ -204,7 +235,7 @@ def _record(film: Path, camera: str, moment: datetime) -> Path | None:
             if clips:
                 break
         recorder.close()
-    return clips[0] if clips else None
+    return (clips[0], starts[0]) if clips else None
 
 
 def _packets(connection: Connection) -> Iterator[Packet]:
@@ -288,6 +319,27 @@ def _append_old_line(folder: Path, plan: Plan) -> None:
     append_record(folder / LOG_NAME, line)
 
 
+# -- labels
+
+
+def _spread(clips: Sequence[_Recorded], count: int) -> list[_Recorded]:
+    """Return about as many of `clips`, from all of the time."""
+    return [clips[number * len(clips) // count] for number in range(count)] if count < len(clips) else list(clips)
+
+
+def _labels(folder: Path, plan: Plan, clip: _Recorded) -> LabelFile:
+    """Return what the scene drew in each frame of `clip` that was analysed."""
+    scene = _scene(plan, clip.name.camera)
+    labels: list[Label] = []
+    frames: set[int] = set()
+    for path in (folder / BOXES_FOLDER).glob(f"{Path(str(clip.name)).stem}.*.jsonl"):
+        frames |= {json.loads(line)["frame"] for line in path.read_text(encoding="utf-8").splitlines()}
+    for frame in sorted(frames):
+        t = frame / FPS
+        labels += [Label(t, frame, seen.label, seen.xyxy, "missed") for seen in scene.truth(clip.begin_s + t)]
+    return LabelFile(str(clip.name), frozenset(frames), tuple(labels), complete=True, by=DRAWN)
+
+
 def _write_camera_log(path: Path, plan: Plan) -> None:
     lines: list[dict[str, str]] = []
     for camera in CAMERAS:
@@ -321,15 +373,19 @@ def main() -> int:
     parser.add_argument("--clips", type=int, help="about how many clips (24)")
     parser.add_argument("--seed", type=int, default=1, help="another street, other visits (%(default)s)")
     parser.add_argument("--end", type=datetime.fromisoformat, metavar="TIME", help="2026-02-23T18:00 (now)")
-    parser.add_argument("--small", action="store_true", help="3 days, 6 clips: for tests")
+    parser.add_argument("--labelled", type=int, help=f"clips that have labels, at most ({LABELLED})")
+    parser.add_argument("--small", action="store_true", help="3 days, 6 clips, 2 of them with labels: for tests")
     arguments = parser.parse_args()
-    days, clips = (3.0, 6) if arguments.small else (7.0, 24)
+    days, clips, labelled = (3.0, 6, 2) if arguments.small else (7.0, 24, LABELLED)
     days = days if arguments.days is None else arguments.days
     clips = clips if arguments.clips is None else arguments.clips
+    labelled = labelled if arguments.labelled is None else arguments.labelled
     if not 0.5 <= days <= 365:
         raise SettingError(f"--days is {days:g}: give 0.5 to 365")
     if not 2 <= clips <= 1000:
         raise SettingError(f"--clips is {clips}: give 2 to 1000")
+    if labelled < 0:
+        raise SettingError(f"--labelled is {labelled}: give 0 or more")
     # the broken clip's failure is meant
     logging.getLogger("video_worker").setLevel(logging.CRITICAL)
     folder: Path = arguments.folder
@@ -337,7 +393,7 @@ def main() -> int:
     if any(folder.iterdir()):
         raise SettingError(f"{folder} is not empty: give a new folder")
     end = (arguments.end or datetime.now().replace(second=0, microsecond=0)).astimezone()
-    make_volume(folder, Plan(end, days, clips, arguments.seed), print)
+    make_volume(folder, Plan(end, days, clips, arguments.seed, labelled), print)
     print(f"ready: {folder}")
     return EXIT_OK
 

@@ -8,7 +8,8 @@
 
 ``frames``: numbers of the frames that were reviewed as a whole: every box in them has been judged, and what was missed
 has been drawn. A frame with labels that is not among them was left half-way. ``complete``: so is every frame that the
-review asks about, and nothing of this clip is left to do.
+review asks about, and nothing of this clip is left to do. ``by``: where the labels come from, if not from a person,
+such as ``"drawn scene"`` in a sample volume; what people change in the file afterwards leaves it there.
 
 ``state`` of a label:
 
@@ -105,6 +106,7 @@ class LabelFile:
         frames: numbers of the frames that were reviewed as a whole.
         labels: by frame, in the order they were made.
         complete: nothing of this clip is left to review.
+        by: where the labels come from; empty for a person.
         skipped: entries of the file that were no labels, and were passed over.
     """
 
@@ -112,6 +114,7 @@ class LabelFile:
     frames: frozenset[int] = frozenset()
     labels: tuple[Label, ...] = ()
     complete: bool = False
+    by: str = ""
     skipped: int = field(default=0, compare=False)
 
     def touched(self) -> dict[int, bool]:
@@ -190,6 +193,7 @@ def read(path: Path) -> LabelFile:
         frozenset(numbers),
         tuple(labels),
         found.get("complete") is True,
+        by if isinstance(by := found.get("by"), str) else "",
         len(found["labels"]) - len(labels) + (len(frames) - len(numbers) if isinstance(frames, list) else 1),
     )
 
@@ -256,7 +260,20 @@ def applied(file: LabelFile, step: Change) -> LabelFile:
     kept = [one for one in file.labels if one not in gone and (one.frame, one.source) not in judged]
     frames = (file.frames | step.reviewed) - step.reopened
     labels = sorted([*kept, *(one for one in step.added if one not in kept)], key=lambda one: one.frame)
-    return LabelFile(file.filename, frames, tuple(labels), file.complete if step.complete is None else step.complete)
+    complete = file.complete if step.complete is None else step.complete
+    return replace(file, frames=frames, labels=tuple(labels), complete=complete, skipped=0)
+
+
+def write(video_dir: Path, file: LabelFile) -> None:
+    """Write labels that no review made; those of the clip that are there are replaced.
+
+    Raises:
+        OSError: they can not be written.
+    """
+    path = labels_path(video_dir, file.filename)
+    path.parent.mkdir(exist_ok=True)
+    with _locked(path.parent):
+        _write(path, file)
 
 
 def _write(path: Path, file: LabelFile) -> None:
@@ -271,6 +288,7 @@ def _write(path: Path, file: LabelFile) -> None:
 def to_text(file: LabelFile) -> str:
     """Return the content of a labels file: JSON, one label a line."""
     head = {"schema": SCHEMA, "filename": file.filename, "frames": sorted(file.frames), "complete": file.complete}
+    head |= {"by": file.by} if file.by else {}
     labels = ",\n ".join(json.dumps(_entry(label), ensure_ascii=False) for label in file.labels)
     return f'{json.dumps(head, ensure_ascii=False)[:-1]},\n"labels": [{labels}]}}\n'
 

@@ -27,11 +27,13 @@ class Truth:
         frames: a row a frame that anything is said of: `filename`, `frame`, `complete` (reviewed as a whole: what is
             not labelled is not there).
         said: a line for each file that could not be read, or not as a whole.
+        by: where labels come from that are no person's, such as ``drawn scene``.
     """
 
     boxes: pd.DataFrame
     frames: pd.DataFrame
     said: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return not self.frames.empty
@@ -47,6 +49,7 @@ class Truth:
             frames, clips = len(self.frames), self.frames["filename"].nunique()
             text = f"{objects} labelled objects in {frames} reviewed frames of {clips} clips"
             text += f", {partly} of which were reviewed in part only" if partly else ""
+            text += f" (from: {', '.join(self.by)})" if self.by else ""
         return "\n".join([text, *self.said])
 
 
@@ -54,15 +57,16 @@ def truth_of(files: Iterable[LabelFile], said: Iterable[str] = ()) -> Truth:
     """Return label files as frames."""
     boxes: list[tuple[Any, ...]] = []
     frames: list[tuple[str, int, bool]] = []
+    by: set[str] = set()
     for file in files:
+        by |= {file.by} - {""}
         frames += [(file.filename, frame, whole) for frame, whole in file.touched().items()]
         boxes += [
             (file.filename, one.t, one.frame, one.label, *one.xyxy, one.state, one.is_there) for one in file.labels
         ]
     table = pd.DataFrame(boxes, columns=COLUMNS).astype({"is_there": bool})
-    return Truth(
-        table, pd.DataFrame(frames, columns=["filename", "frame", "complete"]).astype({"complete": bool}), tuple(said)
-    )
+    touched = pd.DataFrame(frames, columns=["filename", "frame", "complete"]).astype({"complete": bool})
+    return Truth(table, touched, tuple(said), tuple(sorted(by)))
 
 
 def read(video_dir: Path) -> Truth:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from notebooks.lab.label_files import Change, Label, change
+from notebooks.lab.label_files import Change, Label, LabelFile, change, write
 from notebooks.lab.labels import Truth, read, truth_of
 from notebooks.lab.matching import (
     agreement,
@@ -218,6 +218,10 @@ def test_labels_files_become_truth(tmp_path: Any) -> None:
     first, second = told.summary.splitlines()
     assert first == "1 labelled objects in 3 reviewed frames of 1 clips, 1 of which were reviewed in part only"
     assert "broken.json" in second
+    write(tmp_path, LabelFile("b.mp4", frozenset({2}), (right,), by="drawn scene"))
+    told = read(tmp_path)
+    assert told.by == ("drawn scene",)
+    assert told.summary.splitlines()[0].endswith("(from: drawn scene)")
 
 
 def test_no_labels_yet(tmp_path: Any) -> None:

@@ -13,6 +13,7 @@ import pytest
 from notebooks.lab.label_files import (
     Change,
     Label,
+    LabelFile,
     LabelsDamaged,
     Source,
     State,
@@ -23,6 +24,7 @@ from notebooks.lab.label_files import (
     read_all,
     read_of,
     truth,
+    write,
 )
 
 CLIP = "20260223-144819-door.mp4"
@@ -59,6 +61,20 @@ def test_the_format(tmp_path: Path) -> None:
     assert (file.filename, file.frames, file.complete, file.skipped) == (CLIP, {24}, True, 0)
     assert file.labels == (RIGHT, MISSED)
     assert [path.name for path in (tmp_path / "labels").iterdir()] == ["20260223-144819-door.json"]
+
+
+def test_where_labels_come_from_is_kept(tmp_path: Path) -> None:
+    drawn = LabelFile(CLIP, frozenset({24}), (MISSED,), complete=True, by="drawn scene")
+    write(tmp_path, drawn)
+    path = labels_path(tmp_path, CLIP)
+    assert json.loads(path.read_text(encoding="utf-8"))["by"] == "drawn scene"
+    assert read(path) == drawn
+    # a person goes on in it
+    change(tmp_path, CLIP, Change(added=(RIGHT,)))
+    assert (read(path).by, len(read(path).labels)) == ("drawn scene", 2)
+    told = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**told, "by": 7}), encoding="utf-8")
+    assert (read(path).by, len(read(path).labels)) == ("", 2)
 
 
 def test_truth_is_what_is_really_there(tmp_path: Path) -> None:

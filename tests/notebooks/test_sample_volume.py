@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
-from scripts.sample_volume import AWAY, CAMERAS, Plan, make_volume
+from camera_emulator.scene import Scene
+from notebooks.lab.label_files import LabelFile, list_labels, read
+from scripts.sample_volume import AWAY, CAMERAS, FPS, SIZE, Plan, make_volume
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
 from shared_utils.detections_log import read_records
 from shared_utils.results import boxes, latest, load_log, uptime
@@ -72,7 +77,7 @@ def test_cameras_were_away_where_the_plan_says(made_volume: Path) -> None:
 
 
 def test_the_same_seed_and_end_give_the_same_volume(tmp_path: Path) -> None:
-    plan = Plan(SMALL.end, days=1.0, clips=2, seed=3)
+    plan = Plan(SMALL.end, days=1.0, clips=2, seed=3, labelled=1)
     folders = [tmp_path / "one", tmp_path / "other"]
     for folder in folders:
         folder.mkdir()
@@ -91,12 +96,35 @@ def test_the_same_seed_and_end_give_the_same_volume(tmp_path: Path) -> None:
     ]
     assert lines[0] == lines[1]
 
+    [path] = list_labels(folders[0])
+    _check_labels(folders[0], read(path), plan)
+
+
+def _check_labels(folder: Path, file: LabelFile, plan: Plan) -> None:
+    """What is labelled in a frame is what the scene drew when it looked so; the file says that the scene made it."""
+    assert (file.by, file.complete, file.skipped) == ("drawn scene", True, 0)
+    assert {(label.state, label.source) for label in file.labels} == {("missed", None)}
+    run = latest(load_log(folder)).query("filename == @file.filename")
+    assert len(file.frames) == run["sampled_frames"].item()
+    assert set(boxes(run, folder)["frame"]) <= file.frames
+    name = parse_clip_name(file.filename)
+    assert name
+    with av.open(str(folder / file.filename)) as container:
+        pictures = [frame.to_ndarray(format="bgr24").astype(np.int16) for frame in container.decode(video=0)]
+    busy = Counter(label.frame for label in file.labels).most_common(1)[0][0]
+    scene = Scene(plan.seed * len(CAMERAS) + list(CAMERAS).index(name.camera), SIZE, FPS)
+    moments = [number / FPS for number in range(math.ceil(scene.visit(0).end_s * FPS))]
+    at = min(moments, key=lambda moment: np.abs(scene.frame(moment) - pictures[busy]).mean())
+    drawn = [(seen.label, tuple(round(corner, 1) for corner in seen.xyxy)) for seen in scene.truth(at)]
+    assert [(label.label, label.xyxy) for label in file.labels if label.frame == busy] == drawn
+
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--days", "0.1"], "--days is 0.1: give 0.5 to 365"),
         (["--clips", "1"], "--clips is 1: give 2 to 1000"),
+        (["--labelled", "-1"], "--labelled is -1: give 0 or more"),
         ([], "is not empty: give a new folder"),
     ],
 )
