@@ -1,7 +1,7 @@
 """Run notebooks as a user would, top to bottom: ``python -m scripts.notebooks [NAME…]`` saves them with their outputs.
 
-They run in a copy, on a sample volume made for the occasion, with a Redis and a worker of their own; the copy takes
-the notebook's place when all of its cells have passed.
+They run in a copy, on a sample volume made for the occasion, with a Redis, a worker and a film's address of their own;
+the copy takes the notebook's place when all of its cells have passed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import nbformat
@@ -33,6 +36,8 @@ from shared_utils.errors import EXIT_OK, QueueUnavailable, SettingError
 from shared_utils.jobs import connect, redis_errors
 
 FOLDER = ROOT / "notebooks"
+FILM = "a-street.mp4"
+"""A film from elsewhere, for DownloadProcessFile."""
 CELL_SECONDS = 180
 START_SECONDS = 30.0
 INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
@@ -187,6 +192,23 @@ def services(folder: Path, video_dir: Path) -> Iterator[dict[str, str]]:
         log.close()
 
 
+@contextmanager
+def film_site(folder: Path, film: Path) -> Iterator[str]:
+    """Serve a copy of `film` by HTTP on this machine alone; give its address."""
+    folder.mkdir()
+    shutil.copy(film, folder / FILM)
+    # SimpleHTTPRequestHandler writes a line a request to stderr
+    handler = type("Handler", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/{FILM}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def _wait_for(redis: RedisSettings) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
@@ -223,8 +245,10 @@ def main() -> int:
         for number, name in enumerate(names):
             work = folder / str(number)
             shutil.copytree(sample, work / "video")
-            with services(work, work / "video") as env:
-                done = execute(name, work / "notebooks", {"VIDEO_DIR": "../video", **env})
+            film = max(sample.glob("*.mp4"))
+            with services(work, work / "video") as env, film_site(work / "site", film) as address:
+                env |= {"VIDEO_DIR": "../video", "FILM_ADDRESS": address}
+                done = execute(name, work / "notebooks", env)
             target = FOLDER / f"{name}.ipynb"
             nbformat.write(tidy(done.notebook), target)
             print(f"{name}: {len(done.pictures)} pictures, {target.stat().st_size / 1000:.0f} kB")
