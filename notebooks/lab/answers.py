@@ -8,6 +8,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from notebooks.lab.activity import away, clips_of, midnight, sightings_of, visits
+from notebooks.lab.words import how_many
 
 TOLD = 4
 """Visits that are told one by one; of more, the first and the last."""
@@ -52,7 +53,7 @@ class HowOften:
         if not self.times and unwatched:
             return f"Nobody can say whether there was a {self.label} {when}: no camera was watched."
         if not self.times:
-            looked = f"{_number(self.clips, 'clip')}, none shows one" if self.clips else "there is no clip at all"
+            looked = f"{how_many(self.clips, 'clip')}, none shows one" if self.clips else "there is no clip at all"
             text = f"No {self.label} {when}: {looked}."
             if self.known and self.label not in self.known:
                 text += f" The log has never seen one; it knows {', '.join(self.known)}."
@@ -129,15 +130,15 @@ def summary(log: pd.DataFrame, failures: int = 5) -> str:
     if log.empty:
         return "Nothing has been analysed yet. See what the services say:  docker compose logs -f capture video-worker"
     clips, failed = clips_of(log), log[~log["ok"]]
-    lines = [f"{_number(len(log), 'run')} of {_number(log['filename'].nunique(), 'file')}"]
+    lines = [f"{how_many(len(log), 'run')} of {how_many(log['filename'].nunique(), 'file')}"]
     if len(clips):
         first, last = clips["started_at"].iloc[0], clips["started_at"].iloc[-1]
-        cameras = _number(clips["camera"].nunique(), "camera")
+        cameras = how_many(clips["camera"].nunique(), "camera")
         lines[0] += f" from {cameras}, {first:%a %d %b %Y, %H:%M} to {last:%a %d %b %Y, %H:%M}"
     if undated := clips.attrs["undated"]:
-        lines.append(f"{_number(undated, 'file')} of unknown time: not in what follows")
+        lines.append(f"{how_many(undated, 'file')} of unknown time: not in what follows")
     if len(failed):
-        lines.append(f"{_number(len(failed), 'run')} failed, the last of them:")
+        lines.append(f"{how_many(len(failed), 'run')} failed, the last of them:")
     for name, error in zip(failed["filename"].tail(failures), failed["error"].tail(failures), strict=True):
         lines.append(f"  {name}: {'no reason given' if pd.isna(error) else error}")
     return "\n".join(lines)
@@ -153,7 +154,3 @@ def which_day(day: str | date, clips: pd.DataFrame, now: pd.Timestamp) -> tuple[
     if day == "last":
         return clips["day"].max(), ""
     return pd.Timestamp(day).tz_localize(None).normalize(), ""
-
-
-def _number(count: int, name: str) -> str:
-    return f"{count} {name}{'' if count == 1 else 's'}"

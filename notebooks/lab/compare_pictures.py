@@ -19,6 +19,7 @@ from notebooks.lab.draw import annotate, fitted
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.sheet import cut_out
 from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, SERIES, finding
+from notebooks.lab.words import how_many
 from shared_utils.clips import parse_clip_name
 from shared_utils.errors import ClipError, ClipMissing
 
@@ -111,10 +112,9 @@ def _classes_title(pair: Pair, left: str, right: str) -> str:
         return "Neither saw anything"
     by_side = {left: table["clips_left"], right: table["clips_right"]}
     name, counts = max(by_side.items(), key=lambda side: int(side[1].max()))
-    number = int(counts.max())
-    if number:
-        plural = "s" * (number != 1)
-        return f"Most differs for {counts.idxmax()}: {number} clip{plural} in which only {name} has it"
+    most = int(counts.max())
+    if most:
+        return f"Most differs for {counts.idxmax()}: {how_many(most, 'clip')} in which only {name} has it"
     seen = table[table[["both", "only_left", "only_right"]].sum(axis=1) >= pair.by_clip["both"].sum() / 100]
     least = (seen if len(seen) else table)["agreement"]
     return f"The same labels in every clip; boxes agree least for {least.idxmin()}, {percent(least.min())}"

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from notebooks.lab.label_files import LabelFile, read_all
+from notebooks.lab.words import how_many
 
 COLUMNS = ["filename", "t", "frame", "label", "x1", "y1", "x2", "y2", "state", "is_there"]
 
@@ -47,7 +48,8 @@ class Truth:
             objects = int(self.boxes["is_there"].sum())
             partly = int((~self.frames["complete"]).sum())
             frames, clips = len(self.frames), self.frames["filename"].nunique()
-            text = f"{objects} labelled objects in {frames} reviewed frames of {clips} clips"
+            text = f"{how_many(objects, 'labelled object')} in {how_many(frames, 'reviewed frame')}"
+            text += f" of {how_many(clips, 'clip')}"
             text += f", {partly} of which were reviewed in part only" if partly else ""
             text += f" (from: {', '.join(self.by)})" if self.by else ""
         return "\n".join([text, *self.said])

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.motion_tuning import At, Tried, at_threshold, is_caught, name_of
 from notebooks.lab.style import BLUE, GREEN, GREY, LIGHT, ORANGE, RED, YELLOW, finding
+from notebooks.lab.words import how_many
 from vcam_worker.motion import SPECK_SHARE
 from vcam_worker.replay import Look, ReplayedClip, Trace
 
@@ -63,6 +64,8 @@ def score_picture(traced: Trace, wanted: pd.DataFrame, at: At | None = None) -> 
     )  # fmt: skip
     for clip in at.clips:
         axes.add_patch(Rectangle((clip.start_s, 1.15), clip.end_s - clip.start_s, 0.45, color=ORANGE, alpha=0.85, lw=0))
+        # one begins where the one before goes on or ends
+        axes.plot([clip.start_s, clip.start_s], [1.15, 1.6], color="white", linewidth=1.5)
         if clip.trigger_s > clip.start_s:
             axes.plot(clip.trigger_s, 1.9, "v", color=ORANGE, markersize=7)
     for row in mine.to_dict("records"):
@@ -89,11 +92,11 @@ def _score_legend(figure: Figure, axes: Axes, with_moments: bool) -> None:
 
 
 def _score_title(at: At, caught: Sequence[bool]) -> str:
-    clips = f"{len(at.clips)} clip{'s' * (len(at.clips) != 1)}"
+    clips = how_many(len(at.clips), "clip")
     if not caught:
         return f"{clips} at {100 * at.min_area:.3g} %"
     missed = len(caught) - sum(caught)
-    what = f"misses {missed} of {len(caught)} moment{'s' * (len(caught) != 1)}" if missed else "misses nothing"
+    what = f"misses {missed} of {how_many(len(caught), 'moment')}" if missed else "misses nothing"
     return f"{100 * at.min_area:.3g} % {what}; {clips}"
 
 
@@ -118,7 +121,7 @@ def settings_picture(tried: Sequence[Tried], wanted: pd.DataFrame, filename: str
                 axes.plot(
                     (row["start_s"] + row["end_s"]) / 2, number, "x", color=RED, markersize=9, markeredgewidth=2.5
                 )
-        text = f"{sum(caught)} of {len(mine)}" if mine else f"{len(clips)} clips"
+        text = f"{sum(caught)} of {len(mine)}" if mine else how_many(len(clips), "clip")
         axes.annotate(text, (1, number), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
                       va="center", color=GREY, annotation_clip=False)  # fmt: skip
     axes.set_yticks(range(len(tried)), [name_of(one.motion) for one in tried[::-1]])
@@ -134,8 +137,9 @@ def _settings_title(missing: Sequence[str], count: int, known: bool) -> str:
     if not known:
         return "What each setting records"
     if not missing:
-        return f"All {count} settings miss nothing here"
-    return f"{count - len(missing)} of {count} settings miss nothing here"
+        return f"All {count} settings miss nothing here" if count > 1 else "This setting misses nothing here"
+    good = count - len(missing)
+    return f"{good} of {count} settings {'misses' if good == 1 else 'miss'} nothing here"
 
 
 def _draw_clip(axes: Axes, clip: ReplayedClip, row: int, colour: str) -> None:
@@ -222,7 +226,11 @@ def cost_picture(tried: Sequence[Tried]) -> Figure:
     if whole:
         cost, one = min(whole, key=lambda pair: pair[0])
         title = f"{name_of(one.motion)} is the cheapest that misses nothing: {cost:.0f} ms a second"
-    finding(axes, title, f"{len(points[0][2].caught) if points else 0} moments; with reading, and writing the clips")
+    finding(
+        axes,
+        title,
+        f"{how_many(len(points[0][2].caught) if points else 0, 'moment')}; with reading, and writing the clips",
+    )
     return figure
 
 

@@ -20,6 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from notebooks.lab import activity
 from notebooks.lab.oneday import NOTHING, OneDay
 from notebooks.lab.style import BLACK, BLUE, GREY, LIGHT, colours, finding
+from notebooks.lab.words import how_many
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HATCH: dict[str, Any] = {"facecolor": "#F6F6F6", "edgecolor": "#C4C4C4", "hatch": "////", "linewidth": 0.0}
@@ -81,10 +82,13 @@ def plot_days(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
 def _title_days(counts: pd.DataFrame) -> str:
     total = counts.sum(axis=1)
     if len(total) == 1:
-        return f"{_number(int(total.iloc[0]), 'clip')} on {_date(total.index[0])}"
-    best = int(total.argmax())
-    most = f"most on {_date(total.index[best])}: {total.iloc[best]}"
-    return f"{_number(int(total.sum()), 'clip')} in {len(total)} days; {most}"
+        return f"{how_many(int(total.iloc[0]), 'clip')} on {_date(total.index[0])}"
+    best = total.index[total == total.max()]
+    most = f"most on {_date(best[0])}: {total.max()}"
+    if len(best) > 1:
+        days = " and ".join(map(_date, best)) if len(best) == 2 else f"{len(best)} of them"
+        most = f"most on {days}: {total.max()} each"
+    return f"{how_many(int(total.sum()), 'clip')} in {len(total)} days; {most}"
 
 
 def _detail_days(counts: pd.DataFrame, watched: pd.DataFrame) -> str:
@@ -126,7 +130,7 @@ def plot_hours(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
     shown = table["rate"] if rated else table["clips"].astype(float)
     figure, axes = plt.subplots()
     top = float(shown.max()) or 1.0
-    bars = np.where(shown.index == _peak(table, rated), BLUE, "#9CC9E5")
+    bars = np.where(shown == shown.max(), BLUE, "#9CC9E5")
     axes.bar(table.index + 0.5, shown.fillna(0), width=0.86, color=bars)
     if rated:
         blank = table.index[table["rate"].isna()]
@@ -139,14 +143,14 @@ def plot_hours(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
     axes.set_ylabel("clips per watched hour" if rated else "clips")
     if not rated:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    best = _peak(table, rated)
+    best, others = _peak(table, rated)
     hours = NO_CAMERA_LOG
     if rated:
-        hours = f"in {table['watched_h'].sum():,.0f} watched hours of {_number(watched['camera'].nunique(), 'camera')}"
+        hours = f"in {table['watched_h'].sum():,.0f} watched hours of {how_many(watched['camera'].nunique(), 'camera')}"
     finding(
         axes,
-        f"Busiest from {best:02d}:00 to {best + 1:02d}:00: {_evidence(table.iloc[best], rated)}",
-        f"by hour of the day, {_zone(clips)}; all in all {_number(len(clips), 'clip')} {hours}",
+        f"Busiest from {best:02d}:00 to {best + 1:02d}:00: {_evidence(table.iloc[best], rated)}{others}",
+        f"by hour of the day, {_zone(clips)}; all in all {how_many(len(clips), 'clip')} {hours}",
     )
     return figure
 
@@ -173,9 +177,10 @@ def plot_heat(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
     bar.set_label("clips per watched hour" if rated else "clips", color=GREY)
     if not rated:
         bar.locator = MaxNLocator(integer=True)
-    weekday, hour = divmod(_peak(table, rated), 24)
+    best, others = _peak(table, rated)
+    weekday, hour = divmod(best, 24)
     beside = "; white: none, hatched: nobody watched" if rated else f" {NO_CAMERA_LOG}"
-    what = _evidence(table.iloc[24 * weekday + hour], rated)
+    what = _evidence(table.iloc[best], rated) + others
     finding(
         axes,
         f"Most on {WEEKDAYS[weekday]}s from {hour:02d}:00 to {hour + 1:02d}:00: {what}",
@@ -190,7 +195,7 @@ def plot_labels(seen: pd.DataFrame, clips: pd.DataFrame) -> Figure:
         return sentence(NOTHING_YET)
     if seen.empty:
         return sentence(
-            f"Nothing was found in {_number(len(clips), 'clip')}: try a lower threshold in SendProcessFile."
+            f"Nothing was found in {how_many(len(clips), 'clip')}: try a lower threshold in SendProcessFile."
         )
     counts = activity.label_by_camera(seen)
     objects = activity.by_label(seen)["objects"]
@@ -212,10 +217,10 @@ def plot_labels(seen: pd.DataFrame, clips: pd.DataFrame) -> Figure:
         axes.legend(loc="lower right")
     sums = counts.sum(axis=1)
     first = list(sums.index[sums == sums.max()])
-    more = f"; {_number(len(counts) - len(shown), 'rarer label')} left out" if len(counts) > len(shown) else ""
+    more = f"; {how_many(len(counts) - len(shown), 'rarer label')} left out" if len(counts) > len(shown) else ""
     finding(
         axes,
-        f"Seen most: {_names(first)}, {'each ' * (len(first) > 1)}in {sums.max()} of {_number(len(clips), 'clip')}",
+        f"Seen most: {_names(first)}, {'each ' * (len(first) > 1)}in {sums.max()} of {how_many(len(clips), 'clip')}",
         f"clips in which each label was seen, by camera{more}",
     )
     return figure
@@ -276,7 +281,7 @@ def plot_one_day(day: OneDay) -> Figure:
         detail += f" {NO_CAMERA_LOG}"
     elif any(day.away.values()):
         detail += "; hatched: the camera was not watched"
-    finding(axes, f"{day.title}: {_number(day.clips, 'clip') if day.clips else 'no clip'}", detail)
+    finding(axes, f"{day.title}: {how_many(day.clips, 'clip') if day.clips else 'no clip'}", detail)
     return figure
 
 
@@ -317,16 +322,18 @@ def _zone(clips: pd.DataFrame) -> str:
     return f"local time, {activity.offset(clips['started_at'].iloc[-1])}"
 
 
-def _peak(table: pd.DataFrame, rated: bool) -> int:
-    """Return the place of the highest rate; of equal ones that of the most clips."""
+def _peak(table: pd.DataFrame, rated: bool) -> tuple[int, str]:
+    """Return the place of the highest rate, of equal ones that of the most clips; and words on the equal ones."""
     order = table.reset_index().sort_values(
         ["rate", "clips"] if rated else ["clips"], kind="stable", na_position="first"
     )
-    return int(order.index[-1])
+    shown = table["rate" if rated else "clips"]
+    equal = int((shown == shown.max()).sum()) - 1
+    return int(order.index[-1]), f"; {how_many(equal, 'other hour')} equal" * (equal > 0)
 
 
 def _evidence(row: pd.Series, rated: bool) -> str:
-    clips = _number(int(row["clips"]), "clip")
+    clips = how_many(int(row["clips"]), "clip")
     return f"{clips} in {row['watched_h']:,.1f} watched hours" if rated else clips
 
 
@@ -338,7 +345,3 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min"
-
-
-def _number(count: int, name: str) -> str:
-    return f"{count:,} {name}{'' if count == 1 else 's'}"

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from notebooks.lab.style import BLACK, BLUE, GREY, ORANGE, colours, finding
 from notebooks.lab.sweep import Advice, f1_score
+from notebooks.lab.words import how_many
 
 AS_GOOD = 0.01
 """Of F1: nobody would tell thresholds apart by less."""
@@ -55,7 +56,7 @@ def _hits_title(counts: pd.DataFrame, used: float) -> str:
     lost = 1 - now / counts.iloc[0]
     label = lost.idxmax()
     kept, low = 100 * (1 - lost.max()), float(counts.index[0])
-    return f"At {used:g}, {label} keeps {kept:.0f} % of the frames that a score of {low:g} has"
+    return f"At {used:g}, {label} loses most: it keeps {kept:.0f} % of its frames from {low:g} up"
 
 
 def _lines(axes: Axes, counts: pd.DataFrame, *, step: bool) -> None:
@@ -132,8 +133,7 @@ def _min_hits_title(counts: pd.DataFrame, used: tuple[float, int]) -> str:
     ghosts = int(now[1] - now[used[1]])
     if used[1] == 1 or not ghosts:
         return f"At {used[0]:g} no label hangs on min_hits"
-    plural = "s" * (ghosts != 1)
-    return f"At {used[0]:g}, min_hits {used[1]} leaves out {ghosts} label{plural} that fewer frames show"
+    return f"At {used[0]:g}, min_hits {used[1]} leaves out {how_many(ghosts, 'label')} that fewer frames show"
 
 
 def truth_curve(curve: pd.DataFrame, used: float, advice: Advice, detail: str) -> Figure:

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from notebooks.lab.dataset import SIDES, Exported
 from notebooks.lab.style import BLUE, GREEN, ORANGE, finding
+from notebooks.lab.words import how_many
 
 MAP50 = "metrics/mAP50(B)"
 MAP = "metrics/mAP50-95(B)"
@@ -25,14 +26,14 @@ def show_export(done: Exported) -> None:
     left = [0] * len(labels)
     for side, colour in zip(SIDES, (BLUE, ORANGE), strict=True):
         counts = [done.boxes[side][label] for label in labels]
-        axes.barh(labels, counts, left=left, color=colour, label=f"{side}, {len(done.clips[side])} clips")
+        axes.barh(labels, counts, left=left, color=colour, label=f"{side}, {how_many(len(done.clips[side]), 'clip')}")
         left = [before + count for before, count in zip(left, counts, strict=True)]
     for place, count in enumerate(left):
         axes.annotate(f"{count}", (count, place), xytext=(4, 0), textcoords="offset points", va="center")
     axes.set_xlabel("boxes")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="lower right")
-    pictures = " and ".join(f"{done.frames[side]} pictures to {side}" for side in SIDES)
+    pictures = " and ".join(f"{how_many(done.frames[side], 'picture')} to {side}" for side in SIDES)
     empty = sum(done.empty.values())
     finding(
         axes,

@@ -216,7 +216,7 @@ def test_labels_files_become_truth(tmp_path: Any) -> None:
     # 6 was reviewed, and is empty; 8 was left half-way
     assert told.frames[["frame", "complete"]].to_numpy().tolist() == [[4, True], [6, True], [8, False]]
     first, second = told.summary.splitlines()
-    assert first == "1 labelled objects in 3 reviewed frames of 1 clips, 1 of which were reviewed in part only"
+    assert first == "1 labelled object in 3 reviewed frames of 1 clip, 1 of which were reviewed in part only"
     assert "broken.json" in second
     write(tmp_path, LabelFile("b.mp4", frozenset({2}), (right,), by="drawn scene"))
     told = read(tmp_path)

@@ -200,7 +200,7 @@ def test_pictures_draw_what_was_found(crossing: Path) -> None:
         )
     ]
     assert titles[0] == f"0.5 % misses nothing; {len(traced.clips)} clip{'s' * (len(traced.clips) != 1)}"
-    assert titles[1] == "1 of 2 settings miss nothing here"
+    assert titles[1] == "1 of 2 settings misses nothing here"
     assert titles[2].startswith("0.4 %, 5 fps is the cheapest that misses nothing")
     area = pictures.area_picture(traced, WANTED)
     picture = np.asarray(area.axes[0].images[0].get_array())

@@ -54,6 +54,18 @@ def test_bars_by_day(log: Any) -> None:
     assert bars(figure) == [1, 1, 0, 1]  # door's two days, yard's two days
 
 
+def test_what_is_equal_is_not_hidden(log: Any) -> None:
+    days = [clip(f"2026-02-{day}T{hour}:00") for day, hour in ((21, "08"), (22, "09"), (22, "10"), (23, "11"))]
+    clips = activity.clips_of(log(days))
+    watched = watch(("door", "2026-02-21T00:00", "2026-02-24T00:00"))
+    assert "4 clips in 3 days; most on Sun 22 Feb: 2" in texts(plots.plot_days(clips, watched))
+    assert "1 clip in 3.0 watched hours; 3 other hours equal" in texts(plots.plot_hours(clips, watched))
+    clips = activity.clips_of(log([*days, clip("2026-02-23T12:00")]))
+    assert "5 clips in 3 days; most on Sun 22 Feb and Mon 23 Feb: 2 each" in texts(plots.plot_days(clips, watched))
+    clips = activity.clips_of(log([*days, clip("2026-02-23T12:00"), clip("2026-02-21T12:00")]))
+    assert "6 clips in 3 days; most on 3 of them: 2 each" in texts(plots.plot_days(clips, watched))
+
+
 def test_a_day_that_nobody_watched_is_hatched_and_an_empty_one_is_not(log: Any) -> None:
     clips = activity.clips_of(log([clip("2026-02-21T08:00"), clip("2026-02-24T08:00")]))
     watched = watch(("door", "2026-02-21T00:00", "2026-02-22T00:00"), ("door", "2026-02-23T00:00", "2026-02-25T00:00"))

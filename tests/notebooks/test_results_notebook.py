@@ -99,7 +99,7 @@ FAILURE = {
         ([], 0, "Nothing has been analysed yet"),
         ([FAILURE], 0, "1 run failed"),
         ([clip("2026-02-23T10:00:00+00:00", "door", ("cat", 1.0, 2.0))], 1, "1 run of 1 file from 1 camera"),
-        (_month(), 21_600, "21600 runs of 21600 files from 3 cameras"),
+        (_month(), 21_600, "21,600 runs of 21,600 files from 3 cameras"),
     ],
     ids=["nothing", "failures only", "one line", "a huge month"],
 )
