@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from notebooks.lab import style
 from scripts.notebooks import Executed, execute
 from scripts.sample_volume import SCENE_MODEL, Plan, make_volume
+from tests.support.jupyterlab import Lab, running_lab
 from tests.support.programs import Programs
 from tests.support.redis_server import RedisServer
 
 RunNotebook = Callable[..., Executed]
+
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+PATIENCE_MS = 60_000
 
 SMALL = Plan(end=datetime(2026, 2, 23, 20, 0).astimezone(), days=3.0, clips=6, seed=1)
 
@@ -61,3 +70,45 @@ def run_notebook(tmp_path: Path) -> RunNotebook:
         return execute(name, tmp_path / "notebooks", settings, values=values, changes=changes)
 
     return run
+
+
+@pytest.fixture
+def house_style() -> Iterator[None]:
+    """Figures as in the notebooks; none outlives its test."""
+    with plt.rc_context():
+        plt.switch_backend("agg")
+        style.use()
+        yield
+        plt.close("all")
+
+
+@pytest.fixture(scope="session")
+def lab(made_volume: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab over a sample volume, ``video/``; tests put folders and notebooks of their own into its root."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(made_volume, folder / "video")
+    with running_lab(folder) as running:
+        yield running
+
+
+# not of the session: notebooks are run in an event loop of their own, beside which there must be no other
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    if not CHROMIUM.exists():
+        message = f"no {CHROMIUM}: install Debian's chromium"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page without cookies of another test's."""
+    context = browser.new_context(viewport={"width": 1300, "height": 1100})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    yield page
+    context.close()

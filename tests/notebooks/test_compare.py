@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from rq import Queue
 from rq.job import Job
 
-from notebooks.lab import batch, compare, style
+from notebooks.lab import batch, compare
 from notebooks.lab import compare_pictures as pictures
 from notebooks.lab.label_files import Change, Label, change
 from notebooks.lab.labels import read
@@ -289,14 +287,6 @@ def test_against_labels_by_hand(volume: Path) -> None:
     assert second.loc["dog", ["found", "recall"]].tolist() == [0, 0]
     assert second.loc["cat", ["found", "right"]].tolist() == [1, 0]
     assert first.loc["all", ["objects", "found", "right"]].tolist() == [3, 4, 3]
-
-
-@pytest.fixture
-def house_style() -> Iterator[None]:
-    with mpl.rc_context():
-        style.use()
-        yield
-        plt.close("all")
 
 
 @pytest.mark.usefixtures("house_style")

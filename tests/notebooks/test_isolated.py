@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from notebooks.lab import isolated_pictures as pictures
-from notebooks.lab import style
 from notebooks.lab.clip import Clip, runs_of
 from notebooks.lab.isolated import Isolated, differences, worker_values
 from notebooks.lab.player import best_moment
@@ -23,12 +20,8 @@ HEADS = Path(__file__).parents[1] / "video_worker" / "heads"
 
 
 @pytest.fixture(autouse=True)
-def models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def models(monkeypatch: pytest.MonkeyPatch, house_style: None) -> None:
     monkeypatch.setenv("MODELS_DIR", str(SCENE_MODEL.parent))
-    with plt.rc_context():
-        style.use()
-        yield
-    plt.close("all")
 
 
 @pytest.fixture

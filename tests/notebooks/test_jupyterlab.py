@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
-import os
 import re
-import shutil
-import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -18,100 +11,28 @@ import nbformat
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
-from scripts._parts import free_port
-from tests.support.programs import ROOT, Programs
+from tests.support.jupyterlab import TOKEN, Lab, open_notebook, run_all_cells
+from tests.support.programs import ROOT
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-TOKEN = "a token & of the test's own"  # awkward on purpose: it has to be encoded
 NOTEBOOK = "ViewProcessResults"
-PATIENCE_MS = 60_000
-START_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class Lab:
-    """A running JupyterLab: its address, its root folder."""
-
-    url: str
-    folder: Path
-
-    @property
-    def address(self) -> str:
-        """Of the notebook, with the token."""
-        return str(httpx.URL(f"{self.url}/lab/tree/notebooks/{NOTEBOOK}.ipynb", params={"token": TOKEN}))
-
-
-def command_of_the_image(**replaced: str) -> list[str]:
-    """Return the image's command with some of its options replaced, each of which it must have."""
-    text = (ROOT / "Dockerfile.jupyter").read_text(encoding="utf-8").replace("\\\n", " ")
-    found = re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)
-    assert found
-    command = [str(argument) for argument in json.loads(found[1])]
-    for name, value in replaced.items():
-        [at] = [number for number, argument in enumerate(command) if argument.startswith(f"--{name}=")]
-        command[at] = f"--{name}={value}"
-    return command
-
-
-@pytest.fixture(scope="module")
-def lab(made_volume: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab by the image's command, over a sample volume; our packages are on PYTHONPATH as they are there."""
-    folder, port = tmp_path_factory.mktemp("lab"), free_port()
-    # copied, so that what the page saves stays here; without outputs, so that what is seen was made here
-    (folder / "notebooks").mkdir()
+@pytest.fixture
+def address(lab: Lab) -> str:
+    """Of the notebook; a copy, so that what the page saves stays there, without outputs, so that all is made there."""
     notebook = nbformat.read(ROOT / "notebooks" / f"{NOTEBOOK}.ipynb", as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    nbformat.write(notebook, folder / "notebooks" / f"{NOTEBOOK}.ipynb")
-    shutil.copytree(made_volume, folder / "video")
-    jupyter, *options = command_of_the_image(ip="127.0.0.1", port=str(port), **{"ServerApp.root_dir": str(folder)})
-    assert jupyter == "jupyter"
-    if os.geteuid() == 0:  # in the image it is not
-        options.append("--allow-root")
-    private = {name: str(folder / ".private") for name in ("HOME", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")}
-    # kernels' sockets lie there, and Linux takes paths of sockets up to 107 bytes
-    private["JUPYTER_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="lab-")
-    env = {"JUPYTER_TOKEN": TOKEN, "PYTHONPATH": str(ROOT), "VIDEO_DIR": str(folder / "video"), **private}
-    programs = Programs()
-    try:
-        program = programs.python("-m", "jupyter", *options, env=env)
-        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
-        while not _answers(url):
-            assert program.process.poll() is None, program.text
-            assert time.monotonic() < deadline, program.text
-            time.sleep(0.1)
-        yield Lab(url, folder)
-        assert TOKEN not in program.text
-    finally:
-        programs.end()
-        shutil.rmtree(private["JUPYTER_RUNTIME_DIR"])
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/api").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    if not CHROMIUM.exists():
-        message = f"no {CHROMIUM}: install Debian's chromium"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1100})
-        page.set_default_timeout(PATIENCE_MS)
-        yield page
-        browser.close()
+    (lab.folder / "notebooks").mkdir(exist_ok=True)
+    nbformat.write(notebook, lab.folder / "notebooks" / f"{NOTEBOOK}.ipynb")
+    return lab.address(f"notebooks/{NOTEBOOK}.ipynb", "results")
 
 
 def test_without_the_token_it_gets_nowhere(lab: Lab) -> None:
+    kernels = _kernels(lab)
     with httpx.Client(base_url=lab.url) as client:
         for path in ("/lab", f"/lab/tree/notebooks/{NOTEBOOK}.ipynb", "/files/video/detections_log.jsonl"):
             answer = client.get(path)
@@ -122,7 +43,12 @@ def test_without_the_token_it_gets_nowhere(lab: Lab) -> None:
             assert client.get(path, params={"token": "wrong"}).status_code == 403, path
             assert client.get(path, headers={"Authorization": "token wrong"}).status_code == 403, path
         assert client.post("/api/kernels", json={"name": "python3"}).status_code == 403
-        assert client.get("/api/kernels", params={"token": TOKEN}).json() == []
+    assert _kernels(lab) == kernels
+
+
+def _kernels(lab: Lab) -> set[str]:
+    answer = httpx.get(f"{lab.url}/api/kernels", params={"token": TOKEN})
+    return {kernel["id"] for kernel in answer.raise_for_status().json()}
 
 
 def test_a_browser_without_the_token_is_asked_for_it(lab: Lab, page: Page) -> None:
@@ -133,12 +59,9 @@ def test_a_browser_without_the_token_is_asked_for_it(lab: Lab, page: Page) -> No
     expect(page.get_by_text("Invalid credentials")).to_be_visible()
 
 
-def test_the_results_are_shown_and_a_clip_of_the_timeline_plays(lab: Lab, page: Page, tmp_path: Path) -> None:
-    page.goto(lab.address)
-    # before the kernel is there, JupyterLab would ask which one to take
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
+def test_the_results_are_shown_and_a_clip_of_the_timeline_plays(page: Page, address: str, tmp_path: Path) -> None:
+    open_notebook(page, address)
+    run_all_cells(page)
     marks = page.locator(".vcam-timeline .vcam-mark")
     marks.first.wait_for()
     assert page.locator(".jp-OutputArea-output[data-mime-type*=error]").count() == 0

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -15,7 +13,6 @@ import pytest
 
 from notebooks.lab import motion_pictures as pictures
 from notebooks.lab import motion_tuning as tuning
-from notebooks.lab import style
 from shared_utils.cameras import MotionSettings, cameras_from_env
 from shared_utils.config import Env
 from shared_utils.errors import ClipMissing
@@ -177,14 +174,6 @@ def test_a_threshold_is_told_by_the_trace_or_replayed(crossing: Path) -> None:
     assert not replays[0.001]
     assert replays[0.0005] == "traced from 0.1 % up"
     assert "other frames are looked at" in replays[0.3]
-
-
-@pytest.fixture
-def house_style() -> Iterator[None]:
-    with mpl.rc_context():
-        style.use()
-        yield
-        plt.close("all")
 
 
 @pytest.mark.usefixtures("house_style")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from matplotlib.colors import same_color, to_hex
@@ -21,13 +19,7 @@ __all__ = ["log"]  # the fixture
 WATCHED = watch(("door", "2026-02-23T00:00", "2026-02-24T12:00"), ("yard", "2026-02-24T00:00", "2026-02-24T12:00"))
 
 
-@pytest.fixture(autouse=True)
-def agg() -> Iterator[None]:
-    with plt.rc_context():
-        plt.switch_backend("agg")
-        style.use()
-        yield
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("house_style")
 
 
 def texts(figure: Figure) -> str:

@@ -12,17 +12,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from notebooks.lab.label_files import Label, list_labels, read
-from scripts._parts import free_port
-from tests.support.programs import ROOT, Programs
+from tests.notebooks.conftest import PATIENCE_MS
+from tests.support.jupyterlab import IDLE, Lab, open_notebook
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-TOKEN = "of-the-test"
-IDLE = "Python 3 (ipykernel) | Idle"
-PATIENCE_MS = 60_000
 CELL = """
 import os
 from pathlib import Path
@@ -51,11 +46,6 @@ class Reviewer:
         self.page.keyboard.press("Control+Enter")
         self.page.wait_for_selector(f"{REVIEW}[data-painted]")
         self.page.locator(".vcam-hint").click()
-
-    def open(self) -> None:
-        self.page.goto(self.address)
-        # before the kernel is there, JupyterLab would ask which one to take
-        self.page.get_by_text(IDLE).wait_for()
 
     def save(self) -> None:
         """Save the notebook, by JupyterLab's own key, which must not be pressed in the review."""
@@ -113,53 +103,18 @@ class Reviewer:
         return [label for path in list_labels(self.folder / "video") for label in read(path).labels]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        message = f"no {CHROMIUM}: install Debian's chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A JupyterLab: its root, its address."""
-    root = tmp_path_factory.mktemp("lab")
-    address = f"127.0.0.1:{(port := free_port())}"
-    private = {name: str(root / ".private") for name in ("HOME", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")}
-    env = {"PYTHONPATH": str(ROOT), "JUPYTER_TOKEN": TOKEN, **private}
-    command = ["-m", "jupyterlab", "--allow-root", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0"]
-    programs = Programs()
-    server = programs.python(*command, f"--ServerApp.root_dir={root}", "--LabApp.news_url=", env=env)
-    server.wait_for(r"is running at")
-    yield root, address
-    programs.end()
-
-
 @pytest.fixture
-def reviewer(lab: tuple[Path, str], browser: Browser, made_volume: Path, tmp_path: Path) -> Iterator[Reviewer]:
-    root, address = lab
-    folder = root / tmp_path.name
+def reviewer(lab: Lab, page: Page, made_volume: Path, tmp_path: Path) -> Iterator[Reviewer]:
+    folder = lab.folder / tmp_path.name
     shutil.copytree(made_volume, folder / "video")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)], metadata=kernel)
     nbformat.write(notebook, folder / "review.ipynb")
-    context = browser.new_context(viewport={"width": 1280, "height": 1100})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    opened = Reviewer(
-        page, folder, f"http://{address}/lab/workspaces/{folder.name}/tree/{folder.name}/review.ipynb?token={TOKEN}"
-    )
+    opened = Reviewer(page, folder, lab.address(f"{folder.name}/review.ipynb", folder.name))
     page.on("pageerror", lambda error: opened.heard.append(str(error)))
-    opened.open()
+    open_notebook(page, opened.address)
     opened.run()
     yield opened
-    context.close()
     assert not opened.heard
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
@@ -82,13 +80,7 @@ CAR = ["car", 0.9, 20.0, 20.0, 80.0, 60.0, 1]
 CARS = line(0.0, 0, CAR) + line(0.2, 2, ["car", 0.8, 40.0, 20.0, 100.0, 60.0, 1], ["cat", 0.2, 5, 5, 9, 9, None])
 
 
-@pytest.fixture(autouse=True)
-def styled() -> Iterator[None]:
-    """As in the notebooks; no figure outlives its test."""
-    with plt.rc_context():
-        style.use()
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("house_style")
 
 
 @pytest.fixture

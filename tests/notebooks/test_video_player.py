@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, Response, expect, sync_playwright
+from playwright.sync_api import Page, Response, expect
 
-from scripts._parts import free_port
 from tests.notebooks.test_video import BITS, STRANGE, add_run, barcode, line
-from tests.support.programs import ROOT, Programs
+from tests.support.jupyterlab import Lab, open_notebook, run_all_cells
+from tests.support.programs import ROOT
 from tests.support.video import write_video
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-PATIENCE_MS = 40_000
-TOKEN = "player-test"
 WIDTH, HEIGHT = 576, 192
 FPS = 10
 BOXES = line(1.0, 10, ["car", 0.9, 100, 40, 300, 150, 1]) + line(1.2, 12, ["car", 0.8, 140, 40, 340, 150, 1])
@@ -55,12 +48,14 @@ READ_BOX = f"""(canvas, [x, y]) => {{
 
 
 @pytest.fixture(scope="module")
-def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lab_folder(lab: Lab) -> Path:
     """The notebook, and two films: a strangely named one that plays, and one in H.265, which this Chromium does not."""
-    folder = tmp_path_factory.mktemp("lab")
-    (folder / "notebooks").mkdir()
+    folder = lab.folder / "player"
+    (folder / "notebooks").mkdir(parents=True)
     (folder / "video").mkdir()
-    shutil.copy(ROOT / "notebooks" / "ViewVideo.ipynb", folder / "notebooks")
+    notebook = nbformat.read(ROOT / "notebooks" / "ViewVideo.ipynb", as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("%env VIDEO_DIR=../video"))
+    nbformat.write(notebook, folder / "notebooks" / "ViewVideo.ipynb")
     cell = nbformat.v4.new_code_cell(BY_KERNEL)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata=kernel)
@@ -75,33 +70,10 @@ def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def address(lab_folder: Path) -> Iterator[str]:
-    """A JupyterLab over that folder; its address with the notebook and the token."""
-    port = free_port()
-    private = {name: str(lab_folder / ".private") for name in ("HOME", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")}
-    env = {"JUPYTER_TOKEN": TOKEN, "PYTHONPATH": str(ROOT), **private}
-    arguments = ["--allow-root", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
-    arguments += [f"--ServerApp.root_dir={lab_folder}", "--LabApp.news_url="]
-    programs = Programs()
-    try:
-        programs.python("-m", "jupyterlab", *arguments, env=env).wait_for(r"is running at")
-        yield f"http://127.0.0.1:{port}/lab/tree/notebooks/ViewVideo.ipynb?token={TOKEN}"
-    finally:
-        programs.end()
-
-
 @pytest.fixture
-def page() -> Iterator[Page]:
-    if not CHROMIUM.exists():
-        message = f"no {CHROMIUM}: install Debian's chromium"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1200, "height": 1100})
-        page.set_default_timeout(PATIENCE_MS)
-        yield page
-        browser.close()
+def address(lab: Lab, lab_folder: Path, request: pytest.FixtureRequest) -> str:
+    """Of the notebook."""
+    return lab.address(f"{lab_folder.name}/notebooks/ViewVideo.ipynb", request.node.name[:40])
 
 
 class Player:
@@ -126,11 +98,8 @@ class Player:
 
 
 def run_all(page: Page, address: str) -> Player:
-    page.goto(address)
-    # before the kernel is there, JupyterLab would ask which one to take
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
+    open_notebook(page, address)
+    run_all_cells(page)
     player = Player(page)
     ask = page.locator(".jp-Dialog").get_by_role("button", name="Select", exact=True)
     player.root.or_(ask).first.wait_for()
@@ -147,7 +116,8 @@ def test_the_right_frames_with_the_right_boxes(page: Page, address: str) -> None
     page.wait_for_function("document.querySelector('.vcam-player video').readyState >= 2")
 
     # by its address, in parts: neither embedded nor sent through the kernel
-    assert player.video.evaluate("video => video.currentSrc").startswith(address.partition("/lab")[0] + "/files/video/")
+    source = player.video.evaluate("video => video.currentSrc")
+    assert source.startswith(f"{address.partition('/lab')[0]}/files/player/video/")
     assert answers
     assert {(answer.ok, answer.headers["accept-ranges"]) for answer in answers} == {(True, "bytes")}
     assert player.video.evaluate("video => [video.videoWidth, video.videoHeight]") == [WIDTH, HEIGHT]
