@@ -250,7 +250,8 @@ class StreamRecorder:
             return
         self._start(trigger - self._rules.pre_roll_seconds, trigger)
         if self.recording:
-            share, kept = 100 * motion.share, trigger - self._clip[0]
+            # after a pause the clip begins later than what set it off
+            share, kept = 100 * motion.share, max(0.0, trigger - self._clip[0])
             self._log.info("motion seen (%.1f %% of the picture): clip started, with %.1f s before it", share, kept)
 
     def _start(self, since: float, trigger: float) -> None:
