@@ -166,6 +166,7 @@ def _decode(path: Path) -> Footage:
     try:
         with av.open(str(path)) as clip:
             stream = clip.streams.video[0]
+            stream.codec_context.thread_count = 1  # complaints of other threads would not be captured
             begin = datetime.fromisoformat(clip.metadata[STARTED_AT_KEY]).timestamp()
             for packet in clip.demux(stream):
                 packets += packet.size > 0
