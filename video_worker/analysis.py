@@ -98,7 +98,8 @@ class Analyst:
         model = self._models.get(task.options.model)
         with ClipReader(task.path, task.options.fps, max(1, self._threads // DECODE_SHARE)) as reader:
             clip = records.clip_entry(task.names.filename, reader.facts, file_sha256(task.path))
-            run = Run(task.options, reader.facts, model.detector, _boxes_path(task))
+            boxes_path = task.names.boxes_path(task.boxes_folder) if task.boxes_folder else None
+            run = Run(task.options, reader.facts, model.detector, boxes_path)
             results, infer_s = self._run_steps(run, reader, progress, should_stop)
             if reader.damaged:
                 results["damaged_packets"] = reader.damaged
@@ -148,9 +149,3 @@ def _overlapped(frames: Iterator[Frame], steps: Sequence[Step], depth: int) -> I
         if len(under_way) >= depth:
             yield under_way.popleft()
     yield from under_way
-
-
-def _boxes_path(task: Task) -> Path | None:
-    if task.boxes_folder is None:
-        return None
-    return task.boxes_folder / f"{Path(task.names.filename).stem}.{task.names.run_id}.jsonl"

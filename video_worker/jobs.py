@@ -15,6 +15,7 @@ from shared_utils.log import CAMERA_FIELD
 from shared_utils.schemas import Options, Record
 from video_worker import record as records
 from video_worker.analysis import Analyst, Progress, Task
+from video_worker.steps.boxes import remove_partials
 
 log = logging.getLogger("video_worker.worker")
 
@@ -100,9 +101,10 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
 
 
 def write_failure(workplace: Workplace, names: records.RunNames, error: str) -> None:
-    """Log that the run called `names` failed for good by `error`."""
+    """Log that the run called `names` failed for good by `error`, and remove what killed workers left of it."""
     record = records.failure(names, error, workplace.now())
     append_once(workplace.video_dir / LOG_NAME, record)
+    remove_partials(names.boxes_path(workplace.video_dir / BOXES_FOLDER))
     _log(names.filename, records.in_words(record), logging.ERROR)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Any, cast
 
 from shared_utils.clips import parse_clip_name
@@ -35,6 +36,10 @@ class RunNames:
     filename: str
     run_id: str
     job_id: str | None
+
+    def boxes_path(self, folder: Path) -> Path:
+        """Return the run's boxes file in `folder`."""
+        return folder / f"{Path(self.filename).stem}.{self.run_id}.jsonl"
 
 
 def make_run_id(created_at: datetime, source: str) -> str:

@@ -17,12 +17,13 @@ from rq import Queue, Repeat, Retry
 from rq.job import Callback, Job
 from rq.webhook import Webhook
 
-from shared_utils.clips import LOG_NAME
+from shared_utils.clips import BOXES_FOLDER, LOG_NAME
 from shared_utils.detections_log import append_record, read_records
 from shared_utils.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, submit
 from tests.support.redis_server import RedisServer
 from tests.video_worker.conftest import CLIP_NAME
 from video_worker.jobs import Workplace
+from video_worker.record import RunNames, make_run_id
 from video_worker.stop import Stop
 from video_worker.worker import serve
 
@@ -372,10 +373,16 @@ def test_an_abandoned_job_is_done_again(redis_server, queue, workplace, caplog):
 def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue, workplace):
     job = submit(CLIP_NAME, queue=queue)
     abandon(queue, job, 0)
+    names = RunNames(CLIP_NAME, make_run_id(job.created_at, job.id), job.id)
+    boxes = names.boxes_path(workplace.video_dir / BOXES_FOLDER)
+    boxes.parent.mkdir()
+    boxes.with_name(f".{boxes.name}.killed-1.partial").touch()
     burst(redis_server, workplace)
     [record] = lines(workplace)
     assert record["ok"] is False
+    assert record["run_id"] == names.run_id
     assert "its worker died each time" in record["error"]
+    assert not list(boxes.parent.iterdir())
     assert failed(queue) == [job.id]
 
 

@@ -25,6 +25,12 @@ PIXEL_DIGITS = 1
 TIME_DIGITS = 3
 
 
+def remove_partials(path: Path) -> None:
+    """Remove what killed workers left unfinished of the boxes file `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        left.unlink(missing_ok=True)
+
+
 class Boxes(Step):
     """The boxes file: written under another name, renamed when it is whole."""
 
@@ -63,8 +69,7 @@ class Boxes(Step):
         self._file.flush()
         os.fsync(self._file.fileno())
         self._partial.replace(self._path)
-        for left in self._path.parent.glob(f".{glob.escape(self._path.name)}.*.partial"):
-            left.unlink(missing_ok=True)  # by a worker that was killed in this run
+        remove_partials(self._path)
         return {}
 
     def close(self) -> None:
