@@ -44,9 +44,10 @@ from shared_utils.jobs import clip_job_id
 from shared_utils.log import camera_logger
 from shared_utils.schemas import Options
 from vcam_worker.events import ClipRules
+from vcam_worker.opening import connect
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
-from vcam_worker.source import Connection, StreamInfo, connect
+from vcam_worker.source import Connection, StreamInfo
 from vcam_worker.stream import StreamRecorder
 from video_worker.analysis import Analyst
 from video_worker.cores import share_of_cores

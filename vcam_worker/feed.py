@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from shared_utils.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
-from vcam_worker import source
+from vcam_worker import opening
 from vcam_worker.packets import Packet
 from vcam_worker.source import Connection, StreamInfo
 
@@ -191,10 +191,10 @@ class Feed:
 
     def _connect(self) -> Connection:
         failures: list[SourceError] = []
-        for transport in source.transports_of(self.camera, self._transport):
+        for transport in opening.transports_of(self.camera, self._transport):
             try:
-                connection = source.connect(self.camera, transport)
-            except source.NOT_ABOUT_TRANSPORT:
+                connection = opening.connect(self.camera, transport)
+            except opening.NOT_ABOUT_TRANSPORT:
                 raise
             except SourceError as error:
                 failures.append(error)

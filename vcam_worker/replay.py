@@ -22,9 +22,10 @@ from shared_utils.errors import SourceEnded
 from shared_utils.log import camera_logger
 from vcam_worker.events import ClipRules
 from vcam_worker.motion import Luma, Motion
+from vcam_worker.opening import connect
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
-from vcam_worker.source import Connection, StreamInfo, connect
+from vcam_worker.source import Connection, StreamInfo
 from vcam_worker.stream import FinishedClip, Observe, StreamRecorder
 
 EPOCH = datetime(2000, 1, 1).astimezone()

@@ -1,44 +1,27 @@
-"""One connection to a camera (or file), by PyAV: opens it, yields our packets, raises our typed errors.
-
-No retrying here: :mod:`vcam_worker.camera` decides when to try again.
-"""
+"""One open connection to a camera (or file), by PyAV: yields our packets, raises our typed errors."""
 
 from __future__ import annotations
 
 import io
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
-from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
 from av.stream import Stream
 
 from shared_utils.cameras import Camera
-from shared_utils.errors import SourceEnded, SourceError, SourceRefused, SourceStalled, SourceUnauthorized
-from shared_utils.redact import mask_url
-from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
+from shared_utils.errors import SourceEnded, SourceError
+from vcam_worker.arrivals import Arrivals
 from vcam_worker.packets import Packet
-
-OPEN_TIMEOUT = 12.0
-"""Seconds to connect and learn the stream's parameters: a camera with a long GOP sends its first keyframe late."""
-STALL_TIMEOUT = 15.0
-"""Seconds without a packet after which a connection counts as dead."""
-DIAGNOSE_TIMEOUT = 3.0
-"""Seconds to find out why a connection failed, when the video library only says "I/O error"."""
+from vcam_worker.source_errors import plain, source_errors
 
 COPY_CODECS = frozenset({"h264", "hevc"})
 """Copied into clips as they are; other codecs are encoded."""
 COPY_AUDIO_CODECS = frozenset({"aac", "opus"})
 
-NOT_ABOUT_TRANSPORT = (SourceRefused, SourceUnauthorized)
-"""Failures that another RTSP transport would not change."""
-
-_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe"})
 """Demuxers that make timestamps up from a guessed rate."""
 
@@ -141,7 +124,7 @@ class Connection:
 
         Raises:
             SourceEnded: the stream is over.
-            SourceStalled: nothing came for :data:`STALL_TIMEOUT` seconds.
+            SourceStalled: nothing came for :data:`vcam_worker.source_errors.STALL_TIMEOUT` seconds.
             SourceError: the connection broke.
         """
         streams = [self.info.video] + ([self.info.audio] if self.info.audio else [])
@@ -150,7 +133,7 @@ class Connection:
             if self._arrivals.pause:
                 self._sleep(self._arrivals.pause)
             asked = self._clock()
-            with _source_errors(self._camera, "reading", since=self._last_read):
+            with source_errors(self._camera, "reading", since=self._last_read):
                 raw = next(demuxed, None)
                 if raw is None:
                     raise SourceEnded("the file is at its end" if self._is_file else "the camera ended the stream")
@@ -195,53 +178,6 @@ class Connection:
         return self._clock()
 
 
-def connect(camera: Camera, transport: str, *, paced: bool = True) -> Connection:
-    """Open `camera`'s stream over one transport.
-
-    Args:
-        camera: what to open.
-        transport: ``tcp`` or ``udp``; looked at for RTSP only.
-        paced: play a file at its own pace, as a camera would; else as fast as it can be read.
-
-    Raises:
-        SourceError: it could not be opened; the kind says why.
-    """
-    scheme = camera.scheme
-    options: dict[str, str] = {}
-    if scheme in {"rtsp", "rtsps"}:
-        options = {
-            "rtsp_transport": transport,
-            "allowed_media_types": "video+audio",
-            # microseconds; a camera with sound announced but none sent would hold the start up to here
-            "analyzeduration": "8000000",
-            # kernel buffer of the RTP socket: keyframes of a 4K camera come as a burst of a thousand datagrams
-            "buffer_size": "4194304",
-            "max_delay": "500000",
-        }
-    elif scheme in {"http", "https"}:
-        transport = "http"
-    else:
-        transport = "file"
-    # a read may begin so long after the last packet
-    timeout = (OPEN_TIMEOUT, STALL_TIMEOUT - GATHER_SECONDS) if scheme != "file" else None
-    with _source_errors(camera, "opening"):
-        container = av.open(camera.url, options=options, timeout=timeout)
-        try:
-            return Connection(container, camera, transport, paced=paced)
-        except BaseException:
-            container.close()
-            raise
-
-
-def transports_of(camera: Camera, last_good: str | None = None) -> list[str]:
-    """Return the transports to try in turn; `last_good`, the one that worked before, comes first."""
-    if camera.scheme not in {"rtsp", "rtsps"}:
-        return ["any"]
-    if camera.transport != "auto":
-        return [camera.transport]
-    return sorted(("tcp", "udp"), key=lambda one: one != (last_good or "tcp"))
-
-
 def _stream_info(container: InputContainer, camera: Camera, transport: str) -> StreamInfo:
     if not container.streams.video:
         raise SourceError(f"{camera.setting}: no video in what {camera.shown} sends; check the path of the address")
@@ -279,7 +215,7 @@ def info_from_keyframe(info: StreamInfo, data: bytes) -> StreamInfo:
     try:
         container = av.open(io.BytesIO(data), format=info.codec if info.codec != "mjpeg" else "jpeg_pipe")
     except av.FFmpegError as error:
-        raise SourceError(f"the camera changed its stream to something unreadable ({_plain(error)})") from None
+        raise SourceError(f"the camera changed its stream to something unreadable ({plain(error)})") from None
     video = container.streams.video[0]
     return replace(info, video=video, width=video.codec_context.width, height=video.codec_context.height)
 
@@ -300,70 +236,3 @@ def video_decoder(info: StreamInfo) -> av.VideoCodecContext:
     context.width, context.height = info.width, info.height
     context.thread_count = 1  # one core is enough for one camera; many cameras share the machine
     return context
-
-
-@contextmanager
-def _source_errors(camera: Camera, doing: str, since: float | None = None) -> Iterator[None]:
-    """Turn what PyAV raises into our errors, in a line that names the remedy and holds no password.
-
-    Args:
-        camera: whose stream it is.
-        doing: ``opening`` or ``reading``.
-        since: monotonic time of the last packet; None counts from now.
-    """
-    started = time.monotonic() if since is None else since
-    try:
-        yield
-    except (av.HTTPUnauthorizedError, av.HTTPForbiddenError):
-        raise SourceUnauthorized(
-            f"wrong user name or password for {camera.shown}: check {camera.setting} "
-            "(special characters percent-encoded)"
-        ) from None
-    except av.HTTPNotFoundError:
-        raise SourceError(f"{camera.shown} has no such stream: check the path in {camera.setting}") from None
-    except av.HTTPError as error:
-        raise SourceError(f"{camera.shown} answers with an error ({error.strerror})") from None
-    except (av.ExitError, av.TimeoutError):
-        raise _stalled(camera, doing, time.monotonic() - started) from None
-    except av.FFmpegError as error:
-        if doing == "reading":
-            raise SourceEnded(f"the connection broke ({_plain(error)})") from None
-        raise _diagnosed(camera, error, time.monotonic() - started) from None
-
-
-def _stalled(camera: Camera, doing: str, seconds: float) -> SourceError:
-    if doing == "reading":
-        return SourceStalled(f"no packet for {seconds:.0f} s")
-    # a dead address times out as well: only a second look tells the two apart
-    return _reach(camera) or SourceStalled(f"{camera.shown} accepts the connection, but sends nothing")
-
-
-def _diagnosed(camera: Camera, error: av.FFmpegError, seconds: float) -> SourceError:
-    if camera.scheme == "file":
-        return SourceError(f"{camera.setting}: {camera.shown} can not be opened as video ({_plain(error)})")
-    found = _reach(camera)
-    if found:
-        return found
-    if seconds >= OPEN_TIMEOUT - 1:
-        return SourceStalled(f"{camera.shown} accepts the connection, but sends nothing")
-    return SourceError(f"{camera.shown} answers, but its stream can not be opened ({_plain(error)})")
-
-
-def _plain(error: av.FFmpegError) -> str:
-    return mask_url(error.strerror or type(error).__name__)
-
-
-def _reach(camera: Camera) -> SourceRefused | None:
-    """Say why nothing answers at the camera's address; None when something does."""
-    parts = urlsplit(camera.url)
-    host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[camera.scheme]
-    try:
-        socket.create_connection((host, port), timeout=DIAGNOSE_TIMEOUT).close()
-    except socket.gaierror:
-        return SourceRefused(f"the name {host!r} is not known: check the host in {camera.setting}, or use its IP")
-    except ConnectionRefusedError:
-        return SourceRefused(f"{host}:{port} refuses the connection: is the camera on, and {camera.setting} right?")
-    except OSError as error:
-        reason = "no answer" if isinstance(error, TimeoutError) else error.strerror
-        return SourceRefused(f"{host}:{port} can not be reached ({reason}): is the camera on the network?")
-    return None

@@ -15,7 +15,7 @@ from tests.support.cameras import file_launch, gst_server
 from tests.support.programs import Programs
 from tests.support.video import moving_box, write_video
 from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
-from vcam_worker.source import connect
+from vcam_worker.opening import connect
 
 READ = 0.0003
 """Seconds that a read takes when its packet is there."""

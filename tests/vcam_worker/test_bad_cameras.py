@@ -238,9 +238,9 @@ def test_a_read_that_hangs_in_the_library_ends_the_process(
     emulator(programs, footage, url)
     hanging = (
         "import sys, threading, time, multiprocessing\n"
-        "import vcam_worker.feed as feed, vcam_worker.source as source, vcam_worker.process as process\n"
+        "import vcam_worker.feed as feed, vcam_worker.opening as opening, vcam_worker.process as process\n"
         "feed.HANG_SECONDS = 2\n"
-        "source.connect = lambda *_: time.sleep(1000)\n"
+        "opening.connect = lambda *_: time.sleep(1000)\n"
         "from shared_utils.config import LogSettings\n"
         "from vcam_worker.settings import read_settings\n"
         "import os\n"

@@ -144,7 +144,7 @@ from pathlib import Path
 from datetime import datetime
 from shared_utils.cameras import Camera
 from vcam_worker.recorder import ClipWriter
-from vcam_worker.source import connect
+from vcam_worker.opening import connect
 source, work, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 connection = connect(Camera("cam1", source), "file", paced=False)
 writer = ClipWriter(Path(work), connection.info, 0.0, datetime.now().astimezone())
