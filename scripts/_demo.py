@@ -173,7 +173,7 @@ class Demo:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**inherited, "PYTHONUNBUFFERED": "1", **settings},
+            env={**inherited, "PYTHONUNBUFFERED": "1", "PYTHON_DOTENV_DISABLED": "1", **settings},
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

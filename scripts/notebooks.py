@@ -180,7 +180,13 @@ def services(folder: Path, video_dir: Path) -> Iterator[dict[str, str]]:
         command = [redis_binary(), "--bind", redis.host, "--port", str(redis.port), "--save", "", "--dir", str(folder)]
         started.append(subprocess.Popen(command, stdout=log, stderr=log))
         _wait_for(redis)
-        worker_env = {**inherited, **env, "PYTHONPATH": str(ROOT), "VIDEO_DIR": str(video_dir)}
+        worker_env = {
+            **inherited,
+            **env,
+            "PYTHONPATH": str(ROOT),
+            "VIDEO_DIR": str(video_dir),
+            "PYTHON_DOTENV_DISABLED": "1",
+        }
         started.append(
             subprocess.Popen([sys.executable, "-m", "video_worker"], env=worker_env, stdout=log, stderr=log, cwd=ROOT)
         )

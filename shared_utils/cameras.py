@@ -1,5 +1,7 @@
 """The cameras to record: from ``RTSP_URL`` and ``CAMERA_NAME``, or from the TOML file of ``CAMERAS_FILE``.
 
+``CAMERAS_FILE`` is that file, or a folder with a ``cameras.toml`` in it.
+
 ::
 
     [door]                       # the table's name is the camera's
@@ -14,19 +16,25 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from shared_utils.camera_url import SCHEMES as NETWORK_SCHEMES
+from shared_utils.camera_url import clean_url
 from shared_utils.clips import CAMERA_PATTERN
 from shared_utils.config import Env
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
+from shared_utils.text_file import decode_text
 
+T = TypeVar("T")
+
+FILE_NAME = "cameras.toml"
+"""What is read where ``CAMERAS_FILE`` names a folder."""
 TRANSPORTS = ("auto", "tcp", "udp")
-NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 MOTION_DECODES = ("all", "keyframes")
 
 _URL_REMEDY = (
@@ -94,17 +102,38 @@ def cameras_from_env(values: Mapping[str, str]) -> list[Camera]:
     Raises:
         SettingError: nothing asked for, or a value that is wrong.
     """
-    env = Env(values)
-    motion = MotionSettings.from_env(env)
-    transport = env.choice("RTSP_TRANSPORT", "auto", TRANSPORTS)
-    path = env.get("CAMERAS_FILE")
+    path = cameras_file(values)
     if path:
-        return _cameras_from_file(Path(path), motion, transport)
+        return cameras_from_toml(read_cameras_file(path), path.name, values)
+    env = Env(values)
     url = env.required("RTSP_URL", f"{_URL_REMEDY}, or name a CAMERAS_FILE")
     name = env.text("CAMERA_NAME", "cam1")
     _check_name(name, "CAMERA_NAME")
-    _check_url(url, "RTSP_URL")
-    return [Camera(name, url, transport, motion)]
+    return [Camera(name, _checked_url(url, "RTSP_URL"), _transport(env), MotionSettings.from_env(env))]
+
+
+def cameras_file(values: Mapping[str, str]) -> Path | None:
+    """Return the file that lists the cameras; None where ``CAMERAS_FILE`` is not set."""
+    given = Env(values).get("CAMERAS_FILE")
+    if not given:
+        return None
+    return Path(given) / FILE_NAME if Path(given).is_dir() else Path(given)
+
+
+def read_cameras_file(path: Path) -> bytes:
+    """Return what the file of ``CAMERAS_FILE`` holds.
+
+    Raises:
+        SettingError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingError(f"CAMERAS_FILE {str(path)!r} can not be read: {error.strerror}") from None
+
+
+def _transport(env: Env) -> str:
+    return env.choice("RTSP_TRANSPORT", "auto", TRANSPORTS)
 
 
 def _check_name(name: str, where: str) -> None:
@@ -114,28 +143,25 @@ def _check_name(name: str, where: str) -> None:
         )
 
 
-def _check_url(url: str, where: str) -> None:
-    scheme, separator, _ = url.partition("://")
-    if not separator:
+def _checked_url(url: str, where: str) -> str:
+    """Return a camera's URL as libraries understand it, or the path of a file.
+
+    Raises:
+        SettingError: it is neither; a password in it is not repeated.
+    """
+    if "://" not in url:
         if url.isdigit():
             raise SettingError(
                 f"{where} is {url!r}: a webcam's number; serve it with: python -m camera_emulator --help"
             )
         if not Path(url).is_file():
-            raise SettingError(f"{where} is {mask_url(url)!r}, neither an address nor a file: {_URL_REMEDY}")
-        return
-    if scheme.lower() not in NETWORK_SCHEMES:
-        raise SettingError(f"{where} begins with {scheme}://: use one of {', '.join(NETWORK_SCHEMES)}")
+            shown = url.rpartition("@")[2] if "@" in url else url
+            raise SettingError(f"{where} is {mask_url(shown)!r}, neither an address nor a file: {_URL_REMEDY}")
+        return url
     try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host:
-        raise SettingError(
-            f"{where} has no usable host or port: {mask_url(url)!r}; "
-            "write special characters of the password percent-encoded (@ is %40, / is %2F, : is %3A, # is %23)"
-        )
+        return clean_url(url)
+    except ValueError as error:
+        raise SettingError(f"{where} {error}") from None
 
 
 _KEYS: dict[str, type | tuple[type, ...]] = {
@@ -149,52 +175,115 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def _cameras_from_file(path: Path, motion: MotionSettings, transport: str) -> list[Camera]:
+def cameras_from_toml(data: bytes, name: str, values: Mapping[str, str]) -> list[Camera]:
+    """Return the enabled cameras of a file; settings that a table leaves out are those of the environment.
+
+    Args:
+        data: what the file holds.
+        name: its name, for messages.
+        values: the environment.
+
+    Raises:
+        SettingError: the first slip, with its line where that is known.
+    """
+    env = Env(values)
+    transport, motion = _transport(env), MotionSettings.from_env(env)
     try:
-        with path.open("rb") as file:
-            tables = tomllib.load(file)
-    except OSError as error:
-        raise SettingError(f"CAMERAS_FILE {str(path)!r} can not be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f"CAMERAS_FILE {str(path)!r} is not TOML: {error}") from None
-    found = [_camera_from_table(name, table, motion, transport, path) for name, table in tables.items()]
-    cameras = [camera for camera in found if camera is not None]
+        text = decode_text(data)
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"CAMERAS_FILE {name!r} is not TOML: {error}") from None
+    except ValueError as error:
+        raise SettingError(f"CAMERAS_FILE {name!r} {error}") from None
+    cameras = []
+    for table_name, table in tables.items():
+        try:
+            camera = _camera_from_table(table_name, table, motion, transport, name)
+        except _Slip as slip:
+            line = _line_of(text, table_name, slip.key)
+            raise SettingError(f"{slip} (line {line})" if line else str(slip)) from None
+        if camera is not None:
+            cameras.append(camera)
     if not cameras:
-        raise SettingError(f"CAMERAS_FILE {str(path)!r} has no enabled camera: add a table such as [door] with a url")
+        raise SettingError(f"CAMERAS_FILE {name!r} has no enabled camera: add a table such as [door] with a url")
     return cameras
 
 
-def _camera_from_table(name: str, table: Any, motion: MotionSettings, transport: str, path: Path) -> Camera | None:
-    where = f"[{name}] in {path.name}"
+class _Slip(SettingError):
+    """What is wrong with a table; `key` is where."""
+
+    def __init__(self, text: str, key: str | None = None) -> None:
+        super().__init__(text)
+        self.key = key
+
+
+def _line_of(text: str, table: str, key: str | None) -> int | None:
+    """Return the line of a table's key, of its head without one; None where it is written in some other way."""
+    quoted = rf"""(?:{re.escape(table)}|"{re.escape(table)}"|'{re.escape(table)}')"""
+    found = None
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(r"\s*\[", line):
+            inside = bool(re.match(rf"\s*\[\s*{quoted}\s*\]", line))
+            found = number if inside else found
+        elif (key and inside and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line)) or (
+            not found and re.match(rf"\s*{quoted}\s*=", line)
+        ):
+            return number
+    return found
+
+
+def _camera_from_table(name: str, table: Any, motion: MotionSettings, transport: str, file: str) -> Camera | None:
+    where = f"[{name}] in {file}"
     if not isinstance(table, dict):
-        raise SettingError(f"{name!r} in {path.name} stands outside a table: put it under [name-of-camera]")
-    _check_name(name, f"table [{name}] in {path.name}")
+        raise _Slip(f"{name!r} in {file} stands outside a table: put it under [name-of-camera]")
+    try:
+        _check_name(name, f"table [{name}] in {file}")
+    except SettingError as error:
+        raise _Slip(str(error)) from None
     for key, value in table.items():
         if key not in _KEYS:
-            raise SettingError(f"{where}: unknown key {key!r}; the keys are {', '.join(_KEYS)}")
+            raise _Slip(f"{where}: unknown key {key!r}; the keys are {', '.join(_KEYS)}", key)
         expected = _KEYS[key]
         # bool is an int to Python, but "motion_fps = true" is a slip
         if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-            raise SettingError(f"{where}: {key} has a value of the wrong type ({type(value).__name__})")
+            raise _Slip(f"{where}: {key} has a value of the wrong type ({type(value).__name__})", key)
     if "url" not in table:
-        raise SettingError(f"{where}: url is missing: {_URL_REMEDY}")
+        raise _Slip(f"{where}: url is missing: {_URL_REMEDY}")
     if not table.get("enabled", True):
         return None
-    for key in ("url", "detect_url"):
-        if key in table:
-            _check_url(table[key], f"{key} of {where}")
-    texts = {"RTSP_TRANSPORT": str(table.get("transport", transport))}
-    for key in ("motion_fps", "motion_min_area", "motion_decode"):
-        texts[key.upper()] = str(table.get(key, getattr(motion, key.removeprefix("motion_"))))
-    env = Env(texts)
+    urls = {key: _table_url(table[key], key, where) for key in ("url", "detect_url") if key in table}
+    return Camera(
+        name=name,
+        url=urls["url"],
+        transport=_setting(table, "transport", transport, where, _transport),
+        motion=MotionSettings(
+            fps=_setting(table, "motion_fps", motion.fps, where, lambda env: MotionSettings.from_env(env).fps),
+            min_area=_setting(
+                table, "motion_min_area", motion.min_area, where, lambda env: MotionSettings.from_env(env).min_area
+            ),
+            decode=_setting(
+                table, "motion_decode", motion.decode, where, lambda env: MotionSettings.from_env(env).decode
+            ),
+        ),
+        setting=f"url of {where}",
+        detect_url=urls.get("detect_url"),
+    )
+
+
+def _table_url(url: str, key: str, where: str) -> str:
     try:
-        return Camera(
-            name=name,
-            url=table["url"],
-            transport=env.choice("RTSP_TRANSPORT", "auto", TRANSPORTS),
-            motion=MotionSettings.from_env(env),
-            setting=f"url of {where}",
-            detect_url=table.get("detect_url"),
-        )
+        return _checked_url(url, f"{key} of {where}")
     except SettingError as error:
-        raise SettingError(f"{where}: {error}") from None
+        raise _Slip(str(error), key) from None
+
+
+def _setting(table: Mapping[str, Any], key: str, usual: T, where: str, read: Callable[[Env], T]) -> T:
+    """Return a key's value as the setting of its name is read; `usual` where the table leaves it out."""
+    if key not in table:
+        return usual
+    name = "RTSP_TRANSPORT" if key == "transport" else key.upper()
+    try:
+        return read(Env({name: str(table[key])}))
+    except SettingError as error:
+        raise _Slip(f"{where}: {error}", key) from None

@@ -6,10 +6,13 @@ Surrounding quotes are stripped, since ``docker run --env-file`` hands them over
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import TZPATH, available_timezones
 
 from shared_utils.errors import SettingError
 
@@ -121,19 +124,52 @@ class RedisSettings:
 
 @dataclass(frozen=True)
 class LogSettings:
-    """How a program logs."""
+    """How a program logs, in the time zone of ``TZ``."""
 
     level: str = "INFO"
     format: str = "text"
 
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> LogSettings:
-        """Read ``LOGLEVEL`` and ``LOG_FORMAT``."""
+        """Read ``LOGLEVEL`` and ``LOG_FORMAT``, and check ``TZ``, which the system's library reads by itself."""
+        check_time_zone(values)
         env = Env(values)
         return cls(
             level=env.choice("LOGLEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             format=env.choice("LOG_FORMAT", "text", ("text", "json")),
         )
+
+
+_POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d{1,3}(?::\d\d){0,2}(?:[A-Za-z<].*)?")
+"""A zone that is spelled out, such as ``EET-2EEST,M3.5.0/3,M10.5.0/4``."""
+
+
+def check_time_zone(values: Mapping[str, str]) -> None:
+    """Refuse a ``TZ`` that the system does not know: it would take UTC without a word.
+
+    Raises:
+        SettingError: it is unknown here.
+    """
+    given = values.get("TZ", "")
+    name = given.removeprefix(":")
+    # as the C library looks for it: neither quotes nor blanks are taken off, and a path is a file's
+    if not name or _POSIX_ZONE.fullmatch(name) or any(_is_zone(Path(folder) / name) for folder in ("/", *TZPATH)):
+        return
+    zones = available_timezones()
+    remedy = "use a name such as Europe/Kyiv, as listed by timedatectl list-timezones"
+    if not any(Path(folder).is_dir() for folder in TZPATH):
+        remedy = "this system knows no time zone but UTC; install tzdata"
+    elif close := [zone for zone in zones if zone.endswith(f"/{name}")] or get_close_matches(name, zones, 1):
+        remedy = f"did you mean {close[0]}?"
+    raise SettingError(f"TZ is {given!r}, a time zone that this system does not know: {remedy}")
+
+
+def _is_zone(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"TZif"
+    except (OSError, ValueError):
+        return False
 
 
 def video_dir(values: Mapping[str, str]) -> Path:

@@ -6,13 +6,14 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from shared_utils.cameras import MotionSettings
 from shared_utils.cli import run_program
 from shared_utils.config import Env
+from shared_utils.env_file import with_env_file
 from shared_utils.errors import EXIT_OK, SettingError
 from shared_utils.log import setup_logging
 from shared_utils.redact import Redactor
@@ -29,8 +30,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="vcam_worker",
-        description="Record motion clips from network cameras, until stopped. Settings come from the environment: "
-        "RTSP_URL, CAMERA_NAME, VIDEO_DIR and more (see .env.example).",
+        description="Record motion clips from network cameras, until stopped. Settings come from the environment "
+        "and from .env in this folder: RTSP_URL, CAMERA_NAME, VIDEO_DIR and more (see .env.example).",
     )
     commands = parser.add_subparsers(dest="command")
     again = commands.add_parser(
@@ -47,9 +48,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Run the command; return its exit code."""
     arguments = parse()
+    values = with_env_file(os.environ)
     if arguments.command == "replay":
-        return _replay(arguments.files, arguments.out)
-    settings = read_settings(os.environ)
+        return _replay(arguments.files, arguments.out, values)
+    settings = read_settings(values)
     setup_logging(settings.log, settings.secrets)
     supervisor = Supervisor(settings)
     guard = DiskGuard(settings.video_dir, settings.disk, supervisor.pause)
@@ -69,9 +71,9 @@ def _versions() -> dict[str, str]:
     return {**ours, **library_versions()}
 
 
-def _replay(files: Sequence[Path], out: Path | None) -> int:
-    motion = MotionSettings.from_env(Env(os.environ))
-    rules = clip_rules(os.environ)
+def _replay(files: Sequence[Path], out: Path | None, values: Mapping[str, str]) -> int:
+    motion = MotionSettings.from_env(Env(values))
+    rules = clip_rules(values)
     for path in files:
         if not path.is_file():
             raise SettingError(f"replay: no such file: {path}")

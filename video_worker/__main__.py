@@ -15,25 +15,27 @@ PROGRAM = "video_worker"
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
     """Run the program and return its exit code."""
-    values = os.environ if environment is None else environment
     parsed = _parser().parse_args(arguments)
     # each command imports what it needs: where weights are exported there is ultralytics, but no queue and no engine
     if parsed.command == "export":
         from video_worker.export import export
 
         return run_program(PROGRAM, lambda: export(parsed.weights, parsed.out))
+    from shared_utils.env_file import with_env_file
     from video_worker.program import analyse, work
 
-    if parsed.command == "analyse":
-        return run_program(PROGRAM, lambda: analyse(parsed.files, values))
-    return run_program(PROGRAM, lambda: work(values))
+    def run() -> int:
+        values = with_env_file(os.environ) if environment is None else environment
+        return analyse(parsed.files, values) if parsed.command == "analyse" else work(values)
+
+    return run_program(PROGRAM, run)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m {PROGRAM}",
         description="Analyse clips with a YOLO model. Without a command: take them from the queue, until stopped. "
-        "Settings come from the environment, see .env.example.",
+        "Settings come from the environment and from .env in this folder, see .env.example.",
     )
     commands = parser.add_subparsers(dest="command", metavar="{analyse,export}")
     analyse = commands.add_parser("analyse", help="analyse files without queue or log; one JSON line a file")

@@ -197,7 +197,7 @@ def bench_torch(
 def start_worker(server: RedisServer, folder: Path, model: Path, kind: str, threads: int) -> subprocess.Popen[str]:
     environment = {
         **os.environ, **server.env, "VIDEO_DIR": str(folder), "YOLO_MODEL": str(model),
-        "DETECTOR": kind, "THREADS": str(threads), "PYTHONPATH": str(ROOT),
+        "DETECTOR": kind, "THREADS": str(threads), "PYTHONPATH": str(ROOT), "PYTHON_DOTENV_DISABLED": "1",
     }  # fmt: skip
     return subprocess.Popen(
         [sys.executable, "-m", "video_worker"], env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True

@@ -178,8 +178,8 @@ def test_an_address_is_written_so_that_capture_understands_it(place: Path, given
     ("arguments", "said"),
     [
         (("--camera", "ftp://127.0.0.1/x"), "begins with rtsp://"),
-        (("--camera", "rtsp://u:secret@"), "names no host"),
-        (("--camera", "rtsp://127.0.0.1:99999/x"), "names no host and port"),
+        (("--camera", "rtsp://u:secret@"), "no usable host"),
+        (("--camera", "rtsp://127.0.0.1:99999/x"), "no usable host or port"),
         (("--camera", "rtsp://127.0.0.1:0/x"), "port 0"),
         (("--cameras", "nowhere.toml"), "no such file"),
         (("--worker", "head"), "give REDIS_PASSWORD"),

@@ -58,3 +58,48 @@ def test_a_slip_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SettingError, match=message) as caught:
         from_toml(tmp_path, text)
     assert "secret" not in str(caught.value)
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.toml"
+    path.write_bytes(f'\ufeff[door]\r\nurl = "{URL}"\r\n'.encode())
+    [camera] = cameras_from_env({"CAMERAS_FILE": str(path)})
+    assert camera.name == "door"
+
+
+def test_a_file_from_notepad_in_utf_16_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.toml"
+    path.write_text(f'[door]\nurl = "{URL}"\n', encoding="utf-16")
+    with pytest.raises(SettingError, match="is saved as UTF-16: save it as UTF-8"):
+        cameras_from_env({"CAMERAS_FILE": str(path)})
+
+
+def test_a_folder_stands_for_its_cameras_toml(tmp_path: Path) -> None:
+    (tmp_path / "cameras.toml").write_text(f'[door]\nurl = "{URL}"\n')
+    [camera] = cameras_from_env({"CAMERAS_FILE": str(tmp_path)})
+    assert camera.setting == "url of [door] in cameras.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[door]\nurl = "rtsp://h/1"\n\n[yard]\nurl = "rtsp://h/2"\nmotion_fsp = 5\n', 6),
+        ('[door]\nurl = "rtsp://h/1"\n["back yard"]\nurl = "rtsp://h/2"\n', 3),
+        ('[door]\nurl = "rtsp://h/1"\n\n[ yard ]\ntransport = "tcp"\n', 4),
+        ('[door]\nurl = "rtsp://h/1"\n[yard]\n"url" = "ftp://h/2"\n', 4),
+        ('[door]\nurl = "rtsp://h/1"\ntransport = "pigeon"\n', 3),
+        ('mode = 1\n[door]\nurl = "rtsp://h/1"\n', 1),
+        ('[door]\nurl = "rtsp://h/1"\n[yard\n', 3),
+        ('[door]\nurl = "rtsp://h/1"\n[door]\n', 3),
+    ],
+)
+def test_a_slip_is_named_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    with pytest.raises(SettingError, match=rf"line {line}\b"):
+        from_toml(tmp_path, text)
+
+
+def test_a_raw_password_is_understood_in_each_url(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.toml"
+    path.write_text('[door]\nurl = "rtsp://u:a#b@10.0.0.2/1"\ndetect_url = "rtsp://u:a?b@10.0.0.2/2"\n')
+    [camera] = cameras_from_env({"CAMERAS_FILE": str(path)})
+    assert (camera.url, camera.detect_url) == ("rtsp://u:a%23b@10.0.0.2/1", "rtsp://u:a%3Fb@10.0.0.2/2")

@@ -21,12 +21,12 @@ INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 class Program:
     """A started program; stdout and stderr are gathered line by line."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None, folder: Path = ROOT) -> None:
         clean = {name: os.environ[name] for name in INHERITED if name in os.environ}
         self.process = subprocess.Popen(
             command,
-            cwd=ROOT,
-            env={**clean, "PYTHONUNBUFFERED": "1", **(env or {})},
+            cwd=folder,
+            env={**clean, "PYTHONUNBUFFERED": "1", "PYTHON_DOTENV_DISABLED": "1", **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -82,14 +82,14 @@ class Programs:
     def __init__(self) -> None:
         self._started: list[Program] = []
 
-    def start(self, *command: str, env: Mapping[str, str] | None = None) -> Program:
-        program = Program(command, env)
+    def start(self, *command: str, env: Mapping[str, str] | None = None, folder: Path = ROOT) -> Program:
+        program = Program(command, env, folder)
         self._started.append(program)
         return program
 
-    def python(self, *arguments: str, env: Mapping[str, str] | None = None) -> Program:
+    def python(self, *arguments: str, env: Mapping[str, str] | None = None, folder: Path = ROOT) -> Program:
         """Start this environment's Python with `arguments`, such as ``-m vcam_worker``."""
-        return self.start(sys.executable, *arguments, env=env)
+        return self.start(sys.executable, *arguments, env=env, folder=folder)
 
     def end(self) -> None:
         for program in reversed(self._started):

@@ -59,7 +59,8 @@ def wait_until(done: Callable[[], bool], what: str, seconds: float = WAIT_S) -> 
 @pytest.fixture
 def environment(video_folder: Path, any_model: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TZ", "LD_LIBRARY_PATH") if name in os.environ}
-    return {**kept, "VIDEO_DIR": str(video_folder), "YOLO_MODEL": str(any_model), "PYTHONWARNINGS": "error"}
+    kept |= {"PYTHONWARNINGS": "error", "PYTHON_DOTENV_DISABLED": "1"}
+    return {**kept, "VIDEO_DIR": str(video_folder), "YOLO_MODEL": str(any_model)}
 
 
 @pytest.fixture
