@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +41,7 @@ STOP_SECONDS = 2.0
 """Time for the last lines at the end; a disk that takes longer is not waited for."""
 EVENTS = ("up", "alive", "down")
 MAX_REASON = 200
+REMOVED = "taken out of the settings"
 
 logger = logging.getLogger("capture")
 
@@ -93,7 +94,9 @@ class Changes:
             now: seconds since the epoch.
             tick: seconds of a clock that nobody sets, for what is due when.
         """
+        names = set()
         for status in statuses:
+            names.add(status.name)
             camera = self._cameras.setdefault(status.name, _Camera())
             up = status.state == "running"
             if up and not camera.up:
@@ -106,6 +109,13 @@ class Changes:
             else:
                 continue
             camera.up, camera.told = up, tick
+        yield from self._removed(names, now)
+
+    def _removed(self, names: Collection[str], now: float) -> Iterator[dict[str, Any]]:
+        """Yield the last lines of cameras that are watched no more."""
+        for name in [one for one in self._cameras if one not in names]:
+            if self._cameras.pop(name).up:
+                yield {**_line(name, "down", now), "reason": REMOVED}
 
     def end(self, reason: str, now: float) -> Iterator[dict[str, Any]]:
         """Yield the last lines: all cameras are down for `reason`."""

@@ -219,16 +219,16 @@ class _Slip(SettingError):
 
 def _line_of(text: str, table: str, key: str | None) -> int | None:
     """Return the line of a table's key, of its head without one; None where it is written in some other way."""
-    quoted = rf"""(?:{re.escape(table)}|"{re.escape(table)}"|'{re.escape(table)}')"""
+    name = rf"""["']?{re.escape(table)}["']?"""
+    head, outside = re.compile(rf"\s*\[\s*{name}\s*\]"), re.compile(rf"\s*{name}\s*=")
+    wanted = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=""") if key else None
     found = None
-    inside = False
     for number, line in enumerate(text.splitlines(), 1):
-        if re.match(r"\s*\[", line):
-            inside = bool(re.match(rf"\s*\[\s*{quoted}\s*\]", line))
-            found = number if inside else found
-        elif (key and inside and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line)) or (
-            not found and re.match(rf"\s*{quoted}\s*=", line)
-        ):
+        if found is None and (head.match(line) or outside.match(line)):
+            found = number
+        elif found and re.match(r"\s*\[", line):
+            break
+        elif found and wanted and wanted.match(line):
             return number
     return found
 

@@ -61,8 +61,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
-def setup_logging(settings: LogSettings, secrets: Iterable[str] = (), stream: IO[str] | None = None) -> None:
-    """Send every logger's records to `stream` (default stderr), formatted and without `secrets`."""
+def setup_logging(settings: LogSettings, secrets: Iterable[str] = (), stream: IO[str] | None = None) -> Redactor:
+    """Send every logger's records to `stream` (default stderr), formatted and without `secrets`.
+
+    Returns:
+        What takes the secrets out; further ones can be added to it.
+    """
     redact = Redactor(secrets)
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(redact) if settings.format == "json" else TextFormatter(redact))
@@ -71,6 +75,7 @@ def setup_logging(settings: LogSettings, secrets: Iterable[str] = (), stream: IO
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(settings.level)
+    return redact
 
 
 def camera_logger(name: str, camera: str) -> logging.LoggerAdapter[logging.Logger]:

@@ -54,7 +54,14 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets for form in spellings(secret) if len(secret) >= MIN_SECRET}
+        self._secrets: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Replace `secrets` from now on as well; may be called while other threads redact."""
+        self._secrets |= set(secrets)
+        forms = {form for secret in self._secrets for form in spellings(secret) if len(secret) >= MIN_SECRET}
         # longest first, so that a secret that holds another one goes whole
         ordered = sorted(forms, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None

@@ -16,8 +16,8 @@ from shared_utils.config import Env
 from shared_utils.env_file import with_env_file
 from shared_utils.errors import EXIT_OK, SettingError
 from shared_utils.log import setup_logging
-from shared_utils.redact import Redactor
 from shared_utils.version import VERSION
+from vcam_worker.cameras_watch import CamerasWatch
 from vcam_worker.disk import DiskGuard
 from vcam_worker.http import HttpServer
 from vcam_worker.replay import print_line, replay
@@ -52,10 +52,10 @@ def main() -> int:
     if arguments.command == "replay":
         return _replay(arguments.files, arguments.out, values)
     settings = read_settings(values)
-    setup_logging(settings.log, settings.secrets)
-    supervisor = Supervisor(settings)
+    redact = setup_logging(settings.log, settings.secrets)
+    supervisor = Supervisor(settings, CamerasWatch(values), redact)
     guard = DiskGuard(settings.video_dir, settings.disk, supervisor.pause)
-    http = HttpServer(settings.http, supervisor, {"versions": _versions()}, Redactor(settings.secrets))
+    http = HttpServer(settings.http, supervisor, {"versions": _versions()}, redact)
     supervisor.check_redis()
     http.start()
     guard.start()

@@ -19,6 +19,7 @@ from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
 from shared_utils.jobs import connect, redis_errors
 from shared_utils.log import camera_logger
 from shared_utils.redact import Redactor
+from vcam_worker.cameras_watch import CamerasWatch
 from vcam_worker.feed import HEALTHY_SECONDS, Backoff
 from vcam_worker.link import Answer, Pause, Wanted
 from vcam_worker.process import run_camera
@@ -36,7 +37,7 @@ SNAPSHOT_SECONDS = 5.0
 _context = multiprocessing.get_context("spawn")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Child:
     camera: Camera
     log: logging.LoggerAdapter[logging.Logger]
@@ -49,6 +50,15 @@ class _Child:
     started: float = 0.0
     start_at: float = 0.0
     finished: bool = False
+    leave_by: float | None = None
+    """When the process must have ended, if the camera was changed or taken out of the settings."""
+    successor: Camera | None = None
+    """What comes in its place then."""
+
+    @classmethod
+    def of(cls, camera: Camera) -> _Child:
+        status = CameraStatus(camera.name, camera.shown, since=time.time())
+        return cls(camera, camera_logger(__name__, camera.name), status)
 
 
 class Supervisor:
@@ -56,16 +66,20 @@ class Supervisor:
 
     Args:
         settings: what to record, and where to.
+        watch: tells when the cameras have changed; None: they never do.
+        redact: takes secrets out of text; those of changed cameras are added.
     """
 
-    def __init__(self, settings: CaptureSettings) -> None:
+    def __init__(
+        self, settings: CaptureSettings, watch: CamerasWatch | None = None, redact: Redactor | None = None
+    ) -> None:
         self._settings = settings
         self._log = logging.getLogger("capture")
-        self._children = [
-            _Child(one, camera_logger(__name__, one.name), CameraStatus(one.name, one.shown, since=time.time()))
-            for one in settings.cameras
-        ]
-        self._camera_log = CameraLog(settings.video_dir / CAMERA_LOG_NAME, self.statuses, Redactor(settings.secrets))
+        self._watch = watch
+        self._redact = redact or Redactor(settings.secrets)
+        # replaced as a whole and never changed, as other threads go through it
+        self._children = [_Child.of(one) for one in settings.cameras]
+        self._camera_log = CameraLog(settings.video_dir / CAMERA_LOG_NAME, self.statuses, self._redact)
         self._signals = 0
         self._pause_reason: str | None = None
         self._numbers = itertools.count()
@@ -83,6 +97,7 @@ class Supervisor:
         try:
             while not self._signals and not all(child.finished for child in self._children):
                 self._round()
+                self._look_for_changes()
         finally:
             self._camera_log.stop()
             clean = self._stop_all()
@@ -172,6 +187,50 @@ class Supervisor:
                 child.log.error("the camera's process gives no sign of life for %.0f s: killed", HANG_SECONDS)
                 child.process.kill()
                 self._reap(child)
+            elif child.process and child.leave_by and time.monotonic() > child.leave_by:
+                child.log.error("the camera's process does not end within %.0f s: killed", STOP_SECONDS)
+                child.process.kill()
+                self._reap(child)
+
+    def _look_for_changes(self) -> None:
+        cameras = self._watch.changed() if self._watch else None
+        if cameras is not None:
+            self._take_over(cameras)
+
+    def _take_over(self, cameras: list[Camera]) -> None:
+        """Record `cameras` from now on; those that are as they were are not touched."""
+        self._settings = replace(self._settings, cameras=cameras)
+        self._redact.add(self._settings.secrets)
+        wanted = {camera.name: camera for camera in cameras}
+        known = {child.camera.name: child for child in self._children}
+        leaving = [child for child in self._children if child.leave_by or wanted.get(child.camera.name) != child.camera]
+        order = [known.get(camera.name) or _Child.of(camera) for camera in cameras]
+        self._children = order + [child for child in self._children if child.camera.name not in wanted]
+        changes = {
+            "new": [name for name in wanted if name not in known],
+            "changed": [child.camera.name for child in leaving if child.camera.name in wanted],
+            "gone": [name for name in known if name not in wanted],
+        }
+        for child in leaving:
+            child.successor = wanted.get(child.camera.name)
+            self._retire(child)
+        told = "; ".join(f"{what}: {', '.join(names)}" for what, names in changes.items() if names)
+        if told:
+            self._log.info("the cameras' file was changed; %s", told)
+
+    def _retire(self, child: _Child) -> None:
+        """End a camera's process, which finishes its open clip first."""
+        if child.process is None:
+            self._succeed(child)
+        elif not child.leave_by:
+            child.leave_by = time.monotonic() + STOP_SECONDS
+            child.process.terminate()
+
+    def _succeed(self, child: _Child) -> None:
+        """Put the changed camera in the place of the one that has ended, or nothing."""
+        successor = [_Child.of(child.successor)] if child.successor else []
+        place = self._children.index(child)
+        self._children = [*self._children[:place], *successor, *self._children[place + 1 :]]
 
     def _start(self, child: _Child) -> None:
         ours, theirs = _context.Pipe()
@@ -212,6 +271,9 @@ class Supervisor:
         with child.sending:
             child.pipe.close()
             child.process = child.pipe = None
+        if child.leave_by:
+            self._succeed(child)
+            return
         if code == EXIT_OK:
             child.finished = True
             child.status = replace(child.status, state="stopped", reason=None, since=time.time())

@@ -1,0 +1,141 @@
+"""An edit of cameras.toml while capture runs: taken over where it is right, and no other camera is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shared_utils.camera_log import CAMERA_LOG_NAME
+from tests.support.cameras import emulator
+from tests.support.programs import Program, Programs
+from tests.support.redis_server import free_port
+from vcam_worker.cameras_watch import LOOK_SECONDS, CamerasWatch
+
+TAKEN_OVER_SECONDS = 5.0
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file as editors do."""
+    fresh = path.with_name("cameras.toml~")
+    fresh.write_text(text)
+    fresh.chmod(0o600)
+    fresh.replace(path)
+
+
+def _pids(program: Program) -> set[int]:
+    children = psutil.Process(program.process.pid).children()
+    return {one.pid for one in children if "spawn_main" in " ".join(one.cmdline())}
+
+
+def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_an_edit_is_taken_over_and_other_cameras_are_not_touched(
+    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path, tmp_path: Path
+) -> None:
+    place = f"127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, f"rtsp://{place}")
+    (tmp_path / "conf").mkdir()
+    path = tmp_path / "conf" / "cameras.toml"
+    door, yard = (f'[{name}]\nurl = "rtsp://{place}"\n' for name in ("door", "yard"))
+    _replace(path, door + yard)
+    program = programs.python("-m", "vcam_worker", env={**env, "CAMERAS_FILE": str(path.parent), "CLIP_SECONDS": "60"})
+    program.wait_for("door +connected")
+    program.wait_for("yard +motion seen")
+    before = _pids(program)
+
+    began = time.monotonic()
+    _replace(path, f'[gate]\nurl = "rtsp://viewer:hunter22@{place}"\n{door}{yard}motion_fps = 3\n')
+    program.wait_for("new: gate; changed: yard$")
+    assert time.monotonic() - began < TAKEN_OVER_SECONDS
+    program.wait_for("yard +clip saved")
+    program.wait_for("yard +connected", count=2)
+    program.wait_for("gate +connected")
+    now = _pids(program)
+    [same] = before & now
+    assert len(now) == 3
+    assert program.text.count("door     connected") == 1
+
+    _replace(path, f"{door}motion_fsp = 3\n")
+    program.wait_for(r"unknown key 'motion_fsp'.* \(line 3\); the cameras go on as before")
+    with path.open("w") as file:  # in place, in two steps, as some editors do
+        file.write(door)
+        file.flush()
+        time.sleep(LOOK_SECONDS / 4)
+        file.write(yard)
+    program.wait_for("cameras.toml is right again")
+    program.wait_for("changed: yard; gone: gate$")
+    program.wait_for("yard +connected", count=3)
+    path.write_text(door)
+    program.wait_for("the cameras' file was changed; gone: yard$")
+    _until(lambda: _pids(program) == {same})
+
+    path.unlink()
+    program.wait_for("can not be read: No such file or directory; the cameras go on as before")
+    assert program.stop() == 0
+    assert program.text.count("go on as before") == 2
+    assert "hunter22" not in program.text
+    lines = [json.loads(line) for line in (video_dir / CAMERA_LOG_NAME).read_text().splitlines()]
+    reasons = {line["camera"]: line["reason"] for line in lines if line["event"] == "down"}
+    assert reasons == {
+        "yard": "taken out of the settings",
+        "gate": "taken out of the settings",
+        "door": "capture was stopped",
+    }
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += LOOK_SECONDS
+        return self.now
+
+
+def test_passwords_that_others_may_read_are_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "cameras.toml"
+    path.write_text('[door]\nurl = "rtsp://u:secret@10.0.0.1/s"\n')
+    path.chmod(0o644)
+    watch = CamerasWatch({"CAMERAS_FILE": str(path)}, Clock())
+    for number in range(3):
+        path.write_text(f"{path.read_text()}# {number}\n")
+        assert any(watch.changed() for _ in range(4))
+    assert caplog.text.count("every user of this machine may read it") == 1
+    path.chmod(0o600)
+    path.write_text('[door]\nurl = "rtsp://10.0.0.1/s"\n')
+    assert any(watch.changed() for _ in range(4))
+    assert caplog.text.count("may read it") == 1
+
+
+def test_a_file_that_is_written_in_steps_is_taken_when_it_rests(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.toml"
+    whole = "".join(f'[cam{number}]\nurl = "rtsp://10.0.0.{number}/s"\n' for number in range(1, 5))
+    watch = CamerasWatch({"CAMERAS_FILE": str(path)}, Clock())
+    for length in range(20, len(whole), 20):
+        path.write_text(whole[:length])
+        assert watch.changed() is None
+    path.write_text(whole)
+    assert [watch.changed() is None for _ in range(3)].count(False) == 1
+
+
+def test_a_mounted_file_that_was_replaced_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "cameras.toml"
+    path.write_text('[door]\nurl = "rtsp://10.0.0.1/s"\n')
+    # what a container that mounts the file alone still sees: an inode without a name
+    with path.open() as held:
+        path.unlink()
+        watch = CamerasWatch({"CAMERAS_FILE": f"/proc/{os.getpid()}/fd/{held.fileno()}"}, Clock())
+        for _ in range(4):
+            watch.changed()
+    assert caplog.text.count("--force-recreate capture") == 1

@@ -1,0 +1,90 @@
+"""Notices that the file of ``CAMERAS_FILE`` has changed, and reads it; a wrong one is reported once and not taken."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from shared_utils.cameras import Camera, cameras_file, cameras_from_toml, read_cameras_file
+from shared_utils.errors import SettingError
+from shared_utils.redact import url_secrets
+
+LOOK_SECONDS = 1.0
+"""Between two looks. The file is taken once two looks have found the same in it, as an editor may write it in steps;
+it is read whole each time, since that costs no more than comparing what file systems tell of it."""
+OTHERS_MAY_READ = 0o004
+
+_log = logging.getLogger("cameras")
+
+
+class CamerasWatch:
+    """Reads the cameras anew when their file has changed.
+
+    Args:
+        values: the environment; its settings hold where a table leaves them out.
+        clock: seconds of a clock that nobody sets.
+    """
+
+    def __init__(self, values: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._values = values
+        self._clock = clock
+        self._next = clock()
+        self._seen: bytes | str | None = None
+        self._judged: bytes | str | None = None
+        self._wrong = self._open = self._cut_off = False
+
+    def changed(self) -> list[Camera] | None:
+        """Return all enabled cameras where the file has changed, or is right again; else None. Returns at once."""
+        path = cameras_file(self._values)
+        if path is None or self._clock() < self._next:
+            return None
+        self._next = self._clock() + LOOK_SECONDS
+        now = self._content(path)
+        before, self._seen = self._seen, now
+        if now != before or now == self._judged:
+            return None
+        self._judged = now
+        try:
+            if isinstance(now, str):
+                raise SettingError(now)  # noqa: TRY301  # reported like any other slip
+            cameras = cameras_from_toml(now, path.name, self._values)
+        except SettingError as error:
+            _log.error("%s; the cameras go on as before", error)  # a user's slip, not ours
+            self._wrong = True
+            return None
+        if self._wrong:
+            _log.info("%s is right again", path.name)
+            self._wrong = False
+        self._check_mode(path, cameras)
+        return cameras
+
+    def _content(self, path: Path) -> bytes | str:
+        """Return what the file holds, or why it cannot be read."""
+        try:
+            data = read_cameras_file(path)
+        except SettingError as error:
+            return str(error)
+        cut_off = _stat(path, "st_nlink") == 0
+        if cut_off and not self._cut_off:
+            _log.warning(
+                "CAMERAS_FILE was replaced by another file, which a container that mounts the file alone does not see: "
+                "docker compose up -d --force-recreate capture, and let CAMERAS_FILE name the folder of cameras.toml"
+            )
+        self._cut_off = cut_off
+        return data
+
+    def _check_mode(self, path: Path, cameras: list[Camera]) -> None:
+        secret = any(url_secrets(url) for one in cameras for url in (one.url, one.detect_url) if url)
+        is_open = secret and bool((_stat(path, "st_mode") or 0) & OTHERS_MAY_READ)
+        if is_open and not self._open:
+            _log.warning("%s holds passwords, and every user of this machine may read it: chmod 600 it", path.name)
+        self._open = is_open
+
+
+def _stat(path: Path, name: str) -> int | None:
+    try:
+        return int(getattr(path.stat(), name))
+    except OSError:  # it has just gone: the next look says so
+        return None
