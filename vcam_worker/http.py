@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import resource
 import socket
@@ -16,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
 
@@ -26,6 +25,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from shared_utils.config import MAX_PORT, Env
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
+from shared_utils.web_hosts import own_names
 from vcam_worker.pages import CONTENT_POLICY
 from vcam_worker.routes import Site
 from vcam_worker.status import Board
@@ -33,9 +33,12 @@ from vcam_worker.status import Board
 STOP_SECONDS = 0.9
 """Time for answers in work to end."""
 REQUEST_SECONDS = 10.0
-"""Time a client has to begin its request once connected; uvicorn would wait for ever."""
-MAX_CONNECTIONS = 2000
-"""Connections at once, or half the files this process may open: the supervisor needs the rest for its cameras."""
+"""Time from a connection's start, or the end of the last answer, until the next request is here, head and body."""
+READ_SECONDS = 30.0
+"""Time in which a client must read what fills its buffer (64 KB)."""
+MAX_CONNECTIONS = 500
+"""Connections at once, or half the files this process may open: the supervisor needs the rest for its cameras. Each may
+hold a picture that its client does not read."""
 WAITING_CONNECTIONS = 1024
 """Connections that may wait to be accepted."""
 SNAPSHOT_THREADS = 8
@@ -57,16 +60,37 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HttpSettings:
-    """Where to listen. Port 0 takes any free one."""
+    """Where to listen, and to which names to answer. Port 0 takes any free one."""
 
     host: str = "127.0.0.1"
     port: int = 8080
+    names: frozenset[str] = field(default_factory=lambda: own_names({}))
 
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> HttpSettings:
-        """Read ``HTTP_HOST`` and ``HTTP_PORT``."""
+        """Read ``HTTP_HOST``, ``HTTP_PORT`` and ``HTTP_NAMES``."""
         env = Env(values)
-        return cls(host=env.text("HTTP_HOST", cls.host), port=env.integer("HTTP_PORT", cls.port, 0, MAX_PORT))
+        return cls(
+            host=env.text("HTTP_HOST", cls.host),
+            port=env.integer("HTTP_PORT", cls.port, 0, MAX_PORT),
+            names=own_names(values),
+        )
+
+
+@dataclass(frozen=True)
+class HttpLimits:
+    """What one client may take. uvicorn counts neither the time that a request takes to arrive, once it has begun, nor
+    that of a client which does not read its answer: half-sent requests would leave the health check no connection.
+    """
+
+    request_seconds: float = REQUEST_SECONDS
+    read_seconds: float = READ_SECONDS
+    max_connections: int = MAX_CONNECTIONS
+
+    def connections(self) -> int:
+        """Return how many connections may be open at once."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return self.max_connections if files == resource.RLIM_INFINITY else min(self.max_connections, files // 2)
 
 
 class HttpServer:
@@ -79,6 +103,7 @@ class HttpServer:
         redact: takes secrets out of text that the board hands over.
         clock: seconds of any origin, for the cache.
         now: seconds since the epoch.
+        limits: what one client may take.
     """
 
     def __init__(
@@ -89,8 +114,10 @@ class HttpServer:
         redact: Callable[[str], str] = mask_url,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        limits: HttpLimits | None = None,
     ) -> None:
         self._settings = settings
+        self._limits = limits or HttpLimits()
         self._threads = ThreadPoolExecutor(SNAPSHOT_THREADS, thread_name_prefix="snapshot")
         self._site = Site(board, info, redact, clock, now, self._threads)
         self._socket: socket.socket | None = None
@@ -112,12 +139,11 @@ class HttpServer:
             SettingError: nothing can listen at that host and port.
         """
         self._socket = _listen(self._settings)
-        bound = ipaddress.ip_address(self._socket.getsockname()[0])
-        app = self._site.app(local_only=bound.is_loopback)
+        app = self._site.app(self._settings.names)
         # "error": below that, uvicorn tells of its own start and of every client that speaks no HTTP
         config = uvicorn.Config(
             app,
-            http=_Connection,
+            http=_connections(self._limits),
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -174,24 +200,76 @@ class _Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """A connection that must ask for something soon, and is dropped where there are too many."""
+    """A connection with limits. It waits while it owes a request, and is worth the less the longer it does."""
+
+    limits: HttpLimits
+    waiting: dict[_Connection, None]
+    """Those that wait, the longest first."""
+    _due: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self._wait()
+        if len(self.connections) > self.limits.connections():
+            # this one is the last of those that wait: it goes only if all others are being answered
+            next(iter(self.waiting)).drop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
+        self._cancel_unread()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         date = (b"date", formatdate(usegmt=True).encode())
         self.server_state.default_headers = [date, *self.config.encoded_headers]
         super().data_received(data)
+        if self.cycle and not self.cycle.response_complete and not self.cycle.more_body:
+            self._wait_no_more()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        super().connection_made(transport)
-        if len(self.connections) > _max_connections():
-            transport.abort()
-            return
-        self.timeout_keep_alive_task = self.loop.call_later(REQUEST_SECONDS, self.timeout_keep_alive_handler)
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # a request that came along with the last one is being answered already
+        if self.cycle.response_complete:
+            self._wait_no_more()
+            self._wait()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(self.limits.read_seconds, self.drop)
+
+    def resume_writing(self) -> None:
+        self._cancel_unread()
+        super().resume_writing()
+
+    def drop(self) -> None:
+        """Close the connection at once, whatever it was about."""
+        self._wait_no_more()
+        self.connections.discard(self)
+        self.transport.abort()
+
+    def _wait(self) -> None:
+        if not self.transport.is_closing():
+            self.waiting[self] = None
+            self._due = self.loop.call_later(self.limits.request_seconds, self.drop)
+
+    def _wait_no_more(self) -> None:
+        self.waiting.pop(self, None)
+        if self._due:
+            self._due.cancel()
+            self._due = None
+
+    def _cancel_unread(self) -> None:
+        if self._unread:
+            self._unread.cancel()
+            self._unread = None
 
 
-def _max_connections() -> int:
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, files // 2)
+def _connections(limits: HttpLimits) -> type[_Connection]:
+    """Return the class of a server's connections, which know each other."""
+    waiting: dict[_Connection, None] = {}
+    return type("Connection", (_Connection,), {"limits": limits, "waiting": waiting})
 
 
 def _listen(settings: HttpSettings) -> socket.socket:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -20,6 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared_utils.web_hosts import is_own_host
 from vcam_worker import pages
 from vcam_worker.health import Trouble, no_picture, old_picture
 from vcam_worker.metrics import CameraCollector, Metrics
@@ -57,8 +57,8 @@ class Site:
         self._missing: dict[str, float] = {}
         self._metrics = Metrics(CameraCollector(self._statuses, self._pictures.state, now))
 
-    def app(self, local_only: bool) -> Starlette:
-        """Return the application; `local_only`: it is reached from this machine alone."""
+    def app(self, names: Collection[str]) -> Starlette:
+        """Return the application, which answers to `names` and IP addresses only."""
         routes = [
             Route("/", self._page),
             Route("/healthz", self._healthz),
@@ -68,7 +68,7 @@ class Site:
             Route("/snapshot/{name}.jpg", self._snapshot),
             Route("/snapshot/cache/clear", self._clear, methods=["POST"]),
         ]
-        app = Starlette(routes=routes, middleware=[Middleware(_LocalNames)] if local_only else [])
+        app = Starlette(routes=routes, middleware=[Middleware(_OwnNames, names=names)])
         app.router.redirect_slashes = False
         return app
 
@@ -155,38 +155,23 @@ class Site:
         return Snapshot(await loop.run_in_executor(self._threads, draw, drawing), self._now())
 
 
-class _LocalNames:
-    """Answers to names of this machine only.
+class _OwnNames:
+    """Answers to names of ours only, against DNS rebinding (see :mod:`shared_utils.web_hosts`)."""
 
-    A server that is reached from this machine alone is still reached by the browser on it. A page elsewhere could
-    point its own name at 127.0.0.1 (DNS rebinding) and read the pictures as its own; its name gives it away.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self._app = app
+        self._names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if _is_local_name(Request(scope).headers.get("host", "localhost")):
+        host = Request(scope).headers.get("host", "localhost")
+        if is_own_host(host, self._names):
             await self._app(scope, receive, send)
             return
         text = (
-            "refused: HTTP_HOST is an address of this machine alone, so that it answers to localhost and IP addresses"
+            "refused: capture answers to localhost, to IP addresses and to the names of HTTP_NAMES; if this is one "
+            "of this machine, add it to HTTP_NAMES in .env, then: docker compose up -d\n"
         )
         await _plain(421, text)(scope, receive, send)
-
-
-def _is_local_name(host: str) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _same_origin(request: Request) -> bool:

@@ -303,7 +303,8 @@ class Supervisor:
             if process.is_alive():
                 process.kill()
                 process.join()
-        return all(process.exitcode == EXIT_OK for process in processes)
+        # one that had only just been started knows no signal yet, and has nothing to finish
+        return all(process.exitcode in (EXIT_OK, -signal.SIGTERM) for process in processes)
 
 
 def _how(code: int | None) -> str:

@@ -559,8 +559,11 @@ def test_every_answer_carries_the_safety_headers(site: Site) -> None:
         ("[", 421),
     ],
 )
-def test_names_of_elsewhere_do_not_reach_a_local_server(site: Site, host: str, status: int) -> None:
-    assert site.ask("/healthz", headers={"Host": host}).status == status
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/snapshot/cam1.jpg", "/nowhere"])
+def test_names_of_elsewhere_reach_nothing(site: Site, path: str, host: str, status: int) -> None:
+    answer = site.ask(path, headers={"Host": host})
+    assert answer.status == (404 if status == 200 and path == "/nowhere" else status)
+    assert status == 200 or "HTTP_NAMES" in answer.text
 
 
 def test_a_fault_of_ours_shows_no_insides(site: Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -659,12 +662,14 @@ def test_a_host_that_is_none_is_named(board: FakeBoard, host: str) -> None:
 
 
 def test_all_addresses(board: FakeBoard) -> None:
-    server = HttpServer(HttpSettings("0.0.0.0", 0), board, {})
+    names = frozenset({"vm.lab.example"})
+    server = HttpServer(HttpSettings("0.0.0.0", 0, names), board, {})
     server.start()
     try:
         reached = Site(server, board, Clock(0), Clock(0))
         assert server.address == f"http://0.0.0.0:{reached.port}"
         assert reached.ask("/", headers={"Host": "vm.lab.example"}).status == 200
+        assert reached.ask("/", headers={"Host": "evil.example"}).status == 421
     finally:
         server.stop()
 

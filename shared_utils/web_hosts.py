@@ -1,0 +1,51 @@
+"""Names that a web server of ours answers to, against DNS rebinding. Standard library only.
+
+A page elsewhere can point its own name at an address that a browser here reaches, and then read what that address
+serves as its own. The ``Host`` header gives the foreign name away. An IP address in it is safe: no name was looked up.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Collection, Mapping
+from urllib.parse import urlsplit
+
+from shared_utils.config import Env
+from shared_utils.errors import SettingError
+
+SERVICES = ("capture", "jupyter", "console")
+"""Names of the web servers within the compose network."""
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62}\.)*[a-z0-9_-]{0,62}")
+
+
+def own_names(values: Mapping[str, str]) -> frozenset[str]:
+    """Return the names that always are ours, and those of ``HTTP_NAMES``.
+
+    Raises:
+        SettingError: what stands there is no name.
+    """
+    given = (Env(values).get("HTTP_NAMES") or "").replace(",", " ").lower().split()
+    for name in given:
+        if not _NAME.fullmatch(name.rstrip(".")):
+            raise SettingError(
+                f"HTTP_NAMES holds {name!r}: give names as they stand in the browser's address, such as vcam.lan, "
+                "without http:// and port, with commas between them"
+            )
+    return frozenset({"localhost", *SERVICES, socket.gethostname().lower(), *(name.rstrip(".") for name in given)})
+
+
+def is_own_host(host: str, names: Collection[str]) -> bool:
+    """Tell whether a ``Host`` header names this server: by one of `names`, or by an IP address; the port is free."""
+    if re.search(r"[\s@/\\?#]", host):
+        return False
+    try:
+        parts = urlsplit(f"//{host}")
+        name, _ = (parts.hostname or "").rstrip("."), parts.port
+        if name in names or name.endswith(".localhost"):
+            return True
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
