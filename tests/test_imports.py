@@ -33,7 +33,7 @@ FORBIDDEN = {
 PANDAS_ONLY_IN = "shared_utils/results.py"
 ADAPTERS = {
     # one foreign library each: whoever replaces it finds it in these files
-    ("vcam_worker", "av"): {"source.py", "source_errors.py", "opening.py", "decoder.py", "recorder.py"},
+    ("vcam_worker", "av"): {"source.py", "source_errors.py", "opening.py", "decoder.py", "recorder.py", "selection.py"},
     ("vcam_worker", "uvicorn"): {"http.py"},
     ("vcam_worker", "starlette"): {"routes.py"},
     ("vcam_worker", "prometheus_client"): {"metrics.py"},

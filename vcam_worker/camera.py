@@ -69,7 +69,7 @@ class CameraRunner:
         self._detector: DetectStream | None = None
         self._detect_info: StreamInfo | None = None  # while the sub-stream is connected
         self._away: dict[Feed, float] = {}
-        self._said_sound = False
+        self._left_out: set[str] = set()  # what was said to be left out
         self._pauses: dict[str, str] = {}  # who wants a pause, and why
         self._disk_retry_at = 0.0
         self._status = CameraStatus(camera.name, camera.shown, since=time.time())
@@ -179,9 +179,10 @@ class CameraRunner:
         self._status = replace(self._status, reconnects=self._status.reconnects + (not first))
         self._describe(info)
         self._show_pause()
-        if info.dropped_audio and not self._said_sound:
-            self._said_sound = True
-            self._log.info("sound is left out: %s does not fit into MP4", info.dropped_audio)
+        for line in info.left_out:
+            if line not in self._left_out:
+                self._left_out.add(line)
+                self._log.info("%s", line)
         self._recorder = StreamRecorder(
             info,
             self._camera.motion,

@@ -19,6 +19,7 @@ from av.stream import Stream
 
 from vcam_worker.packets import Packet
 from vcam_worker.source import StreamInfo, video_decoder
+from vcam_worker.timeline import MAX_USUAL_STEP
 
 TIME_BASE = Fraction(1, 90_000)
 """The clock of H.264 over RTP; fine enough for any frame rate."""
@@ -32,6 +33,8 @@ _MUXER_OPTIONS = {
     "movflags": "hybrid_fragmented+use_metadata_tags",
     # without it a crash loses the muxer's buffer, up to a megabyte, and not just the GOP in work
     "flush_packets": "1",
+    # microseconds; pictures do not wait in the muxer for sound that does not come
+    "max_interleave_delta": "1",
 }
 
 
@@ -76,10 +79,10 @@ class ClipWriter:
         """Add a packet, in the order of arrival."""
         at = packet.time - self.start
         if packet.kind == "audio":
-            if self._audio is not None and at >= 0:
-                self._mux(self._audio, packet.data, at, 0.0, is_keyframe=True)
+            self._write_sound(packet.data, at)
             return
-        if packet.time > self._last:
+        # a gap is no measure of how long the last picture is shown
+        if 0 < packet.time - self._last < MAX_USUAL_STEP:
             self._step = packet.time - self._last
         self._last = packet.time
         self._frames += 1
@@ -88,6 +91,16 @@ class ClipWriter:
             return
         for encoded in self._encoder.feed(packet.data, at):
             self._output.mux_one(encoded)
+
+    def _write_sound(self, data: bytes, at: float) -> None:
+        if self._audio is None or at < 0:
+            return
+        try:
+            self._mux(self._audio, data, at, 0.0, is_keyframe=True)
+        except OSError:
+            raise
+        except av.FFmpegError:  # what the muxer does not take as sound: the pictures go on without
+            self._audio = None
 
     def _mux(self, stream: Stream, data: bytes, at: float, delay: float, *, is_keyframe: bool) -> None:
         raw = AvPacket(data)

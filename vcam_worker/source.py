@@ -13,14 +13,16 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from shared_utils.cameras import Camera
-from shared_utils.errors import SourceEnded, SourceError
-from vcam_worker.arrivals import Arrivals
-from vcam_worker.packets import Packet
-from vcam_worker.source_errors import plain, source_errors
+from shared_utils.errors import SourceEnded, SourceError, SourceStalled
+from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
+from vcam_worker.packets import Kind, Packet
+from vcam_worker.selection import select
+from vcam_worker.source_errors import STALL_TIMEOUT, plain, source_errors
 
 COPY_CODECS = frozenset({"h264", "hevc"})
 """Copied into clips as they are; other codecs are encoded."""
-COPY_AUDIO_CODECS = frozenset({"aac", "opus"})
+MAX_REORDER = 2.0
+"""Seconds between decoding and showing a picture, at most: more is a clock that has stepped between the two stamps."""
 
 _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe"})
 """Demuxers that make timestamps up from a guessed rate."""
@@ -36,7 +38,7 @@ class StreamInfo:
         fps: frames a second as announced; None where unknown or absurd.
         transport: ``tcp``, ``udp``, ``http`` or ``file``.
         audio_codec: of the sound that clips can hold; None without.
-        dropped_audio: codec of sound that MP4 can not hold.
+        left_out: a line for each thing that is sent and not recorded.
         video: PyAV's stream, the template of clips; belongs to the open connection.
         audio: likewise, for sound.
     """
@@ -47,7 +49,7 @@ class StreamInfo:
     fps: float | None
     transport: str
     audio_codec: str | None
-    dropped_audio: str | None
+    left_out: tuple[str, ...]
     video: av.VideoStream
     audio: Stream | None
 
@@ -95,12 +97,14 @@ class Connection:
         self.is_live = paced or not self._is_file
         self.has_timestamps = self._is_file or not (_UNTIMED_FORMATS & set(container.format.name.split(",")))
         self.info = _stream_info(container, camera, transport)
+        self._video_index = self.info.video.index
+        self._audio_index = self.info.audio.index if self.info.audio else None
         # read once: PyAV makes a fraction anew at each access
         self._video_base = float(self.info.video.time_base or 0)
         self._audio_base = float(self.info.audio.time_base or 0) if self.info.audio else 0.0
         # UDP's buffer loses what it can not hold; a stream without timestamps is dated by its arrival alone
         self._arrivals = Arrivals(gathers=transport == "tcp" and self.has_timestamps)
-        self._last_read = clock()
+        self._last_read = self._last_picture = clock()
 
     def __enter__(self) -> Connection:
         return self
@@ -124,33 +128,55 @@ class Connection:
 
         Raises:
             SourceEnded: the stream is over.
-            SourceStalled: nothing came for :data:`vcam_worker.source_errors.STALL_TIMEOUT` seconds.
+            SourceStalled: no picture came for :data:`vcam_worker.source_errors.STALL_TIMEOUT` seconds.
             SourceError: the connection broke.
         """
-        streams = [self.info.video] + ([self.info.audio] if self.info.audio else [])
-        demuxed = self._container.demux(streams)
+        demuxed = self._container.demux()
         while True:
             if self._arrivals.pause:
                 self._sleep(self._arrivals.pause)
             asked = self._clock()
-            with source_errors(self._camera, "reading", since=self._last_read):
-                raw = next(demuxed, None)
-                if raw is None:
-                    raise SourceEnded("the file is at its end" if self._is_file else "the camera ended the stream")
-                if not raw.size:  # PyAV's way to say "flush the decoders"
-                    continue
-                self._last_read = self._clock()
-                yield self._packet(raw, asked)
+            with source_errors(self._camera, "reading", since=self._last_picture):
+                raw = self._next(demuxed)
+                kind = self._kind(raw)
+                if kind == "video":
+                    self._last_picture = self._last_read
+                # at its timeout the library hands out what its parser had kept back
+                is_late = not self._is_file and self._last_read - asked >= STALL_TIMEOUT - GATHER_SECONDS
+                if is_late:
+                    self._last_read = asked
+                yield self._packet(raw, kind, asked)
+                if is_late:
+                    raise SourceStalled(f"no picture for {STALL_TIMEOUT:.0f} s")
 
-    def _packet(self, raw: av.Packet[Stream], asked: float) -> Packet:
+    def _next(self, demuxed: Iterator[av.Packet[Stream]]) -> av.Packet[Stream]:
+        """Return the next packet that is recorded; what else is sent is passed over."""
+        while True:
+            raw = next(demuxed, None)
+            if raw is None:
+                raise SourceEnded("the file is at its end" if self._is_file else "the camera ended the stream")
+            self._last_read = self._clock()
+            kind = self._kind(raw)
+            silent = self._last_read - self._last_picture
+            if kind != "video" and silent >= STALL_TIMEOUT and not self._is_file:
+                raise SourceStalled(f"no picture for {silent:.0f} s, though the camera sends something else")
+            if raw.size and kind:  # a packet without bytes is PyAV's way to say "flush the decoders"
+                return raw
+
+    def _kind(self, raw: av.Packet[Stream]) -> Kind | None:
+        if raw.stream.index == self._video_index:
+            return "video"
+        return "audio" if raw.stream.index == self._audio_index else None
+
+    def _packet(self, raw: av.Packet[Stream], kind: Kind | None, asked: float) -> Packet:
         dts, delay = None, 0.0
-        is_video = raw.stream.index == self.info.video.index
+        is_video = kind == "video"
         base = self._video_base if is_video else self._audio_base
         stamp = raw.dts if raw.dts is not None else raw.pts
         if self.has_timestamps and base and stamp is not None:
             dts = stamp * base
             if raw.pts is not None and raw.dts is not None:
-                delay = max(0.0, (raw.pts - raw.dts) * base)
+                delay = (raw.pts - raw.dts) * base
         now = self._wait_for(dts) if self._paced and dts is not None else self._last_read
         if is_video:
             arrived = self._arrivals.date(dts, asked, now)
@@ -162,7 +188,7 @@ class Connection:
             data=bytes(raw),
             is_keyframe=raw.is_keyframe,
             dts=dts,
-            delay=delay,
+            delay=delay if 0 < delay <= MAX_REORDER else 0.0,
             arrived=arrived if self.is_live else (dts or 0.0),
             wall=self._wall() - (now - arrived),
         )
@@ -181,12 +207,12 @@ class Connection:
 def _stream_info(container: InputContainer, camera: Camera, transport: str) -> StreamInfo:
     if not container.streams.video:
         raise SourceError(f"{camera.setting}: no video in what {camera.shown} sends; check the path of the address")
-    video = container.streams.video[0]
+    selection = select(container)
+    video, sound = selection.video, selection.audio
+    if video is None:
+        raise SourceError(f"{camera.setting}: what {camera.shown} sends can not be decoded; set it to H.264 or H.265")
     if not video.codec_context.width:
         raise SourceError("the stream sent no picture parameters while it was opened")
-    sound = container.streams.audio[0] if container.streams.audio else None
-    codec = sound.codec_context.name if sound else None
-    kept = codec in COPY_AUDIO_CODECS if codec else False
     rate = float(video.average_rate) if video.average_rate else None
     return StreamInfo(
         codec=video.codec_context.codec.canonical_name,
@@ -194,10 +220,10 @@ def _stream_info(container: InputContainer, camera: Camera, transport: str) -> S
         height=video.codec_context.height,
         fps=rate if rate and 0.5 <= rate <= 240 else None,
         transport=transport,
-        audio_codec=codec if kept else None,
-        dropped_audio=codec if codec and not kept else None,
+        audio_codec=sound.codec_context.name if sound else None,
+        left_out=selection.left_out,
         video=video,
-        audio=sound if kept else None,
+        audio=sound,
     )
 
 
@@ -218,6 +244,11 @@ def info_from_keyframe(info: StreamInfo, data: bytes) -> StreamInfo:
         raise SourceError(f"the camera changed its stream to something unreadable ({plain(error)})") from None
     video = container.streams.video[0]
     return replace(info, video=video, width=video.codec_context.width, height=video.codec_context.height)
+
+
+def without_sound(info: StreamInfo) -> StreamInfo:
+    """Return `info` of the pictures alone."""
+    return replace(info, audio=None, audio_codec=None)
 
 
 def library_versions() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,13 +20,16 @@ from vcam_worker.motion import Luma, Motion, MotionDetector
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipSummary, ClipWriter
 from vcam_worker.ring import PacketRing
-from vcam_worker.source import StreamInfo, info_from_keyframe
+from vcam_worker.sound import FILE_BOUND, LIVE_BOUND, SoundClock
+from vcam_worker.source import StreamInfo, info_from_keyframe, without_sound
 from vcam_worker.timeline import Timeline
 
 TRIGGER_LATENCY = 2.0
 """Seconds the ring reaches back beyond the pre-roll: the time from the first frame that moves to the decision."""
 MAX_SPARE_GOP = 5.0
 """Seconds; where keyframes come more rarely, a clip is too short to wait for one before its end."""
+SOUND_SECONDS = 5.0
+"""Sound that was last heard so long ago gets no track in a new clip: one that stays empty would hold the clip back."""
 NOMINAL_STEP = 0.04
 """Seconds between frames where a stream says nothing of its rate."""
 
@@ -152,6 +155,9 @@ class StreamRecorder:
         self._watcher: Watcher | None = Watcher(info, motion, observe)
         self._parameters: bytes | None = None
         self._last_video: Packet | None = None
+        self._sound = SoundClock(LIVE_BOUND if live else FILE_BOUND)
+        self._sound_reported = False
+        self._last_sound: Packet | None = None
         self._writer: ClipWriter | None = None
         self._clip = (0.0, 0.0, datetime.min)  # start, trigger, local time
         self._paused = False
@@ -183,39 +189,45 @@ class StreamRecorder:
             packet: as received; gets its place in the stream's time here.
             analyse: False to record only, when the machine can not keep up.
         """
-        self._place(packet)
-        goes_on = False
-        if packet.kind == "video":
-            goes_on = self._change(packet)
-            if self._events.is_over(packet.time, packet.is_keyframe):
-                goes_on = packet.is_keyframe and self._events.moving_at(packet.time)
-                self._finish(packet.time)
+        if packet.kind == "audio":
+            self._hear(packet)
+            return
+        packet.time = self._timeline.place(packet.dts, packet.arrived)
+        goes_on = self._change(packet)
+        if self._events.is_over(packet.time, packet.is_keyframe):
+            goes_on = packet.is_keyframe and self._events.moving_at(packet.time)
+            self._finish(packet.time)
         self._ring.append(packet)
-        if packet.kind == "video":
-            self._last_video = packet
+        self._last_video = packet
         if goes_on:
             self._log.info("motion goes on: next clip started")
             self._start(packet.time, packet.time)
         elif self._writer:
             self._writer.write(packet)
-        if packet.kind == "video" and self._watcher:
+        if self._watcher:
             if analyse:
                 for time, motion in self._watcher.feed(packet, self.settled_until):
                     self.see(time, motion)
             else:
                 self._watcher.skip()
 
-    def _place(self, packet: Packet) -> None:
-        """Give `packet` its stream time; sound follows the pictures, whose clock the camera shares."""
-        if packet.kind == "video":
-            packet.time = self._timeline.place(packet.dts, packet.arrived)
+    def _hear(self, packet: Packet) -> None:
+        """Take a block of sound; before the first picture there is nothing that it could go with."""
+        latest = self._last_video
+        if latest is None:
             return
-        reference = self._last_video
-        packet.time = reference.time if reference else 0.0
-        if reference and packet.dts is not None and reference.dts is not None:
-            offset = packet.dts - reference.dts
-            if abs(offset) < self._rules.clip_seconds:
-                packet.time += offset
+        now = max(self.time_at(packet.arrived), latest.time)
+        time = self._sound.place(packet.dts, latest.time, now, self._timeline.offset)
+        if time is None:
+            return
+        if self._sound.jumped is not None and not self._sound_reported:
+            self._sound_reported = True
+            self._log.info("the sound's clock steps (by %+.1f s): sound goes by its arrival", self._sound.jumped)
+        packet.time = time
+        self._last_sound = packet
+        self._ring.append(packet)
+        if self._writer:
+            self._writer.write(packet)
 
     def _change(self, packet: Packet) -> bool:
         """Begin anew where the camera changes resolution or codec settings in mid-stream.
@@ -240,8 +252,7 @@ class StreamRecorder:
 
     def time_at(self, arrived: float) -> float:
         """Return the stream time of what was received at `arrived`, seconds of the monotonic clock."""
-        latest = self._last_video
-        return latest.time - (latest.arrived - arrived) if latest else 0.0
+        return self._timeline.at(arrived) if self._last_video else 0.0
 
     def see(self, time: float, motion: Motion) -> None:
         """Take one analysed frame's verdict, at its stream time."""
@@ -261,13 +272,23 @@ class StreamRecorder:
         if not packets or latest is None:  # no keyframe yet, or one too far back to keep: the next motion tries again
             return
         start = packets[0].time
-        # the newest packet has waited least, so its arrival dates the others
-        started_at = datetime.fromtimestamp(latest.wall - (latest.time - start)).astimezone()
-        self._writer = self._open_clip(self.info, start, started_at)
+        started_at = datetime.fromtimestamp(latest.wall - (self.time_at(latest.arrived) - start)).astimezone()
+        sound = self._opening_sound(packets, start)
+        self._writer = self._open_clip(self.info if sound else without_sound(self.info), start, started_at)
         self._clip = (start, trigger, started_at)
         self._events.started(start)
+        if sound:
+            self._writer.write(sound)
         for packet in packets:
-            self._writer.write(packet)
+            if packet is not sound:
+                self._writer.write(packet)
+
+    def _opening_sound(self, packets: list[Packet], start: float) -> Packet | None:
+        """Return the block of sound that a clip begins with, which its track needs; None where no sound comes."""
+        if self._last_sound is None or packets[-1].time - self._last_sound.time > SOUND_SECONDS:
+            return None
+        first = next((packet for packet in packets if packet.kind == "audio" and packet.time >= start), None)
+        return first or replace(self._last_sound, time=start)
 
     def _finish(self, end: float) -> None:
         if self._writer is None:

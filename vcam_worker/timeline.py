@@ -1,26 +1,85 @@
-"""A steady clock for a stream: what a camera's timestamps say, checked against when packets arrived.
+"""A steady clock for a stream: what a camera's timestamps say, held to when packets arrived.
 
 Cameras send timestamps that jump (the first RTCP report, a clock set by NTP), run backwards (after an encoder
-restart), stand still, or are missing. A clip's playing time must equal real time all the same, so a camera's steps
-are taken as long as they agree with the arrival times, and the arrival times where they do not.
+restart), run at another speed than real time (a declared rate that is not delivered), stand still, or are missing.
+Networks deliver packets late and in bursts. A clip's playing time must equal real time all the same.
+
+The algorithm:
+
+* Stream time is the camera's time plus an offset. Its *lead* over the arrivals should be about 0: below it a packet
+  was delayed on its way, above it the camera's clock is ahead, as nothing arrives before it was sent.
+* The *best lead* of the last moment, that of the packet that was delayed least, shows how the clocks stand to each
+  other, whatever the network's jitter. A controller holds it near 0 by moving the offset: hardly, where it deviates by
+  less than jitter does, so that good timestamps are kept as they are; the faster, the more it deviates. There is no
+  difference between a clock that is ahead and one that is behind, and no threshold at which time jumps.
+* A gap between arrivals that the timestamps do not show is held as open: where a burst follows, the network held the
+  packets back, and their timestamps are right; where none follows, the camera's clock stood still, and the gap is real.
+* A step of the camera's clock that the arrivals do not show is left out: time goes on by the usual step. Where such
+  steps are frequent, the arrivals alone count for a while.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
+
 MIN_STEP = 0.001
 """Seconds. MP4 needs rising times; a thousandth is below any camera's frame time."""
-TOLERANCE = 2.0
-"""Seconds that a camera's clock may run ahead of the arrivals, or behind them after a burst has drained.
+MAX_USUAL_STEP = 2.0
+"""Seconds between frames beyond which it is a gap, and no measure of the usual step."""
 
-More than any network jitter, less than anybody would overlook in a clip."""
-DRIFT_RATE = 0.0001
-"""Share of the difference that is forgiven each packet: follows a crystal's drift (about 100 parts in a million),
-too slow to follow jitter, or to make a clock right that runs at a wrong speed."""
-BURST_SECONDS = 15.0
-"""Seconds of stream that may come at once after connecting: what was buffered while the stream was probed, or a
-server's kept GOP. Forgiven once; a clock that goes on running ahead is wrong."""
-STALE_AFTER = 10.0
-"""Seconds behind the arrivals that no TCP backlog explains: the camera's clock has been set back or has stood still."""
+START_SECONDS = 1.0
+"""After connecting, for so long, a backlog is expected: what was buffered while the stream was opened, or a server's
+kept GOP. It shows that the first packet was late, not that the camera's clock is fast."""
+BACKLOG_STEP = 0.01
+"""Seconds between packets of a backlog at most: below the frame time of any camera, above a fast network's."""
+
+WINDOW_SECONDS, WINDOW_PACKETS = 0.5, 2
+"""What the best lead is taken of: arrivals of that long, and so many packets at least."""
+JITTER = 0.2
+"""Seconds that the best lead may deviate by jitter alone."""
+NEAR = 0.02
+"""Deviation, seconds, that the controller steers for once the best lead has deviated by more than jitter."""
+GAIN, GAIN_RISE = 2.0, 16.0
+"""Correction while it does, seconds per second for each second of deviation; and what that grows by with each."""
+CREEP = 0.002
+"""Correction otherwise, seconds per second: more than a crystal's drift, less than anybody sees."""
+MAX_LEAD = 0.5
+"""Seconds that the best lead deviates at most, whatever the timestamps do."""
+
+GAP_SECONDS = 0.5
+"""A gap between arrivals that exceeds the timestamps' by so much is held as open."""
+PROGRESS = 0.1
+"""Seconds of lead that a backlog wins while it is delivered faster than it was sent."""
+SETTLE_SECONDS = 0.5
+"""Without such progress for so long, packets come at their own pace again."""
+OPEN_SECONDS = 30.0
+"""A backlog lasts so long at most: also of a source that delivers in bursts alone (HLS)."""
+REAL_GAP_MEMORY = 30.0
+"""For so long after a real gap that the timestamps did not show, the next ones are taken for real at once."""
+
+JUMP_SECONDS = 0.1
+"""A step forward that exceeds the arrivals' by so much, and leads them, is a step of the camera's clock."""
+BREAKS_LIMIT, BREAKS_SECONDS = 3, 10.0
+"""So many steps of the clock in so short a time, and the arrivals alone count."""
+
+
+@dataclass
+class _Gap:
+    """A gap in the arrivals that the timestamps do not show, as long as it is open which of the two is right.
+
+    Attributes:
+        since: arrival after it, seconds.
+        mark, mark_at: lead at the last progress, and its arrival.
+        best: highest lead so far.
+        is_draining: a backlog has been seen.
+    """
+
+    since: float
+    mark: float
+    mark_at: float
+    best: float
+    is_draining: bool = False
 
 
 class Timeline:
@@ -34,16 +93,34 @@ class Timeline:
     def __init__(self, *, live: bool = True, nominal_step: float = 0.04) -> None:
         self._live = live
         self._step = nominal_step
-        self._last_dts: float | None = None
+        self._usual: float | None = None  # step of the camera's clock, as long as it made no other
         self._last: float | None = None
-        self._offset = 0.0  # stream time minus camera time, as long as the camera's clock is believed
+        self._last_dts: float | None = None
+        self._last_arrived = 0.0
+        self._offset = 0.0  # stream time minus camera time
         self._origin = 0.0  # arrival time that belongs to stream time 0
-        self._burst_left = BURST_SECONDS
+        self._started = 0.0  # arrival of the first packet
+        self._recent: deque[tuple[float, float]] = deque()  # (arrival, stream time of it minus camera time)
+        self._is_steering = False
+        self._gap: _Gap | None = None
+        self._real_gap_at: float | None = None
+        self._breaks: deque[float] = deque(maxlen=BREAKS_LIMIT)  # arrivals of the last steps of the camera's clock
 
     @property
     def step(self) -> float:
         """The last good step, seconds: the duration to give a clip's last frame."""
         return self._step
+
+    @property
+    def offset(self) -> float:
+        """Stream time minus camera time, seconds."""
+        return self._offset
+
+    def at(self, arrived: float) -> float:
+        """Return the stream time at the moment `arrived`, seconds of the monotonic clock."""
+        if not self._live:
+            return self._last or 0.0
+        return arrived - self._origin
 
     def place(self, dts: float | None, arrived: float) -> float:
         """Return the stream time of a packet, seconds.
@@ -53,43 +130,113 @@ class Timeline:
             arrived: seconds of the monotonic clock.
         """
         if self._last is None:
-            self._origin = arrived
+            self._origin = self._started = arrived
             time = 0.0
             self._offset = -(dts or 0.0)
         elif self._live:
-            time = self._live_time(self._last, dts, arrived)
+            time = max(self._live_time(self._last, dts, arrived), self._last + MIN_STEP)
         else:
-            time = self._file_time(self._last, dts)
-        if self._last is not None and MIN_STEP < time - self._last < TOLERANCE:
-            # a gap (loss, a rate that varies) is real time, but no measure of the usual step
+            time = max(self._file_time(self._last, dts), self._last + MIN_STEP)
+        if self._last is not None and MIN_STEP < time - self._last < MAX_USUAL_STEP:
             self._step = time - self._last
-        self._last_dts = dts
-        self._last = time
+        self._last, self._last_dts, self._last_arrived = time, dts, arrived
         return time
-
-    def _set_back(self, dts: float) -> bool:
-        return self._last_dts is not None and dts < self._last_dts
 
     def _file_time(self, last: float, dts: float | None) -> float:
         if dts is None:
             return last + self._step
-        if self._last_dts is None or self._set_back(dts):
+        if self._last_dts is None or dts < self._last_dts:
             self._offset = last + self._step - dts
-        return max(dts + self._offset, last + MIN_STEP)
+        return dts + self._offset
 
     def _live_time(self, last: float, dts: float | None, arrived: float) -> float:
-        by_arrival = arrived - self._origin
         if dts is None:
-            return max(by_arrival, last + MIN_STEP)
-        time = dts + self._offset
-        lead = time - by_arrival
-        is_step = self._last_dts is not None and 0 <= dts - self._last_dts < TOLERANCE
-        if 0 < lead <= self._burst_left and is_step:
+            return self.at(arrived)
+        waited = arrived - self._last_arrived
+        if self._last_dts is None:
+            return self._go_on(last, dts, waited)
+        stepped = dts - self._last_dts
+        lead = dts + self._offset - self.at(arrived)
+        is_start = arrived - self._started <= START_SECONDS
+        if lead > 0 and is_start and waited <= BACKLOG_STEP and 0 < stepped < MAX_USUAL_STEP:
             self._origin -= lead
-            self._burst_left -= lead
-        elif self._last_dts is None or self._set_back(dts) or lead > TOLERANCE or lead < -STALE_AFTER:
-            time = max(by_arrival, last + MIN_STEP)
+        elif self._is_break(stepped, waited, lead):
+            self._breaks.append(arrived)
+            self._recent.clear()
+            self._gap = None
+            if not self._is_erratic(arrived):
+                return self._go_on(last, dts, waited)
+        if self._is_erratic(arrived):
+            time = max(self.at(arrived), last + MIN_STEP)
             self._offset = time - dts
-        else:
-            self._origin -= lead * DRIFT_RATE
-        return max(time, last + MIN_STEP)
+            return time
+        if stepped < MAX_USUAL_STEP:
+            self._usual = stepped
+        self._offset += self._correction(dts, arrived, stepped, waited)
+        return dts + self._offset
+
+    def _is_break(self, stepped: float, waited: float, lead: float) -> bool:
+        """Tell whether the camera's clock has stepped in a way that the arrivals do not show."""
+        is_long = stepped > 1.5 * (self._usual or self._step)
+        return stepped <= 0 or (is_long and lead > JUMP_SECONDS and stepped > waited + JUMP_SECONDS)
+
+    def _is_erratic(self, arrived: float) -> bool:
+        return len(self._breaks) == BREAKS_LIMIT and arrived - self._breaks[0] < BREAKS_SECONDS
+
+    def _go_on(self, last: float, dts: float, waited: float) -> float:
+        """Go on by the usual step, or by the arrivals where these show a gap; camera time is `dts` from here on."""
+        usual = waited if self._usual is None else self._usual
+        time = last + (usual if abs(waited - usual) <= GAP_SECONDS else waited)
+        self._offset = time - dts
+        return time
+
+    def _correction(self, dts: float, arrived: float, stepped: float, waited: float) -> float:
+        """Return by how much the offset is to be moved, seconds."""
+        lead = dts + self._offset - self.at(arrived)
+        if waited - stepped > GAP_SECONDS:
+            return self._open_gap(lead, arrived)
+        if self._gap:
+            return self._follow_gap(self._gap, lead, arrived)
+        self._recent.append((arrived, self.at(arrived) - dts))
+        while len(self._recent) > WINDOW_PACKETS and self._recent[0][0] < arrived - WINDOW_SECONDS:
+            self._recent.popleft()
+        return self._steer(self._offset - min(difference for _, difference in self._recent), stepped, waited)
+
+    def _steer(self, best: float, stepped: float, waited: float) -> float:
+        """Return the correction of a best lead, after a step of the timestamps, and one of the arrivals."""
+        deviation = abs(best)
+        self._is_steering = deviation > (NEAR if self._is_steering else JITTER)
+        size = min(deviation / NEAR, 1.0) * CREEP * stepped
+        if self._is_steering:
+            size += deviation * min((GAIN + GAIN_RISE * deviation) * max(waited, 0.0), 0.5)
+        size = max(size, deviation - MAX_LEAD)
+        return -size if best > 0 else size
+
+    def _open_gap(self, lead: float, arrived: float) -> float:
+        """Begin to watch what follows a gap in the arrivals."""
+        before, self._gap = self._gap, None
+        self._recent.clear()
+        remembered = self._real_gap_at is not None and arrived - self._real_gap_at < REAL_GAP_MEMORY
+        if remembered or (before and not before.is_draining):
+            self._real_gap_at = arrived
+            return -lead
+        # a source that delivers in bursts alone goes from one gap to the next: the best of them counts
+        best, since = (max(before.best, lead), before.since) if before else (lead, arrived)
+        self._gap = _Gap(since, lead, arrived, best)
+        return 0.0
+
+    def _follow_gap(self, gap: _Gap, lead: float, arrived: float) -> float:
+        gap.best = max(gap.best, lead)
+        if lead >= gap.mark + PROGRESS:
+            gap.mark, gap.mark_at, gap.is_draining = lead, arrived, True
+        if lead >= -JITTER:  # all that was held back has come
+            self._gap = None
+        elif arrived - gap.mark_at > SETTLE_SECONDS:  # late for good: the gap is real
+            self._gap = None
+            if not gap.is_draining:
+                self._real_gap_at = arrived
+            return -lead
+        elif arrived - gap.since > OPEN_SECONDS:
+            self._gap = None
+            return -gap.best
+        return 0.0
