@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from shared_utils.durable import lock_where_possible, sync_file
 from shared_utils.schemas import Record, to_line
 
 
@@ -43,7 +44,7 @@ def find_run(path: Path, run_id: str) -> Record | None:
     """Return the ``ok`` record of the run `run_id`, or None if there is none."""
     try:
         with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
+            lock_where_possible(file.fileno(), fcntl.LOCK_SH)
             return _find_run(file.fileno(), run_id)
     except FileNotFoundError:
         return None
@@ -53,7 +54,7 @@ def _append(path: Path, record: Mapping[str, Any], *, unless_there: bool) -> boo
     line = (to_line(record) + "\n").encode()
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock_where_possible(descriptor, fcntl.LOCK_EX)
         if unless_there and _find_run(descriptor, record["run_id"], failed=not record["ok"]) is not None:
             return False
         end = os.fstat(descriptor).st_size
@@ -63,7 +64,7 @@ def _append(path: Path, record: Mapping[str, Any], *, unless_there: bool) -> boo
         if os.write(descriptor, line) != len(line):
             os.ftruncate(descriptor, end)
             raise OSError(f"{path.name}: the disk took only part of a line, which was taken back")
-        os.fsync(descriptor)
+        sync_file(descriptor)
     finally:
         os.close(descriptor)
     return True
@@ -121,9 +122,7 @@ def read_objects(path: Path) -> Iterator[dict[str, Any]]:
 
 def settled_size(descriptor: int) -> int:
     """Return the size of the log when nobody is writing: a line longer than a page shows up page by page."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-    except OSError:  # a file system without locks: the last line may be torn, and is passed over then
+    if not lock_where_possible(descriptor, fcntl.LOCK_SH):  # the last line may be torn, and is passed over then
         return os.fstat(descriptor).st_size
     size = os.fstat(descriptor).st_size
     fcntl.flock(descriptor, fcntl.LOCK_UN)

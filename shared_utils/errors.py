@@ -10,6 +10,7 @@
     ├── ClipError                  a clip can not be analysed, and trying again will not help
     ├── ClipMissing                the clip's file is not there, or not yet: a network mount may be late (retried)
     ├── ModelError                 a file is no detection model we can run
+    ├── VolumeInUse                another capture records into the same VIDEO_DIR
     ├── JobRefused                 a job that is not ours to run: other function, path out of video/, unknown option
     └── QueueUnavailable           Redis is away or refuses us (retried at run time)
 
@@ -57,6 +58,10 @@ class ClipError(VcamError):
 
 class ClipMissing(VcamError):
     """The clip's file is not there. It may show up: network mounts lag behind the queue."""
+
+
+class VolumeInUse(VcamError):
+    """Another capture holds the shared volume."""
 
 
 class ModelError(VcamError):

@@ -12,6 +12,7 @@ back from Redis is read as JSON: nothing is ever unpickled.
 from __future__ import annotations
 
 import fnmatch
+import json
 import os
 import uuid
 import zlib
@@ -49,6 +50,9 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".mov", ".m4v", ".avi", ".webm", ".t
 """Of files that a pattern may mean: the shared volume holds logs as well."""
 WORKER_GONE_S = 30.0
 """Seconds without a sign of life, due every two, after which a worker counts as gone."""
+RECORDING = "recording"
+"""Key of a job's meta: the id of the recording that it is the first job of."""
+RECORDING_DIGITS = 8
 CONNECT_TIMEOUT = 5
 """Seconds; a Redis on the same machine or network answers in milliseconds."""
 
@@ -113,17 +117,42 @@ def clip_job_id(filename: str) -> str:
     return f"clip-{PurePath(filename).stem}"
 
 
-def enqueue_new_clip(queue: Queue, filename: str) -> bool:
+def enqueue_new_clip(queue: Queue, filename: str, recording: str | None = None) -> bool:
     """Queue the first job of a clip, with the worker's own options.
+
+    Args:
+        queue: takes it.
+        filename: the clip's name.
+        recording: id of the recording, kept in the job's meta. Where the job of that name is another recording's,
+            whose clip has been deleted since, this one gets a job under an id of its own; None knows of no others.
 
     Returns:
         False when that job was there already: a clip is queued once, however often it is announced.
     """
+    job_id = clip_job_id(filename)
+    wanted = [job_id]
+    if recording is not None:
+        wanted.append(f"{job_id}-{recording[:RECORDING_DIGITS]}")
+    for one in wanted:
+        try:
+            _enqueue(queue, filename, {}, one, unique=True, recording=recording)
+        except DuplicateJobError:
+            if _recording_of(queue, one) == recording:
+                return False
+        else:
+            return True
+    return False
+
+
+def _recording_of(queue: Queue, job_id: str) -> str | None:
+    """Return the id of the recording that a job is of; None where the job does not tell."""
+    meta = queue.connection.hget(Job.key_for(job_id), "meta")
     try:
-        _enqueue(queue, filename, {}, clip_job_id(filename), unique=True)
-    except DuplicateJobError:
-        return False
-    return True
+        told = json.loads(meta) if isinstance(meta, bytes) else None
+    except (ValueError, RecursionError):
+        return None
+    recording = told.get(RECORDING) if isinstance(told, dict) else None
+    return recording if isinstance(recording, str) else None
 
 
 def environment_queue() -> Queue:
@@ -380,6 +409,7 @@ def _enqueue(
     *,
     unique: bool,
     pipeline: Pipeline | None = None,
+    recording: str | None = None,
 ) -> Job:
     return queue.enqueue_call(
         PROCESS_CLIP,
@@ -391,4 +421,5 @@ def _enqueue(
         result_ttl=RESULT_TTL,
         failure_ttl=FAILURE_TTL,
         description=f"analyse {filename}",
+        meta={RECORDING: recording} if recording else None,
     )

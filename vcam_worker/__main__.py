@@ -24,6 +24,7 @@ from vcam_worker.replay import print_line, replay
 from vcam_worker.settings import clip_rules, read_settings
 from vcam_worker.source import library_versions
 from vcam_worker.supervisor import Supervisor
+from vcam_worker.volume_lock import VolumeLock
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -53,7 +54,9 @@ def main() -> int:
         return _replay(arguments.files, arguments.out, values)
     settings = read_settings(values)
     redact = setup_logging(settings.log, settings.secrets)
-    supervisor = Supervisor(settings, CamerasWatch(values), redact)
+    lock = VolumeLock(settings.video_dir)
+    lock.take()
+    supervisor = Supervisor(settings, CamerasWatch(values), redact, lock)
     guard = DiskGuard(settings.video_dir, settings.disk, supervisor.pause)
     http = HttpServer(settings.http, supervisor, {"versions": _versions()}, redact)
     supervisor.check_redis()
@@ -64,6 +67,7 @@ def main() -> int:
     finally:
         guard.stop()
         http.stop()
+        lock.release()
 
 
 def _versions() -> dict[str, str]:

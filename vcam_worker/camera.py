@@ -109,6 +109,7 @@ class CameraRunner:
                     self._guarded(feed, item)
         finally:
             self._end_recorder()
+            self._leave_behind()
             self._sender.stop(STOP_SECONDS)
 
     # -- what happens
@@ -123,22 +124,39 @@ class CameraRunner:
             self._not_writable(error)
 
     def _not_writable(self, error: OSError) -> None:
+        """Pause until the disk takes data again; folders that were deleted are made again at once."""
+        if isinstance(error, FileNotFoundError) and self._recovers():
+            return
         self._disk_retry_at = time.monotonic() + DISK_RETRY
         self._pause(WRITE_ERROR, f"VIDEO_DIR can not be written to ({error.strerror or error})")
+
+    def _recovers(self) -> bool:
+        """Save what there is on disk of a clip, if the disk takes it."""
+        try:
+            self._outbox.check_room()
+            self._outbox.recover()
+        except OSError as error:
+            self._log.debug("still not writable: %s", error)
+            return False
+        self._sender.wake()
+        return True
 
     def _retry_disk(self) -> None:
         """After a failed write: save what there is of the clip as soon as the disk takes it, and go on."""
         if WRITE_ERROR not in self._pauses or time.monotonic() < self._disk_retry_at:
             return
         self._disk_retry_at = time.monotonic() + DISK_RETRY
-        try:
-            self._outbox.check_room()
-            self._outbox.recover()
-        except OSError as error:
-            self._log.debug("still not writable: %s", error)
+        if self._recovers():
+            self._pause(WRITE_ERROR, None)
+
+    def _leave_behind(self) -> None:
+        """At the end: what could not be published must be on disk, for the next start to recover."""
+        if WRITE_ERROR not in self._pauses:
             return
-        self._sender.wake()
-        self._pause(WRITE_ERROR, None)
+        try:
+            self._outbox.salvage()
+        except OSError as error:
+            self._log.warning("an open clip could not be finished: %s", error)
 
     def _take(self, feed: Feed, item: Item) -> None:
         if isinstance(item, Packet):
@@ -226,11 +244,11 @@ class CameraRunner:
     # -- clips
 
     def _open_clip(self, info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
-        return ClipWriter(self._outbox.work_path(started_at), info, start, started_at)
+        return ClipWriter(self._outbox.open_work(started_at), info, start, started_at)
 
     def _publish(self, clip: FinishedClip) -> None:
-        size = clip.path.stat().st_size
         name = self._outbox.publish(clip.path, clip.started_at)
+        size = self._outbox.path_of(name).stat().st_size
         self._log.info("clip saved: %s (%.1f s, %.1f MB)", name, clip.summary.seconds, size / 1e6)
         self._status = replace(self._status, clips=self._status.clips + 1)
         self._sender.wake()
@@ -239,7 +257,10 @@ class CameraRunner:
         if self._recorder:
             recorder, self._recorder = self._recorder, None
             self._detector = None
-            recorder.close()
+            try:
+                recorder.close()
+            except OSError as error:
+                self._not_writable(error)
 
     # -- what the supervisor sees and asks for
 
@@ -285,7 +306,10 @@ class CameraRunner:
             else:
                 self._log.info("recording goes on")
         if self._recorder:
-            self._recorder.pause(bool(self._pauses))
+            try:
+                self._recorder.pause(bool(self._pauses))
+            except OSError as error:  # the open clip can not be finished; nothing is open any more
+                self._not_writable(error)
             self._show_pause()
 
     def _show_pause(self) -> None:

@@ -7,104 +7,185 @@ clip's, so announcing it again is no second job.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
-import os
 import threading
 import time
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import redis
 from rq import Queue
 
-from shared_utils.clips import CLIP_SUFFIX, WORK_FOLDER, ClipName
+from shared_utils.clips import CLIP_SUFFIX, LOG_NAME, ClipName, parse_clip_name
 from shared_utils.config import RedisSettings
+from shared_utils.durable import sync_file, sync_folder
 from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.jobs import clip_queue, enqueue_new_clip, redis_errors
 from vcam_worker.recorder import repair
+from vcam_worker.used_names import UsedNames
+from vcam_worker.volume import Volume
+from vcam_worker.work_files import WorkFiles
 
-OUTBOX_FOLDER = ".outbox"
 NOTE_SUFFIX = ".json"
-PART_SUFFIX = ".part"
-ROOM_BYTES = 2_000_000
-"""Free space from which writing is tried again: a second of a 16 Mb/s camera."""
 RETRY_FIRST, RETRY_MAX = 1.0, 15.0
 """Seconds between attempts while Redis is away."""
-
-_STAMP = "%Y%m%d-%H%M%S.%f%z"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 Log = logging.LoggerAdapter[logging.Logger]
+Enqueue = Callable[[str, str | None], bool]
+"""Queues a clip by name, with the id of its recording. False where its job was there already; raises
+QueueUnavailable, to be tried again."""
 
 
 class Outbox:
     """Publishes one camera's clips.
 
+    Its methods are for one thread, but for :meth:`send` and :meth:`waiting`, which another one may call.
+
     Args:
         video_dir: the shared volume.
         camera: slug; notes and files of other cameras are left alone.
         log: for what happens to clips.
-        enqueue: queues a clip by name; raises QueueUnavailable, to be tried again.
+        enqueue: queues a clip.
+        mount: the mount point of the volume, which must be one; see :class:`vcam_worker.volume.Volume`.
     """
 
-    def __init__(self, video_dir: Path, camera: str, log: Log, enqueue: Callable[[str], bool]) -> None:
-        self._video_dir = video_dir
+    def __init__(self, video_dir: Path, camera: str, log: Log, enqueue: Enqueue, mount: Path | None = None) -> None:
+        self._volume = Volume(video_dir, mount)
         self._camera = camera
-        self._log = log
+        self.log = self._log = log
         self._enqueue = enqueue
-        self._work = video_dir / WORK_FOLDER
-        self._notes = video_dir / OUTBOX_FOLDER
-        self._work.mkdir(exist_ok=True)
-        self._notes.mkdir(exist_ok=True)
+        self._files = WorkFiles(self._volume, camera, log)
+        self._names = UsedNames(video_dir / LOG_NAME, camera)
+        self._left_alone: set[Path] = set()
         self._away_since: float | None = None
+        self._mutex = threading.Lock()
+        self._in_place: dict[str, str] = {}  # clips published and not queued yet, with their recordings' ids
+        self._moving: set[str] = set()  # those with a note that are not in their place yet
+        self._queued: set[str] = set()  # those whose note could not be removed
+        # what fails here fails again where it can be told and waited for
+        with suppress(OSError):
+            self._volume.prepare()
 
     def work_path(self, started_at: datetime) -> Path:
         """Return the file to record into; its name keeps the start for whoever finds it after a crash."""
-        return self._work / f"{self._camera}.{started_at.strftime(_STAMP)}{PART_SUFFIX}"
+        return self._files.path(started_at)
+
+    def open_work(self, started_at: datetime) -> Path:
+        """Make the file to record into.
+
+        Raises:
+            OSError: the volume does not take it.
+        """
+        self.prepare()
+        return self._files.open(started_at)
+
+    def prepare(self) -> None:
+        """Make again what was deleted of capture's folders.
+
+        Raises:
+            OSError: the volume is not there, or can not be written to.
+        """
+        for folder in self._volume.prepare():
+            self._log.warning("%s was deleted; made again", folder)
 
     def publish(self, work: Path, started_at: datetime) -> str:
         """Put a closed file in its place; :meth:`send` queues it.
 
         Returns:
             The clip's name.
-        """
-        name = self._free_name(started_at)
-        note = self._notes / f"{name}{NOTE_SUFFIX}"
-        _write_durably(note, json.dumps({"filename": str(name), "work": work.name}))
-        self._place(work, str(name))
-        return str(name)
 
-    def _free_name(self, started_at: datetime) -> ClipName:
-        # the same second twice: a very short clip before, or the hour that the end of summer time repeats
-        name = ClipName(started_at.replace(tzinfo=None, microsecond=0), self._camera)
-        while (self._video_dir / str(name)).exists() or (self._notes / f"{name}{NOTE_SUFFIX}").exists():
-            name = name.later(1)
+        Raises:
+            OSError: the volume does not take it; :meth:`recover` tries again.
+        """
+        self.prepare()
+        self._files.restore(work)
+        recording = uuid.uuid4().hex
+        name = self._reserve(started_at, work, recording)
+        try:
+            self._place(work, name)
+            with self._mutex:
+                self._in_place[name] = recording
+        finally:
+            self._moving.discard(name)
+        self._files.release(work)
         return name
+
+    def path_of(self, name: str) -> Path:
+        """Return the place of a clip."""
+        return self._volume.path / name
+
+    def _reserve(self, started_at: datetime, work: Path, recording: str) -> str:
+        """Write the note of a clip under a name that no recording had before."""
+        # the same second twice: a very short clip before, the hour that the end of summer time repeats, a clock that
+        # was set back
+        name = ClipName(started_at.replace(tzinfo=None, microsecond=0), self._camera)
+        while True:
+            note = self._note(str(name))
+            if not (self.path_of(str(name)).exists() or note.exists() or self._names.has(name)):
+                self._moving.add(str(name))
+                entry = {"filename": str(name), "work": work.name, "recording": recording}
+                try:
+                    _write_new(note, json.dumps(entry))
+                except FileExistsError:  # on a volume that takes Door and door for one name
+                    self._moving.discard(str(name))
+                except OSError:
+                    self._moving.discard(str(name))
+                    raise
+                else:
+                    self._names.add(name)
+                    return str(name)
+            name = name.later(1)
 
     def _place(self, work: Path, name: str) -> None:
         with work.open("rb") as file:
-            os.fsync(file.fileno())
-        work.rename(self._video_dir / name)
-        _sync_folder(self._video_dir)
+            sync_file(file.fileno())
+        work.rename(self.path_of(name))
+        sync_folder(self._volume.path)
+
+    def _note(self, name: str) -> Path:
+        return self._volume.notes / f"{name}{NOTE_SUFFIX}"
+
+    def _read_note(self, name: str) -> dict[str, object]:
+        try:
+            entry = json.loads(self._note(name).read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return entry if isinstance(entry, dict) else {}
 
     def waiting(self) -> list[str]:
         """Return the names of clips that have no job yet, oldest first."""
-        pattern = f"*-{self._camera}{CLIP_SUFFIX}{NOTE_SUFFIX}"
-        found = (note.name.removesuffix(NOTE_SUFFIX) for note in self._notes.glob(pattern))
-        # a camera "door" must not take the notes of "front-door"
-        length = len("YYYYMMDD-HHMMSS-") + len(self._camera) + len(CLIP_SUFFIX)
-        return sorted(name for name in found if len(name) == length)
+        found = {name for name in waiting_clips(self._volume) if _camera_of(name) == self._camera}
+        with self._mutex:
+            found |= self._in_place.keys()  # the notes may have been deleted meanwhile
+        return sorted(found)
 
     def send(self) -> bool:
         """Queue what is waiting, in order.
 
         Returns:
-            Whether nothing is left; False when Redis is away, which is said once.
+            Whether nothing is left that could be queued; False when Redis is away, which is said once.
+
+        Raises:
+            OSError: the notes can not be read.
         """
         for name in self.waiting():
+            if name in self._moving or name in self._queued:
+                continue
+            with self._mutex:
+                recording = self._in_place.get(name)
+            if recording is None:
+                if not self.path_of(name).exists():
+                    continue  # its rename is still to be done: by recover()
+                noted = self._read_note(name).get("recording")
+                recording = noted if isinstance(noted, str) else None
             try:
-                fresh = self._enqueue(name)
+                fresh = self._enqueue(name, recording)
             except (QueueUnavailable, SettingError) as error:
                 if self._away_since is None:
                     self._away_since = time.monotonic()
@@ -115,8 +196,16 @@ class Outbox:
                 self._log.info("Redis is back after %.0f s", away)
                 self._away_since = None
             self._log.info("job queued: %s%s", name, "" if fresh else " (it was queued before)")
-            (self._notes / f"{name}{NOTE_SUFFIX}").unlink(missing_ok=True)
+            self._queued.add(name)
+            with self._mutex:
+                self._in_place.pop(name, None)
+        self._remove_notes()
         return True
+
+    def _remove_notes(self) -> None:
+        for name in list(self._queued):
+            self._note(name).unlink(missing_ok=True)
+            self._queued.discard(name)
 
     def check_room(self) -> None:
         """Find out whether the volume takes data again.
@@ -124,47 +213,58 @@ class Outbox:
         Raises:
             OSError: it does not.
         """
-        probe = self._work / f"{self._camera}.room"
-        try:
-            with probe.open("wb") as file:
-                # really taken, not asked for: a quota shows in no file system's count of free blocks
-                os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
-        finally:
-            probe.unlink(missing_ok=True)
+        self.prepare()
+        self._files.check_room()
+
+    def salvage(self) -> None:
+        """Write again what was deleted of files that are recorded into no more, for the next start to recover.
+
+        Raises:
+            OSError: the volume does not take it.
+        """
+        self.prepare()
+        self._files.salvage()
 
     def recover(self) -> None:
         """Bring to an end what an earlier run left: notes without their rename, and files in work.
 
+        No clip may be open.
+
         Raises:
             OSError: the volume can not be written to; what is left is as it was.
         """
+        self.salvage()
         for name in self.waiting():
             self._finish_note(name)
-        for work in sorted(self._work.glob(f"{self._camera}.*{PART_SUFFIX}")):
-            self._recover_file(work)
+        for work, started_at in self._files.left():
+            if work in self._left_alone:
+                continue
+            try:
+                self._recover_file(work, started_at)
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    raise
+                self.check_room()  # raises where it is the volume's fault; else it is this file's
+                self._left_alone.add(work)
+                self._log.error("%s can not be recovered: %s; tried again at the next start", work.name, error)
 
     def _finish_note(self, name: str) -> None:
-        note = self._notes / f"{name}{NOTE_SUFFIX}"
-        try:
-            work = self._work / str(json.loads(note.read_text())["work"])
-        except (ValueError, KeyError, TypeError):
-            work = None
-        if (self._video_dir / name).exists():
+        if self.path_of(name).exists():
             return
+        noted = self._read_note(name).get("work")
+        work = self._volume.work / Path(noted).name if isinstance(noted, str) and noted else None
         if work is not None and work.is_file():
             self._place(work, name)
             self._log.info("clip published that the last run had closed: %s", name)
             return
-        self._log.warning("the clip %s was to be queued, but it is gone from %s", name, self._video_dir)
-        note.unlink(missing_ok=True)
+        if work is not None:
+            self._log.warning("the clip %s was to be queued, but it is gone from %s", name, self._volume.path)
+        # a note without content is one that a power cut left: its clip is recovered from its file in work
+        self._note(name).unlink(missing_ok=True)
+        with self._mutex:
+            self._in_place.pop(name, None)
 
-    def _recover_file(self, work: Path) -> None:
-        stamp = work.name.removeprefix(f"{self._camera}.").removesuffix(PART_SUFFIX)
-        try:
-            started_at = datetime.strptime(stamp, _STAMP)
-        except ValueError:
-            self._log.warning("left alone, the name is none of ours: %s", work)
-            return
+    def _recover_file(self, work: Path, started_at: datetime) -> None:
         size = work.stat().st_size
         if not size:
             work.unlink()
@@ -172,10 +272,14 @@ class Outbox:
         whole = work.with_suffix(".repaired")
         try:
             summary = repair(work, whole)
+            frames = summary.frames
         except OSError:
             whole.unlink(missing_ok=True)
             raise
-        if not summary.frames:
+        except ValueError:  # the video library refuses what it holds
+            whole.unlink(missing_ok=True)
+            frames = 0
+        if not frames:
             kept = work.with_suffix(".unreadable")
             work.rename(kept)
             self._log.warning(
@@ -187,6 +291,17 @@ class Outbox:
         self._log.warning("clip recovered that the last run left open: %s (%.1f s)", name, summary.seconds)
 
 
+def waiting_clips(volume: Volume) -> list[str]:
+    """Return the names of all cameras' clips that have a note, and no job yet."""
+    names = (note.name.removesuffix(NOTE_SUFFIX) for note in volume.notes.glob(f"*{CLIP_SUFFIX}{NOTE_SUFFIX}"))
+    return sorted(name for name in names if parse_clip_name(name))
+
+
+def _camera_of(name: str) -> str | None:
+    clip = parse_clip_name(name)
+    return clip.camera if clip else None
+
+
 class QueueSender:
     """Sends the outbox from a thread of its own: a Redis that hangs never holds up recording.
 
@@ -196,6 +311,8 @@ class QueueSender:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
+        self._log = outbox.log
+        self._failed = False
         self._wake = threading.Event()
         self._stop = False
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
@@ -221,38 +338,44 @@ class QueueSender:
         while not self._stop:
             self._wake.wait(wait)
             self._wake.clear()
-            if self._outbox.send():
+            if self._send():
                 delay, wait = RETRY_FIRST, None
             else:
                 wait = delay
                 delay = min(delay * 2, RETRY_MAX)
-        self._outbox.send()  # what was published while the last round was under way
+        self._send()  # what was published while the last round was under way
+
+    def _send(self) -> bool:
+        try:
+            done = self._outbox.send()
+        except OSError as error:
+            if not self._failed:
+                self._log.warning("the outbox can not be read or written (%s); trying until it can", error)
+            self._failed = True
+            return False
+        self._failed = False
+        return done
 
 
-def redis_enqueue(settings: RedisSettings, connection: redis.Redis) -> Callable[[str], bool]:
+def redis_enqueue(settings: RedisSettings, connection: redis.Redis) -> Enqueue:
     """Return the function that queues a clip in Redis; False where its job was there already."""
     queue: Queue = clip_queue(settings, connection)
 
-    def enqueue(name: str) -> bool:
+    def enqueue(name: str, recording: str | None) -> bool:
         with redis_errors(settings):
-            return enqueue_new_clip(queue, name)
+            return enqueue_new_clip(queue, name, recording)
 
     return enqueue
 
 
-def _write_durably(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that must not be there yet, durably; nothing of it is left where that fails."""
+    with path.open("x", encoding="utf-8") as file:
+        try:
+            file.write(text)
+            file.flush()
+            sync_file(file.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+    sync_folder(path.parent)

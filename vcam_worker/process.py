@@ -16,10 +16,19 @@ from vcam_worker.camera import CameraRunner, FeedHangsError
 from vcam_worker.link import ChildLink, SupervisorGoneError
 from vcam_worker.outbox import Outbox, redis_enqueue
 from vcam_worker.settings import CaptureSettings
+from vcam_worker.volume_lock import VolumeLock
 
 
-def run_camera(camera: Camera, settings: CaptureSettings, pipe: Connection) -> None:
-    """Be the process of one camera; the arguments come by a pipe, so no password is in the process list."""
+def run_camera(
+    camera: Camera,
+    settings: CaptureSettings,
+    pipe: Connection,
+    lock: VolumeLock | None = None,  # noqa: ARG001  # held by being here
+) -> None:
+    """Be the process of one camera; the arguments come by a pipe, so no password is in the process list.
+
+    The lock of the volume is held as long as this process lives, whatever becomes of the supervisor.
+    """
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the supervisor passes it on in its own way
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -27,7 +36,8 @@ def run_camera(camera: Camera, settings: CaptureSettings, pipe: Connection) -> N
     log = camera_logger("vcam_worker.camera", camera.name)
     code = EXIT_OK
     try:
-        outbox = Outbox(settings.video_dir, camera.name, log, redis_enqueue(settings.redis, connect(settings.redis)))
+        enqueue = redis_enqueue(settings.redis, connect(settings.redis))
+        outbox = Outbox(settings.video_dir, camera.name, log, enqueue, settings.mount)
         runner = CameraRunner(camera, settings.rules, outbox, log, stop)
         link = ChildLink(pipe, runner.snapshot, runner.pause)
 

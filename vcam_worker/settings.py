@@ -13,6 +13,7 @@ from shared_utils.redact import url_secrets
 from vcam_worker.disk import DiskRules
 from vcam_worker.events import ClipRules
 from vcam_worker.http import HttpSettings
+from vcam_worker.volume import mount_point
 
 MIN_AFTER_TRIGGER = 1.0
 """Seconds of a clip that must be left after its pre-roll."""
@@ -20,7 +21,7 @@ MIN_AFTER_TRIGGER = 1.0
 
 @dataclass(frozen=True)
 class CaptureSettings:
-    """All that capture is told from outside."""
+    """All that capture is told from outside; and the mount point that the volume was on at the start, if any."""
 
     cameras: list[Camera]
     video_dir: Path
@@ -29,6 +30,7 @@ class CaptureSettings:
     log: LogSettings = field(default_factory=LogSettings)
     disk: DiskRules = field(default_factory=DiskRules)
     http: HttpSettings = field(default_factory=HttpSettings)
+    mount: Path | None = None
 
     @property
     def secrets(self) -> set[str]:
@@ -74,6 +76,7 @@ def read_settings(values: Mapping[str, str]) -> CaptureSettings:
     Raises:
         SettingError: the first wrong one, by name.
     """
+    folder = video_dir(values)
     return CaptureSettings(
         cameras=cameras_from_env(values),
         rules=clip_rules(values),
@@ -81,5 +84,6 @@ def read_settings(values: Mapping[str, str]) -> CaptureSettings:
         log=LogSettings.from_env(values),
         disk=disk_rules(values),
         http=HttpSettings.from_env(values),
-        video_dir=video_dir(values),
+        video_dir=folder,
+        mount=mount_point(folder),
     )

@@ -25,6 +25,7 @@ from vcam_worker.link import Answer, Pause, Wanted
 from vcam_worker.process import run_camera
 from vcam_worker.settings import CaptureSettings
 from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest
+from vcam_worker.volume_lock import VolumeLock
 
 POLL_SECONDS = 1.0
 HANG_SECONDS = 60.0
@@ -68,12 +69,18 @@ class Supervisor:
         settings: what to record, and where to.
         watch: tells when the cameras have changed; None: they never do.
         redact: takes secrets out of text; those of changed cameras are added.
+        lock: of the volume, held already; the cameras' processes hold it as well.
     """
 
     def __init__(
-        self, settings: CaptureSettings, watch: CamerasWatch | None = None, redact: Redactor | None = None
+        self,
+        settings: CaptureSettings,
+        watch: CamerasWatch | None = None,
+        redact: Redactor | None = None,
+        lock: VolumeLock | None = None,
     ) -> None:
         self._settings = settings
+        self._lock = lock
         self._log = logging.getLogger("capture")
         self._watch = watch
         self._redact = redact or Redactor(settings.secrets)
@@ -235,7 +242,9 @@ class Supervisor:
     def _start(self, child: _Child) -> None:
         ours, theirs = _context.Pipe()
         process = _context.Process(
-            target=run_camera, args=(child.camera, self._settings, theirs), name=f"camera-{child.camera.name}"
+            target=run_camera,
+            args=(child.camera, self._settings, theirs, self._lock),
+            name=f"camera-{child.camera.name}",
         )
         process.start()
         theirs.close()  # so that the pipe ends with the child

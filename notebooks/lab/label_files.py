@@ -38,6 +38,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
 
+from shared_utils.durable import lock_where_possible, sync_file
 from shared_utils.errors import VcamError
 
 LABELS_FOLDER = "labels"
@@ -281,7 +282,7 @@ def _write(path: Path, file: LabelFile) -> None:
     with partial.open("w", encoding="utf-8") as target:
         target.write(to_text(file))
         target.flush()
-        os.fsync(target.fileno())
+        sync_file(target.fileno())
     partial.replace(path)
 
 
@@ -297,7 +298,7 @@ def to_text(file: LabelFile) -> str:
 def _locked(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock_where_possible(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -153,7 +153,7 @@ def test_too_little_room_at_the_start_pauses_before_a_write_fails(
 
 
 def test_what_is_on_disk_of_a_clip_stays_as_it_is_until_the_volume_takes_it(tmp_path: Path, small_volume: Path) -> None:
-    outbox = Outbox(small_volume, "cam1", camera_logger("test", "cam1"), lambda _: True)
+    outbox = Outbox(small_volume, "cam1", camera_logger("test", "cam1"), lambda *_: True)
     source = write_video(tmp_path / "in.mp4", moving_box(), seconds=4)
     work = outbox.work_path(NOW.astimezone())
     work.write_bytes(source.read_bytes())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,12 +14,12 @@ from shared_utils.jobs import clip_queue
 from shared_utils.log import camera_logger
 from tests.support.redis_server import RedisServer
 from tests.support.video import moving_box, packet_times, write_video
-from vcam_worker.outbox import Outbox, QueueSender, redis_enqueue
+from vcam_worker.outbox import Enqueue, Outbox, QueueSender, redis_enqueue
 
 START = datetime(2026, 2, 23, 14, 48, 19, 250000).astimezone()
 
 
-def box(video_dir: Path, enqueue: Callable[[str], bool], camera: str = "cam1") -> Outbox:
+def box(video_dir: Path, enqueue: Enqueue, camera: str = "cam1") -> Outbox:
     return Outbox(video_dir, camera, camera_logger("test", camera), enqueue)
 
 
@@ -39,7 +38,7 @@ class Crash(Exception):
     """Stands for a power cut at that step."""
 
 
-def crash(_: str) -> bool:
+def crash(*_: object) -> bool:
     raise Crash
 
 
@@ -85,8 +84,8 @@ def test_a_crash_before_the_job(tmp_path: Path, redis_server: RedisServer) -> No
 def test_a_crash_between_the_job_and_the_end_of_its_note(tmp_path: Path, redis_server: RedisServer) -> None:
     enqueue = redis_enqueue(redis_server.settings, redis_server.connection())
 
-    def enqueue_and_die(name: str) -> bool:
-        enqueue(name)
+    def enqueue_and_die(name: str, recording: str | None) -> bool:
+        enqueue(name, recording)
         raise Crash
 
     outbox = box(tmp_path, enqueue_and_die)
@@ -133,7 +132,7 @@ def test_the_sender_goes_on_by_itself_when_redis_is_back(tmp_path: Path, redis_s
 
 
 def test_the_same_second_twice_overwrites_nothing(tmp_path: Path) -> None:
-    outbox = box(tmp_path, lambda _: True)
+    outbox = box(tmp_path, lambda *_: True)
     first = outbox.publish(record(outbox, content=b"one"), START)
     second = outbox.publish(record(outbox, content=b"two"), START)
     assert (first, second) == ("20260223-144819-cam1.mp4", "20260223-144820-cam1.mp4")
@@ -143,11 +142,11 @@ def test_the_same_second_twice_overwrites_nothing(tmp_path: Path) -> None:
 def test_other_cameras_are_left_alone(tmp_path: Path) -> None:
     sent: list[str] = []
 
-    def enqueue(name: str) -> bool:
+    def enqueue(name: str, _: str | None) -> bool:
         sent.append(name)
         return True
 
-    def away(_: str) -> bool:
+    def away(*_: object) -> bool:
         raise QueueUnavailable("away")
 
     other = box(tmp_path, away, "front-door")
@@ -175,7 +174,7 @@ def test_a_file_left_in_work_is_recovered_queued_and_said(
 
 
 def test_an_unreadable_remainder_is_kept_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    outbox = box(tmp_path, lambda _: True)
+    outbox = box(tmp_path, lambda *_: True)
     record(outbox, content=b"\0" * 100)
     with caplog.at_level(logging.WARNING):
         outbox.recover()

@@ -17,6 +17,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from shared_utils.durable import sync_file
 from video_worker.steps.base import Run, Sample, Step
 from video_worker.tracking import NO_TRACK
 
@@ -67,7 +68,7 @@ class Boxes(Step):
     def result(self) -> Mapping[str, object]:
         """Publish the file: the log line that follows may rely on it."""
         self._file.flush()
-        os.fsync(self._file.fileno())
+        sync_file(self._file.fileno())
         self._partial.replace(self._path)
         remove_partials(self._path)
         return {}

@@ -1,0 +1,84 @@
+"""Having data reach the disk, also on file systems that refuse some of the calls for it.
+
+CIFS before Linux 4.17, some FUSE file systems and overlays refuse ``fsync`` of a folder (EINVAL and the like), and
+network shares may come without locks (ENOLCK). Neither means that a write failed: what was asked for is not to be had
+there, and the data is as safe as that file system makes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+FSYNC_REFUSED = frozenset(
+    {
+        errno.EINVAL,
+        errno.ENOTSUP,
+        errno.EOPNOTSUPP,
+        errno.ENOSYS,
+        errno.ENOTTY,
+        errno.EBADF,
+        errno.EISDIR,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+    }
+)
+"""What a file system answers that does not do it; EIO, ENOSPC and the like tell of data that is lost."""
+LOCKS_REFUSED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
+
+Fsync = Callable[[int], None]
+
+
+def sync_file(descriptor: int, fsync: Fsync = os.fsync) -> str | None:
+    """Have a file's data reach the disk.
+
+    Returns:
+        Why the file system does not do that on demand; None where it does.
+
+    Raises:
+        OSError: data is lost.
+    """
+    try:
+        fsync(descriptor)
+    except OSError as error:
+        if error.errno not in FSYNC_REFUSED:
+            raise
+        return error.strerror or str(error)
+    return None
+
+
+def sync_folder(folder: Path, fsync: Fsync = os.fsync) -> str | None:
+    """Have a folder's names reach the disk; as :func:`sync_file`.
+
+    Raises:
+        OSError: the folder is gone, or names are lost.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        if error.errno not in FSYNC_REFUSED:
+            raise
+        return error.strerror or str(error)
+    try:
+        return sync_file(descriptor, fsync)
+    finally:
+        os.close(descriptor)
+
+
+def lock_where_possible(descriptor: int, operation: int) -> bool:
+    """Take or release a lock (``fcntl.flock``); tell whether the file system has locks.
+
+    Raises:
+        BlockingIOError: with LOCK_NB, somebody else holds it.
+    """
+    try:
+        fcntl.flock(descriptor, operation)
+    except OSError as error:
+        if error.errno not in LOCKS_REFUSED:
+            raise
+        return False
+    return True

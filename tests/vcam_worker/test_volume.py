@@ -1,0 +1,145 @@
+"""What happens to the shared volume while capture runs: folders deleted, unmounted, read-only, without fsync."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+
+from shared_utils.clips import list_clips
+from shared_utils.jobs import clip_queue
+from tests.support.cameras import capture, emulator
+from tests.support.programs import ROOT, Program, Programs
+from tests.support.redis_server import RedisServer, free_port
+from tests.support.video import moving_box, packet_times, write_video
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Path:
+    """8 s in which something crosses for most of the time."""
+    return write_video(tmp_path / "busy.mp4", moving_box(start_s=1, end_s=7), seconds=8, gop=10)
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, as a network share is."""
+    folder = tmp_path / "share"
+    folder.mkdir()
+    mount(folder)
+    yield folder
+    while not subprocess.run(["umount", "-l", str(folder)], check=False, capture_output=True).returncode:
+        pass  # one mount over another
+
+
+def mount(folder: Path) -> None:
+    # one that is the same after it was unmounted: a file with ext4
+    image = folder.with_name("image.ext4")
+    if os.geteuid() != 0 or not shutil.which("mkfs.ext4"):
+        pytest.skip("mounting a file system needs root and mkfs.ext4")
+    if not image.exists():
+        with image.open("wb") as file:
+            file.truncate(32 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    if subprocess.run(["mount", "-o", "loop", str(image), str(folder)], check=False, capture_output=True).returncode:
+        pytest.skip("this machine mounts no image files")
+
+
+def job_names(server: RedisServer) -> list[str]:
+    return [job.kwargs["filename"] for job in clip_queue(server.settings, server.connection()).jobs]
+
+
+# what the kernel of an old CIFS or a FUSE file system answers, for every process of the program
+NO_FSYNC = """
+import errno, os, stat
+real = os.fsync
+def fsync(file):
+    if stat.S_ISDIR(os.fstat(file).st_mode):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    real(file)
+os.fsync = fsync
+"""
+
+
+def start(programs: Programs, env: dict[str, str], footage: Path, **more: str) -> Program:
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, url)
+    return capture(programs, env, url, LOGLEVEL="DEBUG", **more)
+
+
+def assert_decodable(clip: Path) -> None:
+    with av.open(str(clip)) as container:
+        assert sum(1 for _ in container.decode(video=0)) > 0
+
+
+SAVED = r"clip (?:saved|recovered that the last run left open): (\S+)"
+
+
+def test_folders_that_are_deleted_are_made_again_and_no_clip_is_lost_even_without_fsync(
+    programs: Programs, busy: Path, env: dict[str, str], video_dir: Path, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(NO_FSYNC)
+    program = start(programs, {**env, "PYTHONPATH": f"{site}:{ROOT}", "CLIP_SECONDS": "3"}, busy)
+    names = []
+    for count, deleted in enumerate((".recording", ".outbox", "."), start=1):
+        program.wait_for("clip started|next clip started", count=count)
+        shutil.rmtree(video_dir / deleted)
+        names.append(program.wait_for(SAVED, count=count)[1])
+        program.wait_for(f"job queued: {names[-1]}")
+        assert packet_times(video_dir / names[-1])[-1] > 2
+        assert_decodable(video_dir / names[-1])
+    redis_server.stop()
+    name = program.wait_for(SAVED, count=4)[1]
+    shutil.rmtree(video_dir / ".outbox")
+    redis_server.start()
+    program.wait_for(f"job queued: {name}")
+    program.wait_for("clip started|next clip started", count=5)
+    shutil.rmtree(video_dir)
+    assert program.stop() == 0
+    assert list_clips(video_dir)
+    assert list((video_dir / ".recording").iterdir()) == []
+    assert set(job_names(redis_server)) >= {*names, name}
+    assert "recording pauses" not in program.text
+    assert "Traceback" not in program.text
+    assert sum("does not take fsync of a folder (Invalid argument)" in line for line in program.lines) == 1
+
+
+def test_a_share_that_is_unmounted_is_not_written_below_and_goes_on_when_it_is_back(
+    programs: Programs, busy: Path, env: dict[str, str], mounted: Path
+) -> None:
+    program = start(programs, {**env, "VIDEO_DIR": str(mounted / "video"), "MIN_FREE_GB": "0"}, busy)
+    program.wait_for("motion seen")
+    subprocess.run(["umount", "-l", str(mounted)], check=True)
+    program.wait_for("recording pauses: .*was a mounted volume at the start and is none now")
+    assert list(mounted.iterdir()) == []
+    mount(mounted)
+    program.wait_for("recording goes on")
+    clips = program.text.count("clip saved")
+    program.wait_for("clip saved", count=clips + 1)
+    subprocess.run(["mount", "--bind", str(mounted), str(mounted)], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", str(mounted)], check=True)
+    program.wait_for("recording pauses: VIDEO_DIR can not be written to .Read-only file system.")
+    assert program.stop() == 0
+    assert "Traceback" not in program.text
+    assert sum("recording pauses" in line for line in program.lines) == 2
+
+
+def test_a_clip_that_can_not_be_finished_at_the_end_is_one_line(
+    programs: Programs, busy: Path, env: dict[str, str], video_dir: Path
+) -> None:
+    program = start(programs, env, busy, CLIP_SECONDS="60")
+    program.wait_for("motion seen")
+    shutil.rmtree(video_dir / ".outbox")
+    (video_dir / ".outbox").write_text("a file where the folder was")
+    assert program.stop() == 0
+    assert "Traceback" not in program.text
+    (video_dir / ".outbox").unlink()
+    again = start(programs, env, busy)
+    again.wait_for("clip recovered that the last run left open")
+    assert again.stop() == 0

@@ -1,0 +1,211 @@
+"""One capture per volume: a lock in ``VIDEO_DIR``, and who holds it.
+
+Two captures on one volume would take each other's open files for what a crash left behind. The lock is the kernel's,
+so it ends with its holder, however that ended, and counts across containers, and across hosts where the file system
+passes locks on. Every camera's process shares it: what a supervisor that was killed leaves running keeps it until the
+last open clip is closed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import re
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from multiprocessing import reduction
+from pathlib import Path
+from typing import Any
+
+from shared_utils.durable import lock_where_possible, sync_folder
+from shared_utils.errors import SettingError, VolumeInUse
+
+LOCK_NAME = ".capture.lock"
+HOLDER_NAME = ".capture.json"
+"""Who holds the lock. A file of its own: on CIFS nobody else can read a file that is locked."""
+WAIT_SECONDS = 15.0
+"""Time for the cameras of a supervisor that was killed to close their clips."""
+POLL_SECONDS = 0.2
+
+log = logging.getLogger("capture")
+
+
+class VolumeLock:
+    """The lock of a volume, once :meth:`take` has returned. Sent to another process, it holds there as well.
+
+    Args:
+        video_dir: the volume.
+        descriptor: of the lock's file, where it is held already.
+    """
+
+    def __init__(self, video_dir: Path, descriptor: int | None = None) -> None:
+        self._folder = video_dir
+        self._descriptor = descriptor
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / LOCK_NAME
+
+    def take(self, wait_seconds: float = WAIT_SECONDS, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Take the lock, and tell what the volume does not offer.
+
+        Args:
+            wait_seconds: to wait for what is left of a capture on this host whose supervisor has ended.
+            sleep: waits.
+
+        Raises:
+            VolumeInUse: another capture holds it.
+            SettingError: its files can not be opened or written.
+        """
+        try:
+            self._wait(time.monotonic() + wait_seconds, sleep)
+            _write_holder(self._folder)
+            refused = sync_folder(self._folder)
+        except OSError as error:
+            raise SettingError(
+                f"VIDEO_DIR {str(self._folder)!r} can not be locked ({error.strerror or error}): see to its rights, or "
+                f"remove {LOCK_NAME} and {HOLDER_NAME} in it"
+            ) from None
+        if refused:
+            log.warning(
+                "the file system of VIDEO_DIR does not take fsync of a folder (%s): recording goes on, and a power cut "
+                "may cost the name of the last clip",
+                refused,
+            )
+
+    def _wait(self, deadline: float, sleep: Callable[[float], None]) -> None:
+        while not self._try():
+            holder = read_holder(self._folder)
+            if not _has_ended(holder) or time.monotonic() > deadline:
+                raise VolumeInUse(
+                    f"VIDEO_DIR {str(self._folder)!r} is in use by another capture ({describe_holder(holder)}): "
+                    "stop that one, or give this one a folder of its own"
+                )
+            sleep(POLL_SECONDS)
+
+    def _try(self) -> bool:
+        """Take the lock if it is free; where there are no locks, say so."""
+        while True:
+            descriptor = _open(self._path)
+            try:
+                locked = lock_where_possible(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):  # CIFS says EACCES
+                os.close(descriptor)
+                return False
+            except OSError:
+                os.close(descriptor)
+                raise
+            if not locked:
+                log.warning("the file system of VIDEO_DIR has no locks: see to it that no second capture records there")
+            elif not _is_file(self._path, descriptor):  # deleted between the two calls: whoever comes next makes it
+                os.close(descriptor)
+                continue
+            self._descriptor = descriptor
+            return True
+
+    def renew(self) -> bool:
+        """Take the lock again if its file was deleted or replaced; tell whether it is ours.
+
+        Raises:
+            OSError: the volume can not be written to.
+        """
+        if self._descriptor is None or _is_file(self._path, self._descriptor):
+            return True
+        before = self._descriptor
+        if not self._try():
+            return False
+        os.close(before)
+        _write_holder(self._folder)
+        return True
+
+    def release(self) -> None:
+        """Let go of the lock, at the end; it stays taken as long as another process of ours has it."""
+        if self._descriptor is not None:
+            with suppress(OSError):  # the volume may be gone, or be read-only
+                (self._folder / HOLDER_NAME).unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        held = None if self._descriptor is None else reduction.DupFd(self._descriptor)
+        return _rebuilt, (self._folder, held)
+
+
+def _open(path: Path) -> int:
+    try:
+        # network file systems lock only what may be written to
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except PermissionError:  # another user's, of an earlier capture
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _rebuilt(folder: Path, held: Any) -> VolumeLock:
+    return VolumeLock(folder, held.detach() if held is not None else None)
+
+
+def _is_file(path: Path, descriptor: int) -> bool:
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    ours = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def read_holder(video_dir: Path) -> dict[str, Any]:
+    """Return what is known of who holds the volume: ``host``, ``pid``, ``container``, ``started``; may be empty."""
+    try:
+        holder = json.loads((video_dir / HOLDER_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def describe_holder(holder: dict[str, Any]) -> str:
+    """Return a holder in words."""
+    if not holder:
+        return "it does not say where it runs"
+    container = f", container {holder['container']}" if holder.get("container") else ""
+    started = f", since {holder['started']}" if holder.get("started") else ""
+    return f"host {holder.get('host', 'unknown')}{container}, process {holder.get('pid', 'unknown')}{started}"
+
+
+def _write_holder(video_dir: Path) -> None:
+    holder = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "container": _container(),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+    fresh = video_dir / f"{HOLDER_NAME}.new"
+    fresh.write_text(json.dumps(holder) + "\n", encoding="utf-8")
+    fresh.rename(video_dir / HOLDER_NAME)
+
+
+def _has_ended(holder: dict[str, Any]) -> bool:
+    """Tell whether the holder ran here and has ended, so that only its cameras may still be closing their clips."""
+    pid = holder.get("pid")
+    if holder.get("host") != socket.gethostname() or not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _container() -> str | None:
+    """Return the id of the container that this runs in, as ``docker ps`` shows it; None outside of one."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"/containers/([0-9a-f]{12})[0-9a-f]{52}/", mounts)
+    return found[1] if found else None
