@@ -287,12 +287,10 @@ def test_progress_is_told_at_most_twice_a_second(redis_server, start, video_fold
             if told and told[-1][1]["frames_done"] == 1200:
                 break
     assert program.stop() == 0
-    # 0 until the clip is open, which a busy machine may take longer for than the first note
-    totals = [meta["frames_total"] for _, meta in told]
-    assert set(totals) <= {0, 1200}
-    assert totals[-1] == 1200
-    assert totals == sorted(totals)
-    assert all(meta["frames_per_s"] > 0 for _, meta in told)
+    # on a busy machine the first note may come before the first frame
+    begun = [meta for _, meta in told if meta["frames_done"]]
+    assert {meta["frames_total"] for meta in begun} == {1200}
+    assert all(meta["frames_per_s"] > 0 for meta in begun)
     assert len(told) >= 3
     # the last note comes when the job is done, whenever that is
     gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(told[:-1])]
