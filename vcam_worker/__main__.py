@@ -15,16 +15,23 @@ from shared_utils.cli import run_program
 from shared_utils.config import Env
 from shared_utils.env_file import with_env_file
 from shared_utils.errors import EXIT_OK, SettingError
+from shared_utils.jobs import connect
 from shared_utils.log import setup_logging
 from shared_utils.version import VERSION
 from vcam_worker.cameras_watch import CamerasWatch
 from vcam_worker.disk import DiskGuard
 from vcam_worker.http import HttpServer
+from vcam_worker.leftovers import SETTLE_SECONDS, Leftovers
+from vcam_worker.outbox import redis_enqueue
 from vcam_worker.replay import print_line, replay
 from vcam_worker.settings import clip_rules, read_settings
 from vcam_worker.source import library_versions
 from vcam_worker.supervisor import Supervisor
+from vcam_worker.volume import Volume
 from vcam_worker.volume_lock import VolumeLock
+
+LEFTOVERS_SECONDS = 2.0
+"""Time at the end for what former cameras left: what it does not suffice for is there at the next start."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -56,16 +63,26 @@ def main() -> int:
     redact = setup_logging(settings.log, settings.secrets)
     lock = VolumeLock(settings.video_dir)
     lock.take()
-    supervisor = Supervisor(settings, CamerasWatch(values), redact, lock)
+    leftovers = Leftovers(
+        Volume(settings.video_dir, settings.mount),
+        lambda: [status.name for status in supervisor.statuses()],
+        redis_enqueue(settings.redis, connect(settings.redis)),
+        settle_seconds=0.0 if lock.keeps_others_away else SETTLE_SECONDS,
+    )
+    supervisor = Supervisor(
+        settings, CamerasWatch(values), redact, lock, may_start=lambda name: not leftovers.is_busy_with(name)
+    )
     guard = DiskGuard(settings.video_dir, settings.disk, supervisor.pause)
     http = HttpServer(settings.http, supervisor, {"versions": _versions()}, redact)
     supervisor.check_redis()
     http.start()
     guard.start()
+    leftovers.start()
     try:
         return supervisor.run()
     finally:
         guard.stop()
+        leftovers.stop(LEFTOVERS_SECONDS)
         http.stop()
         lock.release()
 

@@ -8,6 +8,7 @@ import multiprocessing
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -70,6 +71,8 @@ class Supervisor:
         watch: tells when the cameras have changed; None: they never do.
         redact: takes secrets out of text; those of changed cameras are added.
         lock: of the volume, held already; the cameras' processes hold it as well.
+        may_start: asked before a camera's process is started, until it says so: what the camera left when it was
+            removed may still be taken over.
     """
 
     def __init__(
@@ -78,9 +81,11 @@ class Supervisor:
         watch: CamerasWatch | None = None,
         redact: Redactor | None = None,
         lock: VolumeLock | None = None,
+        may_start: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._settings = settings
         self._lock = lock
+        self._may_start = may_start
         self._log = logging.getLogger("capture")
         self._watch = watch
         self._redact = redact or Redactor(settings.secrets)
@@ -182,7 +187,8 @@ class Supervisor:
 
     def _round(self) -> None:
         for child in self._children:
-            if child.process is None and not child.finished and time.monotonic() >= child.start_at:
+            due = child.process is None and not child.finished and time.monotonic() >= child.start_at
+            if due and self._may_start(child.camera.name):
                 self._start(child)
         pipes = [child.pipe for child in self._children if child.pipe]
         if not pipes:

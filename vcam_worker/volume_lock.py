@@ -46,6 +46,8 @@ class VolumeLock:
     def __init__(self, video_dir: Path, descriptor: int | None = None) -> None:
         self._folder = video_dir
         self._descriptor = descriptor
+        self.keeps_others_away = True
+        """False where the file system has no locks."""
 
     @property
     def _path(self) -> Path:
@@ -101,6 +103,7 @@ class VolumeLock:
                 os.close(descriptor)
                 raise
             if not locked:
+                self.keeps_others_away = False
                 log.warning("the file system of VIDEO_DIR has no locks: see to it that no second capture records there")
             elif not _is_file(self._path, descriptor):  # deleted between the two calls: whoever comes next makes it
                 os.close(descriptor)

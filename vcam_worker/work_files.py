@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from shared_utils.clips import CAMERA_PATTERN
 from shared_utils.durable import sync_file
 from vcam_worker.volume import Volume
 
@@ -41,6 +43,8 @@ class PartName:
 def parse_part_name(filename: str) -> PartName | None:
     """Return what `filename` says, or None when it is no file in work of ours."""
     camera, _, stamp = filename.removesuffix(PART_SUFFIX).partition(".")
+    if not filename.endswith(PART_SUFFIX) or not re.fullmatch(CAMERA_PATTERN, camera):
+        return None
     try:
         return PartName(camera, datetime.strptime(stamp, _STAMP))
     except ValueError:
@@ -122,9 +126,7 @@ class WorkFiles:
         """Yield the files that an earlier run left, with their start, oldest first."""
         for path in sorted(self._volume.work.glob(f"{self._camera}.*{PART_SUFFIX}")):
             name = parse_part_name(path.name)
-            if name is None:
-                self._log.warning("left alone, the name is none of ours: %s", path)
-            elif path not in self._held:
+            if name is not None and path not in self._held:
                 yield path, name.started_at
 
     def check_room(self) -> None:

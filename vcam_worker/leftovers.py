@@ -1,0 +1,171 @@
+"""What cameras left behind that are not configured any more: their open clips and the notes of their outbox.
+
+A camera that was renamed, removed or switched off has no process that would publish and queue them. Its clips keep its
+name, the one they were recorded under.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from shared_utils.clips import parse_clip_name
+from shared_utils.log import camera_logger
+from vcam_worker.outbox import Enqueue, Outbox, waiting_clips
+from vcam_worker.volume import Volume
+from vcam_worker.work_files import PART_SUFFIX, parse_part_name
+
+LOOK_SECONDS = 5.0
+"""Between two looks: a camera may be removed while capture runs, and Redis may be away."""
+SETTLE_SECONDS = 60.0
+"""Time after which nobody records into a file any more that has not grown."""
+
+log = logging.getLogger("capture")
+
+
+class Leftovers:
+    """Looks for such files from a thread of its own, at the start and from then on.
+
+    Args:
+        volume: the shared volume.
+        active: returns the names of the cameras whose files are not to be touched: those configured, and those whose
+            process has not ended yet.
+        enqueue: queues a clip.
+        look_seconds: between two looks.
+        settle_seconds: time for which a file in work must not have grown; more than 0 where no lock keeps another
+            capture away, whose open files these may be.
+    """
+
+    def __init__(
+        self,
+        volume: Volume,
+        active: Callable[[], Iterable[str]],
+        enqueue: Enqueue,
+        look_seconds: float = LOOK_SECONDS,
+        settle_seconds: float = 0.0,
+    ) -> None:
+        self._volume = volume
+        self._active = active
+        self._enqueue = enqueue
+        self._look_seconds = look_seconds
+        self._settle_seconds = settle_seconds
+        self._sizes: dict[Path, tuple[int, float]] = {}  # of files in work: and since when
+        self._strangers: set[Path] = set()
+        self._outboxes: dict[str, Outbox] = {}
+        self._busy: str | None = None
+        self._turn = threading.Lock()
+        self._stop = threading.Event()
+        self._failed = False
+        self._thread = threading.Thread(target=self._run, name="leftovers", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Look once more, and end; what then still waits is taken over at the next start."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def is_busy_with(self, camera: str) -> bool:
+        """Tell whether files of `camera`, which has just become active again, are being worked on."""
+        with self._turn:
+            return self._busy == camera
+
+    def _run(self) -> None:
+        while True:
+            ending = self._stop.is_set()
+            try:
+                self.look()
+                self._failed = False
+            except OSError as error:
+                if not self._failed:
+                    log.warning("what former cameras left can not be taken over (%s); trying until it can", error)
+                self._failed = True
+            except Exception:
+                log.exception("unexpected error")
+            if ending:
+                return
+            self._stop.wait(self._look_seconds)
+
+    def look(self) -> None:
+        """Publish and queue what there is.
+
+        Raises:
+            OSError: the volume can not be read or written to.
+        """
+        found = self._found()
+        for camera in list(self._outboxes):
+            if camera not in found:
+                del self._outboxes[camera]
+        for camera, (clips, notes) in sorted(found.items()):
+            with self._turn:
+                if camera in set(self._active()):
+                    continue
+                self._busy = camera
+            try:
+                self._take_over(camera, clips, notes)
+            finally:
+                with self._turn:
+                    self._busy = None
+
+    def _take_over(self, camera: str, clips: int, notes: int) -> None:
+        outbox = self._outboxes.get(camera)
+        if outbox is None:
+            log.warning(
+                "the camera %s is not configured any more; %d open and %d finished clips that it left are taken over",
+                camera,
+                clips,
+                notes,
+            )
+            logger = camera_logger(__name__, camera)
+            outbox = self._outboxes[camera] = Outbox(
+                self._volume.path, camera, logger, self._enqueue, self._volume.mount
+            )
+        outbox.recover()
+        outbox.send()
+
+    def _found(self) -> dict[str, tuple[int, int]]:
+        """Return how many files in work and how many notes each camera that is not active has."""
+        active = set(self._active())
+        found: dict[str, tuple[int, int]] = {}
+        growing: set[str] = set()
+        for path in self._volume.work.glob(f"*{PART_SUFFIX}"):
+            part = parse_part_name(path.name)
+            if part is None:
+                self._leave_alone(path)
+            elif part.camera not in active:
+                if not self._is_settled(path):
+                    growing.add(part.camera)
+                    continue
+                clips, notes = found.get(part.camera, (0, 0))
+                found[part.camera] = (clips + 1, notes)
+        for name in waiting_clips(self._volume):
+            clip = parse_clip_name(name)
+            if clip is not None and clip.camera not in active:
+                clips, notes = found.get(clip.camera, (0, 0))
+                found[clip.camera] = (clips, notes + 1)
+        return {camera: numbers for camera, numbers in found.items() if camera not in growing}
+
+    def _leave_alone(self, path: Path) -> None:
+        if path not in self._strangers:
+            self._strangers.add(path)
+            log.warning("left alone, the name is none of ours: %s", path)
+
+    def _is_settled(self, path: Path) -> bool:
+        if not self._settle_seconds:
+            return True
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            return False
+        now = time.monotonic()
+        known, since = self._sizes.get(path, (-1, now))
+        if known != size:
+            self._sizes[path] = (size, now)
+            return False
+        return now - since >= self._settle_seconds
