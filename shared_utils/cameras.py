@@ -10,6 +10,7 @@
     transport = "tcp"            # optional: auto, tcp, udp
     enabled = true               # optional
     motion_fps = 5               # optional, as are motion_min_area and motion_decode
+    classes = ["person", "car"]  # optional: only these labels are reported of its clips
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from urllib.parse import urlsplit
 
 from shared_utils.camera_url import SCHEMES as NETWORK_SCHEMES
 from shared_utils.camera_url import clean_url
+from shared_utils.classes import check_classes
 from shared_utils.clips import CAMERA_PATTERN
 from shared_utils.config import Env
 from shared_utils.errors import SettingError
@@ -74,6 +76,7 @@ class Camera:
         name: slug, used in file names, logs and metrics.
         url: the address, with its password: never logged; :attr:`shown` is for people.
         detect_url: a sub-stream of the same camera to look for motion in; None looks at the main one.
+        classes: labels to report of its clips, empty for all; None leaves them to the worker's own setting.
         setting: where the address came from, for error messages: ``RTSP_URL`` or ``[door] url in cameras.toml``.
     """
 
@@ -83,6 +86,12 @@ class Camera:
     motion: MotionSettings = field(default_factory=MotionSettings)
     setting: str = "RTSP_URL"
     detect_url: str | None = field(default=None, repr=False)
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def job_options(self) -> dict[str, Any]:
+        """The options that jobs over its clips carry."""
+        return {} if self.classes is None else {"classes": list(self.classes)}
 
     @property
     def shown(self) -> str:
@@ -172,6 +181,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "motion_fps": (int, float),
     "motion_min_area": (int, float),
     "motion_decode": str,
+    "classes": list,
 }
 
 
@@ -233,6 +243,16 @@ def _line_of(text: str, table: str, key: str | None) -> int | None:
     return found
 
 
+def _classes(table: Mapping[str, Any], where: str) -> tuple[str, ...] | None:
+    if "classes" not in table:
+        return None
+    try:
+        return check_classes(table["classes"])
+    except ValueError as error:
+        text = f'{where}: classes {error}: give labels of the model, such as ["person", "car"]'
+        raise _Slip(text, "classes") from None
+
+
 def _camera_from_table(name: str, table: Any, motion: MotionSettings, transport: str, file: str) -> Camera | None:
     where = f"[{name}] in {file}"
     if not isinstance(table, dict):
@@ -268,6 +288,7 @@ def _camera_from_table(name: str, table: Any, motion: MotionSettings, transport:
         ),
         setting=f"url of {where}",
         detect_url=urls.get("detect_url"),
+        classes=_classes(table, where),
     )
 
 

@@ -18,7 +18,7 @@ import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any, cast
@@ -35,7 +35,7 @@ from shared_utils.clips import resolve_in_video_dir
 from shared_utils.config import Env, RedisSettings
 from shared_utils.errors import ClipMissing, JobRefused, QueueUnavailable, SettingError
 from shared_utils.job_states import FIELDS, JobState, QueueCounts, WorkerState, read_state, reason_of
-from shared_utils.schemas import Options
+from shared_utils.schemas import Options, options_as_dict
 
 PROCESS_CLIP = "video_worker.jobs.process_clip"
 SERIALIZER = "json"
@@ -117,14 +117,17 @@ def clip_job_id(filename: str) -> str:
     return f"clip-{PurePath(filename).stem}"
 
 
-def enqueue_new_clip(queue: Queue, filename: str, recording: str | None = None) -> bool:
-    """Queue the first job of a clip, with the worker's own options.
+def enqueue_new_clip(
+    queue: Queue, filename: str, recording: str | None = None, options: Mapping[str, Any] | None = None
+) -> bool:
+    """Queue the first job of a clip, with the worker's own options, but for those of its camera.
 
     Args:
         queue: takes it.
         filename: the clip's name.
         recording: id of the recording, kept in the job's meta. Where the job of that name is another recording's,
             whose clip has been deleted since, this one gets a job under an id of its own; None knows of no others.
+        options: those of its camera.
 
     Returns:
         False when that job was there already: a clip is queued once, however often it is announced.
@@ -135,7 +138,7 @@ def enqueue_new_clip(queue: Queue, filename: str, recording: str | None = None) 
         wanted.append(f"{job_id}-{recording[:RECORDING_DIGITS]}")
     for one in wanted:
         try:
-            _enqueue(queue, filename, {}, one, unique=True, recording=recording)
+            _enqueue(queue, filename, options or {}, one, unique=True, recording=recording)
         except DuplicateJobError:
             if _recording_of(queue, one) == recording:
                 return False
@@ -167,7 +170,8 @@ def submit(filename: str | Path, *, queue: Queue | None = None, **options: Any) 
     Args:
         filename: bare name of a file in ``VIDEO_DIR``, or its path.
         queue: see :func:`clip_queue`; the environment's, if None.
-        options: any of ``model``, ``conf``, ``imgsz``, ``fps``, ``min_hits``; the worker's settings for the rest.
+        options: any of ``model``, ``conf``, ``imgsz``, ``fps``, ``min_hits``, ``classes``; the worker's settings for
+            the rest.
 
     Returns:
         The job, under an id of its own.
@@ -234,10 +238,16 @@ def _matching(pattern: str, video_dir: str | Path | None) -> list[str]:
 
 
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `options` as a job carries them, numbers of numpy and pandas made plain."""
-    plain = {key: value.item() if hasattr(value, "item") else value for key, value in options.items()}
-    whole = asdict(Options().replaced_by(plain))
+    """Return `options` as a job carries them, numbers and lists of numpy and pandas made plain."""
+    plain = {key: _plain(value) for key, value in options.items()}
+    whole = options_as_dict(Options().replaced_by(plain))
     return {key: whole[key] for key in plain}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def settings_of(queue: Queue) -> RedisSettings:

@@ -60,6 +60,7 @@ class Options(msgspec.Struct, frozen=True, gc=False):
     """``options`` of a line; decoded once each as well."""
 
     min_hits: Whole = None
+    classes: list[str] | None = None
 
 
 class Timing(msgspec.Struct, frozen=True, gc=False):
@@ -108,6 +109,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     max_conf: Number = math.nan
     first_s: Number = math.nan
     last_s: Number = math.nan
+    also: dict[str, int] | None = None
 
 
 class BoxesFrame(msgspec.Struct, frozen=True, gc=False):

@@ -58,6 +58,7 @@ ORDER = (
     "imgsz",
     "fps",
     "min_hits",
+    "classes",
     "sampled_frames",
     "queued_s",
     "decode_s",
@@ -180,8 +181,10 @@ def _frame(columns: Columns) -> pd.DataFrame:
         made[name] = _taken([getattr(model, where) for model in models], columns.model, "category")
     for name, kind in (("conf", "float64"), ("imgsz", "Int32"), ("fps", "float64")):
         made[name] = _taken([getattr(model, name) for model in models], columns.model, kind)
-    hits = [options.min_hits for options in columns.option_sets()]
-    made["min_hits"] = _taken(hits, columns.options, "Int32")
+    options = columns.option_sets()
+    made["min_hits"] = _taken([one.min_hits for one in options], columns.options, "Int32")
+    # the last one, which a code of -1 takes, is for lines without options
+    made["classes"] = _taken([*(tuple(one.classes or ()) for one in options), ()], columns.options, "object")
     return pd.DataFrame({name: made[name] for name in ORDER}, copy=False)
 
 
@@ -256,6 +259,7 @@ def objects(log: pd.DataFrame) -> pd.DataFrame:
     frame["label"] = _coded(array("i", [labels[one.label] for one in seen]), labels)
     for name in ("tracks", "hits"):
         frame[name] = _whole(array("i", [NO_WHOLE if one is None else one for one in map(attrgetter(name), seen)]))
+    frame["also"] = pd.Series([_in_words(one.also) for one in seen], dtype="str")
     for name in ("max_conf", "first_s", "last_s"):
         frame[name] = pd.Series(list(map(attrgetter(name), seen)), dtype="float64")
     for end in ("first", "last"):
@@ -265,6 +269,11 @@ def objects(log: pd.DataFrame) -> pd.DataFrame:
     for name in ("model", "conf"):
         frame[name] = rows[name]
     return frame
+
+
+def _in_words(also: dict[str, int] | None) -> str | None:
+    """Return other labels of an entry with their sampled frames, such as ``bus ×3, truck ×1``."""
+    return ", ".join(f"{label} ×{hits}" for label, hits in also.items()) if also else None
 
 
 _BOX_KINDS: dict[str, str] = {

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NotRequired, TypedDict
 
+from shared_utils.classes import check_classes, split_classes
 from shared_utils.config import Env
 from shared_utils.errors import JobRefused
 
@@ -28,7 +29,8 @@ class Options:
         conf: score threshold, 0..1.
         imgsz: longest side the model sees, pixels.
         fps: frames sampled a second; 0 takes every frame.
-        min_hits: sampled frames a label must be seen in to be `detected`.
+        min_hits: sampled frames that a track must be seen in for its label to be `detected`.
+        classes: labels to report; none for all.
     """
 
     model: str = "yolov8n.onnx"
@@ -36,10 +38,11 @@ class Options:
     imgsz: int = 640
     fps: float = 5.0
     min_hits: int = 2
+    classes: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> Options:
-        """Read ``YOLO_MODEL``, ``YOLO_CONF``, ``YOLO_IMGSZ``, ``YOLO_MIN_HITS`` and ``ANALYSIS_FPS``."""
+        """Read ``YOLO_MODEL``, ``YOLO_CONF``, ``YOLO_IMGSZ``, ``YOLO_MIN_HITS``, ``YOLO_CLASSES``, ``ANALYSIS_FPS``."""
         env = Env(values)
         return cls(
             model=env.text("YOLO_MODEL", cls.model),
@@ -47,6 +50,7 @@ class Options:
             imgsz=env.integer("YOLO_IMGSZ", cls.imgsz, *IMGSZ_LIMITS),
             fps=env.number("ANALYSIS_FPS", cls.fps, *FPS_LIMITS),
             min_hits=env.integer("YOLO_MIN_HITS", cls.min_hits, *MIN_HITS_LIMITS),
+            classes=split_classes(env.text("YOLO_CLASSES", "")),
         )
 
     def replaced_by(self, wanted: object) -> Options:
@@ -97,17 +101,34 @@ def _whole_option(key: str, value: object, low: int, high: int) -> int:
     return int(number)
 
 
+def _classes_option(key: str, value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return split_classes(value)
+    if not isinstance(value, list | tuple):
+        raise JobRefused(f"refused: option {key} must be a list of labels, not {str(value)[:40]!r}")
+    try:
+        return check_classes(value)
+    except ValueError as error:
+        raise JobRefused(f"refused: option {key} {error}") from None
+
+
 _OPTION_CHECKS: dict[str, Callable[[str, object], Any]] = {
     "model": _model_option,
     "conf": lambda key, value: _number_option(key, value, 0.0, 1.0),
     "imgsz": lambda key, value: _whole_option(key, value, *IMGSZ_LIMITS),
     "fps": lambda key, value: _number_option(key, value, *FPS_LIMITS),
     "min_hits": lambda key, value: _whole_option(key, value, *MIN_HITS_LIMITS),
+    "classes": _classes_option,
 }
 
 
 class ObjectEntry(TypedDict):
-    """One label of a clip: sampled frames it was seen in, and when, in seconds from the clip's first frame."""
+    """The things of a clip that have one label: in how many sampled frames, and when, in seconds from the first frame.
+
+    `also`: other labels that the model gave them, with the sampled frames in which it did.
+    """
 
     label: str
     tracks: int
@@ -115,6 +136,7 @@ class ObjectEntry(TypedDict):
     max_conf: float
     first_s: float
     last_s: float
+    also: NotRequired[dict[str, int]]
 
 
 class ClipEntry(TypedDict):
@@ -168,11 +190,12 @@ class Record(TypedDict):
     options: NotRequired[dict[str, Any]]
     versions: NotRequired[dict[str, str]]
     sampled_frames: NotRequired[int]
+    cuts: NotRequired[list[float]]
 
 
 def options_as_dict(options: Options) -> dict[str, Any]:
-    """Return `options` as a job carries them."""
-    return asdict(options)
+    """Return `options` as a job and a record carry them."""
+    return {**asdict(options), "classes": list(options.classes)}
 
 
 def to_line(record: Mapping[str, Any]) -> str:

@@ -13,10 +13,11 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import redis
 from rq import Queue
@@ -357,13 +358,19 @@ class QueueSender:
         return done
 
 
-def redis_enqueue(settings: RedisSettings, connection: redis.Redis) -> Enqueue:
-    """Return the function that queues a clip in Redis; False where its job was there already."""
+def redis_enqueue(
+    settings: RedisSettings, connection: redis.Redis, options: Mapping[str, Any] | None = None
+) -> Enqueue:
+    """Return the function that queues a clip in Redis; False where its job was there already.
+
+    Args:
+        options: those of the camera that its jobs carry, such as ``{"classes": ["person"]}``.
+    """
     queue: Queue = clip_queue(settings, connection)
 
     def enqueue(name: str, recording: str | None) -> bool:
         with redis_errors(settings):
-            return enqueue_new_clip(queue, name, recording)
+            return enqueue_new_clip(queue, name, recording, options)
 
     return enqueue
 

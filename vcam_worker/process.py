@@ -36,7 +36,7 @@ def run_camera(
     log = camera_logger("vcam_worker.camera", camera.name)
     code = EXIT_OK
     try:
-        enqueue = redis_enqueue(settings.redis, connect(settings.redis))
+        enqueue = redis_enqueue(settings.redis, connect(settings.redis), camera.job_options)
         outbox = Outbox(settings.video_dir, camera.name, log, enqueue, settings.mount)
         runner = CameraRunner(camera, settings.rules, outbox, log, stop)
         link = ChildLink(pipe, runner.snapshot, runner.pause)

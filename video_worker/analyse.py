@@ -30,7 +30,7 @@ def analyse_files(
         asked = now()
         names = records.RunNames(path.name, records.make_run_id(asked, str(path)), None)
         try:
-            record = _analyse(Task(path, names, options), analyst, err)
+            record = _analyse(Task(path, names, options, own_classes=False), analyst, err)
         except (ClipError, ClipMissing, OSError) as error:
             failures += 1
             print(f"video_worker: {path}: {error}", file=err)  # a program's output

@@ -6,15 +6,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from shared_utils.classes import OPTION, known_classes, usable_classes
 from shared_utils.errors import VcamError
 from shared_utils.schemas import Options, Record
 from video_worker import record as records
 from video_worker.frames import ClipReader, Frame
-from video_worker.models import Models, file_sha256
+from video_worker.models import LoadedModel, Models, file_sha256
 from video_worker.overlap import ahead
 from video_worker.steps import STEPS
 from video_worker.steps.base import Run, Sample, Step
@@ -45,6 +46,7 @@ class Task:
         options: how to analyse it.
         queued_s: seconds it has waited; None without a queue.
         boxes_folder: where its boxes file goes; None for none.
+        own_classes: whether the job itself, or the worker's setting, names the `classes` of the options.
     """
 
     path: Path
@@ -52,6 +54,20 @@ class Task:
     options: Options
     queued_s: float | None = None
     boxes_folder: Path | None = None
+    own_classes: bool = True
+
+    def options_for(self, model: LoadedModel) -> Options:
+        """Return the options with `classes` in the model's spelling.
+
+        Raises:
+            ModelError: the model does not know them.
+        """
+        labels, wanted = model.detector.labels, self.options.classes
+        if self.own_classes:
+            found = known_classes(wanted, labels, model.name, OPTION)
+        else:
+            found = usable_classes(wanted, labels, model.name)
+        return replace(self.options, classes=found)
 
 
 class Analyst:
@@ -96,19 +112,20 @@ class Analyst:
         """
         began = time.perf_counter()
         model = self._models.get(task.options.model)
-        with ClipReader(task.path, task.options.fps, max(1, self._threads // DECODE_SHARE)) as reader:
+        options = task.options_for(model)
+        with ClipReader(task.path, options.fps, max(1, self._threads // DECODE_SHARE)) as reader:
             clip = records.clip_entry(task.names.filename, reader.facts, file_sha256(task.path))
             boxes_path = task.names.boxes_path(task.boxes_folder) if task.boxes_folder else None
-            run = Run(task.options, reader.facts, model.detector, boxes_path)
+            run = Run(options, reader.facts, model.detector, boxes_path)
             results, infer_s = self._run_steps(run, reader, progress, should_stop)
             if reader.damaged:
                 results["damaged_packets"] = reader.damaged
             decode_s = reader.decode_s
         return records.success(
             task.names,
-            task.options,
+            options,
             clip,
-            records.model_entry(model, task.options),
+            records.model_entry(model, options),
             records.timing_entry(task.queued_s, decode_s, infer_s, time.perf_counter() - began),
             results,
             self._now(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -93,7 +93,8 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
     queued_s = None
     if facts.enqueued_at is not None:
         queued_s = max(0.0, (workplace.now() - facts.enqueued_at).total_seconds())
-    task = Task(path, names, wanted, queued_s, workplace.video_dir / BOXES_FOLDER)
+    own_classes = isinstance(options, Mapping) and "classes" in options
+    task = Task(path, names, wanted, queued_s, workplace.video_dir / BOXES_FOLDER, own_classes)
     record = workplace.analyst.analyse(task, facts.progress, facts.should_stop)
     append_once(log_path, record)
     _log(name, records.in_words(record))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from shared_utils.classes import SETTING, known_classes
 from shared_utils.config import LogSettings, video_dir
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, ModelError, SettingError
 from shared_utils.log import setup_logging
@@ -37,7 +38,12 @@ def _analyst(settings: AnalysisSettings) -> tuple[Analyst, str]:
         model = models.get(settings.options.model)
     except ModelError as error:
         raise SettingError(f"YOLO_MODEL is {settings.options.model!r}: {error}") from None
+    try:
+        classes = known_classes(settings.options.classes, model.detector.labels, model.name, SETTING)
+    except ModelError as error:
+        raise SettingError(str(error)) from None
     shown = f"{model.name} with {len(model.detector.labels)} classes, {model.detector.engine} on {settings.device}"
+    shown += f", only {', '.join(classes)}" if classes else ""
     return Analyst(models, threads, _now), f"{shown}, {threads} threads"
 
 

@@ -103,7 +103,7 @@ def failure(names: RunNames, error: str, now: datetime) -> Record:
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions of the libraries that a result may depend on, beside the engine's."""
-    return {name: metadata.version(name) for name in ("av", "opencv-python-headless", "edgefirst-tracker")}
+    return {name: metadata.version(name) for name in ("av", "numpy", "opencv-python-headless")}
 
 
 def clip_entry(filename: str, facts: ClipFacts, sha256: str) -> ClipEntry:

@@ -17,13 +17,13 @@ from rq.job import Job
 
 from shared_utils.clips import BOXES_FOLDER, list_clips
 from shared_utils.config import Env
-from shared_utils.errors import ClipMissing, SettingError
+from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.jobs import PROCESS_CLIP, SERIALIZER, clip_job_id, redis_errors, settings_of, submit_many, watch
 from shared_utils.results import load_log
 from shared_utils.schemas import Options
 from video_worker.models import file_sha256
 
-NAMES = {"model": "", "imgsz": "px", "conf": "conf", "fps": "fps", "min_hits": "hits"}
+NAMES = {"model": "", "imgsz": "px", "conf": "conf", "fps": "fps", "min_hits": "hits", "classes": "only"}
 """Options in the order in which they are told in a configuration's name, and what is put there with them."""
 OPTIONS = frozenset(field.name for field in fields(Options))
 FIRST_JOB = clip_job_id("")
@@ -64,7 +64,10 @@ def usual_options(video_dir: Path) -> Options:
     if own.empty:
         return Options.from_env(os.environ)
     last = own.iloc[-1]
-    told = {name: float(last[name]) for name in numbers}
+    told: dict[str, Any] = {name: float(last[name]) for name in numbers}
+    # a camera's own classes are not the worker's
+    classes = set(own.drop_duplicates("camera", keep="last")["classes"])
+    told |= {"classes": classes.pop() if len(classes) == 1 else ()}
     return Options().replaced_by({"model": f"{last['model']}{MODEL_SUFFIX}", **told})
 
 
@@ -95,6 +98,9 @@ def configurations(wanted: Sequence[Mapping[str, Any]], usual: Options | None = 
 def _told(options: Options, keys: Iterable[str]) -> str:
     parts = []
     for key in keys:
+        if key == "classes":
+            parts.append(f"only {', '.join(options.classes)}" if options.classes else "all labels")
+            continue
         value = PurePath(options.model).stem if key == "model" else f"{getattr(options, key):g}"
         parts.append(f"{value} {NAMES[key]}".strip() if key in ("imgsz", "fps") else f"{NAMES[key]} {value}".strip())
     return ", ".join(parts)
@@ -138,7 +144,8 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
         for name, run_id in zip(log["filename"], log["run_id"], strict=True)
     ]
     log = log[pd.Series(has_boxes, index=log.index, dtype=bool)]
-    keys = ["clip_sha256", "conf", "imgsz", "fps", "min_hits"]
+    log = log.assign(reported=log["classes"].map(_spelled))
+    keys = ["clip_sha256", "conf", "imgsz", "fps", "min_hits", "reported"]
     known = log.dropna(subset=["clip_sha256"]).drop_duplicates("filename", keep="last").set_index("filename")
     there = {name: _sha256(video_dir / name) for name in clips}
     shas = {name: sha or known["clip_sha256"].get(name) for name, sha in there.items()}
@@ -150,6 +157,7 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
         runs = log[same].drop_duplicates(keys, keep="last")
         asked = pd.DataFrame({"clip": clips, "configuration": one.name, "clip_sha256": [shas[name] for name in clips]})
         asked = asked.assign(conf=options.conf, imgsz=options.imgsz, fps=options.fps, min_hits=options.min_hits)
+        asked = asked.assign(reported=_spelled(options.classes))
         asked = asked.astype({key: log[key].dtype for key in keys})
         found = asked.merge(runs, on=keys, how="left")
         found["state"] = found["run_id"].notna().map({True: "there", False: "to do"})
@@ -157,6 +165,11 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
         found.loc[gone & found["run_id"].isna(), "state"] = "no such clip"
         parts.append(found)
     return pd.concat(parts, ignore_index=True)
+
+
+def _spelled(classes: Iterable[str]) -> str:
+    """Return labels as one text, whatever their order and case: the log has the model's spelling."""
+    return ",".join(sorted({label.casefold() for label in classes}))
 
 
 def _sha256(path: Path) -> str | None:
@@ -226,8 +239,8 @@ def _under_way(queue: Queue) -> dict[tuple[str, Options], Job]:
                 continue
             options = job.kwargs["options"]
             if options.keys() >= OPTIONS:
-                found[job.kwargs["filename"], Options(**options)] = job
-        except (DeserializationError, KeyError, TypeError, AttributeError):  # not one of ours
+                found[job.kwargs["filename"], Options().replaced_by(options)] = job
+        except (DeserializationError, JobRefused, KeyError, TypeError, AttributeError):  # not one of ours
             continue
     return found
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from notebooks.lab.grab import FrameGrabber
+from notebooks.lab.track_labels import best_label
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name
 from shared_utils.detections_log import find_run
 from shared_utils.errors import ClipMissing
@@ -117,27 +118,36 @@ class Seen:
         if later.time_s - here.time_s > self.hold_s:
             return []
         share = passed / (later.time_s - here.time_s)
-        ends: dict[tuple[str, int | None], Box] = {
-            (box.label, box.track): box for box in later.boxes if box.track is not None and box.score >= min_conf
+        ends: dict[int | None, Box] = {
+            box.track: box for box in reversed(later.boxes) if box.track is not None and box.score >= min_conf
         }
-        return [_between(box, ends.get((box.label, box.track)), share) for box in shown]
+        same = {
+            (box.track, box.label): box for box in reversed(later.boxes) if box.track in ends and box.score >= min_conf
+        }
+        return [_between(box, same.get((box.track, box.label), ends.get(box.track)), share) for box in shown]
 
     def best_views(self, min_conf: float = DEFAULT_CONF, min_hits: int = DEFAULT_MIN_HITS) -> list[View]:
-        """Return the best view of each object that has `min_hits` boxes of `min_conf` or more, by first sight."""
-        views: dict[tuple[str, int], View] = {}
+        """Return the best view of each thing that has boxes of `min_conf` or more in `min_hits` frames, by first sight.
+
+        It is the best one by its best supported label, as in the record.
+        """
+        tracks: dict[int, list[tuple[Sampled, Box]]] = {}
         for sample in self.samples:
             for box in sample.boxes:
-                if box.track is None or box.score < min_conf:
-                    continue
-                key = (box.label, box.track)
-                old = views.get(key)
-                if old is None:
-                    views[key] = View(box, sample.time_s, 1, sample.time_s, sample.time_s)
-                elif box.score > old.box.score:
-                    views[key] = View(box, sample.time_s, old.hits + 1, old.first_s, sample.time_s)
-                else:
-                    views[key] = replace(old, hits=old.hits + 1, last_s=sample.time_s)
-        return [view for view in views.values() if view.hits >= min_hits]
+                if box.track is not None and box.score >= min_conf:
+                    tracks.setdefault(box.track, []).append((sample, box))
+        views = []
+        for sights in tracks.values():
+            times = list(dict.fromkeys(sample.time_s for sample, _ in sights))
+            if len(times) < min_hits:
+                continue
+            names: dict[str, dict[int, float]] = {}
+            for sample, box in sights:
+                names.setdefault(box.label, {}).setdefault(sample.frame, box.score)
+            label = best_label(names)
+            best, box = max((one for one in sights if one[1].label == label), key=lambda one: one[1].score)
+            views.append(View(box, best.time_s, len(times), times[0], times[-1]))
+        return views
 
     def labels(self) -> list[str]:
         """Return the labels of all boxes, by their best score, best first."""
@@ -169,8 +179,13 @@ class Run:
 
     @property
     def min_hits(self) -> int:
-        """Sampled frames a label had to be seen in."""
+        """Sampled frames that a track had to be seen in."""
         return int(self.record.get("options", {}).get("min_hits", DEFAULT_MIN_HITS))
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Labels that it reported; none for all."""
+        return frozenset(self.record.get("options", {}).get("classes", ()))
 
     @property
     def title(self) -> str:
@@ -274,12 +289,21 @@ class Clip:
         return self.frames.frame_at(time_s)
 
     def boxes_at(self, time_s: float, min_conf: float | None = None) -> list[Box]:
-        """Return the boxes to show at `time_s`; `min_conf`: the run's own threshold if None. See :meth:`Seen.at`."""
-        return self.seen.at(time_s, self.conf if min_conf is None else min_conf)
+        """Return the boxes to show at `time_s`, of the classes of the run; see :meth:`Seen.at`.
+
+        Args:
+            min_conf: least score; the run's own threshold if None.
+        """
+        found = self.seen.at(time_s, self.conf if min_conf is None else min_conf)
+        return [box for box in found if self._shows(box)]
 
     def best_views(self, min_conf: float | None = None) -> list[View]:
-        """Return the best view of each object; see :meth:`Seen.best_views`."""
-        return self.seen.best_views(self.conf if min_conf is None else min_conf, self.min_hits)
+        """Return the best view of each object of the classes of the run; see :meth:`Seen.best_views`."""
+        views = self.seen.best_views(self.conf if min_conf is None else min_conf, self.min_hits)
+        return [view for view in views if self._shows(view.box)]
+
+    def _shows(self, box: Box) -> bool:
+        return self.run is None or not self.run.classes or box.label in self.run.classes
 
 
 def _between(box: Box, end: Box | None, share: float) -> Box:

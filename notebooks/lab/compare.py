@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -51,6 +51,7 @@ class Comparison:
         boxes: all boxes from 0.1 up: `configuration` and the columns of :func:`shared_utils.results.boxes`.
         frames: the frames that all configurations sampled: `filename`, `frame`.
         notes: what was left out, in lines for people.
+        same: labels that were renamed.
     """
 
     configurations: tuple[Configuration, ...]
@@ -59,6 +60,7 @@ class Comparison:
     boxes: pd.DataFrame
     frames: pd.DataFrame
     notes: tuple[str, ...] = ()
+    same: Mapping[str, str] = field(default_factory=dict)
 
     def found_by(self, number: int, *, weak: bool = False) -> pd.DataFrame:
         """Return the boxes of a configuration, by its place in the list, in the frames that are compared.
@@ -69,8 +71,15 @@ class Comparison:
         """
         one = self.configurations[number]
         mine = self.boxes[self.boxes["configuration"] == one.name]
+        if one.options.classes:  # boxes files hold all labels
+            mine = mine[mine["label"].isin(self._reported(one))]
         mine = mine if weak else mine[mine["conf"] >= one.options.conf]
         return in_frames(mine, self.frames).reset_index(drop=True)
+
+    def _reported(self, one: Configuration) -> frozenset[str]:
+        """Return the classes of a configuration in the spelling of its boxes."""
+        names = self.runs.loc[self.runs["configuration"] == one.name, "classes"]
+        return frozenset(self.same.get(label, label) for found in names for label in found)
 
     def labels_by(self, number: int) -> dict[str, frozenset[str]]:
         """Return what a configuration `detected` in each clip."""
@@ -125,7 +134,7 @@ def load(
                 parts.append(part.assign(configuration=one.name, filename=clip_of[part["run_id"].iloc[0]]))
         frames.append(sampled_frames(mine, video_dir))
     boxes = renamed(pd.concat(parts, ignore_index=True), same or {}) if parts else _no_boxes()
-    return Comparison(tuple(present), tuple(clips), done, boxes, _common(frames), tuple(notes))
+    return Comparison(tuple(present), tuple(clips), done, boxes, _common(frames), tuple(notes), dict(same or {}))
 
 
 def _no_boxes() -> pd.DataFrame:
@@ -234,19 +243,22 @@ def matrix(comparison: Comparison) -> pd.DataFrame:
 def only_one(comparison: Comparison, left: int, right: int, unmatched: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the objects that only one of two configurations saw, the most telling first.
 
-    An object is a track of which the other has not at least half of the boxes, in `min_hits` frames or more.
+    An object is a track that the other has not in at least half of its frames, `min_hits` or more.
 
     Returns:
         A row an object, at its best box: `side` (name of the configuration), `filename`, `t`, `frame`, `label`,
-        `conf`, corners, `hits` (boxes the other has not), `of` (boxes of the track), `new_label` (the other did not
+        `conf`, corners, `hits` (frames in which the other has no such box),
+        `of` (frames of the track), `new_label` (the other did not
         detect this label in the clip at all), `other` (what it saw there instead, in words).
     """
     parts = []
     for mine, its, boxes in ((left, right, unmatched[0]), (right, left, unmatched[1])):
         one = comparison.configurations[mine]
-        track = ["filename", "label", "track"]
-        hits = boxes.groupby(track, dropna=False, observed=True).size().rename("hits").reset_index()
-        whole = comparison.found_by(mine).groupby(track, dropna=False, observed=True).size().rename("of").reset_index()
+        track = ["filename", "track"]
+        hits, whole = (
+            frames_of.groupby(track, dropna=False, observed=True)["frame"].nunique().rename(name).reset_index()
+            for frames_of, name in ((boxes, "hits"), (comparison.found_by(mine), "of"))
+        )
         kept = hits.merge(whole, on=track)
         kept = kept[(kept["hits"] >= one.options.min_hits) & (kept["hits"] >= UNSEEN_SHARE * kept["of"])]
         best = boxes.sort_values("conf", ascending=False, kind="stable").drop_duplicates(track)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from notebooks.lab.clip import Box, Sampled, Seen, runs_of
 from notebooks.lab.send import model_names
+from shared_utils.classes import SETTING, known_classes
 from shared_utils.errors import ClipError, ModelError, SettingError
 from video_worker import record as records
 from video_worker.cores import share_of_cores
@@ -67,7 +68,7 @@ def worker_values(video_dir: Path, filename: str, **settings: object) -> dict[st
     """Return the environment that analyses `filename` as its last run did.
 
     Args:
-        settings: options that differ: `model`, `conf`, `imgsz`, `fps`, `min_hits`.
+        settings: options that differ: `model`, `conf`, `imgsz`, `fps`, `min_hits`, `classes`.
 
     Raises:
         ModelError: no models folder holds a model.
@@ -84,7 +85,9 @@ def worker_values(video_dir: Path, filename: str, **settings: object) -> dict[st
     unknown = sorted(set(options) - set(_NAMES))
     if unknown:
         raise SettingError(f"unknown option {unknown[0]!r}: the options are {', '.join(_NAMES)}")
-    values = {_NAMES[key]: str(value) for key, value in options.items()}
+    values = {_NAMES[key]: str(value) for key, value in options.items() if key != "classes"}
+    classes = options.get("classes") or ()
+    values["YOLO_CLASSES"] = classes if isinstance(classes, str) else ",".join(classes)
     return {"MODELS_DIR": os.environ.get("MODELS_DIR") or "../models", **values}
 
 
@@ -94,6 +97,7 @@ _NAMES = {
     "imgsz": "YOLO_IMGSZ",
     "fps": "ANALYSIS_FPS",
     "min_hits": "YOLO_MIN_HITS",
+    "classes": "YOLO_CLASSES",
 }
 
 
@@ -129,6 +133,8 @@ class Isolated:
             )
         except ModelError as error:
             raise ModelError(f"{self._weights.name} is no ultralytics detection model: {error}") from None
+        classes = known_classes(self.options.classes, self.info.labels, self._weights.stem, SETTING)
+        self.options = replace(self.options, classes=classes)
         with ClipReader(path, self.options.fps, self._threads) as reader:
             self.facts: ClipFacts = reader.facts
         self._detector = OnnxDetector(self._engine, self.info)
@@ -160,6 +166,7 @@ class Isolated:
             "engine": f"{self.engine}, {self._threads} threads",
             "sampled": f"{facts.sampled} frames, {options.fps:g} a second",
             "threshold": f"{options.conf:g}, in {options.min_hits} sampled frames or more",
+            "reported": ", ".join(options.classes) or "all labels",
             "longest side": f"{options.imgsz} px",
         }
         return pd.DataFrame({"": rows.values()}, index=pd.Index(rows.keys()), dtype=object)

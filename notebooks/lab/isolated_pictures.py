@@ -15,6 +15,7 @@ from notebooks.lab.clip import Box, Clip
 from notebooks.lab.draw import annotate, fitted, track_colour
 from notebooks.lab.isolated import Isolated, Look
 from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, finding
+from notebooks.lab.track_labels import best_label
 from video_worker.engines import Output, Picture
 from video_worker.postprocess import Detections
 
@@ -126,30 +127,33 @@ def nms(look: Look, work: Isolated) -> Figure:
 
 
 def tracks(work: Isolated, clip: Clip) -> Figure:
-    """Return where each object went, and when it was seen with which score."""
+    """Return where each thing with a box that counts went, and when it was seen with which score."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained", width_ratios=[1.25, 1])
-    paths: dict[tuple[int, str], list[tuple[float, Box]]] = {}
+    paths: dict[int, dict[float, Box]] = {}
+    names: dict[int, dict[str, dict[int, float]]] = {}
     for sample in work.samples:
-        for box in sample.boxes:
+        for box in sample.boxes:  # best first
             if box.track is not None:
-                paths.setdefault((box.track, box.label), []).append((sample.time_s, box))
+                paths.setdefault(box.track, {}).setdefault(sample.time_s, box)
+                if box.score >= work.options.conf:
+                    names.setdefault(box.track, {}).setdefault(box.label, {}).setdefault(sample.frame, box.score)
+    paths = {track: seen for track, seen in paths.items() if track in names}
     middle = work.samples[len(work.samples) // 2].time_s if work.samples else 0.0
     facts = clip.frames.facts
     left.imshow(_shown(clip.frame_at(middle).picture, []), extent=(0, facts.width, facts.height, 0), alpha=0.55)
-    for (track, label), seen in paths.items():
+    for track, seen in paths.items():
         colour = track_colour(track)
-        feet = np.array([[(box.xyxy[0] + box.xyxy[2]) / 2, box.xyxy[3]] for _, box in seen])
+        feet = np.array([[(box.xyxy[0] + box.xyxy[2]) / 2, box.xyxy[3]] for box in seen.values()])
         left.plot(feet[:, 0], feet[:, 1], color=colour, linewidth=2, marker="o", markersize=3)
         left.plot(*feet[0], color=colour, marker="s", markersize=8)
-        times = [time_s for time_s, _ in seen]
         right.plot(
-            times,
-            [box.score for _, box in seen],
+            list(seen),
+            [box.score for box in seen.values()],
             color=colour,
             linewidth=2,
             marker="o",
             markersize=3,
-            label=f"{label} #{track}",
+            label=f"{best_label(names[track])} #{track}",
         )
     left.axis("off")
     right.axhline(work.options.conf, color=GREY, linewidth=1, linestyle=":")
@@ -159,7 +163,7 @@ def tracks(work: Isolated, clip: Clip) -> Figure:
         f"{len(paths)} track{'s' * (len(paths) != 1)}",
         "where the lower edge of each box stood; a square: where the object came in",
     )
-    finding(right, "Score over time", f"dotted: the threshold {work.options.conf:g}, from which tracks begin")
+    finding(right, "Score over time", f"dotted: the threshold {work.options.conf:g}, from which boxes count")
     if paths:
         right.legend(loc="lower right", fontsize=9)
     return figure

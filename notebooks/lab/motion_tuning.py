@@ -99,13 +99,18 @@ def moments_of_runs(runs: pd.DataFrame, video_dir: Path) -> pd.DataFrame:
         run = options.loc[boxes["run_id"].iloc[0]]
         strong = boxes[(boxes["conf"] >= run["conf"]) & boxes["track"].notna()]
         spans = [
-            (start, end, str(label))
-            for (label, _), track in strong.groupby(["label", "track"], observed=True)
+            (start, end, label)
+            for label, track in ((_name(part), part) for _, part in strong.groupby("track", observed=True))
             if len(track) >= run["min_hits"]
             for start, end in _moved(track)
         ]
         rows += [(run["filename"], *span) for span in _joined(spans)]
     return pd.DataFrame(rows, columns=MOMENTS)
+
+
+def _name(track: pd.DataFrame) -> str:
+    """Return what a track is called most: by summed scores."""
+    return str(track.groupby("label", observed=True)["conf"].sum().idxmax())
 
 
 def _moved(track: pd.DataFrame) -> list[tuple[float, float]]:

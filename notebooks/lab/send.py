@@ -20,6 +20,7 @@ from notebooks.lab.download import MAX_MB, DownloadError, Limits, download
 from notebooks.lab.picker import FilmPicker
 from notebooks.lab.places import Places
 from notebooks.lab.sheet import contact_sheet
+from shared_utils.classes import split_classes
 from shared_utils.config import Env
 from shared_utils.detections_log import find_run
 from shared_utils.errors import ClipMissing, VcamError
@@ -158,17 +159,25 @@ class OptionsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         self.imgsz = widgets.SelectionSlider(
             options=SIZES, value=defaults.imgsz, description="longest side, px", layout=WIDE, style=NAMED
         )
-        super().__init__([self.model, self.conf, self.min_hits, self.fps, self.imgsz])
+        self.classes = widgets.Text(
+            description="only these labels",
+            placeholder="person, car; empty: as the worker's setting",
+            layout=WIDE,
+            style=NAMED,
+        )
+        super().__init__([self.model, self.conf, self.min_hits, self.fps, self.imgsz, self.classes])
 
     @property
     def wanted(self) -> dict[str, Any]:
         """The options as a job carries them."""
-        wanted = {
+        wanted: dict[str, Any] = {
             "conf": round(self.conf.value, 4),
             "min_hits": self.min_hits.value,
             "fps": self.fps.value,
             "imgsz": self.imgsz.value,
         }
+        if classes := split_classes(self.classes.value):
+            wanted["classes"] = list(classes)
         return {"model": self.model.value, **wanted} if self.model.value != OWN_MODEL else wanted
 
 

@@ -1,12 +1,14 @@
 """Other thresholds over runs that were made, from their boxes files, without inference.
 
-What is exact, for thresholds from 0.1 (or the run's own, if lower) up: `detected`, its order, and of `objects` the
-labels, `hits`, `max_conf`, `first_s`, `last_s`. Weaker boxes never change stronger ones (NMS goes from the best down),
-so the files hold what a run with a higher threshold would have found. Scores are written to four digits: a box within
-0.00005 of a threshold may fall on its other side; see :func:`on_the_edge`.
+What is exact, for thresholds from 0.1 (or the run's own, if lower) up: `detected`, its order, and `objects`. Weaker
+boxes never change stronger ones (NMS goes from the best down), so the files hold what a run with a higher threshold
+would have found; and tracks do not depend on the threshold, which only picks the boxes that count. Scores are written
+to four digits: a box within 0.00005 of a threshold may fall on its other side; see :func:`on_the_edge`.
 
-Not exact: `tracks`. A track begins at the threshold and weaker boxes go on with it, so they are followed anew, by the
-worker's own tracker, over corners that were written to a tenth of a pixel. They came out equal wherever it was tried.
+Not exact are runs of versions before tracks followed things whatever they were called. Their boxes are followed anew
+by :func:`as_worker`, and elsewhere each weak box stands by itself.
+
+A thing has one label at a threshold: the best supported one of its boxes there, as in the record.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ from notebooks.lab.clip import Seen
 from notebooks.lab.compare import sampled_frames
 from notebooks.lab.labels import Truth
 from notebooks.lab.matching import curve, in_frames, judge
+from notebooks.lab.track_labels import labels_of_tracks, with_tracks
 from shared_utils.clips import BOXES_FOLDER
 from shared_utils.errors import SettingError
+from shared_utils.results import boxes as read_boxes
 from shared_utils.schemas import Options
 from video_worker.engines import Picture
 from video_worker.frames import ClipFacts
@@ -52,25 +56,49 @@ def thresholds(low: float = LOWEST, high: float = 0.95, step: float = STEP) -> F
     return np.round(np.arange(low, high + step / 2, step), 4)
 
 
-def frame_scores(boxes: pd.DataFrame) -> pd.DataFrame:
-    """Return the best score of each label in each sampled frame: `filename`, `label`, `frame`, `conf`."""
-    keys = ["filename", "label", "frame"]
+def boxes_of(runs: pd.DataFrame, video_dir: Path) -> pd.DataFrame:
+    """Return the boxes of `runs` as :func:`shared_utils.results.boxes` does, and in `wanted` whether a run reports
+    their label: boxes files hold all labels, also of runs with ``YOLO_CLASSES``."""
+    boxes = read_boxes(runs, video_dir)
+    classes = {run: frozenset(labels) for run, labels in zip(runs["run_id"], runs["classes"], strict=True)}
+    wanted = [
+        not classes[run] or label in classes[run] for run, label in zip(boxes["run_id"], boxes["label"], strict=True)
+    ]
+    return boxes.assign(wanted=pd.Series(wanted, boxes.index, dtype=bool))
+
+
+def frame_scores(boxes: pd.DataFrame, of: str = "label") -> pd.DataFrame:
+    """Return the best score of each label, or `of` each track, in each sampled frame: a row each."""
+    keys = ["filename", of, "frame"]
     return boxes.groupby(keys, observed=True, sort=False)["conf"].max().reset_index()
 
 
 def holds(boxes: pd.DataFrame, min_hits: int) -> pd.DataFrame:
-    """Return up to which threshold each label of each clip is `detected`.
+    """Return at which thresholds each label of each clip is `detected`: where a track has it and enough hits.
 
-    That is the `min_hits`-th best of its frames: at a higher threshold too few frames are left.
+    Mostly that is so up to a threshold. A label may also come in only above one, where a better one of the same thing
+    drops out.
 
     Returns:
-        A row a clip and label that is ever detected: `filename`, `label`, `holds_to`.
+        Rows of `filename`, `label`, `holds_from`, `holds_to`: above the one, up to the other; a label of a clip may
+        have several.
     """
-    best = frame_scores(boxes).sort_values("conf", ascending=False, kind="stable")
-    keys = ["filename", "label"]
-    last = best[best.groupby(keys, observed=True).cumcount() == min_hits - 1]
-    found = last.rename(columns={"conf": "holds_to"})[[*keys, "holds_to"]]
-    return found.sort_values(keys).reset_index(drop=True)
+    found = labels_of_tracks(boxes)
+    found = found[found["hits"] >= min_hits].sort_values(["filename", "label", "low"], kind="stable")
+    rows: list[list[Any]] = []
+    for filename, label, low, high in found[["filename", "label", "low", "high"]].itertuples(index=False, name=None):
+        if rows and rows[-1][:2] == [filename, label] and low <= rows[-1][3]:
+            rows[-1][3] = max(rows[-1][3], high)
+        else:
+            rows.append([filename, label, low, high])
+    table = pd.DataFrame(rows, columns=["filename", "label", "holds_from", "holds_to"])
+    return table.astype({"holds_from": float, "holds_to": float})
+
+
+def _detected(held: pd.DataFrame, at: Floats) -> NDArray[np.int64]:
+    """Return how many rows of :func:`holds` are detected at each threshold."""
+    found = _at_or_above(held["holds_to"], at)
+    return found - _at_or_above(held["holds_from"], at) if "holds_from" in held else found
 
 
 def _at_or_above(scores: pd.Series[float], at: Floats) -> NDArray[np.int64]:
@@ -80,24 +108,30 @@ def _at_or_above(scores: pd.Series[float], at: Floats) -> NDArray[np.int64]:
 
 def detections(boxes: pd.DataFrame, at: Floats, min_hits: int) -> pd.DataFrame:
     """Return in how many clips each label is `detected` at each threshold: index `conf`, a column a label."""
-    return _counted(holds(boxes, min_hits).rename(columns={"holds_to": "conf"}), at)
+    held = holds(boxes, min_hits)
+    columns = {str(label): _detected(part, at) for label, part in held.groupby("label", observed=True, sort=True)}
+    return pd.DataFrame(columns, index=pd.Index(at, name="conf"))
 
 
 def hits(boxes: pd.DataFrame, at: Floats) -> pd.DataFrame:
     """Return in how many sampled frames each label is seen at each threshold: index `conf`, a column a label."""
-    return _counted(frame_scores(boxes), at)
-
-
-def _counted(rows: pd.DataFrame, at: Floats) -> pd.DataFrame:
-    columns = {
-        str(label): _at_or_above(part["conf"], at) for label, part in rows.groupby("label", observed=True, sort=True)
+    tracks = labels_of_tracks(boxes)
+    places = frame_scores(with_tracks(boxes), of="track")
+    columns: dict[str, NDArray[np.int64]] = {
+        label: np.zeros(len(at), np.int64) for label in sorted(set(tracks["label"]))
     }
+    for row, conf in enumerate(at):
+        now = tracks[(tracks["low"] < conf) & (conf <= tracks["high"])]
+        here = places[places["conf"] >= conf].merge(now[["filename", "track", "label"]], on=["filename", "track"])
+        seen = here.drop_duplicates(["filename", "label", "frame"])["label"].value_counts()
+        for label, count in seen.items():
+            columns[str(label)][row] = count
     return pd.DataFrame(columns, index=pd.Index(at, name="conf"))
 
 
 def by_min_hits(boxes: pd.DataFrame, at: Floats, min_hits: Sequence[int]) -> pd.DataFrame:
     """Return how many labels of clips are `detected`: index `conf`, a column a `min_hits`."""
-    counts = {number: _at_or_above(holds(boxes, number)["holds_to"], at) for number in min_hits}
+    counts = {number: _detected(holds(boxes, number), at) for number in min_hits}
     return pd.DataFrame(counts, index=pd.Index(at, name="conf"))
 
 
@@ -133,13 +167,12 @@ def steadiest(held: pd.DataFrame, at: Floats) -> Advice:
         held: of :func:`holds`.
         at: the thresholds to choose from.
     """
-    scores = held["holds_to"]
     inside = at[(at >= at[0] + NEARBY - 1e-9) & (at <= at[-1] - NEARBY + 1e-9)]
-    changes = _at_or_above(scores, np.round(inside - NEARBY, 4)) - _at_or_above(scores, np.round(inside + NEARBY, 4))
-    detected = _at_or_above(scores, inside)
+    changes = _come_or_go(held, np.round(inside - NEARBY, 4), np.round(inside + NEARBY, 4))
+    detected = _detected(held, inside)
     # where nothing is left, nothing changes either: no advice
     candidates = np.where(detected > 0, changes, np.iinfo(np.int64).max)
-    if not len(scores) or not (detected > 0).any():
+    if held.empty or not (detected > 0).any():
         return Advice(float("nan"), "nothing was detected, so there is nothing to choose by", 0, 0)
     first, last = _longest_run(candidates == candidates.min())
     middle = (first + last) // 2
@@ -148,6 +181,14 @@ def steadiest(held: pd.DataFrame, at: Floats) -> Advice:
     low, high = inside[first] - NEARBY, inside[last] + NEARBY
     span = f"between {low:.2f} and {high:.2f}" if not count else f"from {conf - NEARBY:.2f} to {conf + NEARBY:.2f}"
     return Advice(conf, f"{span} {what}", count, int(detected[middle]))
+
+
+def _come_or_go(held: pd.DataFrame, low: Floats, high: Floats) -> NDArray[np.int64]:
+    """Return how many rows of :func:`holds` are detected at one of two thresholds only."""
+    ends = held["holds_to"].to_numpy(np.float64)[:, None]
+    begins = held["holds_from"].to_numpy(np.float64)[:, None] if "holds_from" in held else np.zeros_like(ends)
+    there = [(begins < at) & (at <= ends) for at in (low, high)]
+    return np.asarray((there[0] != there[1]).sum(axis=0), np.int64)
 
 
 def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
@@ -195,7 +236,7 @@ class _Labels:
         raise RuntimeError("a boxes file can not look at pictures")
 
 
-def as_worker(seen: Seen, conf: float, min_hits: int) -> Mapping[str, Any]:
+def as_worker(seen: Seen, conf: float, min_hits: int, classes: Sequence[str] = ()) -> Mapping[str, Any]:
     """Return `detected`, `count` and `objects` as a run with this threshold would have written them.
 
     By the worker's own steps; the module tells what is exact.
@@ -203,13 +244,15 @@ def as_worker(seen: Seen, conf: float, min_hits: int) -> Mapping[str, Any]:
     Args:
         seen: a run's boxes; see :meth:`notebooks.lab.clip.Run.read`.
         conf: the threshold, from 0.1 (or the run's own, if lower) up.
-        min_hits: sampled frames a label must be seen in.
+        min_hits: sampled frames that a track must be seen in.
+        classes: labels to report; none for all.
     """
     labels = seen.labels()
     number = {label: index for index, label in enumerate(labels)}
     nothing = ClipFacts(width=0, height=0, frames=0, sampled=len(seen.samples), duration_s=0.0, started_at=None)
-    run = Run(Options(conf=conf, min_hits=min_hits), nothing, _Labels(labels))
-    steps = [Track(run), Summarise(run)]
+    run = Run(Options(conf=conf, min_hits=min_hits, classes=tuple(classes)), nothing, _Labels(labels))
+    follow = Track() if any(box.track is None for one in seen.samples for box in one.boxes) else None
+    summarise = Summarise(run)
     for sampled in seen.samples:
         sample = Sample.of(sampled.frame, sampled.time_s, np.zeros((0, 0, 3), np.uint8))
         if sampled.boxes:
@@ -218,9 +261,12 @@ def as_worker(seen: Seen, conf: float, min_hits: int) -> Mapping[str, Any]:
                 np.array([box.score for box in sampled.boxes], np.float32),
                 np.array([number[box.label] for box in sampled.boxes], np.int64),
             )
-        for step in steps:
-            step.take(sample)
-    return steps[-1].result()
+        if follow is None:
+            sample.tracks = np.array([box.track for box in sampled.boxes], np.int64)
+        else:
+            follow.take(sample)
+        summarise.take(sample)
+    return summarise.result()
 
 
 def runs_to_sweep(log: pd.DataFrame, video_dir: Path, **which: object) -> pd.DataFrame:
@@ -258,7 +304,7 @@ def changes(runs: pd.DataFrame, boxes: pd.DataFrame, conf: float, min_hits: int)
         A row a clip: `filename`, `gone`, `come`, labels in their alphabet's order.
     """
     held = holds(boxes, min_hits)
-    held = held[held["holds_to"] >= conf]
+    held = held[(held["holds_from"] < conf) & (conf <= held["holds_to"])]
     new = held.groupby("filename")["label"].agg(set).to_dict()
     rows = []
     for name, detected in zip(runs["filename"], runs["detected"], strict=True):
@@ -270,24 +316,15 @@ def changes(runs: pd.DataFrame, boxes: pd.DataFrame, conf: float, min_hits: int)
 
 def check(runs: pd.DataFrame, video_dir: Path) -> str:
     """Work out each run's own result from its boxes file, and tell in a line how often it is what the log says."""
-    same = same_but_tracks = 0
+    same = 0
     for row in runs.to_dict("records"):
         path = video_dir / BOXES_FOLDER / f"{PurePath(row['filename']).stem}.{row['run_id']}.jsonl"
         seen = BoxesRun(row["run_id"], path, {"model": {"fps": row["fps"]}}).read()
-        found = as_worker(seen, row["conf"], int(row["min_hits"]))
-        logged = json.loads(row["objects"])
-        if tuple(found["detected"]) != row["detected"] or _without_tracks(found["objects"]) != _without_tracks(logged):
-            continue
-        same_but_tracks += 1
-        same += found["objects"] == logged
-    text = (
-        f"{same_but_tracks} of {len(runs)} runs: detected, hits, scores and times worked out anew are those of the log"
+        found = as_worker(seen, row["conf"], int(row["min_hits"]), row["classes"])
+        same += tuple(found["detected"]) == row["detected"] and found["objects"] == json.loads(row["objects"])
+    return (
+        f"{same} of {len(runs)} runs: detected, hits, scores and times worked out anew are those of the log, tracks too"
     )
-    return text + (", tracks too" if same == same_but_tracks else f"; tracks too in {same}")
-
-
-def _without_tracks(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in entry.items() if key != "tracks"} for entry in entries]
 
 
 def by_class(
@@ -309,7 +346,7 @@ def by_class(
     for label, part in held.groupby("label", observed=True, sort=True):
         points = (curves or {}).get(str(label))
         advice = steadiest(part, at) if points is None else best_f1(points)
-        now, then = (int((part["holds_to"] >= conf).sum()) for conf in (used[0], advice.conf))
+        now, then = _detected(part, np.array([used[0], advice.conf])).tolist()
         rows[str(label)] = {"clips": now, "threshold": advice.conf, "clips_then": then, "why": advice.reason}
     columns = ["clips", "threshold", "clips_then", "why"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("label")

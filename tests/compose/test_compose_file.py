@@ -42,6 +42,7 @@ SETTINGS = {
         "YOLO_CONF",
         "YOLO_IMGSZ",
         "YOLO_MIN_HITS",
+        "YOLO_CLASSES",
         "ANALYSIS_FPS",
         "DETECTOR",
         "DETECTOR_DEVICE",

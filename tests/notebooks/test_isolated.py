@@ -80,7 +80,7 @@ def test_each_step_shows_what_it_does(clip_path: Path) -> None:
     assert titles[1] == f"Frame {look.frame.index} at {look.frame.time_s:.2f} s"
     assert titles[2] == f"{len(look.candidates)} of {look.raw.shape[1]} places see something"
     assert titles[3] == f"{len(look.candidates)} candidates"
-    tracks = {box.track for sample in seen.samples for box in sample.boxes} - {None}
+    tracks = {box.track for sample in seen.samples for box in sample.boxes if box.score >= work.options.conf}
     assert titles[4] == f"{len(tracks)} track{'s' * (len(tracks) != 1)}"
     assert work.as_frame().loc["threshold", ""].startswith(f"{work.options.conf:g}, in ")
 

@@ -38,6 +38,16 @@ def test_many_cameras_by_a_file(tmp_path: Path) -> None:
     assert (yard.name, yard.motion.min_area, yard.motion.fps, yard.transport) == ("yard", 0.02, 3, "udp")
 
 
+def test_a_camera_has_its_own_classes(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.toml"
+    path.write_text(
+        f'[door]\nurl = "{URL}"\nclasses = ["person", "car"]\n[yard]\nurl = "{URL}"\nclasses = []\n'
+        f'[roof]\nurl = "{URL}"\n'
+    )
+    cameras = cameras_from_env({"CAMERAS_FILE": str(path)})
+    assert [camera.job_options for camera in cameras] == [{"classes": ["person", "car"]}, {"classes": []}, {}]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -47,6 +57,8 @@ def test_many_cameras_by_a_file(tmp_path: Path) -> None:
         (f'[door]\nurl = "{URL}"\nmotion_fps = "5"\n', r"\[door\] in cameras.toml: motion_fps .*wrong type"),
         (f'[door]\nurl = "{URL}"\nmotion_fps = true\n', r"\[door\] in cameras.toml: motion_fps .*wrong type"),
         (f'[door]\nurl = "{URL}"\nmotion_fps = 900\n', r"\[door\] in cameras.toml: MOTION_FPS is '900'"),
+        (f'[door]\nurl = "{URL}"\nclasses = "person"\n', r"\[door\] in cameras.toml: classes .*wrong type"),
+        (f'[door]\nurl = "{URL}"\nclasses = [1]\n', r"\[door\] in cameras.toml: classes holds '1', which is no label"),
         (f'["front door"]\nurl = "{URL}"\n', r"table \[front door\] in cameras.toml is 'front door'"),
         (f'url = "{URL}"\n', r"'url' in cameras.toml stands outside a table"),
         (f'[door]\nurl = "{URL}"\nenabled = false\n', "has no enabled camera"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from shared_utils.errors import QueueUnavailable, SettingError
@@ -56,3 +58,17 @@ def test_an_absent_redis_is_unavailable(redis_server: RedisServer) -> None:
     settings = replace(redis_server.settings, port=free_port())
     with pytest.raises(QueueUnavailable, match="see RDS_HOST and RDS_PORT"), redis_errors(settings):
         connect(settings).ping()
+
+
+@pytest.mark.parametrize("given", [np.array(["car", "person"]), pd.Series(["car", "person"]), {"person", "car"}])
+def test_labels_for_a_job_may_be_what_a_notebook_has(redis_server, given) -> None:
+    queue = clip_queue(redis_server.settings, redis_server.connection())
+    job = submit(CLIP, queue=queue, classes=given, conf=np.float32(0.5))
+    assert job.kwargs["options"] == {"classes": ["car", "person"], "conf": 0.5}
+
+
+def test_the_first_job_of_a_clip_carries_the_classes_of_its_camera(redis_server) -> None:
+    queue = clip_queue(redis_server.settings, redis_server.connection())
+    enqueue_new_clip(queue, CLIP, options={"classes": ["person"]})
+    [job] = queue.jobs
+    assert job.kwargs["options"] == {"classes": ["person"]}

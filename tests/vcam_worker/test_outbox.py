@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shared_utils.cameras import Camera
 from shared_utils.errors import QueueUnavailable
 from shared_utils.jobs import clip_queue
 from shared_utils.log import camera_logger
@@ -55,6 +56,15 @@ def test_a_clip_is_published_and_queued(tmp_path: Path, redis_server: RedisServe
     assert job.func_name == "video_worker.jobs.process_clip"
     assert job.kwargs == {"filename": name, "options": {}}
     assert json.loads(json.dumps(job.kwargs))
+
+
+def test_the_classes_of_a_camera_go_with_its_clips(tmp_path: Path, redis_server: RedisServer) -> None:
+    camera = Camera("cam1", "rtsp://10.0.0.2/1", classes=("person", "car"))
+    outbox = box(tmp_path, redis_enqueue(redis_server.settings, redis_server.connection(), camera.job_options))
+    outbox.publish(record(outbox), START)
+    assert outbox.send()
+    [job] = clip_queue(redis_server.settings, redis_server.connection()).jobs
+    assert job.kwargs["options"] == {"classes": ["person", "car"]}
 
 
 def test_a_crash_before_the_rename(tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from video_worker.steps import STEPS
 from video_worker.steps.base import Run, Sample
 from video_worker.steps.boxes import Boxes
 from video_worker.steps.brightness import Brightness
+from video_worker.steps.cuts import Cuts
 from video_worker.steps.detect import Detect
 from video_worker.steps.summarise import Summarise
 
@@ -40,7 +41,7 @@ def sample(time_s: float, *boxes: tuple[int, float, int], value: int = 100) -> S
 
 
 def test_the_order_of_the_steps():
-    assert [step.__name__ for step in STEPS] == ["Detect", "Track", "Boxes", "Summarise", "Brightness"]
+    assert [step.__name__ for step in STEPS] == ["Detect", "Cuts", "Track", "Boxes", "Summarise", "Brightness"]
 
 
 def summary(*samples: Sample, **options) -> dict:
@@ -82,6 +83,74 @@ def test_tracks_are_those_that_last():
     assert summary(*two)["objects"][0]["tracks"] == 2
 
 
+@pytest.mark.parametrize(("fps", "tracks"), [(5, 2), (10, 1), (25, 1)])
+def test_a_ghost_of_two_frames_is_no_second_thing_where_frames_are_many(fps, tracks):
+    frames = [sample(i / fps, (1, 0.9, 1), *([(1, 0.8, 2)] if i < 2 else [])) for i in range(2 * fps)]
+    assert summary(*frames)["objects"][0]["tracks"] == tracks
+    assert summary(*frames, min_hits=1)["objects"][0]["tracks"] == 2
+
+
+def test_hits_count_within_one_track():
+    """Two sightings of a ghost far apart are nothing, also where a real thing of that label would be."""
+    found = summary(sample(0.0, (1, 0.9, 1)), *(sample(i / 5) for i in range(1, 250)), sample(50.0, (1, 0.9, 2)))
+    assert found["detected"] == []
+    assert found["objects"] == [
+        {"label": "square", "tracks": 1, "hits": 2, "max_conf": 0.9, "first_s": 0.0, "last_s": 50.0}
+    ]
+    assert summary(*(sample(i / 5, (1, 0.9, i)) for i in range(1, 9)))["detected"] == []
+    assert summary(*(sample(i / 5, (1, 0.9, 0)) for i in range(1, 9)))["detected"] == []
+
+
+def test_a_thing_has_the_label_that_is_best_supported():
+    frames = [sample(i / 5, (i % 3 == 0, 0.9 if i % 3 == 0 else 0.6, 1)) for i in range(6)]
+    found = summary(*frames)
+    assert found["detected"] == ["background"]
+    assert found["objects"] == [
+        {
+            "label": "background", "tracks": 1, "hits": 6, "max_conf": 0.6, "first_s": 0.0, "last_s": 1.0,
+            "also": {"square": 2},
+        }
+    ]  # fmt: skip
+
+
+def test_one_hit_of_each_of_two_labels_is_one_thing_seen_twice():
+    found = summary(sample(0.0, (1, 0.7, 1)), sample(0.2, (0, 0.7, 1)))
+    # equally supported: the one that came first
+    assert found["detected"] == ["square"]
+    assert found["objects"][0]["also"] == {"background": 1}
+
+
+def test_two_boxes_of_one_track_are_one_hit():
+    found = summary(*(sample(i / 5, (1, 0.9, 1), (0, 0.8, 1), (0, 0.7, 1)) for i in range(3)))
+    assert [(one["label"], one["hits"], one["also"]) for one in found["objects"]] == [("square", 3, {"background": 3})]
+
+
+def test_weak_boxes_neither_count_nor_name():
+    frames = [sample(i / 5, (1, 0.6, 1), (0, 0.49, 1)) for i in range(3)]
+    frames += [sample(1 + i / 5, (0, 0.49, 1)) for i in range(20)]
+    assert [(one["label"], one["hits"], "also" in one) for one in summary(*frames)["objects"]] == [("square", 3, False)]
+
+
+def test_labels_come_in_the_order_of_first_sight():
+    frames = [sample(0.0, (1, 0.9, 7)), sample(0.2, (0, 0.9, 5), (1, 0.8, 7)), sample(0.4, (0, 0.9, 5), (1, 0.8, 7))]
+    assert summary(*frames)["detected"] == ["square", "background"]
+
+
+def test_only_the_classes_asked_for_are_reported():
+    frames = [sample(i / 5, (1, 0.9, 1), (0, 0.8, 2)) for i in range(4)]
+    found = summary(*frames, classes=("background",))
+    assert (found["detected"], found["count"]) == (["background"], 1)
+    assert [one["label"] for one in found["objects"]] == ["background"]
+
+
+def test_a_thing_that_has_a_class_in_some_frames_is_none_of_it():
+    """A car that is called bus in some frames is no bus, also where only buses are asked for."""
+    car = [sample(i / 5, (0 if i in (2, 5) else 1, 0.8, 1)) for i in range(9)]
+    assert summary(*car, classes=("background",)) == {"detected": [], "count": 0, "objects": []}
+    found = summary(*car, classes=("square",))
+    assert [(one["label"], one["hits"], "also" in one) for one in found["objects"]] == [("square", 9, False)]
+
+
 def test_an_empty_clip_has_an_empty_summary():
     assert summary(sample(0.0), sample(0.2)) == {"detected": [], "count": 0, "objects": []}
 
@@ -104,6 +173,33 @@ def test_the_boxes_file_is_there_only_when_it_is_whole(tmp_path):
         },
     ]
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_the_boxes_file_tells_cuts_and_every_box_whatever_is_reported(tmp_path):
+    path = tmp_path / "boxes" / "clip.run.jsonl"
+    step = Boxes.for_run(run(path, classes=("square",)))
+    later = sample(0.2, (0, 0.9, 2))
+    later.cut = True
+    for one in (sample(0.0, (0, 0.3, 1)), later):
+        step.take(one)
+    step.result()
+    step.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert ["cut" in line for line in lines] == [False, True]
+    assert [[box[0] for box in line["boxes"]] for line in lines] == [["background"], ["background"]]
+
+
+def test_cuts_are_told_where_there_are_any():
+    step = Cuts.for_run(run())
+    rng = np.random.default_rng(0)
+    scenes = [np.repeat(np.repeat(rng.integers(0, 255, (12, 16, 3), np.uint8), 4, 0), 4, 1) for _ in range(2)]
+    for time_s, scene in ((0.0, 0), (0.2, 0), (0.4, 1), (0.6, 1)):
+        made = sample(time_s)
+        made.picture = scenes[scene]
+        step.take(made)
+        assert made.cut is (time_s == 0.4)
+    assert step.result() == {"cuts": [0.4]}
+    assert Cuts.for_run(run()).result() == {}
 
 
 def test_a_boxes_file_that_is_given_up_leaves_nothing(tmp_path):

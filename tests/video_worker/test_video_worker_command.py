@@ -105,6 +105,7 @@ def command(environment: dict[str, str], *arguments: str) -> subprocess.Complete
     [
         ({"YOLO_CONF": "high"}, "YOLO_CONF is 'high'"),
         ({"YOLO_CONF": "1.5"}, "YOLO_CONF"),
+        ({"YOLO_CLASSES": "car, pursons"}, "YOLO_CLASSES names 'pursons', which is unknown (did you mean 'person'?)"),
         ({"ANALYSIS_FPS": "-1"}, "ANALYSIS_FPS"),
         ({"YOLO_MODEL": "no-such.onnx"}, "YOLO_MODEL is 'no-such.onnx'"),
         ({"YOLO_MODEL": "README.md", "MODELS_DIR": str(ROOT)}, "YOLO_MODEL is 'README.md'"),

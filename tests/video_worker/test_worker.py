@@ -94,6 +94,34 @@ def test_the_same_clip_gives_the_same_every_time_and_each_run_its_own_id(redis_s
     assert other["model"]["conf"] == 0.95
 
 
+def test_only_the_labels_that_the_job_the_camera_or_the_setting_names(redis_server, queue, workplace):
+    own = replace(workplace, options=replace(workplace.options, classes=("Background",)))
+    for options in ({}, {"classes": ["SQUARE"]}, {"classes": []}, {"model": "other.onnx"}):
+        submit(CLIP_NAME, queue=queue, **options)
+    burst(redis_server, own)
+    records = lines(own)
+    assert [record["detected"] for record in records] == [[], ["square"], ["square"], []]
+    # as the model spells them
+    assert [record["options"]["classes"] for record in records] == [["background"], ["square"], [], ["background"]]
+    every = [(own.video_dir / "boxes" / f"20260223-144819-cam1.{one['run_id']}.jsonl").read_text() for one in records]
+    assert len(set(every)) == 1
+    assert '"square"' in every[0]
+
+
+def test_a_label_that_the_model_does_not_know_fails_that_job_alone(redis_server, queue, workplace):
+    own = replace(workplace, options=replace(workplace.options, classes=("dog",)))
+    for options in ({"classes": ["squre"]}, {"model": "other.onnx"}, {"classes": []}):
+        submit(CLIP_NAME, queue=queue, **options)
+    burst(redis_server, own)
+    wrong, none, good = lines(own)
+    assert wrong["error"] == (
+        "option classes names 'squre', which is unknown (did you mean 'square'?); the labels of model yolov8n are "
+        "background, square"
+    )
+    assert "YOLO_CLASSES names dog, and model other knows none" in none["error"]
+    assert (good["ok"], good["detected"]) == (True, ["square"])
+
+
 def refusals(folder: Path) -> dict[str, tuple[str, dict]]:
     return {
         "another function": ("os.system", {"kwargs": {"command": f"touch {folder}/pwned"}}),

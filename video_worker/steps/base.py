@@ -49,6 +49,7 @@ class Sample:
         time_s: seconds from the clip's first frame.
         picture: height×width×3, blue green red.
         detections: boxes in its pixels, best first; of `detect`.
+        cut: whether another scene begins with it; of `cuts`.
         tracks: track number of each box; of `track`.
     """
 
@@ -57,6 +58,7 @@ class Sample:
     picture: Picture
     detections: Detections
     tracks: Ints
+    cut: bool = False
 
     @classmethod
     def of(cls, index: int, time_s: float, picture: Picture) -> Sample:

@@ -5,7 +5,9 @@ One line a sampled frame, also where it has no box::
     {"t": 4.8, "frame": 120, "boxes": [["car", 0.9132, 10.5, 20.1, 200.0, 140.7, 1]]}
 
 `t`: seconds from the clip's first frame; `frame`: its number from 0; a box: label, score, x1, y1, x2, y2 in pixels of
-the clip, track number or null.
+the clip, track number (null in files of earlier versions: a weak box that continued none). Boxes of one track are one
+thing, whatever their labels. A frame that begins another scene has ``"cut": true``. All boxes are here, whatever the
+threshold and the classes of the run: both are applied to what is reported.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ class Boxes(Step):
                 found.classes.tolist(), found.scores.tolist(), found.xyxy.tolist(), sample.tracks.tolist(), strict=True
             )
         ]
-        line = {"t": round(sample.time_s, TIME_DIGITS), "frame": sample.index, "boxes": boxes}
+        line: dict[str, object] = {"t": round(sample.time_s, TIME_DIGITS), "frame": sample.index, "boxes": boxes}
+        if sample.cut:
+            line["cut"] = True
         self._file.write(json.dumps(line, ensure_ascii=False, separators=(", ", ": ")) + "\n")
 
     def result(self) -> Mapping[str, object]:

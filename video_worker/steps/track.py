@@ -1,4 +1,4 @@
-"""Tells which boxes are the same object."""
+"""Tells which boxes are the same thing."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from video_worker.tracking import Tracker
 
 
 class Track(Step):
-    """Numbers the tracks of the clip's objects."""
+    """Numbers the tracks of the clip's things."""
 
-    def __init__(self, run: Run) -> None:
-        self._tracker = Tracker(run.options.conf)
+    def __init__(self) -> None:
+        self._tracker = Tracker()
 
     @classmethod
     def for_run(cls, run: Run) -> Track:
         """Applies to every clip."""
-        return cls(run)
+        del run
+        return cls()
 
     def take(self, sample: Sample) -> None:
         """Give each box its track."""
-        sample.tracks = self._tracker.update(sample.detections, sample.time_s)
+        sample.tracks = self._tracker.update(sample.detections, sample.time_s, sample.cut)

@@ -1,0 +1,75 @@
+"""Labels asked for, among those of a model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shared_utils.classes import known_classes, split_classes, usable_classes
+from shared_utils.errors import JobRefused, ModelError
+from shared_utils.schemas import Options, options_as_dict
+
+LABELS = ("person", "bicycle", "car", "Cell Phone")
+
+
+def test_a_setting_is_a_list_with_commas() -> None:
+    assert split_classes(" person, car ,,person,cell   phone") == ("person", "car", "cell phone")
+    assert split_classes("") == split_classes(" , ") == ()
+    assert Options.from_env({"YOLO_CLASSES": '"person, car"'}).classes == ("person", "car")
+    assert Options.from_env({"YOLO_CLASSES": ""}).classes == Options().classes == ()
+
+
+def test_labels_are_found_whatever_their_case() -> None:
+    assert known_classes(("PERSON", "cell phone", "person"), LABELS, "m", "X") == ("person", "Cell Phone")
+    assert known_classes((), LABELS, "m", "X") == ()
+    # where case tells two labels apart, it counts
+    assert known_classes(("Apple", "apple"), ("apple", "Apple"), "m", "X") == ("Apple", "apple")
+
+
+def test_an_unknown_label_is_told_with_what_there_is() -> None:
+    with pytest.raises(ModelError) as caught:
+        known_classes(("persn", "zebra", "car"), LABELS, "yolov8n", "YOLO_CLASSES")
+    assert str(caught.value) == (
+        "YOLO_CLASSES names 'persn', which is unknown (did you mean 'person'?), and 'zebra', which is unknown; "
+        "the labels of model yolov8n are person, bicycle, car, Cell Phone"
+    )
+
+
+def test_a_model_with_thousands_of_labels_makes_no_endless_line() -> None:
+    with pytest.raises(ModelError, match=r"and 4900 more$") as caught:
+        known_classes(("x",), [f"label {number}" for number in range(5000)], "m", "X")
+    assert len(str(caught.value)) < 2000
+
+
+def test_of_the_setting_another_model_needs_to_know_some() -> None:
+    assert usable_classes(("bus", "Car"), LABELS, "scene") == ("car",)
+    assert usable_classes((), LABELS, "scene") == ()
+    with pytest.raises(ModelError, match=r"YOLO_CLASSES names bus, and model scene knows none.*classes=\[\]"):
+        usable_classes(("bus",), LABELS, "scene")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["person", " car ", "person"], ("person", "car")),
+        (("person",), ("person",)),
+        ("person, car", ("person", "car")),
+        ([], ()),
+        (None, ()),
+    ],
+)
+def test_a_job_names_its_own(given: object, expected: tuple[str, ...]) -> None:
+    own = Options(classes=("dog",))
+    wanted = own.replaced_by({"classes": given})
+    assert wanted.classes == expected
+    assert own.replaced_by({"conf": 0.3}).classes == ("dog",)
+    assert Options().replaced_by(json.loads(json.dumps(options_as_dict(wanted)))) == wanted
+
+
+@pytest.mark.parametrize(
+    "given", [5, True, {"person": 1}, [5], [""], [" "], ["a\nb"], ["x" * 101], ["x", None], ["a"] * 1001]
+)
+def test_what_is_no_list_of_labels_is_refused(given: object) -> None:
+    with pytest.raises(JobRefused, match="option classes"):
+        Options().replaced_by({"classes": given})
