@@ -130,7 +130,9 @@ def test_clips_are_chosen_by_pattern_or_name(volume: Path) -> None:
 def test_a_run_is_the_same_by_clip_model_and_options(volume: Path) -> None:
     [one] = batch.configurations([{}], USUAL)
     assert batch.find_runs([A], [one], volume)["state"].tolist() == ["to do"]
-    for other in (replace(USUAL, conf=0.4), replace(USUAL, fps=2.0), replace(USUAL, min_hits=3)):
+    for other in (
+        replace(USUAL, conf=0.4), replace(USUAL, fps=2.0), replace(USUAL, min_hits=3), replace(USUAL, classes=("car",)),
+    ):  # fmt: skip
         write_run(volume, A, other, {})
     assert batch.find_runs([A], [one], volume)["state"].tolist() == ["to do"]
     run_id = write_run(volume, A, USUAL, {})

@@ -69,6 +69,34 @@ def test_detections_and_hits_by_hand(found: pd.DataFrame) -> None:
     }  # fmt: skip
 
 
+def tracked(*rows: tuple[int, int, str, float]) -> pd.DataFrame:
+    """Return boxes of one clip given as frame, track, label, score."""
+    return pd.DataFrame(rows, columns=["frame", "track", "label", "conf"]).assign(filename="a")
+
+
+def test_hits_count_within_one_track() -> None:
+    apart = tracked((0, 1, "frisbee", 0.9), (250, 2, "frisbee", 0.9), (0, 3, "car", 0.9), (1, 3, "car", 0.8))
+    assert sweep.holds(apart, 2)[["label", "holds_to"]].to_numpy().tolist() == [["car", 0.8]]
+    assert sweep.hits(apart, AT).loc[0.9].to_dict() == {"car": 1, "frisbee": 2}
+
+
+def test_a_thing_has_the_label_that_is_best_supported_at_each_threshold() -> None:
+    # a car by three boxes of 0.6, a bus by two of 0.8: together a car up to 0.6, above it a bus
+    thing = tracked(*((n, 1, "car", 0.6) for n in range(3)), *((n, 1, "bus", 0.8) for n in (3, 4)))
+    assert sweep.holds(thing, 2).to_numpy().tolist() == [["a", "bus", 0.6, 0.8], ["a", "car", 0.0, 0.6]]
+    assert sweep.detections(thing, AT, 2).to_dict("list") == {"bus": [0, 0, 0, 1, 0], "car": [1, 1, 1, 0, 0]}
+    assert sweep.hits(thing, AT).to_dict("list") == {"bus": [0, 0, 0, 2, 0], "car": [5, 5, 5, 0, 0]}
+    assert sweep.by_min_hits(thing, AT, [2, 3])[3].tolist() == [1, 1, 1, 0, 0]
+    runs = pd.DataFrame({"filename": ["a"], "detected": [("car",)]})
+    assert sweep.changes(runs, thing, 0.7, 2).to_numpy().tolist() == [["a", "car", "bus"]]
+
+
+def test_what_a_run_does_not_report_is_not_swept() -> None:
+    thing = tracked((0, 1, "car", 0.9), (1, 1, "car", 0.9), (0, 2, "dog", 0.9), (1, 2, "dog", 0.9))
+    found = thing.assign(wanted=thing["label"] == "dog")
+    assert list(sweep.detections(found, AT, 2)) == list(sweep.hits(found, AT)) == ["dog"]
+
+
 def test_nothing_was_found() -> None:
     nothing = table().astype({"conf": float})
     assert sweep.holds(nothing, 2).empty

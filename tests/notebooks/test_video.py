@@ -221,6 +221,28 @@ def test_the_best_view_of_each_object():
     assert [view.box.track for view in Seen(samples, 0.2).best_views(0.5, 1)] == [1, 2]
 
 
+def test_a_thing_with_two_names_is_one_object_under_the_better_one():
+    samples = [
+        Sampled(0.0, 0, (box(0.6, 0), box(0.55, 1, 1, "truck"))),
+        Sampled(0.2, 2, (box(0.9, 10, 1, "bus"),)),
+        Sampled(0.4, 4, (box(0.7, 20),)),
+    ]
+    [view] = Seen(samples, 0.2).best_views(0.5, 2)
+    assert (view.box.label, view.box.score, view.hits, view.time_s) == ("car", 0.7, 3, 0.4)
+    # between the frames it goes on to where it is, whatever it is called there
+    assert [one.xyxy[0] for one in Seen(samples, 0.2).at(0.1, 0.58)] == pytest.approx([5])
+
+
+def test_only_the_classes_of_the_run_are_shown(tmp_path, clip_path):
+    record = {"model": {"conf": 0.5, "fps": 5}, "options": {"min_hits": 1, "classes": ["car"]}}
+    path = tmp_path / "boxes.jsonl"
+    boxes = [["car", 0.9, 0, 0, 9, 9, 1], ["cat", 0.8, 50, 0, 59, 9, 2]]
+    path.write_text(json.dumps({"t": 0.0, "frame": 0, "boxes": boxes}) + "\n")
+    with Clip(clip_path, Run("r", path, record)) as clip:
+        assert [one.label for one in clip.boxes_at(0.0)] == ["car"]
+        assert [view.box.label for view in clip.best_views()] == ["car"]
+
+
 def test_the_newest_run_with_boxes_is_shown(clip_path):
     add_run(clip_path, line(0.0, 0, ["cat", 0.7, 1, 1, 2, 2, 1]), LATER_ID, conf=0.3)
     append_record(

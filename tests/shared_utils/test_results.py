@@ -104,6 +104,7 @@ def test_a_line_becomes_a_row_with_every_column(path: Path) -> None:
         "imgsz": 640,
         "fps": 5.0,
         "min_hits": 2,
+        "classes": (),
         "sampled_frames": 150,
         "decode_s": 0.7,
         "infer_s": 1.4,
@@ -129,6 +130,26 @@ def test_kinds_of_columns_are_the_same_whatever_the_log_holds(path: Path) -> Non
         other = load_log(write(path, *lines), zone=KYIV)
         assert other.dtypes.astype(str).to_dict() == kinds
         assert objects(other).dtypes.astype(str).to_dict() == objects(full).dtypes.astype(str).to_dict()
+
+
+def test_classes_and_other_names_of_things(path: Path) -> None:
+    first, *rest = line()["objects"]
+    lines = [
+        line(
+            options={"min_hits": 2, "classes": ["person", "tv"]},
+            objects=[{**first, "also": {"dog": 3, "cat": 1}}, *rest],
+        ),
+        line(run_id="b", objects=[{**first, "also": {}}]),
+        line(run_id="c", objects=[{**first, "also": "dog"}]),
+        OLD,
+    ]
+    log = load_log(write(path, *lines), zone=KYIV)
+    assert log["classes"].tolist() == [("person", "tv"), (), (), ()]
+    found = objects(log)
+    assert found["also"].tolist()[0] == "dog ×3, cat ×1"
+    assert found["also"].isna().tolist() == [False] + [True] * 6
+    # an odd value costs no more than itself
+    assert found["hits"].tolist()[3:5] == [41, 41]
 
 
 def test_old_lines_and_failures_take_camera_and_time_from_the_name(path: Path) -> None:
