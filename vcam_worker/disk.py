@@ -7,15 +7,22 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
 from shared_utils.detections_log import LogFollower
+from vcam_worker.retention import SAVE_EVERY, STATE_NAME, RetentionClock, load_state, save_state
+from vcam_worker.volume import Volume
+from vcam_worker.volume_figures import ClipSizes, OutboxGrowth, VolumeState, measure
+from vcam_worker.volume_lock import VolumeLock
 
 SWEEP_SECONDS = 10.0
 """Between two looks: a 16 Mb/s camera writes 20 MB meanwhile, far below the smallest sensible MIN_FREE_GB."""
+COUNT_SECONDS = 60.0
+"""Between two counts of clips: to list 100,000 takes a fifth of a second."""
 GB = 1_000_000_000
 
 
@@ -42,6 +49,9 @@ class DiskGuard:
         pause: takes the reason to stop recording, or None to go on; called on every sweep.
         now: local time.
         free: free bytes of the volume that holds a path.
+        tick: seconds of a clock that nobody sets, and that goes on while the machine sleeps.
+        mount: the mount point of the volume, which must be one; see :class:`vcam_worker.volume.Volume`.
+        lock: of the volume, taken again where its file is deleted.
     """
 
     def __init__(
@@ -52,18 +62,33 @@ class DiskGuard:
         *,
         now: Callable[[], datetime] = datetime.now,
         free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
+        tick: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+        mount: Path | None = None,
+        lock: VolumeLock | None = None,
     ) -> None:
         self._video_dir = video_dir
+        self._volume = Volume(video_dir, mount)
+        self._lock = lock
         self._rules = rules
         self._pause = pause
         self._now = now
         self._free = free
+        self._tick = tick
         self._log = logging.getLogger("disk")
         self._follower = LogFollower(video_dir / LOG_NAME)
         self._analysed: set[str] = set()
+        self._clock: RetentionClock | None = None
+        self._saved_at: datetime | None = None
+        self._kept = self._deleted = 0
+        self._sizes = ClipSizes()
+        self._count = (0, 0)  # clips, and their bytes
+        self._counted_at: float | None = None
+        self._growth = OutboxGrowth(self._log)
+        self._state: VolumeState | None = None
         self._thread = threading.Thread(target=self._run, name="disk guard", daemon=True)
         self._stop = threading.Event()
         self._failed = False
+        self._lost_lock = False
 
     def start(self) -> None:
         """Begin to watch."""
@@ -73,21 +98,41 @@ class DiskGuard:
         """End, within a sweep."""
         self._stop.set()
 
+    def state(self) -> VolumeState | None:
+        """Return how the volume was at the last sweep; None before the first, and while it is gone."""
+        return self._state
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 self.sweep()
-                self._failed = False
             except OSError as error:  # the volume has gone; the cameras' own writes say so as well
+                self._state = None
+                self._forget()
                 if not self._failed:
                     self._log.warning("VIDEO_DIR can not be looked through: %s", error)
                 self._failed = True
+            else:
+                if self._failed:
+                    self._log.info("VIDEO_DIR can be looked through again")
+                self._failed = False
             self._stop.wait(SWEEP_SECONDS)
 
+    def _forget(self) -> None:
+        """Read the log anew once the volume is back: what was not to be seen of it meanwhile says nothing."""
+        self._follower = LogFollower(self._video_dir / LOG_NAME)
+        self._analysed = set()
+
     def sweep(self) -> None:
-        """Delete what is due, and pause or resume recording."""
+        """Delete what is due, pause or resume recording, and measure.
+
+        Raises:
+            OSError: the volume is gone, or can not be read.
+        """
+        self._prepare()
         self._delete_old()
         short = self._make_room()
+        self._measure()
         if short is None:
             self._pause(None)
             return
@@ -96,15 +141,73 @@ class DiskGuard:
             "analysed: make room, or let the worker catch up"
         )
 
+    def _prepare(self) -> None:
+        """Make again what was deleted of the volume's folders, and see to its lock."""
+        try:
+            for folder in self._volume.prepare():
+                self._log.debug("made: %s", folder)
+        except OSError as error:
+            self._pause(f"VIDEO_DIR can not be written to ({error.strerror or error})")
+            raise
+        if self._lock and self._lock.renew() is self._lost_lock:
+            self._lost_lock = not self._lost_lock
+            if self._lost_lock:
+                self._log.error(
+                    "another capture has taken VIDEO_DIR, since the lock's file was deleted: stop one of the two"
+                )
+
     def _delete_old(self) -> None:
         if not self._rules.retention_days:
             return
-        limit = self._now() - timedelta(days=self._rules.retention_days)
-        old = [path for path in self._deletable() if _started_at(path) < limit]
+        retention = timedelta(days=self._rules.retention_days)
+        now = self._now()
+        clips = list_clips(self._video_dir)
+        times = {path.name: _started_at(path) for path in clips}
+        clock = self._look(retention, now, clips, times)
+        old, kept = [], 0
+        for path in self._deletable():
+            time_told = times.get(path.name, now)
+            if clock.age(path.name, time_told, now) >= retention:
+                old.append(path)
+            elif now - time_told >= retention:
+                kept += 1
         for path in old:
             self._delete(path)
         if old:
             self._log.info("%d clips older than RETENTION_DAYS=%g deleted", len(old), self._rules.retention_days)
+        self._say_kept(kept, clock)
+
+    def _look(
+        self, retention: timedelta, now: datetime, clips: list[Path], times: dict[str, datetime]
+    ) -> RetentionClock:
+        path = self._video_dir / STATE_NAME
+        if self._clock is None:
+            self._clock = RetentionClock(retention, load_state(path))
+        newest = None
+        if clips:
+            with suppress(OSError):
+                newest = datetime.fromtimestamp(clips[-1].stat().st_mtime)
+        before = self._clock.leap
+        self._clock.look(now, self._tick(), times, newest)
+        if self._saved_at is None or abs(now - self._saved_at) >= SAVE_EVERY or self._clock.leap != before:
+            self._saved_at = now
+            with suppress(OSError):  # full or read-only: the cameras' writes say so
+                save_state(path, self._clock.state())
+        return self._clock
+
+    def _say_kept(self, kept: int, clock: RetentionClock) -> None:
+        if kept and not self._kept and clock.leap:
+            self._log.warning(
+                "the clock went from %s to %s at once: %d clips that are older than RETENTION_DAYS=%g by it alone are "
+                "kept until that much time was seen to pass",
+                clock.leap.before.isoformat(" ", "minutes"),
+                clock.leap.after.isoformat(" ", "minutes"),
+                kept,
+                self._rules.retention_days,
+            )
+        elif self._kept and not kept:
+            self._log.info("no clip is kept for the clock's leap any more")
+        self._kept = kept
 
     def _make_room(self) -> int | None:
         """Delete until there is room; return the free bytes if there still is none, else None."""
@@ -123,6 +226,27 @@ class DiskGuard:
             self._log.info("%d oldest analysed clips deleted: %.1f GB are free now", deleted, free / GB)
         return None if free >= wanted else free
 
+    def _measure(self) -> None:
+        tick = self._tick()
+        if self._counted_at is None or tick - self._counted_at >= COUNT_SECONDS:
+            self._counted_at = tick
+            clips = list_clips(self._video_dir)
+            self._count = (len(clips), self._sizes.total(clips))
+        total, waiting = measure(self._volume)
+        self._growth.note(waiting)
+        self._state = VolumeState(
+            free=self._free(self._video_dir),
+            total=total,
+            clips=self._count[0],
+            clip_bytes=self._count[1],
+            waiting=waiting,
+            deleted=self._deleted,
+            kept=self._kept,
+            retention_days=self._rules.retention_days,
+            min_free_bytes=round(self._rules.min_free_gb * GB),
+            looked_at=time.time(),
+        )
+
     def _deletable(self) -> list[Path]:
         """Return the clips that have a result, oldest first."""
         for record in self._follower.poll():
@@ -138,6 +262,7 @@ class DiskGuard:
         for boxes in (self._video_dir / BOXES_FOLDER).glob(f"{path.stem}.*.jsonl"):
             boxes.unlink(missing_ok=True)
         self._analysed.discard(path.name)
+        self._deleted += 1
 
 
 def _started_at(path: Path) -> datetime:

@@ -1,0 +1,156 @@
+"""How old clips are, judged by time that was seen to pass, whatever the host's clock says meanwhile.
+
+A clock that is ahead by years for an hour would make every clip look overdue. So an unseen leap of the clock counts
+for little: a quarter of the retention time, and two days at most. Time passes unseen while capture is down as well,
+which looks the same; clips then stay longer by it, and go as the days pass that capture sees.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from shared_utils.durable import sync_file
+
+STATE_NAME = ".retention.json"
+SCHEMA = 1
+MOST_UNSEEN = timedelta(days=2)
+"""Of a leap, that counts: a weekend."""
+UNSEEN_SHARE = 0.25
+"""Of the retention time, that a leap counts for at most."""
+JITTER = timedelta(minutes=5)
+"""Of clocks that are kept right, between two sweeps."""
+ODD = timedelta(days=1)
+"""A clip whose name is later than this from now was recorded by a clock that was ahead."""
+INFERRED = timedelta(days=60)
+"""Between two clips, where nothing else is known: a leap of the clock, and no camera that saw nothing."""
+SAVE_EVERY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Leap:
+    """The clock went from one time to another without as much time having passed."""
+
+    before: datetime
+    after: datetime
+
+
+class RetentionClock:
+    """Tells the age of clips.
+
+    Args:
+        retention: age from which clips are to go.
+        state: what :meth:`state` returned in an earlier run; None or rubbish: nothing is known.
+    """
+
+    def __init__(self, retention: timedelta, state: object = None) -> None:
+        self._allowance = min(MOST_UNSEEN, retention * UNSEEN_SHARE)
+        self._seen: datetime | None = None  # the time of the last look
+        self._tick = 0.0
+        self._leaps: list[Leap] = []
+        self._born: dict[str, datetime] = {}  # of clips whose names are no evidence: when they were first seen
+        self._restore(state)
+
+    def look(self, now: datetime, tick: float, clips: Mapping[str, datetime], newest_write: datetime | None) -> None:
+        """Take note of the time and of the clips that are there.
+
+        Args:
+            now: local time by the host's clock.
+            tick: seconds of a clock that nobody sets, and that goes on while the machine sleeps.
+            clips: names, and the times in them.
+            newest_write: when the newest clip was written, by its file system; None when not known.
+        """
+        if self._seen is None:
+            self._infer(now, sorted(clips.values()), newest_write)
+        else:
+            passed = timedelta(seconds=max(0.0, tick - self._tick)) if self._tick else timedelta(0)
+            if now - self._seen > passed + self._allowance:
+                self._leaps.append(Leap(self._seen + passed, now))
+        # a clock that was set back undoes what it did; a leap before all clips says nothing of any
+        first = min(clips.values(), default=now)
+        self._leaps = [leap for leap in self._leaps if leap.after <= now + JITTER and leap.before >= first]
+        self._seen, self._tick = now, tick
+        self._note_odd(now, clips)
+
+    def _infer(self, now: datetime, times: Sequence[datetime], newest_write: datetime | None) -> None:
+        """Find leaps where no earlier run tells of any: clips are all there is to go by."""
+        past = [time for time in times if time <= now]
+        for before, after in itertools.pairwise(past):
+            if after - before > INFERRED:
+                self._leaps.append(Leap(before, after))
+        written_now = newest_write is not None and abs(now - newest_write) <= self._allowance
+        if past and now - past[-1] > self._allowance and not written_now:
+            self._leaps.append(Leap(past[-1], now))
+
+    def _note_odd(self, now: datetime, clips: Mapping[str, datetime]) -> None:
+        for name, time in clips.items():
+            if name not in self._born and time > now + ODD:
+                self._born[name] = now
+        self._born = {name: born for name, born in self._born.items() if name in clips}
+
+    @property
+    def leap(self) -> Leap | None:
+        """The largest leap of the clock that ages are judged without; None where there is none."""
+        return max(self._leaps, key=lambda leap: leap.after - leap.before, default=None)
+
+    def age(self, name: str, time: datetime, now: datetime) -> timedelta:
+        """Return how old a clip is.
+
+        Args:
+            name: of the clip.
+            time: in its name.
+            now: by the host's clock.
+        """
+        began = self._born.get(name, time)
+        age = now - began
+        for leap in self._leaps:
+            if began <= leap.before:
+                age -= max(timedelta(0), leap.after - leap.before - self._allowance)
+        return age
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next run is to know, as JSON values."""
+        return {
+            "schema": SCHEMA,
+            "seen": self._seen.isoformat() if self._seen else None,
+            "leaps": [[leap.before.isoformat(), leap.after.isoformat()] for leap in self._leaps],
+            "born": {name: born.isoformat() for name, born in self._born.items()},
+        }
+
+    def _restore(self, state: object) -> None:
+        if not isinstance(state, dict) or state.get("schema") != SCHEMA:
+            return
+        try:
+            seen = datetime.fromisoformat(state["seen"])
+            leaps = [Leap(datetime.fromisoformat(one), datetime.fromisoformat(other)) for one, other in state["leaps"]]
+            born = {str(name): datetime.fromisoformat(time) for name, time in state["born"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return
+        self._seen, self._leaps, self._born = seen, leaps, born
+
+
+def load_state(path: Path) -> object:
+    """Return the state that :func:`save_state` wrote; None where there is none that can be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a state in one step.
+
+    Raises:
+        OSError: it can not be written.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("w", encoding="utf-8") as file:
+        json.dump(state, file)
+        file.flush()
+        sync_file(file.fileno())
+    fresh.replace(path)

@@ -1,0 +1,95 @@
+"""How full the shared volume is, and how many clips wait for a job: for the page, ``/metrics`` and the log."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from vcam_worker.outbox import waiting_clips
+from vcam_worker.volume import Volume
+
+GROWN = 10
+"""Clips in the outbox from which that is said; more are said at twice as many, and so on."""
+
+
+@dataclass(frozen=True)
+class VolumeState:
+    """The shared volume, as it was last looked at.
+
+    Attributes:
+        free, total: bytes of its file system.
+        clips, clip_bytes: finished clips.
+        waiting: clips in the outbox: recorded, and without a job.
+        deleted: clips that were deleted to make room or for their age, since capture started.
+        kept: clips that are older than ``RETENTION_DAYS`` by the host's clock alone, which leapt.
+        retention_days, min_free_bytes: the rules; 0 for none.
+        looked_at: seconds since the epoch.
+    """
+
+    free: int
+    total: int
+    clips: int
+    clip_bytes: int
+    waiting: int
+    deleted: int
+    kept: int
+    retention_days: float
+    min_free_bytes: int
+    looked_at: float
+
+
+class ClipSizes:
+    """The sizes of clips, each asked for once: a clip does not change any more."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, int] = {}
+
+    def total(self, clips: list[Path]) -> int:
+        """Return the bytes of `clips`."""
+        sizes: dict[str, int] = {}
+        for path in clips:
+            size = self._sizes.get(path.name)
+            if size is None:
+                try:
+                    size = path.stat().st_size
+                except FileNotFoundError:
+                    continue
+            sizes[path.name] = size
+        self._sizes = sizes
+        return sum(sizes.values())
+
+
+class OutboxGrowth:
+    """Says when the outbox grows, and when it is empty again.
+
+    Args:
+        log: takes the lines.
+    """
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._next = GROWN
+
+    def note(self, waiting: int) -> None:
+        """Take note of the number of clips in the outbox."""
+        if waiting >= self._next:
+            self._log.warning(
+                "%d clips wait in the outbox, as they can not be queued: is Redis there (docker compose ps redis)?",
+                waiting,
+            )
+            while self._next <= waiting:
+                self._next *= 2
+        elif not waiting and self._next > GROWN:
+            self._log.info("the outbox is empty again")
+            self._next = GROWN
+
+
+def measure(volume: Volume) -> tuple[int, int]:
+    """Return the total bytes of the volume's file system, and how many clips wait in the outbox.
+
+    Raises:
+        OSError: the volume is gone.
+    """
+    return shutil.disk_usage(volume.path).total, len(waiting_clips(volume))
