@@ -12,6 +12,7 @@ from datetime import datetime
 
 from shared_utils.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
+from vcam_worker.detect_stream import DetectStream
 from vcam_worker.events import ClipRules
 from vcam_worker.feed import POLL_SECONDS, Connected, Feed, Finished, Inbox, Item, Lost
 from vcam_worker.outbox import Outbox, QueueSender
@@ -20,7 +21,7 @@ from vcam_worker.recorder import ClipWriter
 from vcam_worker.snapshot import encode_jpeg, time_label
 from vcam_worker.source import StreamInfo
 from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest, State
-from vcam_worker.stream import DetectStream, FinishedClip, StreamRecorder
+from vcam_worker.stream import FinishedClip, StreamRecorder
 
 BEHIND_SECONDS = 3.0
 """Lag from which frames are recorded without being looked at, until the lag is gone."""
@@ -66,6 +67,7 @@ class CameraRunner:
             self._detect = Feed(sub, self._inbox, stop, log)
         self._feeds = [feed for feed in (self._main, self._detect) if feed]
         self._recorder: StreamRecorder | None = None
+        self._seen_until: float | None = None  # of the connection before
         self._detector: DetectStream | None = None
         self._detect_info: StreamInfo | None = None  # while the sub-stream is connected
         self._away: dict[Feed, float] = {}
@@ -209,6 +211,7 @@ class CameraRunner:
             open_clip=self._open_clip,
             on_clip=self._publish,
             log=self._log,
+            seen_until=self._seen_until,
         )
         self._recorder.pause(bool(self._pauses))
         self._use_detect_stream()
@@ -257,6 +260,7 @@ class CameraRunner:
         if self._recorder:
             recorder, self._recorder = self._recorder, None
             self._detector = None
+            self._seen_until = recorder.seen_until
             try:
                 recorder.close()
             except OSError as error:

@@ -28,6 +28,10 @@ class PacketRing:
     def __len__(self) -> int:
         return len(self._packets)
 
+    def keep(self, seconds: float) -> None:
+        """Reach back `seconds` from the next packet on."""
+        self._seconds = seconds
+
     @property
     def size(self) -> int:
         """Bytes of payload held."""

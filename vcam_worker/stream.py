@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,10 +20,10 @@ from vcam_worker.events import ClipRules, EventLogic
 from vcam_worker.motion import Luma, Motion, MotionDetector
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipSummary, ClipWriter
-from vcam_worker.ring import PacketRing
+from vcam_worker.ring import MAX_SECONDS, PacketRing
 from vcam_worker.sound import FILE_BOUND, LIVE_BOUND, SoundClock
 from vcam_worker.source import StreamInfo, info_from_keyframe, without_sound
-from vcam_worker.timeline import Timeline
+from vcam_worker.timeline import MAX_USUAL_STEP, Timeline
 
 TRIGGER_LATENCY = 2.0
 """Seconds the ring reaches back beyond the pre-roll: the time from the first frame that moves to the decision."""
@@ -127,6 +128,8 @@ class StreamRecorder:
         on_clip: takes each closed clip.
         log: one line an event.
         observe: told of each frame looked at, just before its verdict is acted on.
+        seen_until: :attr:`seen_until` of the connection before: what was sent up to then is not recorded again, where a
+            server begins with what it has kept (HLS).
     """
 
     def __init__(
@@ -140,15 +143,18 @@ class StreamRecorder:
         on_clip: Callable[[FinishedClip], None],
         log: Log,
         observe: Observe | None = None,
+        seen_until: float | None = None,
     ) -> None:
         self.info = info
+        self._seen_before = seen_until
         self._settings = motion
         self._rules = rules
         self._open_clip = open_clip
         self._on_clip = on_clip
         self._log = log
         self._timeline = Timeline(live=live, nominal_step=1 / info.fps if info.fps else NOMINAL_STEP)
-        self._ring = PacketRing(rules.pre_roll_seconds + TRIGGER_LATENCY)
+        # a backlog after connecting may be long, and nothing is recorded before it has come
+        self._ring = PacketRing(MAX_SECONDS if live else rules.pre_roll_seconds + TRIGGER_LATENCY)
         # keyframes come seconds apart: to wait for a second one would miss most events
         self._events = EventLogic(rules, hits_to_trigger=1 if motion.decode == "keyframes" else 2)
         self._observe = observe
@@ -160,12 +166,19 @@ class StreamRecorder:
         self._last_sound: Packet | None = None
         self._writer: ClipWriter | None = None
         self._clip = (0.0, 0.0, datetime.min)  # start, trigger, local time
+        self._is_settled = not live
+        self._early_trigger: float | None = None  # seen before that
         self._paused = False
 
     @property
     def recording(self) -> bool:
         """A clip is open."""
         return self._writer is not None
+
+    @property
+    def seen_until(self) -> float | None:
+        """When the newest picture was sent, seconds of the monotonic clock; None before the first."""
+        return self._timeline.arrival(self._last_video.time) if self._last_video else self._seen_before
 
     @property
     def settled_until(self) -> float:
@@ -196,7 +209,7 @@ class StreamRecorder:
         goes_on = self._change(packet)
         if self._events.is_over(packet.time, packet.is_keyframe):
             goes_on = packet.is_keyframe and self._events.moving_at(packet.time)
-            self._finish(packet.time)
+            self._finish(packet.time if packet.time - self._end() < MAX_USUAL_STEP else self._end())
         self._ring.append(packet)
         self._last_video = packet
         if goes_on:
@@ -204,12 +217,21 @@ class StreamRecorder:
             self._start(packet.time, packet.time)
         elif self._writer:
             self._writer.write(packet)
+        if not self._is_settled and self._timeline.is_settled:
+            self._settle()
         if self._watcher:
             if analyse:
                 for time, motion in self._watcher.feed(packet, self.settled_until):
                     self.see(time, motion)
             else:
                 self._watcher.skip()
+
+    def _settle(self) -> None:
+        """Start the clip of what was seen before the timeline had settled."""
+        self._is_settled = True
+        if self._early_trigger is not None and not self._paused:
+            self._begin(self._early_trigger)
+        self._ring.keep(self._rules.pre_roll_seconds + TRIGGER_LATENCY)
 
     def _hear(self, packet: Packet) -> None:
         """Take a block of sound; before the first picture there is nothing that it could go with."""
@@ -257,17 +279,33 @@ class StreamRecorder:
     def see(self, time: float, motion: Motion) -> None:
         """Take one analysed frame's verdict, at its stream time."""
         trigger = self._events.motion(time, motion.moving)
-        if trigger is None or self._paused:
+        if trigger is None or self._paused or trigger < self._earliest():
             return
+        if not self._is_settled:  # what the clip is to be dated by is not known yet
+            self._early_trigger = trigger if self._early_trigger is None else self._early_trigger
+            return
+        self._begin(trigger, motion.share)
+
+    def _begin(self, trigger: float, share: float | None = None) -> None:
+        """Start a clip for what began to move at `trigger`."""
         self._start(trigger - self._rules.pre_roll_seconds, trigger)
         if self.recording:
             # after a pause the clip begins later than what set it off
-            share, kept = 100 * motion.share, max(0.0, trigger - self._clip[0])
-            self._log.info("motion seen (%.1f %% of the picture): clip started, with %.1f s before it", share, kept)
+            kept = max(0.0, trigger - self._clip[0])
+            of = f" ({100 * share:.1f} % of the picture)" if share is not None else ""
+            self._log.info("motion seen%s: clip started, with %.1f s before it", of, kept)
+
+    def _earliest(self) -> float:
+        """Return the stream time up to which the connection before has seen everything."""
+        return -math.inf if self._seen_before is None else self.time_at(self._seen_before)
+
+    def _end(self) -> float:
+        """Return the stream time at which the newest picture ends."""
+        return self._last_video.time + self._timeline.step if self._last_video else 0.0
 
     def _start(self, since: float, trigger: float) -> None:
         """Open a clip that begins at the last keyframe before `since`."""
-        packets = self._ring.since(since)
+        packets = self._unseen(self._ring.since(since))
         latest = self._last_video
         if not packets or latest is None:  # no keyframe yet, or one too far back to keep: the next motion tries again
             return
@@ -282,6 +320,12 @@ class StreamRecorder:
         for packet in packets:
             if packet is not sound:
                 self._writer.write(packet)
+
+    def _unseen(self, packets: list[Packet]) -> list[Packet]:
+        """Return the packets from the first keyframe on that the connection before has not seen."""
+        after = self._earliest() + self._timeline.step / 2
+        starts = (number for number, one in enumerate(packets) if one.is_keyframe and one.kind == "video")
+        return packets[next((number for number in starts if packets[number].time > after), len(packets)) :]
 
     def _opening_sound(self, packets: list[Packet], start: float) -> Packet | None:
         """Return the block of sound that a clip begins with, which its track needs; None where no sound comes."""
@@ -303,7 +347,7 @@ class StreamRecorder:
         """Record nothing for a while, as long as the disk is full; the open clip is finished first."""
         self._paused = on
         if on:
-            self.close()
+            self._finish(self._end())
 
     def abandon(self) -> None:
         """Let go of a clip that can not be written any more; what is on disk of it is left to be recovered."""
@@ -326,43 +370,6 @@ class StreamRecorder:
 
     def close(self) -> None:
         """Finish the open clip: the stream is over."""
-        if self._last_video is not None:
-            self._finish(self._last_video.time + self._timeline.step)
-
-
-class DetectStream:
-    """A sub-stream that is looked at while the main stream is recorded; the two are aligned by arrival.
-
-    Args:
-        info: the sub-stream.
-        motion: how to look for motion.
-        recorder: the main stream's.
-    """
-
-    def __init__(self, info: StreamInfo, motion: MotionSettings, recorder: StreamRecorder) -> None:
-        self._timeline = Timeline(live=True, nominal_step=1 / info.fps if info.fps else NOMINAL_STEP)
-        self._watcher = Watcher(info, motion)
-        self._recorder = recorder
-        self._latest = 0.0
-
-    def feed(self, packet: Packet, *, analyse: bool = True) -> None:
-        """Take a packet of the sub-stream."""
-        if packet.kind != "video":
-            return
-        packet.time = self._latest = self._timeline.place(packet.dts, packet.arrived)
-        if not analyse:
-            self._watcher.skip()
-            return
-        ahead = packet.time - self._recorder.time_at(packet.arrived)
-        for time, motion in self._watcher.feed(packet, self._recorder.settled_until + ahead):
-            arrived = packet.arrived - (packet.time - time)
-            self._recorder.see(self._recorder.time_at(arrived), motion)
-
-    def picture(self, width: int | None) -> NDArray[np.uint8] | None:
-        """Return the newest frame, height×width×3 BGR."""
-        return self._watcher.picture(width)
-
-    @property
-    def picture_age(self) -> float:
-        """Seconds that frame is older than the newest packet."""
-        return max(0.0, self._latest - self._watcher.latest_time)
+        if not self._is_settled:
+            self._settle()
+        self._finish(self._end())

@@ -116,6 +116,15 @@ class Timeline:
         """Stream time minus camera time, seconds."""
         return self._offset
 
+    @property
+    def is_settled(self) -> bool:
+        """The backlog that comes after connecting has come, so that :meth:`at` tells real time."""
+        return not self._live or self._last_arrived - self._started > START_SECONDS
+
+    def arrival(self, time: float) -> float:
+        """Return when what is at a stream time would have arrived without delay, seconds of the monotonic clock."""
+        return time + self._origin
+
     def at(self, arrived: float) -> float:
         """Return the stream time at the moment `arrived`, seconds of the monotonic clock."""
         if not self._live:

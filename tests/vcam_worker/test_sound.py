@@ -7,29 +7,25 @@ import logging
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import pytest
 
-from shared_utils.cameras import Camera, MotionSettings
-from shared_utils.errors import SourceEnded
+from shared_utils.cameras import Camera
 from tests.support.programs import ROOT
+from tests.support.recording import Recording, to_the_end, tracks
 from tests.support.rtsp_camera import AAC_SECONDS, aac_blocks
 from tests.support.video import moving_box, write_video
-from vcam_worker.events import ClipRules
-from vcam_worker.motion import Motion
 from vcam_worker.opening import connect
 from vcam_worker.packets import Packet
-from vcam_worker.recorder import ClipWriter, repair
+from vcam_worker.recorder import repair
 from vcam_worker.sound import LIVE_BOUND, SoundClock
-from vcam_worker.source import Connection, StreamInfo
-from vcam_worker.stream import FinishedClip, StreamRecorder
+from vcam_worker.source import Connection
+from vcam_worker.stream import FinishedClip
 from vcam_worker.timeline import Timeline
 
 SECONDS = 30.0
@@ -158,11 +154,6 @@ def pictures(connection: Connection) -> list[Packet]:
     return [packet for packet in to_the_end(connection) if packet.kind == "video"]
 
 
-def to_the_end(connection: Connection) -> Iterator[Packet]:
-    with suppress(SourceEnded):
-        yield from connection.packets()
-
-
 def packets(pictures: list[Packet], stamp: Stamp, heard: Heard = lambda _: True) -> Iterator[Packet]:
     """Yield :data:`SECONDS` of pictures and sound in order of arrival; `heard` tells when there is sound."""
     blocks = aac_blocks(20)
@@ -177,45 +168,6 @@ def packets(pictures: list[Packet], stamp: Stamp, heard: Heard = lambda _: True)
             sound += 1
         picture = pictures[number % len(pictures)]
         yield replace(picture, dts=sent, arrived=START + sent, wall=START + sent)
-
-
-class Recording:
-    """Records all that comes in clips of 10 s."""
-
-    def __init__(self, info: StreamInfo, folder: Path) -> None:
-        self.clips: list[FinishedClip] = []
-        self._folder = folder
-        self.recorder = StreamRecorder(
-            info,
-            MotionSettings(),
-            ClipRules(clip_seconds=10, pre_roll_seconds=2),
-            live=True,
-            open_clip=self._open,
-            on_clip=self.clips.append,
-            log=logging.LoggerAdapter(logging.getLogger("test.sound")),
-        )
-        self.recorder.watch(on=False)
-
-    def _open(self, info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
-        return ClipWriter(self._folder / f"{start:09.3f}.mp4", info, start, started_at)
-
-    def feed(self, stream: Iterable[Packet]) -> None:
-        for packet in stream:
-            self.recorder.feed(packet)
-            if packet.kind == "video" and packet.time > 0.5:
-                self.recorder.see(packet.time, Motion(0.1, moving=True, light=False))
-
-
-def tracks(clip: Path) -> dict[str, list[float]]:
-    """Return the times of a clip's packets, by kind, seconds."""
-    found: dict[str, list[float]] = {}
-    with av.open(str(clip)) as container:
-        for stream in container.streams:
-            found[stream.type] = []
-        for packet in container.demux():
-            if packet.size and packet.dts is not None and packet.time_base:
-                found[packet.stream.type].append(float(packet.dts * packet.time_base))
-    return found
 
 
 def assert_whole(clips: list[FinishedClip]) -> None:
@@ -302,7 +254,8 @@ def test_sound_of_a_transport_stream_is_kept(tmp_path: Path, footage: Path) -> N
 CRASH = """
 import os, sys
 from pathlib import Path
-from tests.vcam_worker.test_sound import HEARD, Recording, packets, to_the_end
+from tests.support.recording import Recording, to_the_end
+from tests.vcam_worker.test_sound import HEARD, packets
 from shared_utils.cameras import Camera
 from vcam_worker.opening import connect
 footage, folder, heard, until = sys.argv[1], Path(sys.argv[2]), HEARD[sys.argv[3]][0], float(sys.argv[4])
