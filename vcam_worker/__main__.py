@@ -73,7 +73,7 @@ def main() -> int:
         settings, CamerasWatch(values), redact, lock, may_start=lambda name: not leftovers.is_busy_with(name)
     )
     guard = DiskGuard(settings.video_dir, settings.disk, supervisor.pause, mount=settings.mount, lock=lock)
-    http = HttpServer(settings.http, supervisor, {"versions": _versions()}, redact)
+    http = HttpServer(settings.http, supervisor, {"versions": _versions()}, redact, volume=guard.state)
     supervisor.check_redis()
     http.start()
     guard.start()

@@ -29,6 +29,7 @@ from shared_utils.web_hosts import own_names
 from vcam_worker.pages import CONTENT_POLICY
 from vcam_worker.routes import Site
 from vcam_worker.status import Board
+from vcam_worker.volume_figures import VolumeState
 
 STOP_SECONDS = 0.9
 """Time for answers in work to end."""
@@ -104,6 +105,7 @@ class HttpServer:
         clock: seconds of any origin, for the cache.
         now: seconds since the epoch.
         limits: what one client may take.
+        volume: how the shared volume is; None while that is not known.
     """
 
     def __init__(
@@ -115,11 +117,12 @@ class HttpServer:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         limits: HttpLimits | None = None,
+        volume: Callable[[], VolumeState | None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._limits = limits or HttpLimits()
         self._threads = ThreadPoolExecutor(SNAPSHOT_THREADS, thread_name_prefix="snapshot")
-        self._site = Site(board, info, redact, clock, now, self._threads)
+        self._site = Site(board, info, redact, clock, now, self._threads, volume)
         self._socket: socket.socket | None = None
         self._server: _Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from vcam_worker.health import trouble
 from vcam_worker.snapshot_cache import CacheState
 from vcam_worker.status import CameraStatus, State
+from vcam_worker.volume_figures import VolumeState
 
 CAMERA = "camera"
 
@@ -93,16 +94,60 @@ class CameraCollector(Collector):
         yield CounterMetricFamily("vcam_snapshot_encodes", "Pictures asked of the cameras.", cache.made)
 
 
+_VOLUME_GAUGES: tuple[tuple[str, str, Callable[[VolumeState], float]], ...] = (
+    ("vcam_volume_free_bytes", "Free on the file system of VIDEO_DIR.", lambda one: one.free),
+    ("vcam_volume_size_bytes", "Size of the file system of VIDEO_DIR.", lambda one: one.total),
+    ("vcam_volume_min_free_bytes", "MIN_FREE_GB: recording pauses below it.", lambda one: one.min_free_bytes),
+    ("vcam_volume_clips", "Finished clips.", lambda one: one.clips),
+    ("vcam_volume_clip_bytes", "Taken by finished clips.", lambda one: one.clip_bytes),
+    ("vcam_outbox_clips", "Clips that are recorded and could not be queued yet.", lambda one: one.waiting),
+    ("vcam_retention_days", "RETENTION_DAYS; 0 keeps all clips.", lambda one: one.retention_days),
+    (
+        "vcam_retention_kept_clips",
+        "Clips beyond RETENTION_DAYS by the host's clock alone, which leapt.",
+        lambda one: one.kept,
+    ),
+    (
+        "vcam_volume_looked_at_timestamp_seconds",
+        "When the volume was last looked at, since the epoch.",
+        lambda one: one.looked_at,
+    ),
+)
+
+
+class VolumeCollector(Collector):
+    """Turns the state of the shared volume into metrics; there are none while it is gone.
+
+    Args:
+        state: asked at each scrape.
+    """
+
+    def __init__(self, state: Callable[[], VolumeState | None]) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric, as they were at the last look."""
+        state = self._state()
+        if state is None:
+            return
+        for name, text, value in _VOLUME_GAUGES:
+            yield GaugeMetricFamily(name, text, value(state))
+        yield CounterMetricFamily(
+            "vcam_deleted_clips", "Clips deleted for their age or to make room, since the start.", state.deleted
+        )
+
+
 class Metrics:
     """The text that Prometheus scrapes.
 
     Args:
-        collector: what it holds.
+        collectors: what it holds.
     """
 
-    def __init__(self, collector: CameraCollector) -> None:
+    def __init__(self, *collectors: Collector) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(collector)
+        for collector in collectors:
+            self._registry.register(collector)
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return the body and its content type, in the format that the ``Accept`` header asks for."""

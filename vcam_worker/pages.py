@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from html import escape
 from string import Template
@@ -16,6 +17,7 @@ from typing import Any
 from vcam_worker.health import Trouble, trouble
 from vcam_worker.snapshot_cache import CacheState
 from vcam_worker.status import CameraStatus
+from vcam_worker.volume_figures import VolumeState
 
 PICTURE_WIDTH = 960
 """Pixels of a picture on the page: sharp on a phone, and a third of the bytes of 1080p."""
@@ -47,13 +49,19 @@ def _camera_health(status: CameraStatus, now: float) -> dict[str, Any]:
     }
 
 
-def info(statuses: Sequence[CameraStatus], about: Mapping[str, object], cache: CacheState) -> dict[str, Any]:
+def info(
+    statuses: Sequence[CameraStatus],
+    about: Mapping[str, object],
+    cache: CacheState,
+    volume: VolumeState | None = None,
+) -> dict[str, Any]:
     """Return the body of ``/info``.
 
     Args:
         statuses: of the cameras.
         about: what the program says of itself, such as its versions.
         cache: of the snapshots.
+        volume: how the shared volume is, where that is known.
     """
     cameras = {
         one.name: {
@@ -73,10 +81,11 @@ def info(statuses: Sequence[CameraStatus], about: Mapping[str, object], cache: C
         "encodes": cache.made,
         "oldest_s": None if cache.age is None else round(cache.age, 1),
     }
-    return {**about, "cameras": cameras, "snapshot_cache": snapshots}
+    disk = {"volume": asdict(volume) | {"looked_at": _iso(volume.looked_at)}} if volume else {}
+    return {**about, "cameras": cameras, **disk, "snapshot_cache": snapshots}
 
 
-def page(statuses: Sequence[CameraStatus], now: float) -> str:
+def page(statuses: Sequence[CameraStatus], now: float, volume: VolumeState | None = None) -> str:
     """Return the page, HTML: a card with the latest picture for each camera. It asks for itself again and again."""
     wrong = [one.name for one in statuses if trouble(one, now)]
     summary = f"{len(statuses) - len(wrong)} of {len(statuses)} well" if wrong else "all well"
@@ -87,7 +96,27 @@ def page(statuses: Sequence[CameraStatus], now: float) -> str:
         mood="bad" if wrong else "good",
         summary=escape(summary),
         cards="\n".join(_card(one, now) for one in statuses),
+        volume=escape(" · ".join(_volume(volume))),
     )
+
+
+def _volume(state: VolumeState | None) -> list[str]:
+    """Return what is known of the shared volume."""
+    if state is None:
+        return ["the volume is not known yet, or is gone"]
+    parts = [
+        f"{_gigabytes(state.free)} of {_gigabytes(state.total)} free",
+        f"{state.clips:,} clips, {_gigabytes(state.clip_bytes)}",
+        f"kept for {state.retention_days:g} days" if state.retention_days else "kept until room is needed",
+    ]
+    if state.kept:
+        parts.append(f"{state.kept:,} kept longer, as the clock leapt")
+    parts.append(f"{state.waiting:,} waiting for the queue" if state.waiting else "none waiting for the queue")
+    return parts
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"
 
 
 def picture_size(width: int | None, status: CameraStatus) -> tuple[int, int]:
@@ -254,7 +283,8 @@ _PAGE = Template("""<!DOCTYPE html>
 <main>
 $cards
 </main>
-<footer><a href="/healthz">health</a><a href="/info">info</a><a href="/metrics">metrics</a></footer>
+<footer><p class="news" id="volume">$volume</p>
+<a href="/healthz">health</a><a href="/info">info</a><a href="/metrics">metrics</a></footer>
 <script>$script</script>
 </body>
 </html>

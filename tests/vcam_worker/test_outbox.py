@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from shared_utils.cameras import Camera
+from shared_utils.clips import LOG_NAME
+from shared_utils.detections_log import append_record
 from shared_utils.errors import QueueUnavailable
 from shared_utils.jobs import clip_queue
 from shared_utils.log import camera_logger
@@ -192,3 +195,107 @@ def test_an_unreadable_remainder_is_kept_and_said(tmp_path: Path, caplog: pytest
     assert list(tmp_path.glob("*.mp4")) == []
     assert [path.suffix for path in (tmp_path / ".recording").iterdir()] == [".unreadable"]
     assert len(caplog.records) == 1
+
+
+def test_a_name_that_comes_again_is_another_recording_with_a_job_of_its_own(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    enqueue = redis_enqueue(redis_server.settings, redis_server.connection())
+    first = box(tmp_path, enqueue)
+    name = first.publish(record(first), START)
+    assert first.send()
+    (tmp_path / name).unlink()
+    # the clock is set back: in the same run, after a restart that has the log, and after one that has nothing
+    again = first.publish(record(first), START)
+    assert again == "20260223-144820-cam1.mp4"
+    assert first.send()
+    append_record(tmp_path / LOG_NAME, {"ok": True, "filename": name})
+    append_record(tmp_path / LOG_NAME, {"ok": False, "filename": "20260223-144820-cam1.mp4"})
+    append_record(tmp_path / LOG_NAME, {"ok": True, "filename": "20260223-144821-front-cam1.mp4"})
+    (tmp_path / again).unlink()
+    second = box(tmp_path, enqueue)
+    assert second.publish(record(second), START) == "20260223-144821-cam1.mp4"
+    assert second.send()
+    for path in (*tmp_path.glob("*.mp4"), tmp_path / LOG_NAME):
+        path.unlink()
+    third = box(tmp_path, enqueue)
+    assert third.publish(record(third), START) == name
+    assert third.send()
+    jobs = clip_queue(redis_server.settings, redis_server.connection()).jobs
+    assert [job.kwargs["filename"] for job in jobs] == [name, again, "20260223-144821-cam1.mp4", name]
+    assert len({job.id for job in jobs}) == 4
+    assert jobs[0].id == "clip-20260223-144819-cam1"
+    assert jobs[3].id.startswith("clip-20260223-144819-cam1-")
+
+
+def test_the_hour_that_comes_twice_and_a_clock_that_goes_back_by_years(tmp_path: Path) -> None:
+    outbox = box(tmp_path, lambda *_: True)
+    names = []
+    for start in (START, START + timedelta(seconds=30), START, START + timedelta(seconds=30), START.replace(year=1970)):
+        names.append(outbox.publish(record(outbox, start), start))
+        assert outbox.send()
+        (tmp_path / names[-1]).unlink()
+    assert [name[:15] for name in names] == [
+        "20260223-144819",
+        "20260223-144849",
+        "20260223-144820",
+        "20260223-144850",
+        "19700223-144819",
+    ]
+
+
+def test_two_recordings_of_a_name_survive_a_crash_before_their_notes_go(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    enqueue = redis_enqueue(redis_server.settings, redis_server.connection())
+
+    def enqueue_and_die(name: str, recording: str | None) -> bool:
+        enqueue(name, recording)
+        raise Crash
+
+    for _ in range(2):
+        outbox = box(tmp_path, enqueue_and_die)
+        name = outbox.publish(record(outbox), START)
+        with pytest.raises(Crash):
+            outbox.send()
+        after = box(tmp_path, enqueue)
+        after.recover()
+        assert after.send()
+        (tmp_path / name).unlink()
+    assert queued(redis_server) == ["20260223-144819-cam1.mp4"] * 2
+
+
+def test_a_name_is_found_in_a_log_of_any_length(tmp_path: Path) -> None:
+    # across the border of two blocks, and without a blank after the colon
+    line = b'{"ok":true,"filename":"20260223-144819-cam1.mp4"}\n'
+    for shift in (-20, -5, 0):
+        (tmp_path / LOG_NAME).write_bytes(b"x" * ((1 << 20) - len(line) - shift) + b"\n" + line)
+        outbox = box(tmp_path, lambda *_: True)
+        assert outbox.publish(record(outbox), START) == "20260223-144820-cam1.mp4"
+        (tmp_path / "20260223-144820-cam1.mp4").unlink()
+        assert outbox.send()
+
+
+def test_a_note_that_does_not_fit_on_the_disk_leaves_nothing_of_itself(tmp_path: Path, small_volume: Path) -> None:
+    outbox = box(small_volume, lambda *_: True)
+    work = record(outbox)
+    filler = small_volume / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    with pytest.raises(OSError, match="No space left"):
+        outbox.publish(work, START)
+    assert list((small_volume / ".outbox").iterdir()) == []
+    assert work.read_bytes() == b"clip"
+    filler.unlink()
+    assert outbox.publish(work, START) == "20260223-144819-cam1.mp4"
+
+
+def test_a_note_that_a_power_cut_left_empty_costs_nothing(tmp_path: Path) -> None:
+    outbox = box(tmp_path, lambda *_: True)
+    source = write_video(tmp_path / "in.mp4", moving_box(), seconds=2)
+    outbox.work_path(START).write_bytes(source.read_bytes())
+    (tmp_path / ".outbox" / "20260223-144819-cam1.mp4.json").touch()
+    outbox.recover()
+    assert (tmp_path / "20260223-144819-cam1.mp4").exists()
+    assert outbox.waiting() == ["20260223-144819-cam1.mp4"]
