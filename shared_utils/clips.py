@@ -6,10 +6,12 @@ lives under another name, in :data:`WORK_FOLDER` on the same volume, so that pub
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from shared_utils.errors import JobRefused
 
@@ -21,6 +23,10 @@ WORK_FOLDER = ".recording"
 
 MAX_NAME_BYTES = 255
 """Longest file name that Linux file systems take."""
+MAX_STEM_BYTES = 160
+"""Longest stem that a sidecar takes over whole: a run's id, the writing worker's name and two suffixes come on top."""
+KEPT_STEM_BYTES = 140
+"""What a sidecar keeps of a longer stem, before a hash of the clip's name."""
 
 CAMERA_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}"
 _CLIP = re.compile(rf"(?P<when>\d{{8}}-\d{{6}})-(?P<camera>{CAMERA_PATTERN})\.mp4")
@@ -63,21 +69,68 @@ def list_clips(video_dir: Path) -> list[Path]:
     return sorted(path for path in video_dir.glob(f"*{CLIP_SUFFIX}") if parse_clip_name(path.name))
 
 
+def name_fault(name: str) -> str | None:
+    """Return why the file `name` cannot be analysed under its name, with the remedy; None for a name that can.
+
+    Blanks of any width, dots, quotes, wildcards and all scripts are fine. What breaks a line of a log, or is no text,
+    is not.
+    """
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:  # bytes that are no UTF-8, as Python keeps them
+        return "is not UTF-8: rename the file"
+    faults = {
+        f"is longer than {MAX_NAME_BYTES} bytes": length > MAX_NAME_BYTES,
+        "is not the bare name of a file in VIDEO_DIR": "/" in name,
+        "begins with a dot, as hidden files do: rename the file": name.startswith("."),
+        "holds a backslash, which network shares take for a folder's: rename the file": "\\" in name,
+        # control characters, and the two that Unicode calls a line's and a paragraph's end
+        "holds a line break or another control character: rename the file": any(
+            unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in name
+        ),
+    }
+    return next((fault for fault, there in faults.items() if there), None)
+
+
+def shown_name(name: str) -> str:
+    """Return `name` as one line of text that any encoding of Unicode takes, whatever it holds."""
+    return name if name and name_fault(name) is None else repr(name)[1:-1].encode("utf-8", "backslashreplace").decode()
+
+
+def shown_path(path: PurePath) -> str:
+    """Return `path` as :func:`shown_name` does a name."""
+    return "/".join(shown_name(part) if part.strip("/.") else part for part in str(path).split("/"))
+
+
+def sidecar_stem(filename: str) -> str:
+    """Return how the names of a clip's sidecars begin: its stem, shortened where that would be too long a name."""
+    stem = PurePath(filename).stem
+    raw = stem.encode("utf-8", "surrogateescape")
+    if len(raw) <= MAX_STEM_BYTES:
+        return stem
+    kept = raw[:KEPT_STEM_BYTES].decode("utf-8", "ignore")
+    return f"{kept}~{hashlib.sha256(filename.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+
+
+def boxes_name(filename: str, run_id: str) -> str:
+    """Return the name of a run's file in :data:`BOXES_FOLDER`."""
+    return f"{sidecar_stem(filename)}.{run_id}.jsonl"
+
+
 def resolve_in_video_dir(video_dir: Path, filename: object) -> Path:
     """Return the path of a job's `filename`, which may be nothing but a bare name inside `video_dir`.
 
     The file need not exist; a symbolic link is followed, and must end inside `video_dir`.
 
     Raises:
-        JobRefused: not text, empty, too long, hidden, a path, or a link out of the folder.
+        JobRefused: not text, empty, a name with a :func:`name_fault`, or a link out of the folder.
     """
     if not isinstance(filename, str) or not filename:
         raise JobRefused("refused: filename is empty or no text; give the bare name of a file in VIDEO_DIR")
-    shown = repr(filename[:80])
-    if len(filename.encode("utf-8", "replace")) > MAX_NAME_BYTES:
-        raise JobRefused(f"refused: filename {shown}… is longer than {MAX_NAME_BYTES} bytes")
-    if "/" in filename or "\\" in filename or filename.startswith(".") or not filename.isprintable():
-        raise JobRefused(f"refused: filename {shown} is not the bare name of a file in VIDEO_DIR")
+    fault = name_fault(filename)
+    shown = repr(shown_name(filename[:80])) + "…" * (len(filename) > 80)
+    if fault is not None:
+        raise JobRefused(f"refused: filename {shown} {fault}")
     root = video_dir.resolve()
     path = (root / filename).resolve()
     if not path.is_relative_to(root):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from shared_utils.clips import name_fault
 
 State = Literal["queued", "running", "done", "failed", "lost"]
 """lost: Redis does not know the job: it was deleted, has expired, or Redis was restarted without its data."""
@@ -108,7 +111,7 @@ def read_state(job_id: str, raw: Mapping[str, bytes | None], now: datetime) -> J
     if started is not None and state != "queued":
         until = now if state == "running" or ended is None else ended
         seconds = max(0.0, (until - started).total_seconds())
-    meta = _object(raw.get("meta")) if state != "queued" else {}
+    meta = read_meta(raw.get("meta")) if state != "queued" else {}
     return JobState(
         job_id=job_id,
         filename=filename_of(raw.get("data")) or _text(raw.get("description")) or job_id,
@@ -121,6 +124,41 @@ def read_state(job_id: str, raw: Mapping[str, bytes | None], now: datetime) -> J
     )
 
 
+def read_result(state: JobState, answer: object) -> JobState:
+    """Return `state` with what the job's last result adds.
+
+    Args:
+        state: of a job that is done or has failed.
+        answer: the newest entry of its results, as Redis gives it.
+    """
+    payload: dict[bytes, bytes] = {}
+    if isinstance(answer, list) and answer and isinstance(answer[0][1], dict):
+        payload = answer[0][1]
+    if state.state == "failed":
+        return replace(state, error=reason_of(_packed(payload.get(b"exc_string"))))
+    try:
+        told = json.loads(base64.b64decode(payload.get(b"return_value", b"")))
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        return state
+    run_id, detected = told.get("run_id"), told.get("detected")
+    return replace(
+        state,
+        run_id=run_id if isinstance(run_id, str) else None,
+        detected=tuple(map(str, detected)) if isinstance(detected, list) else (),
+    )
+
+
+def _packed(text: bytes | None) -> str | None:
+    """Return an error's text as RQ packs it."""
+    try:
+        raw = base64.b64decode(text or b"")
+        return zlib.decompressobj().decompress(raw, MAX_CALL_BYTES).decode("utf-8", "replace") if raw else None
+    except (ValueError, zlib.error):
+        return None
+
+
 def filename_of(data: bytes | None) -> str | None:
     """Return the ``filename`` of a job's call, as it lies in Redis; None where that holds no such thing."""
     unpacker = zlib.decompressobj()
@@ -129,7 +167,7 @@ def filename_of(data: bytes | None) -> str | None:
         name = call[3]["filename"]
     except (zlib.error, ValueError, RecursionError, LookupError, TypeError):
         return None
-    return name if isinstance(name, str) and name.isprintable() else None
+    return name if isinstance(name, str) and name_fault(name) is None else None
 
 
 def reason_of(error_text: str | None) -> str:
@@ -150,9 +188,10 @@ def _time(value: bytes | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _object(value: bytes | None) -> dict[str, Any]:
+def read_meta(value: object) -> dict[str, Any]:
+    """Return what a job notes of itself, as it lies in Redis; nothing of it where it is no JSON object."""
     try:
-        found = json.loads(value or b"{}")
+        found = json.loads(value) if isinstance(value, bytes) else {}
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

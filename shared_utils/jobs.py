@@ -12,115 +12,79 @@ back from Redis is read as JSON: nothing is ever unpickled.
 from __future__ import annotations
 
 import fnmatch
-import json
+import logging
 import os
-import uuid
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
 from redis.client import Pipeline
-from redis.retry import Retry
-from rq import Queue, Worker
-from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
+from rq import Queue
+from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job
 
 from shared_utils.clips import resolve_in_video_dir
-from shared_utils.config import Env, RedisSettings
-from shared_utils.errors import ClipMissing, JobRefused, QueueUnavailable, SettingError
-from shared_utils.job_states import FIELDS, JobState, QueueCounts, WorkerState, read_state, reason_of
+from shared_utils.config import Env
+from shared_utils.errors import ClipMissing, JobRefused
+from shared_utils.job_states import FIELDS, JobState, QueueCounts, WorkerState, read_meta, read_result, read_state
+from shared_utils.queue.connection import (
+    JOB_TIMEOUT,
+    SERIALIZER,
+    clip_queue,
+    connect,
+    environment_queue,
+    redis_errors,
+    redis_is_away,
+    settings_of,
+)
+from shared_utils.queue.figures import read_figures, read_workers
+from shared_utils.queue.names import clip_job_id, further_job_id, is_job_id
+from shared_utils.queue.order import ordered
+from shared_utils.queue.repair import set_aside
 from shared_utils.schemas import Options, options_as_dict
 
-PROCESS_CLIP = "video_worker.jobs.process_clip"
-SERIALIZER = "json"
+__all__ = [
+    "PROCESS_CLIP",
+    "clip_job_id",
+    "clip_queue",
+    "connect",
+    "counts",
+    "enqueue_new_clip",
+    "environment_queue",
+    "failed_jobs",
+    "redis_errors",
+    "requeue",
+    "requeue_all",
+    "settings_of",
+    "states",
+    "submit",
+    "submit_many",
+    "watch",
+    "workers",
+]
 
-JOB_TIMEOUT = 3600
-"""Seconds a job may take before the worker gives it up: an hour-long 4K file on a slow machine still passes."""
+log = logging.getLogger(__name__)
+
+PROCESS_CLIP = "video_worker.jobs.process_clip"
 RESULT_TTL = 7 * 24 * 3600
 """Seconds a finished job stays known: as long, a clip announced twice is still queued once."""
 FAILURE_TTL = 30 * 24 * 3600
 """Seconds a failed job stays in the failed registry, to be looked at and requeued."""
 VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".mov", ".m4v", ".avi", ".webm", ".ts"})
 """Of files that a pattern may mean: the shared volume holds logs as well."""
-WORKER_GONE_S = 30.0
-"""Seconds without a sign of life, due every two, after which a worker counts as gone."""
 RECORDING = "recording"
 """Key of a job's meta: the id of the recording that it is the first job of."""
 RECORDING_DIGITS = 8
-CONNECT_TIMEOUT = 5
-"""Seconds; a Redis on the same machine or network answers in milliseconds."""
-
-
-def connect(settings: RedisSettings) -> redis.Redis:
-    """Return a client for the queue's Redis. Nothing is sent yet.
-
-    No retries inside the client: our callers keep trying, and say so once.
-    """
-    return redis.Redis(
-        host=settings.host,
-        port=settings.port,
-        password=settings.password,
-        ssl=settings.tls,
-        ssl_ca_certs=str(settings.ca) if settings.ca else None,
-        socket_connect_timeout=CONNECT_TIMEOUT,
-        socket_timeout=CONNECT_TIMEOUT,
-        health_check_interval=30,
-        retry=Retry(NoBackoff(), 0),
-    )
-
-
-@contextmanager
-def redis_errors(settings: RedisSettings) -> Iterator[None]:
-    """Turn what Redis' client raises into our own errors, in one line that names the setting.
-
-    Raises:
-        SettingError: the password is wrong, missing, or not wanted.
-        QueueUnavailable: no Redis there, or not ready.
-    """
-    try:
-        yield
-    except redis.AuthenticationError:
-        given = "is not accepted" if settings.password else "is not set, but a password is wanted"
-        raise SettingError(
-            f"RDS_PSW {given} by the Redis at {settings.address}: give the password that Redis was started with"
-        ) from None
-    except redis.RedisError as error:
-        if "NOAUTH" in str(error) or "without any password configured" in str(error):
-            raise SettingError(
-                f"RDS_PSW does not fit the Redis at {settings.address}: set it where Redis has a password, "
-                "and only there"
-            ) from None
-        raise QueueUnavailable(
-            f"Redis at {settings.address} is not available ({_reason(error)}); "
-            f"see RDS_HOST{', RDS_PORT and RDS_CA' if settings.tls else ' and RDS_PORT'}"
-        ) from None
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip().rstrip(".")
-    return text.splitlines()[0][:160] if text else type(error).__name__
-
-
-def clip_queue(settings: RedisSettings, connection: redis.Redis) -> Queue:
-    """Return the queue of clips, with the JSON serializer."""
-    return Queue(settings.queue, connection=connection, serializer=SERIALIZER, default_timeout=JOB_TIMEOUT)
-
-
-def clip_job_id(filename: str) -> str:
-    """Return the id of a clip's first job: ``clip-<stem>``."""
-    return f"clip-{PurePath(filename).stem}"
 
 
 def enqueue_new_clip(
     queue: Queue, filename: str, recording: str | None = None, options: Mapping[str, Any] | None = None
 ) -> bool:
-    """Queue the first job of a clip, with the worker's own options, but for those of its camera.
+    """Queue the first job of a clip, before all further runs, with the worker's own options but for those of its camera.
 
     Args:
         queue: takes it.
@@ -132,40 +96,41 @@ def enqueue_new_clip(
     Returns:
         False when that job was there already: a clip is queued once, however often it is announced.
     """
-    job_id = clip_job_id(filename)
-    wanted = [job_id]
+    wanted = [clip_job_id(filename)]
     if recording is not None:
-        wanted.append(f"{job_id}-{recording[:RECORDING_DIGITS]}")
-    for one in wanted:
+        wanted.append(f"{wanted[0]}-{recording[:RECORDING_DIGITS]}")
+    for job_id in wanted:
+        if _set_aside_rubbish(queue, job_id):
+            log.error("what had the key of the job %s in Redis was no job: it was moved aside", job_id)
         try:
-            _enqueue(queue, filename, options or {}, one, unique=True, recording=recording)
+            meta = {RECORDING: recording} if recording else None
+            ordered(queue).enqueue_new(_job(queue, filename, options or {}, job_id, meta))
         except DuplicateJobError:
-            if _recording_of(queue, one) == recording:
+            if _recording_of(queue, job_id) == recording:
                 return False
         else:
             return True
     return False
 
 
+def _set_aside_rubbish(queue: Queue, job_id: str) -> bool:
+    """Move aside what has a job's key and is none; tell whether it was so."""
+    key = Job.key_for(job_id)
+    if set_aside(queue.connection, key, "hash") is not None:
+        return True
+    return not queue.connection.hexists(key, "data") and set_aside(queue.connection, key) is not None
+
+
 def _recording_of(queue: Queue, job_id: str) -> str | None:
     """Return the id of the recording that a job is of; None where the job does not tell."""
-    meta = queue.connection.hget(Job.key_for(job_id), "meta")
-    try:
-        told = json.loads(meta) if isinstance(meta, bytes) else None
-    except (ValueError, RecursionError):
-        return None
-    recording = told.get(RECORDING) if isinstance(told, dict) else None
+    recording = read_meta(queue.connection.hget(Job.key_for(job_id), "meta")).get(RECORDING)
     return recording if isinstance(recording, str) else None
-
-
-def environment_queue() -> Queue:
-    """Return the queue of clips that the environment names (``RDS_HOST``, ``RDS_PORT``, ``RDS_PSW``)."""
-    settings = RedisSettings.from_env(os.environ)
-    return clip_queue(settings, connect(settings))
 
 
 def submit(filename: str | Path, *, queue: Queue | None = None, **options: Any) -> Job:
     """Queue a further run over a file of the shared volume, such as one with another threshold.
+
+    First jobs of new clips come before it.
 
     Args:
         filename: bare name of a file in ``VIDEO_DIR``, or its path.
@@ -194,7 +159,8 @@ def submit_many(
     """Queue a further run over many files, all of them or none.
 
     Args:
-        pattern_or_names: a pattern such as ``20260223-*-door.mp4``, matched in the shared volume; or names.
+        pattern_or_names: a pattern such as ``20260223-*-door.mp4``, matched in the shared volume; or names. A text
+            that is a file's own name means that file, whatever letters it holds.
         queue, options: as in :func:`submit`.
         video_dir: the shared volume; ``VIDEO_DIR``, if None. Names are looked up there only if it is given.
 
@@ -213,17 +179,7 @@ def submit_many(
             raise ClipMissing(f"{name}: no such file in {video_dir}")
     queue = environment_queue() if queue is None else queue
     with redis_errors(settings_of(queue)), queue.connection.pipeline() as pipeline:
-        jobs = [
-            _enqueue(
-                queue,
-                name,
-                wanted,
-                f"run-{PurePath(name).stem}-{uuid.uuid4().hex[:8]}",
-                unique=False,
-                pipeline=pipeline,
-            )
-            for name in names
-        ]
+        jobs = [_enqueue(queue, name, wanted, further_job_id(name), pipeline) for name in names]
         pipeline.execute()
     return jobs
 
@@ -231,7 +187,14 @@ def submit_many(
 def _matching(pattern: str, video_dir: str | Path | None) -> list[str]:
     folder = Path(Env(os.environ).text("VIDEO_DIR", "video") if video_dir is None else video_dir)
     names = sorted(path.name for path in folder.glob("[!.]*") if path.suffix.lower() in VIDEO_SUFFIXES)
-    found = fnmatch.filter(names, pattern)
+    if pattern in names:  # "Cat [x].mp4" is a name, and not a pattern for "Cat x.mp4"
+        return [pattern]
+    found = fnmatch.filter(names, pattern) or [
+        # letters with accents may be one letter or two: a keyboard's are one, those of macOS' files two
+        name
+        for name in names
+        if fnmatch.fnmatchcase(unicodedata.normalize("NFC", name), unicodedata.normalize("NFC", pattern))
+    ]
     if not found:
         raise ClipMissing(f"none of the {len(names)} videos in {folder} is called {pattern!r}")
     return found
@@ -248,14 +211,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value)
     return value.tolist() if hasattr(value, "tolist") else value
-
-
-def settings_of(queue: Queue) -> RedisSettings:
-    """Return where `queue` is, for messages."""
-    told = queue.connection.connection_pool.connection_kwargs
-    return RedisSettings(
-        str(told.get("host", "localhost")), int(told.get("port", 6379)), told.get("password"), queue.name
-    )
 
 
 def watch(jobs: Job | Iterable[Job]) -> list[JobState]:
@@ -292,36 +247,29 @@ def states(job_ids: Iterable[str], *, queue: Queue | None = None) -> list[JobSta
     """
     queue = environment_queue() if queue is None else queue
     wanted, now = list(job_ids), datetime.now(UTC)
-    with redis_errors(settings_of(queue)):
-        with queue.connection.pipeline(transaction=False) as pipeline:
-            for job_id in wanted:
-                pipeline.hmget(Job.key_for(job_id), FIELDS)
-            answers = pipeline.execute()
-        found = [
-            read_state(job_id, dict(zip(FIELDS, answer, strict=True)), now)
-            for job_id, answer in zip(wanted, answers, strict=True)
-        ]
-        return [_with_result(queue, state) if state.final else state for state in found]
+    found = []
+    for job_id, answer in zip(wanted, _asked(queue, wanted, _hash), strict=True):
+        raw = dict(zip(FIELDS, answer, strict=True)) if isinstance(answer, list) else dict.fromkeys(FIELDS)
+        found.append(read_state(job_id, raw, now))
+    ended = [state.job_id for state in found if state.final and state.state != "lost" and not state.error]
+    results = dict(zip(ended, _asked(queue, ended, _last_result), strict=True))
+    return [read_result(state, results[state.job_id]) if state.job_id in results else state for state in found]
 
 
-def _with_result(queue: Queue, state: JobState) -> JobState:
-    if state.state == "lost" or state.error:
-        return state
-    try:
-        result = Job(state.job_id, connection=queue.connection, serializer=SERIALIZER).latest_result()
-    except (ValueError, zlib.error):  # not JSON, or packed in another way: not a worker's of ours
-        result = None
-    if state.state == "failed":
-        return replace(state, error=reason_of(result.exc_string if result else None))
-    told = result.return_value if result else None
-    if not isinstance(told, dict):
-        return state
-    run_id, detected = told.get("run_id"), told.get("detected")
-    return replace(
-        state,
-        run_id=run_id if isinstance(run_id, str) else None,
-        detected=tuple(map(str, detected)) if isinstance(detected, list) else (),
-    )
+def _hash(pipeline: Pipeline, job_id: str) -> None:
+    pipeline.hmget(Job.key_for(job_id), FIELDS)
+
+
+def _last_result(pipeline: Pipeline, job_id: str) -> None:
+    pipeline.xrevrange(f"rq:results:{job_id}", count=1)
+
+
+def _asked(queue: Queue, job_ids: list[str], ask: Callable[[Pipeline, str], None]) -> list[Any]:
+    """Return what Redis answers of each job; an error where a key is not what it should be."""
+    with redis_errors(settings_of(queue)), queue.connection.pipeline(transaction=False) as pipeline:
+        for job_id in job_ids:
+            ask(pipeline, job_id)
+        return pipeline.execute(raise_on_error=False)
 
 
 def workers(*, queue: Queue | None = None) -> list[WorkerState]:
@@ -331,19 +279,15 @@ def workers(*, queue: Queue | None = None) -> list[WorkerState]:
         SettingError, QueueUnavailable: Redis does not take the password, or is not there.
     """
     queue = environment_queue() if queue is None else queue
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).timestamp()
     with redis_errors(settings_of(queue)):
-        found = []
-        for worker in Worker.all(queue=queue, serializer=SERIALIZER):
-            seen = worker.last_heartbeat
-            seen_s = max(0.0, (now - seen.replace(tzinfo=UTC)).total_seconds()) if seen else 0.0
-            if seen_s > WORKER_GONE_S:
-                continue
-            job_id = worker.get_current_job_id()
-            job = states([job_id], queue=queue)[0] if job_id else None
-            done, failed = worker.successful_job_count or 0, worker.failed_job_count or 0
-            found.append(WorkerState(worker.name, job, seen_s, done, failed))
-    return sorted(found, key=lambda one: one.name)
+        found = read_workers(queue, now)
+    jobs = states([one.job_id for one in found if one.job_id], queue=queue)
+    by_id = {state.job_id: state for state in jobs}
+    return [
+        WorkerState(one.name, by_id.get(one.job_id or ""), max(0.0, now - one.seen), one.done, one.failed)
+        for one in found
+    ]
 
 
 def counts(*, queue: Queue | None = None) -> QueueCounts:
@@ -354,13 +298,8 @@ def counts(*, queue: Queue | None = None) -> QueueCounts:
     """
     queue = environment_queue() if queue is None else queue
     with redis_errors(settings_of(queue)):
-        return QueueCounts(
-            queued=queue.count,
-            running=len(queue.started_job_registry.get_job_ids(cleanup=False)),
-            to_retry=len(queue.scheduled_job_registry.get_job_ids(cleanup=False)),
-            failed=len(queue.failed_job_registry.get_job_ids(cleanup=False)),
-            done=len(queue.finished_job_registry.get_job_ids(cleanup=False)),
-        )
+        now = read_figures(queue)
+    return QueueCounts(queued=now.waiting, running=now.running, to_retry=now.to_retry, failed=now.failed, done=now.done)
 
 
 def failed_jobs(*, queue: Queue | None = None, limit: int = 100) -> list[JobState]:
@@ -370,9 +309,21 @@ def failed_jobs(*, queue: Queue | None = None, limit: int = 100) -> list[JobStat
         SettingError, QueueUnavailable: Redis does not take the password, or is not there.
     """
     queue = environment_queue() if queue is None else queue
+    return states(_failed(queue, limit - 1), queue=queue)
+
+
+def _failed(queue: Queue, last: int = -1) -> list[str]:
+    """Return the ids of failed jobs, the last one first, without entries that are none."""
+    connection: Any = queue.connection
     with redis_errors(settings_of(queue)):
-        ids = queue.failed_job_registry.get_job_ids(cleanup=False, desc=True, end=limit - 1)
-    return states(ids, queue=queue)
+        try:
+            entries = connection.zrevrange(queue.failed_job_registry.key, 0, last)
+        except redis.ResponseError as error:
+            if redis_is_away(error):
+                raise
+            return []  # no such set: a worker repairs it
+    ids = (raw.decode("utf-8", "replace") for raw in entries)
+    return [job_id for job_id in ids if is_job_id(job_id)]
 
 
 def requeue(job_id: str, *, queue: Queue | None = None) -> Job:
@@ -383,53 +334,54 @@ def requeue(job_id: str, *, queue: Queue | None = None) -> Job:
         SettingError, QueueUnavailable: Redis does not take the password, or is not there.
     """
     queue = environment_queue() if queue is None else queue
+    connection = queue.connection
     with redis_errors(settings_of(queue)):
         try:
-            job = Job.fetch(job_id, connection=queue.connection, serializer=SERIALIZER)
-            job.retries_left, job.meta = None, {}
-            queue.connection.hdel(job.key, "retries_left", "meta")
-            return cast("Job", queue.failed_job_registry.requeue(job))
-        except (NoSuchJobError, InvalidJobOperation):
+            job = Job.fetch(job_id, connection=connection, serializer=SERIALIZER)
+        except NoSuchJobError:
             raise JobRefused(f"{job_id} is not among the failed jobs: it was queued again, or has expired") from None
-        except ValueError as error:
+        except (ValueError, TypeError, KeyError, AttributeError, redis.ResponseError) as error:
             raise JobRefused(f"{job_id} is no job of ours: {error}") from None
+        if not queue.failed_job_registry.remove(job_id):
+            raise JobRefused(f"{job_id} is not among the failed jobs: it was queued again, or has expired")
+        job.retries_left = job.started_at = job.ended_at = None
+        job.meta = {RECORDING: job.meta[RECORDING]} if RECORDING in job.meta else {}
+        with connection.pipeline() as pipeline:
+            pipeline.hdel(job.key, "retries_left", "meta", "started_at", "ended_at", "exc_info")
+            ordered(queue)._enqueue_job(job, pipeline=pipeline)
+            pipeline.persist(job.key)  # it was to expire with its failure
+            pipeline.execute()
+    return job
 
 
 def requeue_all(*, queue: Queue | None = None) -> list[Job]:
-    """Queue all failed jobs once more, oldest first; those that can not be are left where they are.
+    """Queue all failed jobs once more, oldest first; those that cannot be are left where they are.
 
     Raises:
         SettingError, QueueUnavailable: Redis does not take the password, or is not there.
     """
     queue = environment_queue() if queue is None else queue
-    with redis_errors(settings_of(queue)):
-        ids = queue.failed_job_registry.get_job_ids(cleanup=False)
     jobs = []
-    for job_id in ids:
+    for job_id in reversed(_failed(queue)):
         with suppress(JobRefused):
             jobs.append(requeue(job_id, queue=queue))
     return jobs
 
 
-def _enqueue(
-    queue: Queue,
-    filename: str,
-    options: Mapping[str, Any],
-    job_id: str,
-    *,
-    unique: bool,
-    pipeline: Pipeline | None = None,
-    recording: str | None = None,
+def _enqueue(queue: Queue, filename: str, options: Mapping[str, Any], job_id: str, pipeline: Pipeline) -> Job:
+    return queue._enqueue_job(_job(queue, filename, options, job_id), pipeline=pipeline)
+
+
+def _job(
+    queue: Queue, filename: str, options: Mapping[str, Any], job_id: str, meta: dict[str, Any] | None = None
 ) -> Job:
-    return queue.enqueue_call(
+    return queue.create_job(
         PROCESS_CLIP,
         kwargs={"filename": filename, "options": dict(options)},
         job_id=job_id,
-        unique=unique,
-        pipeline=pipeline,
         timeout=JOB_TIMEOUT,
         result_ttl=RESULT_TTL,
         failure_ttl=FAILURE_TTL,
         description=f"analyse {filename}",
-        meta={RECORDING: recording} if recording else None,
+        meta=meta,
     )

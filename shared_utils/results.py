@@ -27,7 +27,7 @@ import pandas as pd
 from tzlocal import get_localzone
 
 from shared_utils.camera_log import CAMERA_LOG_NAME, read_intervals
-from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name
+from shared_utils.clips import BOXES_FOLDER, LOG_NAME, boxes_name, parse_clip_name
 from shared_utils.errors import SettingError
 from shared_utils.log_lines import NO_WHOLE, BoxesFrame, Codes, Columns, Seen, read_columns, read_objects_column
 
@@ -298,7 +298,7 @@ def iter_boxes(rows: pd.DataFrame, video_dir: str | Path, min_conf: float = 0.1)
     good = rows[rows["ok"]]
     missing = unread = 0
     for filename, run_id, started_at in zip(good["filename"], good["run_id"], good["started_at"], strict=True):
-        name = f"{PurePath(str(filename)).stem}.{run_id}.jsonl"
+        name = boxes_name(str(filename), run_id)
         try:
             # names are what a line of the log says: none may lead out of the folder
             content = (folder / name).read_bytes() if PurePath(name).name == name else None

@@ -30,6 +30,7 @@ FORBIDDEN = {
     # the analysis layer may use both workers: its image holds them
     "notebooks": {"camera_emulator", "torch", "ultralytics"},
 }
+QUEUE_ROOM = {"jobs.py", "connection.py", "figures.py", "order.py", "repair.py"}
 PANDAS_ONLY_IN = "shared_utils/results.py"
 ADAPTERS = {
     # one foreign library each: whoever replaces it finds it in these files
@@ -39,8 +40,8 @@ ADAPTERS = {
     ("vcam_worker", "prometheus_client"): {"metrics.py"},
     ("vcam_worker", "rq"): {"outbox.py"},
     ("vcam_worker", "redis"): {"outbox.py"},
-    ("shared_utils", "rq"): {"jobs.py"},
-    ("shared_utils", "redis"): {"jobs.py"},
+    ("shared_utils", "rq"): QUEUE_ROOM,
+    ("shared_utils", "redis"): QUEUE_ROOM,
 }
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from shared_utils.cameras import MotionSettings
 from shared_utils.cli import run_program
+from shared_utils.clips import shown_path
 from shared_utils.config import Env
 from shared_utils.env_file import with_env_file
-from shared_utils.errors import EXIT_OK, SettingError
+from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
 from shared_utils.jobs import connect
 from shared_utils.log import setup_logging
 from shared_utils.version import VERSION
@@ -95,14 +96,18 @@ def _versions() -> dict[str, str]:
 def _replay(files: Sequence[Path], out: Path | None, values: Mapping[str, str]) -> int:
     motion = MotionSettings.from_env(Env(values))
     rules = clip_rules(values)
-    for path in files:
-        if not path.is_file():
-            raise SettingError(f"replay: no such file: {path}")
     if out:
         out.mkdir(parents=True, exist_ok=True)
+    failures = 0
     for path in files:
-        replay(path, motion, rules, print_line, out)
-    return EXIT_OK
+        try:
+            if not path.is_file():
+                raise SettingError("no such file")
+            replay(path, motion, rules, print_line, out)
+        except (VcamError, OSError) as error:  # it says nothing of the files after it
+            failures += 1
+            print(f"vcam_worker: replay: {shown_path(path)}: {error}", file=sys.stderr)  # a program's output
+    return EXIT_FAILED if failures else EXIT_OK
 
 
 if __name__ == "__main__":

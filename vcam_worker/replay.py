@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.cameras import Camera, MotionSettings
-from shared_utils.clips import ClipName
+from shared_utils.clips import ClipName, sidecar_stem
 from shared_utils.errors import SourceEnded
 from shared_utils.log import camera_logger
 from vcam_worker.events import ClipRules
@@ -138,7 +138,7 @@ def replay(
         line = {"filename": path.name, "start_s": times.start_s, "trigger_s": times.trigger_s, "end_s": times.end_s}
         if out:
             started_at = (EPOCH + timedelta(seconds=clip.start)).replace(tzinfo=None)
-            target = out / f"{path.stem}-{ClipName(started_at, 'replay')}"
+            target = out / f"{sidecar_stem(path.name)}-{ClipName(started_at, 'replay')}"
             target.write_bytes(clip.path.read_bytes())
             line["clip"] = str(target)
         emit(line)
@@ -240,7 +240,8 @@ def opened(path: Path) -> Connection:
     Raises:
         SourceError: it can not be read as video.
     """
-    return connect(Camera("replay", str(path), setting="FILE"), "file", paced=False)
+    # absolute: of a bare name such as 12:30:00.mp4, FFmpeg would take the beginning for a protocol
+    return connect(Camera("replay", str(path.absolute()), setting="FILE"), "file", paced=False)
 
 
 def _to_the_end(connection: Connection) -> Iterator[Packet]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from shared_utils.errors import ClipError, ClipMissing
+from shared_utils.clips import shown_path
+from shared_utils.errors import VcamError
 from shared_utils.schemas import Options, Record, to_line
 from video_worker import record as records
 from video_worker.analysis import Analyst, Task
+
+log = logging.getLogger("video_worker.analyse")
 
 
 def analyse_files(
@@ -28,18 +32,25 @@ def analyse_files(
     failures = 0
     for path in files:
         asked = now()
-        names = records.RunNames(path.name, records.make_run_id(asked, str(path)), None)
+        # bytes that are no UTF-8 are told by their numbers: JSON has no others
+        filename = path.name.encode("utf-8", "backslashreplace").decode()
+        names = records.RunNames(filename, records.make_run_id(asked, shown_path(path)), None)
         try:
-            record = _analyse(Task(path, names, options, own_classes=False), analyst, err)
-        except (ClipError, ClipMissing, OSError) as error:
+            record = _analyse(path, names, options, analyst, err)
+        except Exception as error:  # whatever a file holds, it says nothing of the files after it
             failures += 1
-            print(f"video_worker: {path}: {error}", file=err)  # a program's output
-            record = records.failure(names, str(error), now())
+            reason = str(error) if isinstance(error, VcamError | OSError) else f"{type(error).__name__}: {error}"
+            if not isinstance(error, VcamError | OSError):
+                log.exception("%s: failed unexpectedly", names.filename)
+            print(f"video_worker: {shown_path(path)}: {reason}", file=err)  # a program's output
+            record = records.failure(names, reason, now())
         print(to_line(record), file=out, flush=True)
     return failures
 
 
-def _analyse(task: Task, analyst: Analyst, err: TextIO) -> Record:
+def _analyse(path: Path, names: records.RunNames, options: Options, analyst: Analyst, err: TextIO) -> Record:
+    # absolute: of a bare name such as 12:30:00.mp4, FFmpeg would take the beginning for a protocol
+    task = Task(path.absolute(), names, options, own_classes=False)
     # disable=None: no bar where nobody watches
     with tqdm(desc=task.path.name, unit="frame", file=err, disable=None if err.isatty() else True, leave=False) as bar:
 

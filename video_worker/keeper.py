@@ -1,8 +1,9 @@
 """Keeps a worker's promises to the queue from a thread of its own, while the worker itself is busy or waits.
 
-It renews the lease of the job at hand, passes its progress on, and looks after jobs whose worker died: those come
-back to the queue when their lease is over, which is within a minute. A job that hangs in native code, such as a read
-from a share that has gone, can be ended by nothing else, so then the whole process is.
+It renews the lease of the job at hand, passes its progress on, and has jobs looked after whose worker died
+(:mod:`video_worker.rescue`): those come back to the queue when their lease is over, which is within a minute. A job
+that hangs in native code, such as a read from a share that has gone, can be ended by nothing else, so then the whole
+process is.
 """
 
 from __future__ import annotations
@@ -16,27 +17,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import redis
-from redis.exceptions import LockError
-from rq import Queue
 from rq.executions import Execution
-from rq.registry import FailedJobRegistry, FinishedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
-from rq.utils import current_timestamp, now
+from rq.utils import now
 
 from shared_utils.errors import EXIT_FAILED
+from shared_utils.queue.connection import redis_is_away
+from video_worker.complaints import Complaints
 from video_worker.queue_job import ClipJob
+from video_worker.rescue import LEASE_S
 
-LEASE_S = 15
-"""Seconds after its worker's last sign of life that a job is taken for abandoned."""
 RENEW_S = 2.0
 """Seconds between signs of life, and between looks after others' jobs."""
 PROGRESS_S = 0.5
 """Seconds between two notes of progress: twice a second is as much as anybody can follow."""
-STUCK_S = 15.0
-"""Seconds a job may be between queue and worker, which takes milliseconds, before it is put back."""
 STALL_S = 600.0
 """Seconds without progress after which a job is taken to hang: no frame, and no model's loading, takes so long."""
-CLEANING_LOCK_S = 20
-"""Seconds after which the lock of a worker that died while cleaning up is void."""
 
 log = logging.getLogger("video_worker.worker")
 
@@ -63,20 +58,35 @@ class Keeper:
     """See the module.
 
     Args:
-        queue: the queue that is served.
+        connection: the queue's Redis.
         heartbeat: tells Redis that the worker lives.
-        given_up: told of a job that was abandoned so often that it is not tried again.
+        look_after_others: does what is to be done for other workers' jobs; tells whether all went well.
+        did_all: told when all was done, and went well.
+        complaints: where odd things are reported.
     """
 
-    def __init__(self, queue: Queue, heartbeat: Callable[[], None], given_up: Callable[[ClipJob], None]) -> None:
-        self._queue = queue
+    def __init__(
+        self,
+        connection: redis.Redis,
+        heartbeat: Callable[[], None],
+        look_after_others: Callable[[], bool],
+        did_all: Callable[[], None],
+        complaints: Complaints,
+    ) -> None:
+        self._connection = connection
         self._heartbeat = heartbeat
-        self._given_up = given_up
+        self._look_after_others = look_after_others
+        self._did_all = did_all
+        self._complaints = complaints
         self._held: Held | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
-        self._between: dict[str, float] = {}
+
+    @property
+    def alive(self) -> bool:
+        """Whether it does its work; a worker without its keeper must end."""
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Begin."""
@@ -105,15 +115,19 @@ class Keeper:
         due = 0.0
         while not self._stop.wait(PROGRESS_S):
             self._end_if_stalled()
-            # Redis away: the worker's own loop finds out and says so; here it is tried again
-            with suppress(redis.RedisError):
-                with self._lock:
+            try:
+                with self._lock, suppress(redis.ResponseError):  # progress is for watchers alone
                     if self._held is not None:
                         self._tell_progress(self._held)
                 if time.monotonic() >= due:
                     due = time.monotonic() + RENEW_S
                     self._renew()
-                    self.look_after_others()
+                    if self._look_after_others():
+                        self._did_all()
+            except Exception as error:  # noqa: BLE001  # the outermost loop of a thread that must not end
+                # Redis away: the worker's own loop finds out and says so; here it is tried again
+                if not redis_is_away(error):
+                    self._complaints.add("keeper", f"what keeps the worker's leases met {error!r}", trace=error)
 
     def _end_if_stalled(self) -> None:
         with self._lock:
@@ -130,7 +144,7 @@ class Keeper:
         os._exit(EXIT_FAILED)
 
     def _tell_progress(self, held: Held) -> None:
-        if held.done == held.told:
+        if held.done == held.told or not held.total:
             return
         held.told = held.done
         seconds = max(time.monotonic() - held.began, 1e-3)
@@ -147,59 +161,7 @@ class Keeper:
             if self._held is None:
                 return
             job, execution = self._held.job, self._held.execution
-            with self._queue.connection.pipeline() as pipeline:
+            with self._connection.pipeline() as pipeline:
                 execution.heartbeat(job.started_job_registry, LEASE_S, pipeline=pipeline)
                 job.heartbeat(now(), LEASE_S, pipeline=pipeline)
                 pipeline.execute()
-
-    def look_after_others(self) -> None:
-        """Bring back abandoned jobs, and put those whose time has come into the queue; one worker at a time."""
-        lock = self._queue.connection.lock(f"{self._queue.key}:vcam-cleaning", timeout=CLEANING_LOCK_S, blocking=False)
-        if not lock.acquire():
-            return
-        try:
-            StartedJobRegistry(queue=self._queue, job_class=ClipJob).cleanup(exception_handlers=[self._abandoned])
-            self._put_back_stuck()
-            self._queue_scheduled()
-            FinishedJobRegistry(queue=self._queue, job_class=ClipJob).cleanup()
-            FailedJobRegistry(queue=self._queue, job_class=ClipJob).cleanup()
-        finally:
-            with suppress(LockError):  # it took longer than the lock lasts
-                lock.release()
-
-    def _abandoned(self, job: ClipJob, *_: object) -> None:
-        if job.retries_left:
-            job.retry_intervals, job.enqueue_at_front_on_retry = [0], True  # it has waited long enough
-            log.warning("%s: its worker is gone, it is queued again (%d tries left)", job.filename, job.retries_left)
-        else:
-            self._given_up(job)
-
-    def _put_back_stuck(self) -> None:
-        """Put jobs back whose worker died after taking them from the queue and before telling so."""
-        key = self._queue.intermediate_queue_key
-        started = StartedJobRegistry(queue=self._queue, job_class=ClipJob)
-        begun = set(started.get_job_ids(cleanup=False))
-        waiting = {job_id for job_id in self._queue.intermediate_queue.get_job_ids() if job_id not in begun}
-        self._between = {job_id: self._between.get(job_id, time.monotonic()) for job_id in waiting}
-        for job_id, since in self._between.items():
-            if time.monotonic() - since < STUCK_S:
-                continue
-            with self._queue.connection.pipeline() as pipeline:
-                pipeline.lrem(key, 1, job_id)
-                if ClipJob.exists(job_id, self._queue.connection):
-                    pipeline.lpush(self._queue.key, job_id)
-                pipeline.execute()
-
-    def _queue_scheduled(self) -> None:
-        """Queue the jobs whose retry is due; RQ's own scheduler would be a process of its own."""
-        registry = ScheduledJobRegistry(queue=self._queue, job_class=ClipJob)  # type: ignore[no-untyped-call]
-        due = registry.get_jobs_to_schedule(current_timestamp())
-        if not due:
-            return
-        jobs = ClipJob.fetch_many(due, self._queue.connection, self._queue.serializer)
-        with self._queue.connection.pipeline() as pipeline:
-            for job_id, job in zip(due, jobs, strict=True):
-                if job is not None:
-                    self._queue._enqueue_job(job, pipeline=pipeline, at_front=True)
-                registry.remove(job_id, pipeline=pipeline)
-            pipeline.execute()

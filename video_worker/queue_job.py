@@ -13,11 +13,15 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
+from rq.utils import str_to_date
 
+from shared_utils.clips import name_fault
 from shared_utils.errors import JobRefused
-from shared_utils.jobs import FAILURE_TTL, JOB_TIMEOUT, PROCESS_CLIP, RESULT_TTL
+from shared_utils.jobs import FAILURE_TTL, PROCESS_CLIP, RESULT_TTL
+from shared_utils.queue.connection import JOB_TIMEOUT
 
 MAX_DATA_BYTES = 64 * 1024
 """Of a job's call, unpacked. Ours take some hundred; a compressed bomb takes any number."""
@@ -29,7 +33,6 @@ RETRY_AFTER_S = (2, 10, 30)
 """Seconds before each of them."""
 ARGUMENTS = frozenset({"filename", "options"})
 
-_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 _NUMBER = re.compile(rb"\d{1,9}")
 _STATES = frozenset(state.value.encode() for state in JobStatus)
 
@@ -42,6 +45,28 @@ class ClipJob(Job):
     runner: Runner | None = None
     """What stands for ``process_clip``, given by the worker before it performs the job."""
 
+    def refresh(self) -> None:
+        """Read the job's hash, without what is unknown, or longer than any of its values may be.
+
+        Raises:
+            NoSuchJobError: there is none.
+            redis.ResponseError: the job's key is something else.
+        """
+        names = [*_SOUND, "data"]
+        with self.connection.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hstrlen(self.key, name)
+            lengths = pipeline.execute()
+        short = [name for name, length in zip(names, lengths, strict=True) if length <= MAX_DATA_BYTES]
+        values = self.connection.hmget(self.key, short)
+        raw: dict[bytes | str, Any] = {}
+        raw |= {name: value for name, value in zip(short, values, strict=True) if value is not None}
+        if not raw:
+            raise NoSuchJobError(f"no such job: {self.id}")
+        if lengths[-1]:
+            raw.setdefault("data", b"")  # too long: it ends as a job that asks for nothing we know
+        self.restore(raw)
+
     def restore(self, raw_data: Mapping[bytes | str, Any]) -> None:
         """Take over a job's hash as far as it is known and sound."""
         raw = {_text(key): value for key, value in raw_data.items()}
@@ -50,8 +75,9 @@ class ClipJob(Job):
             clean["data"] = _unpacked(raw["data"])
         super().restore(clean)
         self.timeout = min(int(self.timeout or JOB_TIMEOUT), JOB_TIMEOUT) or JOB_TIMEOUT
-        self.result_ttl = RESULT_TTL if self.result_ttl is None else self.result_ttl
-        self.failure_ttl = FAILURE_TTL if self.failure_ttl is None else self.failure_ttl
+        # 0 would have RQ delete the job before anybody reads what became of it
+        self.result_ttl = self.result_ttl or RESULT_TTL
+        self.failure_ttl = self.failure_ttl or FAILURE_TTL
         self.retries_left = RETRIES if self.retries_left is None else min(self.retries_left, RETRIES)
         self.retry_intervals = list(RETRY_AFTER_S)
 
@@ -88,7 +114,7 @@ class ClipJob(Job):
             name = self.kwargs["filename"]
         except Exception:  # noqa: BLE001  # whatever the data may be
             name = None
-        return name if isinstance(name, str) and 0 < len(name) <= MAX_TEXT_BYTES and name.isprintable() else self.id
+        return name if isinstance(name, str) and name and name_fault(name) is None else self.id
 
 
 def _text(key: bytes | str) -> str:
@@ -97,6 +123,14 @@ def _text(key: bytes | str) -> str:
 
 def _matches(pattern: re.Pattern[bytes]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, bytes) and pattern.fullmatch(value) is not None
+
+
+def _is_time(value: Any) -> bool:
+    """Tell whether RQ can read `value` as a time, and we can reckon with it."""
+    try:
+        return str_to_date(value).year > 1
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return False
 
 
 def _is_text(value: Any) -> bool:
@@ -119,11 +153,11 @@ def _is_meta(value: Any) -> bool:
 
 
 _SOUND: dict[str, Callable[[Any], bool]] = {
-    "created_at": _matches(_TIME),
-    "enqueued_at": _matches(_TIME),
-    "started_at": _matches(_TIME),
-    "ended_at": _matches(_TIME),
-    "last_heartbeat": _matches(_TIME),
+    "created_at": _is_time,
+    "enqueued_at": _is_time,
+    "started_at": _is_time,
+    "ended_at": _is_time,
+    "last_heartbeat": _is_time,
     "origin": _is_text,
     "description": _is_text,
     "worker_name": _is_text,

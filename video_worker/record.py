@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
-from shared_utils.clips import parse_clip_name
+from shared_utils.clips import boxes_name, parse_clip_name
 from shared_utils.schemas import SCHEMA, ClipEntry, ModelEntry, Options, Record, TimingEntry, options_as_dict
 from video_worker.frames import ClipFacts
 from video_worker.models import LoadedModel
@@ -39,7 +39,7 @@ class RunNames:
 
     def boxes_path(self, folder: Path) -> Path:
         """Return the run's boxes file in `folder`."""
-        return folder / f"{Path(self.filename).stem}.{self.run_id}.jsonl"
+        return folder / boxes_name(self.filename, self.run_id)
 
 
 def make_run_id(created_at: datetime, source: str) -> str:

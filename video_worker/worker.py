@@ -6,33 +6,42 @@ import errno
 import logging
 import os
 import socket
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import redis
 from redis.backoff import ConstantBackoff
+from redis.client import Pipeline
 from redis.retry import Retry
-from rq import Queue, SimpleWorker
-from rq.exceptions import DequeueTimeout, DeserializationError
+from rq import Queue, SimpleWorker, worker_registration
+from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.timeouts import JobTimeoutException
+from rq.utils import now
 from rq.worker.base import WorkerStatus
 
 from shared_utils.clips import parse_clip_name
 from shared_utils.config import RedisSettings
 from shared_utils.errors import ClipError, JobRefused, ModelError, QueueUnavailable, VcamError
-from shared_utils.jobs import JOB_TIMEOUT, connect, redis_errors
 from shared_utils.log import CAMERA_FIELD
+from shared_utils.queue.connection import clip_queue, connect, redis_errors, redis_is_away
+from shared_utils.queue.figures import KEEPER_FIELD
 from video_worker.analysis import Interrupted
+from video_worker.complaints import Complaints
 from video_worker.cores import Neighbours, share_of_cores
+from video_worker.intake import Intake
 from video_worker.jobs import JobFacts, Outcome, Workplace, process_clip, write_failure
-from video_worker.keeper import LEASE_S, Keeper
+from video_worker.keeper import Keeper
 from video_worker.queue_job import SERIALIZER, ClipJob
 from video_worker.record import RunNames, make_run_id
-from video_worker.stop import Stop, StopWaiting
+from video_worker.rescue import LEASE_S, Rescue
+from video_worker.stop import Stop
 
 WORKER_TTL_S = 18
 """Seconds after its last sign of life that Redis forgets a worker; RQ adds 60. RQ waits for a job 15 less at a time,
@@ -52,6 +61,24 @@ VOLUME_RETRY_S = 30
 log = logging.getLogger("video_worker.worker")
 
 
+@dataclass
+class Identity:
+    """What a worker is called and has done, also over another connection.
+
+    Attributes:
+        name: unique; begins with its host's name.
+        birth: when it started.
+        done, failed: jobs.
+        worked_s: seconds in them.
+    """
+
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}")
+    birth: datetime = field(default_factory=now)
+    done: int = 0
+    failed: int = 0
+    worked_s: float = 0.0
+
+
 class ClipWorker(SimpleWorker):
     """Serves the queue over one connection; see :func:`serve` for what happens when that breaks.
 
@@ -59,43 +86,55 @@ class ClipWorker(SimpleWorker):
         queue: the clips' queue.
         workplace: what jobs share.
         stop: the wish to stop.
+        identity: what the worker is called and has done.
+        complaints: where odd things are reported.
     """
 
     job_class = ClipJob
 
-    def __init__(self, queue: Queue, workplace: Workplace, stop: Stop) -> None:
-        hostname = socket.gethostname()
+    def __init__(
+        self, queue: Queue, workplace: Workplace, stop: Stop, identity: Identity, complaints: Complaints
+    ) -> None:
         super().__init__(
             [queue],
-            name=f"{hostname}-{uuid.uuid4().hex[:12]}",
+            name=identity.name,
             connection=queue.connection,
             job_class=ClipJob,
             serializer=SERIALIZER,
             worker_ttl=WORKER_TTL_S,
             prepare_for_work=False,
         )
-        self.hostname, self.pid = hostname, os.getpid()
+        self.hostname, self.pid = socket.gethostname(), os.getpid()
+        self.birth_date = identity.birth
+        self._identity = identity
         self._workplace = workplace
         self._stop = stop
         self._error: BaseException | None = None
         self._workers = 1
+        self._complaints = complaints
         self._neighbours = Neighbours(queue.connection, self.name)
-        self._keeper = Keeper(queue, self._sign_of_life, self._give_up)
+        self._intake = Intake(queue, self.dequeue_timeout, stop, complaints)
+        self._rescue = Rescue(queue, self.key, self._give_up, complaints)
+        self._keeper = Keeper(
+            self.connection, self._sign_of_life, self._rescue.look_after_others, self._tell_all_done, complaints
+        )
 
     def serve(self, *, burst: bool = False) -> None:
         """Work until a stop is requested, or with `burst` until the queue is empty."""
-        self.register_birth()  # type: ignore[no-untyped-call]
+        self._rescue.repair()
         self._sign_of_life()
-        self._keeper.look_after_others()
+        self._rescue.look_after_others()
         self._keeper.start()
         try:
             while not self._stop.requested:
-                taken = self._take(burst=burst)
-                if taken is None:
-                    if burst:
-                        return
-                    continue
-                self._attempt(*taken)
+                if not self._keeper.alive:
+                    raise VcamError("the thread that keeps the worker's leases has ended: the worker ends as well")
+                self.set_state(WorkerStatus.IDLE)
+                job = self._intake.take(wait=not burst)
+                if job is not None:
+                    self._attempt(job, self.queues[0])
+                elif burst:
+                    return
         finally:
             self._keeper.stop()
             with suppress(redis.RedisError):
@@ -103,41 +142,54 @@ class ClipWorker(SimpleWorker):
                 self.register_death()  # type: ignore[no-untyped-call]
 
     def _sign_of_life(self) -> None:
-        self.heartbeat()
+        """Say that this worker lives, who it is and what it has done: Redis may have forgotten all of it."""
+        self.last_heartbeat = now()
+        figures: dict[str, Any] = {
+            "state": self.get_state(),
+            "successful_job_count": self._identity.done,
+            "failed_job_count": self._identity.failed,
+            "total_working_time": round(self._identity.worked_s, 3),
+        }
+        with self.connection.pipeline() as pipeline:
+            pipeline.hset(self.key, mapping=self.serialize() | figures)
+            pipeline.expire(self.key, WORKER_TTL_S + 60)
+            worker_registration.register(self, pipeline)
+            pipeline.execute()
         self._workers = self._neighbours.count()
 
-    def _attempt(self, job: Job, queue: Queue) -> None:
+    def _tell_all_done(self) -> None:
+        self.connection.hset(self.key, KEEPER_FIELD, f"{time.time():.0f}")
+
+    def increment_successful_job_count(self, pipeline: Pipeline | None = None) -> None:
+        """Count a job that ended well."""
+        self._identity.done += 1
+        self._tell("successful_job_count", self._identity.done, pipeline)
+
+    def increment_failed_job_count(self, pipeline: Pipeline | None = None) -> None:
+        """Count a job that failed."""
+        self._identity.failed += 1
+        self._tell("failed_job_count", self._identity.failed, pipeline)
+
+    def increment_total_working_time(self, job_execution_time: timedelta, pipeline: Pipeline) -> None:
+        """Add up the time of jobs."""
+        self._identity.worked_s += job_execution_time.total_seconds()
+        self._tell("total_working_time", round(self._identity.worked_s, 3), pipeline)
+
+    def _tell(self, name: str, value: float, pipeline: Pipeline | None) -> None:
+        # set, where RQ adds: what others put there is no number to add to
+        (self.connection if pipeline is None else pipeline).hset(self.key, name, value)
+
+    def _attempt(self, job: ClipJob, queue: Queue) -> None:
         try:
             self.execute_job(job, queue)
-        except redis.RedisError:
-            raise
+        except redis.RedisError as error:
+            if redis_is_away(error):
+                raise
+            # a key of this one job: its lease runs out, or it is put back from between, and it is tried again
+            log.exception("%s: could not be concluded", job.id)
         except Exception:
             # RQ's own bookkeeping failed; the lease of the job runs out, and it is tried again
             log.exception("%s: could not be concluded", job.id)
-
-    def _take(self, *, burst: bool) -> tuple[Job, Queue] | None:
-        self.set_state(WorkerStatus.IDLE)
-        self._stop.waiting = True
-        try:
-            if self._stop.requested:
-                return None
-            return Queue.dequeue_any(
-                self.queues,
-                None if burst else self.dequeue_timeout,
-                connection=self.connection,
-                job_class=ClipJob,
-                serializer=SERIALIZER,
-            )
-        except (DequeueTimeout, StopWaiting):
-            return None
-        except ValueError as error:  # an id that RQ's own rules do not allow
-            job_id = getattr(error, "job_id", None)
-            log.error("refused: the queue names a job %r, which is no id", str(job_id)[:80])  # noqa: TRY400
-            if job_id is not None:
-                self.connection.lrem(self.queues[0].intermediate_queue_key, 1, job_id)
-            return None
-        finally:
-            self._stop.waiting = False
 
     def get_heartbeat_ttl(self, job: Job) -> int:  # noqa: ARG002  # RQ's signature
         """Return the seconds of a job's lease, which the keeper renews."""
@@ -261,7 +313,7 @@ def open_queue(settings: RedisSettings) -> Queue:
     connection.set_retry(Retry(ConstantBackoff(0.1), 2))
     with redis_errors(settings):
         connection.ping()
-    return Queue(settings.queue, connection=connection, serializer=SERIALIZER, default_timeout=JOB_TIMEOUT)
+    return clip_queue(settings, connection)
 
 
 def serve(
@@ -285,6 +337,7 @@ def serve(
         SettingError: the password is wrong.
     """
     quiet_rq()
+    identity, complaints = Identity(), Complaints(log)
     delay, away, begun = FIRST_DELAY_S, False, False
     while not stop.requested:
         try:
@@ -295,7 +348,7 @@ def serve(
                 ready()
             delay, away, begun = FIRST_DELAY_S, False, True
             with redis_errors(settings):
-                ClipWorker(queue, workplace, stop).serve(burst=burst)
+                ClipWorker(queue, workplace, stop, identity, complaints).serve(burst=burst)
             break
         except QueueUnavailable as error:
             if not away:

@@ -11,14 +11,17 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
+import redis
 from rq import Queue
-from rq.exceptions import DeserializationError
+from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 
-from shared_utils.clips import BOXES_FOLDER, list_clips
+from shared_utils.clips import BOXES_FOLDER, boxes_name, list_clips
 from shared_utils.config import Env
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
-from shared_utils.jobs import PROCESS_CLIP, SERIALIZER, clip_job_id, redis_errors, settings_of, submit_many, watch
+from shared_utils.jobs import PROCESS_CLIP, redis_errors, settings_of, submit_many, watch
+from shared_utils.queue.connection import SERIALIZER
+from shared_utils.queue.names import FIRST_JOB, is_job_id
 from shared_utils.results import load_log
 from shared_utils.schemas import Options
 from video_worker.models import file_sha256
@@ -26,8 +29,6 @@ from video_worker.models import file_sha256
 NAMES = {"model": "", "imgsz": "px", "conf": "conf", "fps": "fps", "min_hits": "hits", "classes": "only"}
 """Options in the order in which they are told in a configuration's name, and what is put there with them."""
 OPTIONS = frozenset(field.name for field in fields(Options))
-FIRST_JOB = clip_job_id("")
-"""Begins the id of a clip's first job, which leaves all options to the worker."""
 MODEL_SUFFIX = ".onnx"
 """Of the files that the worker reads; the log tells a model's name without it."""
 SOME = 5
@@ -119,7 +120,7 @@ def choose(clips: str | Iterable[str | Path], video_dir: Path, limit: int | None
     """
     if isinstance(clips, str):
         there = [path.name for path in list_clips(video_dir)]
-        names = fnmatch.filter(there, clips)
+        names = [clips] if clips in there else fnmatch.filter(there, clips)
         if not names:
             raise ClipMissing(f"none of the {len(there)} clips in VIDEO_DIR is called {clips!r}")
     else:
@@ -140,7 +141,7 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
     log = load_log(video_dir)
     log = log[log["ok"]].astype({"model": object, "model_sha256": object})
     has_boxes = [
-        (video_dir / BOXES_FOLDER / f"{PurePath(name).stem}.{run_id}.jsonl").is_file()
+        (video_dir / BOXES_FOLDER / boxes_name(name, run_id)).is_file()
         for name, run_id in zip(log["filename"], log["run_id"], strict=True)
     ]
     log = log[pd.Series(has_boxes, index=log.index, dtype=bool)]
@@ -229,9 +230,7 @@ def run(
 def _under_way(queue: Queue) -> dict[tuple[str, Options], Job]:
     """Return the jobs that wait or are in work, by clip and options, as far as they name all of them."""
     with redis_errors(settings_of(queue)):
-        registries = (queue.started_job_registry, queue.scheduled_job_registry)
-        ids = [*queue.get_job_ids(), *(one for registry in registries for one in registry.get_job_ids(cleanup=False))]
-        jobs = Job.fetch_many(ids, connection=queue.connection, serializer=SERIALIZER)
+        jobs = _jobs_of(queue)
     found: dict[tuple[str, Options], Job] = {}
     for job in jobs:
         try:
@@ -243,6 +242,26 @@ def _under_way(queue: Queue) -> dict[tuple[str, Options], Job]:
         except (DeserializationError, JobRefused, KeyError, TypeError, AttributeError):  # not one of ours
             continue
     return found
+
+
+def _jobs_of(queue: Queue) -> list[Job | None]:
+    connection: Any = queue.connection
+    entries = connection.lrange(queue.key, 0, -1)
+    for kind in ("wip", "scheduled"):
+        entries += connection.zrange(f"rq:{kind}:{queue.name}", 0, -1)
+    named = (entry.partition(b":")[0].decode("utf-8", "replace") for entry in entries)
+    ids = [job_id for job_id in named if is_job_id(job_id)]
+    try:
+        return Job.fetch_many(ids, connection=connection, serializer=SERIALIZER)
+    except (ValueError, TypeError, AttributeError, redis.ResponseError):  # one of them is rubbish
+        return [_fetched(job_id, connection) for job_id in ids]
+
+
+def _fetched(job_id: str, connection: redis.Redis) -> Job | None:
+    try:
+        return Job.fetch(job_id, connection=connection, serializer=SERIALIZER)
+    except (NoSuchJobError, ValueError, TypeError, AttributeError, redis.ResponseError):
+        return None
 
 
 def summary(runs: pd.DataFrame) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.track_labels import best_label
-from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name
+from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, sidecar_stem
 from shared_utils.detections_log import find_run
 from shared_utils.errors import ClipMissing
 from video_worker.frames import Frame
@@ -201,7 +201,7 @@ class Run:
 
 def runs_of(video_dir: Path, filename: str) -> list[Run]:
     """Return the runs over `filename` that left boxes, the newest first."""
-    stem = Path(filename).stem
+    stem = sidecar_stem(filename)
     found: list[Run] = []
     folder = video_dir / BOXES_FOLDER
     for path in folder.iterdir() if folder.is_dir() else ():

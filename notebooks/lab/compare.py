@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from notebooks.lab.matching import (
     renamed,
     scores_by_class,
 )
-from shared_utils.clips import BOXES_FOLDER
+from shared_utils.clips import BOXES_FOLDER, boxes_name
 from shared_utils.errors import SettingError
 from shared_utils.results import iter_boxes
 
@@ -151,7 +151,7 @@ def sampled_frames(runs: pd.DataFrame, video_dir: Path) -> set[tuple[str, int]]:
     """
     found: set[tuple[str, int]] = set()
     for clip, filename, run_id in zip(runs["clip"], runs["filename"], runs["run_id"], strict=True):
-        text = (video_dir / BOXES_FOLDER / f"{PurePath(filename).stem}.{run_id}.jsonl").read_bytes()
+        text = (video_dir / BOXES_FOLDER / boxes_name(filename, run_id)).read_bytes()
         found |= {(clip, int(number)) for number in _FRAME.findall(text)}
     return found
 

@@ -32,6 +32,7 @@ from PIL import Image
 
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.label_files import Label, LabelFile, read_all, truth
+from shared_utils.clips import sidecar_stem
 from shared_utils.errors import ClipError, ClipMissing, SettingError
 
 DATASETS_FOLDER = "datasets"
@@ -205,7 +206,7 @@ def _replace(partial: Path, target: Path) -> None:
 
 
 def _export_clip(video_dir: Path, file: LabelFile, side: Side, partial: Path, done: Exported) -> None:
-    stem = Path(file.filename).stem
+    stem = sidecar_stem(file.filename)
     grabber: FrameGrabber | None = None
     lost: list[str] = []
     wrote = 0

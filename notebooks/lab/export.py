@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from notebooks.lab.clip import Clip
 from notebooks.lab.draw import annotate, fitted
+from shared_utils.clips import sidecar_stem
 from shared_utils.errors import ClipError
 from video_worker.frames import ClipReader
 
@@ -212,14 +213,14 @@ def _frame_rate(clip: Clip) -> Fraction:
 
 
 def _default_path(clip: Clip, suffix: str) -> Path:
-    return clip.path.parent / EXPORTS_FOLDER / f"{clip.path.stem}{suffix}"
+    return clip.path.parent / EXPORTS_FOLDER / f"{sidecar_stem(clip.path.name)}{suffix}"
 
 
 @contextmanager
 def _written(target: Path) -> Iterator[Path]:
     """Hand out a hidden name beside `target`, which becomes it when all went well and is gone when not."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.stem[:180]}.{os.getpid()}.partial")
+    partial = target.with_name(f".{sidecar_stem(target.name)}.{os.getpid()}.partial")
     try:
         yield partial
         partial.replace(target)

@@ -38,6 +38,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
 
+from shared_utils.clips import sidecar_stem
 from shared_utils.durable import lock_where_possible, sync_file
 from shared_utils.errors import VcamError
 
@@ -148,7 +149,7 @@ class Change:
 
 def labels_path(video_dir: Path, filename: str) -> Path:
     """Return where the labels of a clip are, or will be."""
-    return video_dir / LABELS_FOLDER / f"{Path(filename).stem}{SUFFIX}"
+    return video_dir / LABELS_FOLDER / f"{sidecar_stem(filename)}{SUFFIX}"
 
 
 def list_labels(video_dir: Path) -> list[Path]:

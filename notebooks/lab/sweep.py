@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from notebooks.lab.compare import sampled_frames
 from notebooks.lab.labels import Truth
 from notebooks.lab.matching import curve, in_frames, judge
 from notebooks.lab.track_labels import labels_of_tracks, with_tracks
-from shared_utils.clips import BOXES_FOLDER
+from shared_utils.clips import BOXES_FOLDER, boxes_name
 from shared_utils.errors import SettingError
 from shared_utils.results import boxes as read_boxes
 from shared_utils.schemas import Options
@@ -283,9 +283,7 @@ def runs_to_sweep(log: pd.DataFrame, video_dir: Path, **which: object) -> pd.Dat
     """
     there = {path.name for path in (video_dir / BOXES_FOLDER).glob("*.jsonl")}
     names = zip(log["filename"], log["run_id"], strict=True)
-    kept = log["ok"] & pd.Series(
-        [f"{PurePath(name).stem}.{run}.jsonl" in there for name, run in names], log.index, bool
-    )
+    kept = log["ok"] & pd.Series([boxes_name(name, run) in there for name, run in names], log.index, bool)
     for column, value in which.items():
         kept &= log[column] == value
     runs = log[kept]
@@ -318,7 +316,7 @@ def check(runs: pd.DataFrame, video_dir: Path) -> str:
     """Work out each run's own result from its boxes file, and tell in a line how often it is what the log says."""
     same = 0
     for row in runs.to_dict("records"):
-        path = video_dir / BOXES_FOLDER / f"{PurePath(row['filename']).stem}.{row['run_id']}.jsonl"
+        path = video_dir / BOXES_FOLDER / boxes_name(row["filename"], row["run_id"])
         seen = BoxesRun(row["run_id"], path, {"model": {"fps": row["fps"]}}).read()
         found = as_worker(seen, row["conf"], int(row["min_hits"]), row["classes"])
         same += tuple(found["detected"]) == row["detected"] and found["objects"] == json.loads(row["objects"])

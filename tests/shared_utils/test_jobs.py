@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from shared_utils.errors import QueueUnavailable, SettingError
-from shared_utils.jobs import clip_queue, connect, enqueue_new_clip, redis_errors, submit
+from shared_utils.jobs import clip_queue, connect, enqueue_new_clip, redis_errors, submit, submit_many
+from shared_utils.queue.figures import read_figures
 from tests.support.redis_server import RedisServer, free_port
 
 CLIP = "20260223-144819-cam1.mp4"
@@ -30,6 +31,34 @@ def test_a_further_run_has_an_id_of_its_own(redis_server: RedisServer) -> None:
     assert len({"clip-20260223-144819-cam1", first.id, second.id}) == 3
     [_, job, _] = queue.jobs
     assert job.kwargs == {"filename": CLIP, "options": {"conf": 0.3}}
+
+
+def test_new_clips_come_before_further_runs_and_each_kind_in_its_order(redis_server: RedisServer) -> None:
+    queue = clip_queue(redis_server.settings, redis_server.connection())
+    runs = [job.id for job in submit_many([CLIP] * 300, queue=queue)]
+    new = [f"20260223-1448{second:02}-cam1.mp4" for second in range(20)]
+    assert all(enqueue_new_clip(queue, name) for name in new[:10])
+    runs += [job.id for job in submit_many([CLIP] * 200, queue=queue)]
+    assert all(enqueue_new_clip(queue, name) for name in new[10:])
+    assert queue.job_ids == [*(f"clip-{name[:-4]}" for name in new), *runs]
+    # a run that is handed back or tried again comes first of its kind, and no clip waits for it
+    queue.connection.lrem(queue.key, 1, runs[5])
+    queue.push_job_id(runs[5], at_front=True)
+    queue.connection.lrem(queue.key, 1, f"clip-{new[3][:-4]}")
+    queue.push_job_id(f"clip-{new[3][:-4]}", at_front=True)
+    assert queue.job_ids[0] == f"clip-{new[3][:-4]}"
+    assert queue.job_ids[20:22] == [runs[5], runs[0]]
+    figures = read_figures(queue)
+    assert (figures.new, figures.further) == (20, 500)
+
+
+def test_a_new_clip_is_put_behind_new_clips_even_where_a_further_run_was_put_before_them(
+    redis_server: RedisServer,
+) -> None:
+    queue = clip_queue(redis_server.settings, redis_server.connection())
+    queue.connection.rpush(queue.key, "run-x", "clip-a", "clip-b", "run-y")
+    assert enqueue_new_clip(queue, CLIP)
+    assert queue.job_ids == ["run-x", "clip-a", "clip-b", "clip-20260223-144819-cam1", "run-y"]
 
 
 def test_what_is_in_redis_is_json_and_holds_no_password(redis_server: RedisServer) -> None:

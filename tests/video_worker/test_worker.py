@@ -415,7 +415,7 @@ def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue,
 
 
 def test_a_job_that_was_lost_between_queue_and_worker_is_put_back(redis_server, queue, workplace, monkeypatch):
-    monkeypatch.setattr("video_worker.keeper.STUCK_S", 0)
+    monkeypatch.setattr("video_worker.rescue.STUCK_S", 0)
     submit(CLIP_NAME, queue=queue)
     queue.connection.lmove(queue.key, queue.intermediate_queue_key)
     queue.connection.rpush(queue.intermediate_queue_key, "gone")

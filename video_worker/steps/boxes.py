@@ -26,6 +26,8 @@ from video_worker.tracking import NO_TRACK
 SCORE_DIGITS = 4
 PIXEL_DIGITS = 1
 TIME_DIGITS = 3
+HOST_LETTERS = 24
+"""Of this host's name in that of an unfinished file, which is to stay below 255 bytes; a container's has 12."""
 
 
 def remove_partials(path: Path) -> None:
@@ -42,7 +44,7 @@ class Boxes(Step):
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         # two workers may do one run at a time, when one was taken for dead; in containers all have the same process id
-        self._partial = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.partial")
+        self._partial = path.with_name(f".{path.name}.{socket.gethostname()[:HOST_LETTERS]}-{os.getpid()}.partial")
         self._file = self._partial.open("w", encoding="utf-8")
 
     @classmethod

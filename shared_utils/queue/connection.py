@@ -1,0 +1,105 @@
+"""Redis' connection, and its errors as ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+
+from shared_utils.config import RedisSettings
+from shared_utils.errors import QueueUnavailable, SettingError
+from shared_utils.queue.order import ClipQueue
+
+SERIALIZER = "json"
+JOB_TIMEOUT = 3600
+"""Seconds a job may take before the worker gives it up: an hour-long 4K file on a slow machine still passes."""
+_CONDITIONS = ("OOM", "LOADING", "READONLY", "MISCONF", "NOAUTH", "NOPERM", "BUSY", "MASTERDOWN", "command not allowed")
+"""Beginnings of answers that Redis gives to every command of a kind."""
+CONNECT_TIMEOUT = 5
+"""Seconds; a Redis on the same machine or network answers in milliseconds."""
+
+
+def connect(settings: RedisSettings) -> redis.Redis:
+    """Return a client for the queue's Redis. Nothing is sent yet.
+
+    No retries inside the client: our callers keep trying, and say so once.
+    """
+    return redis.Redis(
+        host=settings.host,
+        port=settings.port,
+        password=settings.password,
+        ssl=settings.tls,
+        ssl_ca_certs=str(settings.ca) if settings.ca else None,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=CONNECT_TIMEOUT,
+        health_check_interval=30,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def redis_is_away(error: BaseException) -> bool:
+    """Tell whether Redis as a whole can serve nobody now: away, loading, full, without rights; no single key is at
+    fault then."""
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError | redis.exceptions.OutOfMemoryError):
+        return True
+    return isinstance(error, redis.ResponseError) and str(error).startswith(_CONDITIONS)
+
+
+@contextmanager
+def redis_errors(settings: RedisSettings) -> Iterator[None]:
+    """Turn what Redis' client raises into our own errors, in one line that names the setting.
+
+    Raises:
+        SettingError: the password is wrong, missing, or not wanted.
+        QueueUnavailable: no Redis there, or not ready.
+    """
+    try:
+        yield
+    except redis.AuthenticationError:
+        given = "is not accepted" if settings.password else "is not set, but a password is wanted"
+        raise SettingError(
+            f"RDS_PSW {given} by the Redis at {settings.address}: give the password that Redis was started with"
+        ) from None
+    except redis.RedisError as error:
+        if "NOAUTH" in str(error) or "without any password configured" in str(error):
+            raise SettingError(
+                f"RDS_PSW does not fit the Redis at {settings.address}: set it where Redis has a password, "
+                "and only there"
+            ) from None
+        if "WRONGTYPE" in str(error):
+            raise QueueUnavailable(
+                f"the queue in the Redis at {settings.address} is damaged ({_reason(error)}); a worker repairs it"
+            ) from None
+        raise QueueUnavailable(
+            f"Redis at {settings.address} is not available ({_reason(error)}); "
+            f"see RDS_HOST{', RDS_PORT and RDS_CA' if settings.tls else ' and RDS_PORT'}"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().rstrip(".")
+    return text.splitlines()[0][:160] if text else type(error).__name__
+
+
+def clip_queue(settings: RedisSettings, connection: redis.Redis) -> ClipQueue:
+    """Return the queue of clips, with the JSON serializer."""
+    return ClipQueue(settings.queue, connection=connection, serializer=SERIALIZER, default_timeout=JOB_TIMEOUT)
+
+
+def environment_queue() -> ClipQueue:
+    """Return the queue of clips that the environment names (``RDS_HOST``, ``RDS_PORT``, ``RDS_PSW``)."""
+    settings = RedisSettings.from_env(os.environ)
+    return clip_queue(settings, connect(settings))
+
+
+def settings_of(queue: Queue) -> RedisSettings:
+    """Return where `queue` is, for messages."""
+    told = queue.connection.connection_pool.connection_kwargs
+    return RedisSettings(
+        str(told.get("host", "localhost")), int(told.get("port", 6379)), told.get("password"), queue.name
+    )

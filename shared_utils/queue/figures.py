@@ -1,0 +1,272 @@
+"""How much waits, how long that takes, and who works on it: for pages, metrics, logs and notebooks."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+from rq import Queue
+
+from shared_utils.queue.names import FIRST_JOB
+from shared_utils.queue.order import count_new
+
+WORKER_GONE_S = 30.0
+"""Seconds without a sign of life, due every two, after which a worker counts as gone."""
+RECENT_JOBS = 50
+"""Jobs whose mean tells how long one takes."""
+MAX_WORKERS = 1000
+"""Entries of the set of workers that are looked at."""
+
+_WORKER_FIELDS = (
+    "last_heartbeat", "current_job", "successful_job_count", "failed_job_count", "total_working_time", "birth",
+)  # fmt: skip
+KEEPER_FIELD = "vcam_keeper"
+"""Of a worker's hash: when its keeper last did all of its duties, seconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class WorkerFigures:
+    """A worker that serves the queue.
+
+    Attributes:
+        name: unique; begins with its host's name.
+        job_id: what it works on; None while it waits.
+        seen: its last sign of life, seconds since the epoch.
+        done, failed: jobs since it started.
+        clip_seconds: mean time of one of them; None before the first.
+    """
+
+    name: str
+    job_id: str | None
+    seen: float
+    done: int
+    failed: int
+    clip_seconds: float | None
+
+
+@dataclass(frozen=True)
+class QueueFigures:
+    """The queue, now.
+
+    Attributes:
+        new: clips that wait for their first analysis.
+        further: further runs that wait.
+        running, to_retry, failed, done: jobs in work, waiting to be tried again, failed for good, done.
+        new_seconds, further_seconds: mean time of the last jobs of either kind; None before there was one.
+        workers: those that live.
+    """
+
+    new: int
+    further: int
+    running: int
+    to_retry: int
+    failed: int
+    done: int
+    new_seconds: float | None
+    further_seconds: float | None
+    workers: tuple[WorkerFigures, ...]
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait, of both kinds."""
+        return self.new + self.further
+
+    @property
+    def backlog_seconds(self) -> float | None:
+        """How long the workers take for all that waits; None where no worker lives or no job has told its time."""
+        return self._seconds(self.new, self.further)
+
+    @property
+    def new_backlog_seconds(self) -> float | None:
+        """How long they take for the new clips, which come first."""
+        return self._seconds(self.new, 0)
+
+    def _seconds(self, new: int, further: int) -> float | None:
+        if not new + further:
+            return 0.0
+        one_new = self.new_seconds if self.new_seconds is not None else self.further_seconds
+        one_further = self.further_seconds if self.further_seconds is not None else self.new_seconds
+        if not self.workers or one_new is None or one_further is None:
+            return None
+        return (new * one_new + further * one_further) / len(self.workers)
+
+
+def read_figures(queue: Queue, now: float | None = None) -> QueueFigures:
+    """Ask Redis for the figures of `queue`.
+
+    Keys of a wrong type count as empty: workers move them aside.
+
+    Args:
+        queue: see :func:`shared_utils.queue.connection.clip_queue`.
+        now: seconds since the epoch.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    now = time.time() if now is None else now
+    name = queue.name
+    with queue.connection.pipeline(transaction=False) as pipeline:
+        pipeline.llen(queue.key)
+        for kind in ("wip", "scheduled", "failed", "finished"):
+            pipeline.zcard(f"rq:{kind}:{name}")
+        pipeline.eval(*count_new(queue.key))
+        waiting, running, to_retry, failed, done, new = map(_number, pipeline.execute(raise_on_error=False))
+    new_seconds, further_seconds = _mean_seconds(queue)
+    return QueueFigures(
+        new=new,
+        further=max(0, waiting - new),
+        running=running,
+        to_retry=to_retry,
+        failed=failed,
+        done=done,
+        new_seconds=new_seconds,
+        further_seconds=further_seconds,
+        workers=tuple(read_workers(queue, now)),
+    )
+
+
+def read_workers(queue: Queue, now: float) -> list[WorkerFigures]:
+    """Return the workers that serve `queue` and gave a sign of life lately, by name."""
+    prefix = b"rq:worker:"
+    connection: Any = queue.connection
+    try:
+        keys = [key for key in connection.smembers(f"rq:workers:{queue.name}") if key.startswith(prefix)]
+    except redis.ResponseError:  # no set: a worker moves it aside
+        return []
+    keys = sorted(keys)[:MAX_WORKERS]
+    with connection.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.hmget(key, _WORKER_FIELDS)
+        answers = pipeline.execute(raise_on_error=False)
+    found = []
+    for key, answer in zip(keys, answers, strict=True):
+        if not isinstance(answer, list):
+            continue
+        heartbeat, job, done, failed, worked, _ = answer
+        seen = _moment(heartbeat)
+        if seen is None or now - seen > WORKER_GONE_S:
+            continue
+        jobs = _count(done) + _count(failed)
+        seconds = _real(worked)
+        found.append(
+            WorkerFigures(
+                name=_text(key.removeprefix(prefix)),
+                job_id=_text(job) if job else None,
+                seen=seen,
+                done=_count(done),
+                failed=_count(failed),
+                clip_seconds=seconds / jobs if jobs and seconds is not None else None,
+            )
+        )
+    return found
+
+
+def _mean_seconds(queue: Queue) -> tuple[float | None, float | None]:
+    """Return how long the last first jobs and the last further runs took that ended well."""
+    connection: Any = queue.connection
+    # the score is when the entry goes, so the last ones come first; rubbish may have any
+    try:
+        last = connection.zrevrangebyscore(f"rq:finished:{queue.name}", "(inf", 0, start=0, num=RECENT_JOBS)
+    except redis.ResponseError:
+        return None, None
+    with connection.pipeline(transaction=False) as pipeline:
+        for job_id in last:
+            pipeline.hmget(b"rq:job:" + job_id, "started_at", "ended_at")
+        answers = pipeline.execute(raise_on_error=False)
+    spans: dict[bool, list[float]] = {True: [], False: []}
+    for job_id, answer in zip(last, answers, strict=True):
+        began, ended = map(_moment, answer) if isinstance(answer, list) else (None, None)
+        if began is not None and ended is not None:
+            spans[job_id.startswith(FIRST_JOB.encode())].append(max(0.0, ended - began))
+    new, further = (sum(found) / len(found) if found else None for found in (spans[True], spans[False]))
+    return new, further
+
+
+def _number(answer: object) -> int:
+    return answer if isinstance(answer, int) else 0
+
+
+def _text(value: bytes) -> str:
+    return value[:200].decode("utf-8", "replace")
+
+
+def _count(value: bytes | None) -> int:
+    try:
+        return max(0, int(value or 0))
+    except ValueError:
+        return 0
+
+
+def _real(value: bytes | None) -> float | None:
+    try:
+        number = float(value or "nan")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _moment(value: bytes | None) -> float | None:
+    """Return a time as RQ writes it, seconds since the epoch."""
+    try:
+        moment = datetime.fromisoformat((value or b"").decode())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+class Growth:
+    """Tells once that clips begin to pile up, and once that they do not any more.
+
+    Args:
+        from_jobs: new clips that wait, from which it is told.
+    """
+
+    def __init__(self, from_jobs: int = 10) -> None:
+        self._from_jobs = from_jobs
+        self._looks = 0
+        self.growing = False
+
+    def look(self, figures: QueueFigures) -> str | None:
+        """Return what there is to tell, for people; None for nothing new."""
+        if self.growing:
+            if figures.new > self._from_jobs // 3:
+                return None
+            self.growing, self._looks = False, 0
+            return f"the queue is short again: {backlog_in_words(figures)}"
+        # clips that come together at once are done soon; what is still there at the second look is a backlog
+        self._looks = self._looks + 1 if figures.new >= self._from_jobs else 0
+        if self._looks < 2:
+            return None
+        self.growing = True
+        text = backlog_in_words(figures)
+        return f"the queue grows: {text}; docs/scaling.md tells what makes analysis faster"
+
+
+def backlog_in_words(figures: QueueFigures) -> str:
+    """Return such as ``30 new clips and 5,000 further runs wait, about 25 min for 2 workers``."""
+    parts = []
+    if figures.new or not figures.further:
+        parts.append(f"{figures.new:,} new clip{'s' * (figures.new != 1)}")
+    if figures.further:
+        parts.append(f"{figures.further:,} further run{'s' * (figures.further != 1)}")
+    text = f"{' and '.join(parts)} wait{'s' * (figures.waiting == 1)}"
+    count = len(figures.workers)
+    if not count:
+        return f"{text}, no worker is running"
+    if not figures.waiting:
+        return text
+    seconds = figures.backlog_seconds
+    told = "unknown time" if seconds is None else f"about {_duration(seconds)}"
+    return f"{text}, {told} for {count} worker{'s' * (count != 1)}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
