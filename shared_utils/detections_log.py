@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from shared_utils.durable import lock_where_possible, sync_file
+from shared_utils.run_index import RunIndex
 from shared_utils.schemas import Record, to_line
 
 
@@ -27,35 +28,40 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
     _append(path, record, unless_there=False)
 
 
-def append_once(path: Path, record: Mapping[str, Any]) -> bool:
+def append_once(path: Path, record: Mapping[str, Any], index: RunIndex | None = None) -> bool:
     """Append `record` as :func:`append_record` does, unless its ``run_id`` has an ``ok`` line already; a failure
     also not after another failure.
 
     Look and append happen under one lock: two workers that do one run, because the first was taken for dead, leave
     one line. A run that failed and was queued once more by hand leaves a second one when it ends well.
 
+    Args:
+        path: the log.
+        record: a line of it.
+        index: of this log, kept by who appends often; without one, the log is looked through.
+
     Returns:
         Whether it was written.
     """
-    return _append(path, record, unless_there=True)
+    return _append(path, record, unless_there=True, index=index)
 
 
-def find_run(path: Path, run_id: str) -> Record | None:
-    """Return the ``ok`` record of the run `run_id`, or None if there is none."""
+def find_run(path: Path, run_id: str, index: RunIndex | None = None) -> Record | None:
+    """Return the ``ok`` record of the run `run_id`, or None if there is none; `index` as in :func:`append_once`."""
     try:
         with path.open("rb") as file:
             lock_where_possible(file.fileno(), fcntl.LOCK_SH)
-            return _find_run(file.fileno(), run_id)
+            return _find_run(file.fileno(), run_id, index)
     except FileNotFoundError:
         return None
 
 
-def _append(path: Path, record: Mapping[str, Any], *, unless_there: bool) -> bool:
+def _append(path: Path, record: Mapping[str, Any], *, unless_there: bool, index: RunIndex | None = None) -> bool:
     line = (to_line(record) + "\n").encode()
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         lock_where_possible(descriptor, fcntl.LOCK_EX)
-        if unless_there and _find_run(descriptor, record["run_id"], failed=not record["ok"]) is not None:
+        if unless_there and _find_run(descriptor, record["run_id"], index, failed=not record["ok"]) is not None:
             return False
         end = os.fstat(descriptor).st_size
         if end and os.pread(descriptor, 1, end - 1) != b"\n":
@@ -70,10 +76,10 @@ def _append(path: Path, record: Mapping[str, Any], *, unless_there: bool) -> boo
     return True
 
 
-def _find_run(descriptor: int, run_id: str, *, failed: bool = False) -> Record | None:
+def _find_run(descriptor: int, run_id: str, index: RunIndex | None, *, failed: bool = False) -> Record | None:
     """Return the newest ``ok`` record of a run, or with `failed` the newest of either kind."""
     size = os.fstat(descriptor).st_size
-    if not size:
+    if not size or (index is not None and not index.may_hold(descriptor, run_id)):
         return None
     needle = json.dumps(run_id).encode()
     # mapped, not read: a log of 100,000 lines is looked through in 20 ms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TypedDict
@@ -12,6 +12,7 @@ from typing import TypedDict
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, resolve_in_video_dir
 from shared_utils.detections_log import append_once, find_run
 from shared_utils.log import CAMERA_FIELD
+from shared_utils.run_index import RunIndex
 from shared_utils.schemas import Options, Record
 from video_worker import record as records
 from video_worker.analysis import Analyst, Progress, Task
@@ -30,6 +31,7 @@ class Workplace:
         analyst: analyses clips.
         now: the time of day, with its zone.
         share_cores: whether the number of threads follows the number of workers on these cores.
+        index: of the runs in the volume's log.
     """
 
     video_dir: Path
@@ -37,6 +39,7 @@ class Workplace:
     analyst: Analyst
     now: Callable[[], datetime]
     share_cores: bool = False
+    index: RunIndex = field(default_factory=RunIndex, repr=False)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
     name = str(filename)
     names = records.RunNames(name, records.make_run_id(facts.created_at, facts.job_id), facts.job_id)
     log_path = workplace.video_dir / LOG_NAME
-    done = find_run(log_path, names.run_id)
+    done = find_run(log_path, names.run_id, workplace.index)
     if done is not None:
         _log(name, "is in the log already: its worker was interrupted after writing it")
         return _outcome(done)
@@ -96,7 +99,7 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
     own_classes = isinstance(options, Mapping) and "classes" in options
     task = Task(path, names, wanted, queued_s, workplace.video_dir / BOXES_FOLDER, own_classes)
     record = workplace.analyst.analyse(task, facts.progress, facts.should_stop)
-    append_once(log_path, record)
+    append_once(log_path, record, workplace.index)
     _log(name, records.in_words(record))
     return _outcome(record)
 
@@ -104,7 +107,7 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
 def write_failure(workplace: Workplace, names: records.RunNames, error: str) -> None:
     """Log that the run called `names` failed for good by `error`, and remove what killed workers left of it."""
     record = records.failure(names, error, workplace.now())
-    append_once(workplace.video_dir / LOG_NAME, record)
+    append_once(workplace.video_dir / LOG_NAME, record, workplace.index)
     remove_partials(names.boxes_path(workplace.video_dir / BOXES_FOLDER))
     _log(names.filename, records.in_words(record), logging.ERROR)
 

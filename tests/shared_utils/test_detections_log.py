@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import resource
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared_utils.detections_log import append_once, append_record, find_run, read_records
+from shared_utils.run_index import RunIndex
 
 WRITERS = 8
 LINES_EACH = 1250
@@ -135,3 +137,77 @@ def test_processes_that_do_the_same_run_leave_one_line(tmp_path):
     for process in writers:
         process.join()
     assert sorted(int(entry["run_id"]) for entry in read_records(path)) == list(range(50))
+
+
+class TestRunIndex:
+    """An index of the log's runs is right whatever happens to the log."""
+
+    @staticmethod
+    def line(number: int, *, ok: bool = True) -> dict:
+        return {"ok": ok, "filename": "a.mp4", "run_id": f"0195c6a2-7c1e-7000-8000-{number:012d}", "x": "y" * number}
+
+    def append(self, path: Path, *numbers: int) -> None:
+        for number in numbers:
+            append_record(path, self.line(number))
+
+    def known(self, path: Path, index: RunIndex, numbers: range = range(100)) -> set[int]:
+        return {number for number in numbers if find_run(path, self.line(number)["run_id"], index)}
+
+    def test_it_knows_what_was_there_and_what_came(self, tmp_path: Path) -> None:
+        path, index = tmp_path / "log.jsonl", RunIndex()
+        assert self.known(path, index) == set()
+        self.append(path, 1, 2)
+        assert self.known(path, index) == {1, 2}
+        self.append(path, 3)
+        assert not append_once(path, self.line(3), index)
+        assert append_once(path, self.line(4), index)
+        assert not append_once(path, self.line(4), index)
+        assert self.known(path, index) == {1, 2, 3, 4}
+
+    def test_a_log_that_was_cut_replaced_or_edited_is_read_again(self, tmp_path: Path) -> None:
+        path, index = tmp_path / "log.jsonl", RunIndex()
+        self.append(path, *range(1, 20))
+        assert self.known(path, index) == set(range(1, 20))
+        lines = path.read_bytes().splitlines(keepends=True)
+        with path.open("r+b") as file:
+            file.truncate(len(b"".join(lines[:5])))
+        assert self.known(path, index) == set(range(1, 6))
+        path.with_name("other").write_bytes(b"".join(lines[9:]))
+        path.with_name("other").replace(path)
+        assert self.known(path, index) == set(range(10, 20))
+        # in place, and longer than before
+        with path.open("r+b") as file:
+            file.write(b"".join(reversed(lines)) * 2)
+        assert self.known(path, index) == set(range(1, 20))
+        path.unlink()
+        assert self.known(path, index) == set()
+        self.append(path, 30)
+        assert self.known(path, index) == {30}
+
+    def test_a_torn_line_counts_when_it_is_whole(self, tmp_path: Path) -> None:
+        path, index = tmp_path / "log.jsonl", RunIndex()
+        self.append(path, 1)
+        whole = json.dumps(self.line(50)).encode() + b"\n"
+        for cut in range(1, len(whole), 7):
+            path.write_bytes(path.read_bytes().splitlines(keepends=True)[0] + whole[:cut])
+            assert self.known(path, index, range(3)) == {1}
+            with path.open("ab") as file:
+                file.write(whole[cut:])
+            assert self.known(path, index, range(49, 52)) == {50}
+
+    def test_ids_of_other_kinds_and_failures_are_found_as_before(self, tmp_path: Path) -> None:
+        path, index = tmp_path / "log.jsonl", RunIndex()
+        odd = 'a "run"\\'
+        append_record(path, {"ok": True, "filename": "a", "run_id": odd})
+        assert find_run(path, odd, index)
+        assert append_once(path, self.line(1, ok=False), index)
+        assert find_run(path, self.line(1)["run_id"], index) is None
+        assert not append_once(path, self.line(1, ok=False), index)
+        assert append_once(path, self.line(1), index)
+
+    def test_many_new_ids_are_kept_as_the_old_ones_are(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("shared_utils.run_index.MERGE_FROM", 7)
+        path, index = tmp_path / "log.jsonl", RunIndex()
+        for number in range(1, 60, 3):
+            self.append(path, number, number + 1, number + 2)
+            assert self.known(path, index, range(64)) == set(range(1, number + 3))

@@ -359,7 +359,7 @@ def test_another_failure_is_tried_again(redis_server, queue, workplace, monkeypa
     # a memory bank that fails once can not be had for a test
     failures = iter([MemoryError("no memory")])
 
-    def append(path, record):
+    def append(path, record, index):
         for error in failures:
             raise error
         append_record(path, record)
