@@ -84,7 +84,7 @@ RECORDING_DIGITS = 8
 def enqueue_new_clip(
     queue: Queue, filename: str, recording: str | None = None, options: Mapping[str, Any] | None = None
 ) -> bool:
-    """Queue the first job of a clip, with the worker's own options but for those of its camera; further runs wait for it.
+    """Queue the first job of a clip, with the worker's own options but for those of its camera. It comes first.
 
     Args:
         queue: takes it.
