@@ -42,6 +42,8 @@ CELL_SECONDS = 180
 START_SECONDS = 30.0
 INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 WIDGET = "application/vnd.jupyter.widget-view+json"
+SAMPLE = "*Sample output, not of your cameras: run the cell to see yours.*"
+"""Stands above saved outputs; it goes when the cell is run."""
 INTERACTIVE = "(interactive: run this cell)"
 _MARK = "vcam-values"
 _LOOK = """
@@ -157,6 +159,8 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 continue
             shown = any(kind.startswith("image/") or kind == "text/html" for kind in data)
             data["text/plain"] = "" if shown else INTERACTIVE
+        if cell.get("outputs"):
+            cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/markdown": SAMPLE}))
     notebook.metadata.pop("widgets", None)
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook

@@ -40,9 +40,12 @@ def clean_url(given: str) -> str:
     return f"{scheme}://{encoded(user)}{colon}{encoded(password)}@{place}"
 
 
-def encoded(text: str) -> str:
-    """Return a user name or password percent-encoded; ``$`` too, which compose would take for a variable."""
-    if _ENCODED.fullmatch(text):
+def encoded(text: str, *, raw: bool = False) -> str:
+    """Return a user name or password percent-encoded; ``$`` too, which compose would take for a variable.
+
+    What is encoded already stays as it is, unless it is known to be `raw`.
+    """
+    if not raw and _ENCODED.fullmatch(text):
         return text.replace("$", "%24")
     return quote(text, safe="")
 

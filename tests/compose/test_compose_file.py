@@ -34,6 +34,7 @@ SETTINGS = {
         "MOTION_DECODE",
         "RETENTION_DAYS",
         "MIN_FREE_GB",
+        "HTTP_NAMES",
     },
     "video-worker": {
         *LOG_SETTINGS,
@@ -48,7 +49,7 @@ SETTINGS = {
         "DETECTOR_DEVICE",
         "THREADS",
     },
-    "jupyter": {*LOG_SETTINGS, "RDSQ_OUTMSG"},
+    "jupyter": {*LOG_SETTINGS, "RDSQ_OUTMSG", "HTTP_NAMES"},
 }
 OWN_PROGRAMS = {"capture", "video-worker", "jupyter", "camera"}
 RUNNING = OWN_PROGRAMS | {"redis"}
@@ -114,10 +115,46 @@ def test_the_example_needs_nothing_but_its_two_secrets_and_runs_the_demo(tmp_pat
     assert services["base"]["build"]["args"]["WITH_YOLOV8N"] == "0"
 
 
-def test_the_camera_of_the_demo_joins_by_profile_only(tmp_path: Path) -> None:
-    for profile, expected in (([], RUNNING - {"camera"}), (["--profile", "demo"], RUNNING)):
-        done = _compose(tmp_path, SECRETS, *profile, "config", "--services")
-        assert set(done.stdout.split()) == expected | {"base"}, done.stderr
+@pytest.mark.parametrize(("profiles", "scale"), [("demo", 1), ("", 0), (None, 0)])
+def test_the_camera_of_the_demo_runs_in_the_demo_only(tmp_path: Path, profiles: str | None, scale: int) -> None:
+    """By its scale: compose leaves running what belongs to a profile that is not active any more."""
+    given = {} if profiles is None else {"COMPOSE_PROFILES": profiles}
+    camera = _services(tmp_path, **given)["camera"]
+    assert camera["scale"] == scale
+    assert "profiles" not in camera
+
+
+def test_images_of_ours_are_built_or_taken_as_they_are_and_never_pulled(tmp_path: Path) -> None:
+    for name, service in _services(tmp_path).items():
+        if service["image"].startswith("data-pipeline-"):
+            assert "build" in service or service["pull_policy"] == "never", name
+
+
+def test_the_number_of_workers_is_a_setting(tmp_path: Path) -> None:
+    assert _services(tmp_path)["video-worker"]["scale"] == 1
+    assert _services(tmp_path, WORKERS="3")["video-worker"]["scale"] == 3
+
+
+def test_our_notebooks_are_mounted_where_nobody_writes_them(tmp_path: Path) -> None:
+    mounts = {mount["target"]: mount for mount in _services(tmp_path)["jupyter"]["volumes"]}
+    assert mounts["/opt/vcam/originals"]["source"] == str(ROOT / "notebooks")
+    assert mounts["/opt/vcam/originals"]["read_only"] is True
+    assert mounts["/lab/notebooks"]["source"] == str(ROOT / "my-notebooks")
+    assert "ENV NOTEBOOKS_FROM=/opt/vcam/originals" in (ROOT / "Dockerfile.jupyter").read_text()
+
+
+def test_secrets_and_what_people_make_stay_out_of_git_and_of_images() -> None:
+    private = [
+        ".env", ".env.old", ".env.before", ".env.before-2026", "cameras.toml", "cameras.toml.old",
+        "cameras/cameras.toml",
+        "vcam-2026-11-27.tgz", "queue.tgz", "certs/ca.key", "my-notebooks/ViewProcessResults.ipynb", "video/x.mp4",
+    ]  # fmt: skip
+    shown = subprocess.run(
+        ["git", "check-ignore", *private], cwd=ROOT, check=False, capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert shown.stdout.split() == private
+    public = [".env.example", "notebooks/ViewProcessResults.ipynb", "cameras/.gitkeep", "my-notebooks/.gitkeep"]
+    assert subprocess.run(["git", "check-ignore", *public], cwd=ROOT, check=False, timeout=TIMEOUT).returncode == 1
 
 
 @pytest.mark.parametrize("service", sorted(SETTINGS))
@@ -149,7 +186,7 @@ def test_every_variable_of_the_compose_file_is_explained_in_the_example() -> Non
     explained = set(re.findall(r"^#?([A-Z_0-9]+)=", EXAMPLE.read_text(), re.MULTILINE))
     # for hosts with a package index of their own, set in the shell, not in .env; and a name nobody changes
     assert used - explained == {"PIP_EXTRA_INDEX_URL", "RDSQ_OUTMSG"}
-    assert explained - used == {"COMPOSE_PROFILES", "COMPOSE_FILE"}
+    assert explained - used == {"COMPOSE_FILE"}
 
 
 OVERRIDES = {

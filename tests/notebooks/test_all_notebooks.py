@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from scripts.notebooks import SAMPLE
 from tests.support.programs import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -43,6 +44,8 @@ def test_it_is_saved_as_it_ran(path: Path) -> None:
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "run it from top to bottom"
     outputs = [output for cell in cells for output in cell.outputs]
     assert outputs
+    # they are not of the cameras of who opens it
+    assert all(cell.outputs[0].get("data") == {"text/markdown": SAMPLE} for cell in cells if cell.outputs)
     assert not [output for output in outputs if output.output_type == "error"]
     printed = [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
     assert not [text for text in printed if re.search(r"Warning|Traceback|Error", text)]

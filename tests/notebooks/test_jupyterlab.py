@@ -11,8 +11,9 @@ import nbformat
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.notebooks.conftest import PATIENCE_MS
 from tests.support.jupyterlab import TOKEN, Lab, open_notebook, run_all_cells
 from tests.support.programs import ROOT
 
@@ -57,6 +58,54 @@ def test_a_browser_without_the_token_is_asked_for_it(lab: Lab, page: Page) -> No
     page.get_by_label("Password or token:").fill("wrong")
     page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_text("Invalid credentials")).to_be_visible()
+    # one field, one button, and where the token is
+    expect(page.locator("input:visible")).to_have_count(1)
+    expect(page.locator("button:visible")).to_have_count(1)
+    expect(page.get_by_text("JUPYTER_TOKEN")).to_be_visible()
+
+
+def test_the_login_leads_to_the_results(lab: Lab, page: Page, address: str) -> None:
+    page.goto(lab.url)
+    page.get_by_label("Password or token:").fill(TOKEN)
+    page.get_by_role("button", name="Log in", exact=True).click()
+    expect(page).to_have_url(re.compile(rf"^{re.escape(lab.url)}/lab/tree/notebooks/{NOTEBOOK}\.ipynb"))
+    page.get_by_role("heading", name="What the cameras saw").wait_for()
+
+
+def test_on_a_phone_the_notebook_has_the_width_of_the_screen(lab: Lab, browser: Browser, address: str) -> None:
+    width = 390
+    context = browser.new_context(
+        viewport={"width": width, "height": 844},
+        is_mobile=True,
+        has_touch=True,
+        user_agent="Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/130 Mobile Safari/537.36",
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(lab.url)
+    field = page.get_by_label("Password or token:")
+    box = field.bounding_box()
+    assert box
+    assert box["width"] > width / 2
+    field.fill(TOKEN)
+    page.get_by_role("button", name="Log in", exact=True).click()
+    page.get_by_role("heading", name="What the cameras saw").wait_for()
+    assert "/doc/tree/" in page.url
+    box = page.locator(".jp-NotebookPanel").bounding_box()
+    assert box
+    assert box["width"] > 0.75 * width
+    context.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/lab", "/login", "/static/favicon.ico", "/api/kernels"])
+def test_names_of_elsewhere_reach_nothing(lab: Lab, path: str) -> None:
+    for host in ("localhost:8888", "192.168.1.5:8888", "jupyter:8888"):
+        assert "HTTP_NAMES" not in httpx.get(lab.url + path, headers={"Host": host}).text
+    for host in ("evil.example", "evil.example:8888", "localhost.evil.example"):
+        answer = httpx.get(lab.url + path, params={"token": TOKEN}, headers={"Host": host})
+        assert answer.status_code == 403
+        assert "HTTP_NAMES" in answer.text
+        assert "set-cookie" not in answer.headers
 
 
 def test_the_results_are_shown_and_a_clip_of_the_timeline_plays(page: Page, address: str, tmp_path: Path) -> None:

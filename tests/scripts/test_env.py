@@ -24,8 +24,10 @@ SETTING = re.compile(r"^([A-Z][A-Z0-9_]*)='?(.*?)'?$", re.MULTILINE)
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    (tmp_path / "scripts").mkdir()
-    for name in ("scripts/env", "scripts/_env.py", ".env.example"):
+    for folder in ("scripts", "shared_utils"):
+        (tmp_path / folder).mkdir()
+    parts = ("__init__.py", "camera_url.py", "text_file.py")
+    for name in ("scripts/env", "scripts/_env.py", ".env.example", *(f"shared_utils/{part}" for part in parts)):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -72,15 +74,19 @@ def test_the_demo_without_a_question(place: Path) -> None:
     assert "docker compose build base && docker compose up -d --build" in done.stdout
 
 
-def test_secrets_are_long_new_each_time_and_not_shown(place: Path) -> None:
+def _secrets(place: Path) -> set[str]:
+    made = _settings(place)
+    return {made["REDIS_PASSWORD"], made["JUPYTER_TOKEN"]}
+
+
+def test_secrets_are_long_new_on_demand_and_not_shown(place: Path) -> None:
     found = set()
-    for _ in range(2):
-        done = _run(place, "--demo", "--yes", "--force")
-        made = _settings(place)
-        found |= {made["REDIS_PASSWORD"], made["JUPYTER_TOKEN"]}
-        assert made["REDIS_PASSWORD"] not in done.stdout + done.stderr
-        assert made["JUPYTER_TOKEN"] not in done.stdout + done.stderr
-    assert len(found) == 4
+    for arguments in (["--demo", "--yes"], ["--rotate"], ["--rotate", "--demo", "--yes"]):
+        done = _run(place, *arguments)
+        assert done.returncode == 0, done.stderr
+        found |= _secrets(place)
+        assert not any(secret in done.stdout + done.stderr for secret in found)
+    assert len(found) == 6
     assert all(re.fullmatch(r"[0-9a-f]{48}", secret) for secret in found)
 
 
@@ -93,7 +99,65 @@ def test_a_file_that_is_there_stays_unless_forced_and_is_kept(place: Path) -> No
     assert _run(place, "--demo", "--yes", "--force").returncode == 0
     assert (place / ".env.old").read_text() == "REDIS_PASSWORD=mine\n"
     assert (place / ".env.old").stat().st_mode & 0o777 == 0o600
-    assert len(_settings(place)["REDIS_PASSWORD"]) == 48
+    assert _settings(place)["REDIS_PASSWORD"] == "mine"
+    assert len(_settings(place)["JUPYTER_TOKEN"]) == 48
+
+
+MINE = """# my notes, which nobody else has
+COMPOSE_PROFILES=demo
+RTSP_URL=rtsp://camera:8554/stream
+YOLO_MODEL=mine.onnx  # tuned in March
+WITH_YOLOV8N=0
+REDIS_PASSWORD='a$b#c'
+JUPYTER_TOKEN="t0ken"
+
+UID=4711
+GID=4712
+TZ=Europe/Berlin
+RETENTION_DAYS=14
+HTTP_BIND=0.0.0.0
+FOREIGN_SETTING=of another program
+"""
+
+
+def test_a_new_camera_changes_the_camera_and_nothing_else(place: Path) -> None:
+    (place / ".env").write_text(MINE)
+    assert _run(place, "--camera", "rtsp://127.0.0.1:1/a", "--yes", "--force").returncode == 0
+    expected = MINE.replace("COMPOSE_PROFILES=demo", "#COMPOSE_PROFILES=demo")
+    expected = expected.replace("WITH_YOLOV8N=0", "#WITH_YOLOV8N=0")
+    first = expected.replace("RTSP_URL=rtsp://camera:8554/stream", "RTSP_URL='rtsp://127.0.0.1:1/a'")
+    assert (place / ".env").read_text() == first
+    assert _run(place, "--camera", "rtsp://127.0.0.1:1/b", "--yes", "--force").returncode == 0
+    assert (place / ".env").read_text() == first.replace("1/a", "1/b")
+    # both are kept
+    assert (place / ".env.old").read_text() == MINE
+    assert (place / ".env.old.2").read_text() == first
+    done = _run(place, "--camera", "rtsp://127.0.0.1:1/b", "--yes", "--force")
+    assert "is as it was" in done.stdout
+    assert not (place / ".env.old.3").exists()
+    for name in (".env", ".env.old", ".env.old.2"):
+        assert (place / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_from_the_demo_to_a_camera_and_back(place: Path) -> None:
+    _run(place, "--demo", "--yes")
+    demo, kept = _settings(place), _secrets(place)
+    _run(place, "--camera", "rtsp://127.0.0.1:1/a", "--yes", "--force")
+    assert not {"COMPOSE_PROFILES", "YOLO_MODEL", "WITH_YOLOV8N"} & set(_settings(place))
+    _run(place, "--demo", "--yes", "--force")
+    assert _settings(place) == demo
+    assert _secrets(place) == kept
+
+
+def test_a_file_of_windows_keeps_its_settings(place: Path) -> None:
+    (place / ".env").write_bytes(b"\xef\xbb\xbfREDIS_PASSWORD=mine\r\nJUPYTER_TOKEN=too\r\nUID=1\r\nGID=2\r\n")
+    assert _run(place, "--demo", "--yes", "--force").returncode == 0
+    made = _settings(place)
+    assert (made["REDIS_PASSWORD"], made["JUPYTER_TOKEN"], made["UID"], made["GID"]) == ("mine", "too", "1", "2")
+    (place / ".env").write_text("REDIS_PASSWORD=mine\n", encoding="utf-16")
+    done = _run(place, "--demo", "--yes", "--force")
+    assert done.returncode == 2
+    assert "is saved as UTF-16" in done.stderr
 
 
 def test_a_camera_at_the_terminal_with_user_and_password(place: Path, camera: int) -> None:
@@ -194,12 +258,35 @@ def test_wrong_use_is_one_line_and_writes_nothing(place: Path, arguments: tuple[
     assert not (place / ".env").exists()
 
 
-def test_a_file_of_cameras(place: Path) -> None:
-    (place / "cameras.toml").write_text('[door]\nurl = "rtsp://127.0.0.1/s"\n')
-    assert _run(place, "--cameras", "cameras.toml", "--yes").returncode == 0
+def test_a_file_of_cameras_goes_into_a_folder_of_its_own(place: Path) -> None:
+    given = place / "mine.toml"
+    given.write_text('[door]\nurl = "rtsp://u:p@127.0.0.1/s"\n')
+    assert _run(place, "--cameras", "mine.toml", "--yes").returncode == 0
     made = _settings(place)
-    assert made["CAMERAS_FILE"] == str(place / "cameras.toml")
+    assert made["CAMERAS_FILE"] == "./cameras"
     assert "RTSP_URL" not in made
+    target = place / "cameras" / "cameras.toml"
+    assert target.read_bytes() == given.read_bytes()
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert cameras_from_env({"CAMERAS_FILE": str(place / made["CAMERAS_FILE"])})[0].name == "door"
+
+    # that file itself, or its folder, is no copy; another one is kept before it is replaced
+    assert _run(place, "--cameras", "cameras/cameras.toml", "--yes", "--force").returncode == 0
+    assert _run(place, "--cameras", "cameras", "--yes", "--force").returncode == 0
+    before = target.read_text()
+    given.write_text('[yard]\nurl = "rtsp://127.0.0.1/s"\n')
+    assert _run(place, "--cameras", "mine.toml", "--yes", "--force").returncode == 0
+    assert target.read_bytes() == given.read_bytes()
+    assert (place / "cameras" / "cameras.toml.old").read_text() == before
+
+
+def test_one_camera_again_ends_the_file_of_cameras(place: Path) -> None:
+    (place / "mine.toml").write_text('[door]\nurl = "rtsp://127.0.0.1/s"\n')
+    _run(place, "--cameras", "mine.toml", "--yes")
+    _run(place, "--camera", "rtsp://127.0.0.1:1/s", "--yes", "--force")
+    made = _settings(place)
+    assert "CAMERAS_FILE" not in made
+    assert made["RTSP_URL"] == "rtsp://127.0.0.1:1/s"
 
 
 def test_a_further_machine_gets_the_redis_and_no_camera(place: Path) -> None:
@@ -210,6 +297,16 @@ def test_a_further_machine_gets_the_redis_and_no_camera(place: Path) -> None:
     assert made["RDS_HOST"] == "head.lan"
     assert made["COMPOSE_FILE"] == "docker-compose.yml:docker-compose.worker.yml"
     assert "RTSP_URL" not in made
+    assert "First: mount the clips of head.lan" in done.stdout
+    steps = ["scp head.lan:vcam/certs/ca.crt certs/", "docker compose build base video-worker", "docker compose up -d"]
+    assert f"Next:  {' && '.join(steps)}" in done.stdout
+    (place / "certs" / "ca.crt").touch()
+    done = _run(place, "--worker", "head.lan", "--clips", "/mnt/vcam/video", "--yes", "--force")
+    assert done.returncode == 0, done.stderr
+    assert "First:" not in done.stdout
+    assert f"Next:  {' && '.join(steps[1:])}" in done.stdout
+    assert _settings(place)["CLIPS"] == "/mnt/vcam/video"
+    assert _settings(place)["REDIS_PASSWORD"] == "pass $word"
 
 
 def test_a_folder_of_someone_elses_is_said_with_the_remedy(place: Path) -> None:
