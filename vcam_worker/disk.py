@@ -80,6 +80,7 @@ class DiskGuard:
         self._clock: RetentionClock | None = None
         self._saved_at: datetime | None = None
         self._kept = self._deleted = 0
+        self._undeletable: set[str] = set()
         self._sizes = ClipSizes()
         self._count = (0, 0)  # clips, and their bytes
         self._counted_at: float | None = None
@@ -171,10 +172,9 @@ class DiskGuard:
                 old.append(path)
             elif now - time_told >= retention:
                 kept += 1
-        for path in old:
-            self._delete(path)
-        if old:
-            self._log.info("%d clips older than RETENTION_DAYS=%g deleted", len(old), self._rules.retention_days)
+        deleted = sum(self._delete(path) for path in old)
+        if deleted:
+            self._log.info("%d clips older than RETENTION_DAYS=%g deleted", deleted, self._rules.retention_days)
         self._say_kept(kept, clock)
 
     def _look(
@@ -217,7 +217,8 @@ class DiskGuard:
             return None
         deleted = 0
         for path in self._deletable():
-            self._delete(path)
+            if not self._delete(path):
+                continue
             deleted += 1
             free = self._free(self._video_dir)
             if free >= wanted:
@@ -257,12 +258,21 @@ class DiskGuard:
         self._analysed &= {path.name for path in clips}
         return [path for path in clips if path.name in self._analysed]
 
-    def _delete(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
-        for boxes in (self._video_dir / BOXES_FOLDER).glob(f"{path.stem}.*.jsonl"):
-            boxes.unlink(missing_ok=True)
+    def _delete(self, path: Path) -> bool:
+        """Delete a clip and its boxes files, and tell whether that could be done; one that can not keeps no other."""
+        try:
+            path.unlink(missing_ok=True)
+            for boxes in (self._video_dir / BOXES_FOLDER).glob(f"{path.stem}.*.jsonl"):
+                boxes.unlink(missing_ok=True)
+        except OSError as error:
+            if not self._undeletable:
+                self._log.warning("%s can not be deleted (%s): look at its owner and rights", path.name, error.strerror)
+            self._undeletable.add(path.name)
+            return False
         self._analysed.discard(path.name)
+        self._undeletable.discard(path.name)
         self._deleted += 1
+        return True
 
 
 def _started_at(path: Path) -> datetime:

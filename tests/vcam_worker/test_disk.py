@@ -98,6 +98,20 @@ def test_days_of_zero_keep_everything(tmp_path: Path) -> None:
     assert len(volume.names) == 1
 
 
+def test_a_clip_that_can_not_be_deleted_keeps_no_other_and_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    volume = Volume(tmp_path, 2)
+    names = [volume.clip(f"2026022{day}-000000") for day in (1, 2, 3)]
+    (tmp_path / names[0]).unlink()
+    (tmp_path / names[0]).mkdir()  # what even root can not unlink
+    guard = volume.guard(min_free_gb=1, retention_days=7)
+    for _ in range(3):
+        guard.sweep()
+    assert volume.names == [names[0]]
+    assert caplog.text.count("can not be deleted") == 1
+
+
 def test_the_follower_reads_each_line_once_and_waits_for_a_whole_one(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     follower = LogFollower(path)
