@@ -9,6 +9,7 @@
     │   └── SourceEnded            the stream or file came to its end
     ├── ClipError                  a clip can not be analysed, and trying again will not help
     ├── ClipMissing                the clip's file is not there, or not yet: a network mount may be late (retried)
+    │   └── ClipGrowing            it is still being written, such as copied: retried until it is whole
     ├── ModelError                 a file is no detection model we can run
     ├── VolumeInUse                another capture records into the same VIDEO_DIR
     ├── JobRefused                 a job that is not ours to run: other function, path out of video/, unknown option
@@ -62,6 +63,10 @@ class ClipMissing(VcamError):
 
 class VolumeInUse(VcamError):
     """Another capture holds the shared volume."""
+
+
+class ClipGrowing(ClipMissing):
+    """The clip's file is still being written. It is tried again, as often as it takes."""
 
 
 class ModelError(VcamError):

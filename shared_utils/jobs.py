@@ -135,8 +135,8 @@ def submit(filename: str | Path, *, queue: Queue | None = None, **options: Any) 
     Args:
         filename: bare name of a file in ``VIDEO_DIR``, or its path.
         queue: see :func:`clip_queue`; the environment's, if None.
-        options: any of ``model``, ``conf``, ``imgsz``, ``fps``, ``min_hits``, ``classes``; the worker's settings for
-            the rest.
+        options: any of ``model``, ``conf``, ``imgsz``, ``fps``, ``min_hits``, ``classes``, ``aspect``; the worker's
+            settings for the rest.
 
     Returns:
         The job, under an id of its own.

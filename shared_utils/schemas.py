@@ -6,11 +6,12 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
 from typing import Any, NotRequired, TypedDict
 
 from shared_utils.classes import check_classes, split_classes
 from shared_utils.config import Env
-from shared_utils.errors import JobRefused
+from shared_utils.errors import JobRefused, SettingError
 
 SCHEMA = 1
 
@@ -18,6 +19,8 @@ IMGSZ_LIMITS = (32, 4096)
 FPS_LIMITS = (0.0, 240.0)
 MIN_HITS_LIMITS = (1, 1_000_000)
 MAX_MODEL_NAME = 255
+ASPECT_LIMITS = (Fraction(1, 10), Fraction(10))
+MAX_ASPECT = 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Options:
         fps: frames sampled a second; 0 takes every frame.
         min_hits: sampled frames that a track must be seen in for its label to be `detected`.
         classes: labels to report; none for all.
+        aspect: width by height of the picture, such as ``16:9``, for recorders that squeeze it without saying so;
+            None for what the file says.
     """
 
     model: str = "yolov8n.onnx"
@@ -39,10 +44,11 @@ class Options:
     fps: float = 5.0
     min_hits: int = 2
     classes: tuple[str, ...] = ()
+    aspect: str | None = None
 
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> Options:
-        """Read ``YOLO_MODEL``, ``YOLO_CONF``, ``YOLO_IMGSZ``, ``YOLO_MIN_HITS``, ``YOLO_CLASSES``, ``ANALYSIS_FPS``."""
+        """Read the settings ``YOLO_…``, ``ANALYSIS_FPS`` and ``CLIP_ASPECT``."""
         env = Env(values)
         return cls(
             model=env.text("YOLO_MODEL", cls.model),
@@ -51,6 +57,7 @@ class Options:
             fps=env.number("ANALYSIS_FPS", cls.fps, *FPS_LIMITS),
             min_hits=env.integer("YOLO_MIN_HITS", cls.min_hits, *MIN_HITS_LIMITS),
             classes=split_classes(env.text("YOLO_CLASSES", "")),
+            aspect=_aspect_setting(env.text("CLIP_ASPECT", "")),
         )
 
     def replaced_by(self, wanted: object) -> Options:
@@ -114,6 +121,44 @@ def _classes_option(key: str, value: object) -> tuple[str, ...]:
         raise JobRefused(f"refused: option {key} {error}") from None
 
 
+def parse_aspect(text: str) -> Fraction:
+    """Return the width by the height of a text such as ``16:9`` or ``1.85``.
+
+    Raises:
+        ValueError: it is no aspect ratio, or out of bounds.
+    """
+    width, _, height = text.partition(":")
+    try:
+        aspect = Fraction(width.strip()) / Fraction(height.strip() or 1)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError("no aspect ratio such as 16:9") from None
+    if not ASPECT_LIMITS[0] <= aspect <= ASPECT_LIMITS[1]:
+        raise ValueError("outside 1:10 to 10:1")
+    return aspect
+
+
+def _aspect_setting(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        parse_aspect(text)
+    except ValueError as error:
+        raise SettingError(f"CLIP_ASPECT is {text[:40]!r}: {error}; give width:height, such as 16:9") from None
+    return text
+
+
+def _aspect_option(key: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > MAX_ASPECT:
+        raise JobRefused(f"refused: option {key} must be text such as 16:9, not {str(value)[:40]!r}")
+    try:
+        parse_aspect(value)
+    except ValueError as error:
+        raise JobRefused(f"refused: option {key} is {value!r}: {error}") from None
+    return value
+
+
 _OPTION_CHECKS: dict[str, Callable[[str, object], Any]] = {
     "model": _model_option,
     "conf": lambda key, value: _number_option(key, value, 0.0, 1.0),
@@ -121,6 +166,7 @@ _OPTION_CHECKS: dict[str, Callable[[str, object], Any]] = {
     "fps": lambda key, value: _number_option(key, value, *FPS_LIMITS),
     "min_hits": lambda key, value: _whole_option(key, value, *MIN_HITS_LIMITS),
     "classes": _classes_option,
+    "aspect": _aspect_option,
 }
 
 
@@ -139,8 +185,19 @@ class ObjectEntry(TypedDict):
     also: NotRequired[dict[str, int]]
 
 
+class SizeEntry(TypedDict):
+    """From a time on, the clip's frames are of this size; boxes are in pixels of the clip's own all the same."""
+
+    at_s: float
+    width: int
+    height: int
+
+
 class ClipEntry(TypedDict):
-    """The clip that was analysed."""
+    """The clip that was analysed. Width and height are those of its frames as shown, and of boxes.
+
+    `sizes`: of a clip whose size changes; `notes`: what is unusual about the file, and what of it was not analysed.
+    """
 
     sha256: str
     started_at: str | None
@@ -148,10 +205,16 @@ class ClipEntry(TypedDict):
     frames: int
     width: int
     height: int
+    sizes: NotRequired[list[SizeEntry]]
+    notes: NotRequired[list[str]]
 
 
 class ModelEntry(TypedDict):
-    """What it was analysed with."""
+    """What it was analysed with.
+
+    `imgsz`: longest side the model saw, whatever was asked for; `device`: what it was computed on; `input`: width and
+    height that a model of fixed size takes.
+    """
 
     name: str
     sha256: str
@@ -159,6 +222,8 @@ class ModelEntry(TypedDict):
     conf: float
     imgsz: int
     fps: float
+    device: NotRequired[str]
+    input: NotRequired[list[int]]
 
 
 class TimingEntry(TypedDict):

@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 
 from shared_utils.classes import OPTION, known_classes, usable_classes
-from shared_utils.errors import VcamError
+from shared_utils.errors import ClipError, VcamError
 from shared_utils.schemas import Options, Record
 from video_worker import record as records
-from video_worker.frames import ClipReader, Frame
+from video_worker.clipfile.growth import Growth
+from video_worker.frames import ClipReader, Frame, Irregular, Reading
 from video_worker.models import LoadedModel, Models, file_sha256
 from video_worker.overlap import ahead
 from video_worker.steps import STEPS
@@ -25,8 +26,8 @@ FRAMES_AHEAD = 2
 """Pictures decoded ahead of the model. More would not be faster, and one of 4K is 25 MB."""
 
 DECODE_SHARE = 2
-"""One of so many threads decodes. Both cost about the same for a 1080p clip and go on at once, so that one thread of
-two keeps up; a second one would cost a tenth more, in waiting for the first."""
+"""One of so many threads may decode. Both cost about the same for a 1080p clip and go on at once, so that one thread of
+two keeps up."""
 
 Progress = Callable[[int, int], None]
 """Told frames done, and how many there are to do."""
@@ -78,6 +79,7 @@ class Analyst:
         threads: threads for decoding and computing.
         now: the time of day, with its zone.
         steps: the steps, in their order.
+        sleep: waits for so many seconds.
     """
 
     def __init__(
@@ -86,11 +88,13 @@ class Analyst:
         threads: int,
         now: Callable[[], datetime],
         steps: Sequence[type[Step]] = STEPS,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._models = models
         self._threads = threads
         self._now = now
         self._steps = tuple(steps)
+        self._sleep = sleep
 
     def use_threads(self, threads: int) -> None:
         """Decode and compute with so many threads from the next clip on."""
@@ -107,17 +111,32 @@ class Analyst:
             should_stop: asked after each frame.
 
         Raises:
-            ClipMissing, ClipError, ModelError: it can not be analysed.
+            ClipMissing, ClipError, ModelError: it cannot be analysed.
+            ClipGrowing: it is still being written.
             Interrupted: `should_stop` said so.
         """
+        growth = Growth(task.path, lambda: self._now().timestamp(), self._sleep)
+        growth.settle()
+        try:
+            try:
+                return self._analyse(task, progress, should_stop, growth, careful=False)
+            except Irregular:
+                return self._analyse(task, progress, should_stop, growth, careful=True)
+        except ClipError as error:
+            growth.failed(error)
+            raise
+
+    def _analyse(
+        self, task: Task, progress: Progress, should_stop: Callable[[], bool], growth: Growth, *, careful: bool
+    ) -> Record:
         began = time.perf_counter()
         model = self._models.get(task.options.model)
-        options = task.options_for(model)
-        with ClipReader(task.path, options.fps, max(1, self._threads // DECODE_SHARE)) as reader:
+        options, threads = task.options_for(model), max(1, self._threads // DECODE_SHARE)
+        with ClipReader(task.path, options.fps, threads, Reading(options.aspect, careful, strict=True)) as reader:
             clip = records.clip_entry(task.names.filename, reader.facts, file_sha256(task.path))
             boxes_path = task.names.boxes_path(task.boxes_folder) if task.boxes_folder else None
             run = Run(options, reader.facts, model.detector, boxes_path)
-            results, infer_s = self._run_steps(run, reader, progress, should_stop)
+            results, infer_s = self._run_steps(run, reader, progress, should_stop, growth)
             if reader.damaged:
                 results["damaged_packets"] = reader.damaged
             decode_s = reader.decode_s
@@ -132,7 +151,7 @@ class Analyst:
         )
 
     def _run_steps(
-        self, run: Run, reader: ClipReader, progress: Progress, should_stop: Callable[[], bool]
+        self, run: Run, reader: ClipReader, progress: Progress, should_stop: Callable[[], bool], growth: Growth
     ) -> tuple[dict[str, object], float]:
         with ExitStack() as stack:
             steps: list[Step] = []
@@ -149,6 +168,7 @@ class Analyst:
                 progress(done, run.clip.sampled)
                 if should_stop():
                     raise Interrupted("asked to stop")
+            growth.check()
             results: dict[str, object] = {}
             for step in steps:
                 results |= step.result()

@@ -79,6 +79,16 @@ class OnnxDetector:
         return self._engine.name
 
     @property
+    def device(self) -> str:
+        """What the engine really computes on."""
+        return self._engine.device
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model says of itself."""
+        return self._info
+
+    @property
     def depth(self) -> int:
         """Pictures that may be under way at once."""
         return self._engine.depth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,12 +12,14 @@ import numpy as np
 import onnxruntime as ort
 
 from shared_utils.errors import ModelError, SettingError
-from video_worker.engines import Output, Picture, Shape
+from video_worker.engines import Output, Picture, Shape, unreadable
 
 MAX_STREAMS = 4
 """Pictures computed at once on a CPU, each by its share of the threads; see the same of OpenVINO."""
 ERRORS_ONLY = 3
 """Severity of ONNX Runtime's own log lines from which they are shown."""
+INPUT_TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+"""Numbers that models take pictures in."""
 PROVIDERS = {"CPU": "CPUExecutionProvider", "CUDA": "CUDAExecutionProvider"}
 
 
@@ -33,12 +36,16 @@ class OnnxRuntimeEngine:
         self.name = f"onnxruntime {ort.__version__}"
         self._weights = weights
         self._threads = threads
-        self._provider = _provider(device)
+        self._device = device
+        self._providers = _providers(device)
         self._session = self._open()
+        self.device = self._real_device()
         self._pool = ThreadPoolExecutor(self._streams, "onnxruntime")
         model_input = self._session.get_inputs()[0]
         self._input_name = model_input.name
-        self._input_type = np.float16 if model_input.type == "tensor(float16)" else np.float32
+        if model_input.type not in INPUT_TYPES:
+            raise ModelError(f"{weights.name} takes {model_input.type} for pictures: export it without quantised input")
+        self._input_type = INPUT_TYPES[model_input.type]
         self.input_shape: Shape = _shape(model_input) if len(self._session.get_inputs()) == 1 else ()
         self.output_shapes: tuple[Shape, ...] = tuple(_shape(output) for output in self._session.get_outputs())
         self.metadata: Mapping[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
@@ -50,16 +57,37 @@ class OnnxRuntimeEngine:
 
     @property
     def _streams(self) -> int:
-        return min(self._threads, MAX_STREAMS) if self._provider == PROVIDERS["CPU"] else 1
+        return min(self._threads, MAX_STREAMS) if self._providers[0] == PROVIDERS["CPU"] else 1
 
     def _open(self) -> Any:
         options = ort.SessionOptions()
         options.intra_op_num_threads = max(1, self._threads // self._streams)
         options.log_severity_level = ERRORS_ONLY
         try:
-            return ort.InferenceSession(str(self._weights), options, providers=[self._provider])
-        except Exception:  # noqa: BLE001  # its errors derive from nothing but Exception
-            raise ModelError(f"{self._weights.name} is no ONNX model that ONNX Runtime can read") from None
+            with warnings.catch_warnings():
+                # of a provider that cannot be used it warns, and goes on with another: see _real_device
+                warnings.simplefilter("ignore", UserWarning)
+                return ort.InferenceSession(str(self._weights), options, providers=self._providers)
+        except Exception as error:  # noqa: BLE001  # its errors derive from nothing but Exception
+            raise unreadable(self._weights, "ONNX Runtime", error) from None
+
+    def _real_device(self) -> str:
+        """Return what the session computes on.
+
+        Raises:
+            SettingError: it is not what was asked for: ONNX Runtime falls back to the CPU by itself.
+        """
+        used = self._session.get_providers()
+        first = used[0] if used else PROVIDERS["CPU"]
+        names = {provider: name for name, provider in PROVIDERS.items()}
+        if first != self._providers[0]:
+            if len(self._providers) == 1:
+                raise SettingError(
+                    f"DETECTOR_DEVICE is {self._device!r}, but ONNX Runtime cannot use it here and computes on "
+                    f"{names.get(first, first)}: install its driver and libraries, or set DETECTOR_DEVICE=CPU"
+                )
+            self._providers = [first]
+        return names.get(first, first)
 
     def use_threads(self, threads: int) -> None:
         """Compute with so many threads from the next picture on."""
@@ -81,14 +109,15 @@ class OnnxRuntimeEngine:
         return np.asarray(outputs[0][0], np.float32)
 
 
-def _provider(device: str) -> str:
+def _providers(device: str) -> list[str]:
+    """Return the execution providers to try, in their order."""
     available = ort.get_available_providers()
     if device.upper() == "AUTO":
-        return PROVIDERS["CUDA"] if PROVIDERS["CUDA"] in available else PROVIDERS["CPU"]
+        return [one for one in (PROVIDERS["CUDA"], PROVIDERS["CPU"]) if one in available]
     name = PROVIDERS.get(device.upper(), device)
     if name not in available:
         raise SettingError(f"DETECTOR_DEVICE is {device!r}: ONNX Runtime offers {', '.join(available)} here")
-    return name
+    return [name]
 
 
 def _shape(port: Any) -> Shape:

@@ -12,11 +12,13 @@ import openvino as ov
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from shared_utils.errors import ModelError, SettingError
-from video_worker.engines import Output, Picture, Shape
+from video_worker.engines import Output, Picture, Shape, unreadable
 
 MAX_STREAMS = 4
 """Pictures computed at once on a CPU, each by its share of the threads. One thread a picture wastes least: all threads
 on one picture cost a tenth more, waiting for each other. More at once would hold too many pictures in memory."""
+PROBE_SIDE = 64
+"""Pixels of the picture for which a model is compiled to learn its device: a multiple of all strides."""
 MAX_COMPILED = 2
 """Input sizes kept ready. One camera is one size; each costs about 20 MB and 0.2 s."""
 
@@ -38,18 +40,36 @@ class OpenVinoEngine:
         self._check_device()
         try:
             self._model = self._core.read_model(weights)
-        except RuntimeError:
-            raise ModelError(f"{weights.name} is no ONNX model that OpenVINO can read") from None
+        except RuntimeError as error:
+            raise unreadable(weights, "OpenVINO", error) from None
         self._compiled: OrderedDict[tuple[int, int], deque[Any]] = OrderedDict()
         self.input_shape: Shape = _shape(self._model.input(0)) if len(self._model.inputs) == 1 else ()
         self.output_shapes: tuple[Shape, ...] = tuple(_shape(output) for output in self._model.outputs)
         self.metadata: Mapping[str, str] = self._read_metadata()
+        self.device = device if device == "CPU" else self._real_device()
 
     def _check_device(self) -> None:
         name = self._device.split(":")[0].split(".")[0]
         found = self._core.available_devices
         if name not in {"AUTO", "HETERO", "MULTI"} and not any(one.split(".")[0] == name for one in found):
             raise SettingError(f"DETECTOR_DEVICE is {self._device!r}: OpenVINO finds {', '.join(found)} here")
+
+    def _real_device(self) -> str:
+        """Return what the model is computed on: ``AUTO`` and its like choose, and other devices may refuse it.
+
+        Raises:
+            SettingError: the device cannot compute it.
+        """
+        shape = self.input_shape
+        if len(shape) != 4:  # no model of pictures: refused by what it says of itself
+            return self._device
+        try:
+            compiled = self._compile_model(shape[2] or PROBE_SIDE, shape[3] or PROBE_SIDE)
+            found = compiled.get_property("EXECUTION_DEVICES")
+        except (ModelError, RuntimeError) as error:
+            raise SettingError(f"DETECTOR_DEVICE is {self._device!r}, which cannot be used here: {error}") from None
+        names = [found] if isinstance(found, str) else [str(name) for name in found]
+        return ", ".join(name.strip("()") for name in names) or self._device
 
     def _read_metadata(self) -> dict[str, str]:
         # the ONNX frontend files the custom metadata under "framework"
@@ -101,6 +121,10 @@ class OpenVinoEngine:
         return requests
 
     def _compile(self, height: int, width: int) -> deque[Any]:
+        compiled = self._compile_model(height, width)
+        return deque(compiled.create_infer_request() for _ in range(self.depth))
+
+    def _compile_model(self, height: int, width: int) -> Any:
         model = self._model.clone()
         if model.input(0).partial_shape.is_dynamic:
             model.reshape([1, 3, height, width])
@@ -120,11 +144,10 @@ class OpenVinoEngine:
                 "INFERENCE_PRECISION_HINT": "f32",
             }
         try:
-            compiled = self._core.compile_model(steps.build(), self._device, config)
+            return self._core.compile_model(steps.build(), self._device, config)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1][:200]
-            raise ModelError(f"OpenVINO can not run the model at {width}×{height}: {reason}") from None
-        return deque(compiled.create_infer_request() for _ in range(self.depth))
+            raise ModelError(f"OpenVINO cannot run the model at {width}×{height}: {reason}") from None
 
 
 def _shape(port: Any) -> Shape:

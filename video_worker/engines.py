@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.errors import ModelError, SettingError
+from video_worker.onnx_file import HEAD_BYTES, explain, foreign
 
 Picture = NDArray[np.uint8]
 """Height×width×3, blue green red."""
@@ -19,21 +20,20 @@ Shape = tuple[int | None, ...]
 
 ENGINES = ("openvino", "onnxruntime")
 
-ONNX_FIRST_BYTE = b"\x08"
-"""An ONNX file begins with the number of its format: field 1 of a protocol buffer, a whole number."""
-
 
 class Engine(Protocol):
     """One model in one engine.
 
     Attributes:
         name: engine and version, for the record.
+        device: what it really computes on, in the engine's own name.
         metadata: the file's custom metadata.
         input_shape: of the picture input, None for an open dimension.
         output_shapes: of all outputs.
     """
 
     name: str
+    device: str
     metadata: Mapping[str, str]
     input_shape: Shape
     output_shapes: tuple[Shape, ...]
@@ -62,19 +62,20 @@ def open_engine(kind: str, device: str, weights: Path, threads: int) -> Engine:
         threads: threads to compute with.
 
     Raises:
-        ModelError: the file can not be read, or is no model.
-        SettingError: there is no such device, or the engine is not installed.
+        ModelError: the file cannot be read, or is no model.
+        SettingError: there is no such device, it cannot be used, or the engine is not installed.
     """
     try:
         with weights.open("rb") as file:
-            first = file.read(1)
+            head = file.read(HEAD_BYTES)
     except OSError as error:
-        raise ModelError(f"{weights} can not be read: {error.strerror}") from None
-    if not first:
+        raise ModelError(f"{weights} cannot be read: {error.strerror}") from None
+    if not head:
         raise ModelError(f"{weights.name} is empty")
     # looked at here, since of other files the engines' parsers complain on stderr at length
-    if first != ONNX_FIRST_BYTE:
-        raise ModelError(f"{weights.name} is no ONNX model")
+    other = foreign(head)
+    if other is not None:
+        raise ModelError(f"{weights.name} is no ONNX model{': ' * bool(other)}{other}")
     # only the engine that is asked for is imported: each costs memory and start-up time
     try:
         if kind == "openvino":
@@ -86,3 +87,13 @@ def open_engine(kind: str, device: str, weights: Path, threads: int) -> Engine:
         return OnnxRuntimeEngine(weights, device, threads)
     except ImportError as error:
         raise SettingError(f"DETECTOR is {kind!r}, which can not be loaded here: {error}") from None
+
+
+def unreadable(weights: Path, engine: str, error: Exception) -> ModelError:
+    """Return the error for a model that `engine` could not open for `error`: in one line, with the reason."""
+    reason = explain(weights)
+    if reason is None:
+        # the last line of what engines say is the reason, those before are places in their source
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[-1][:200] if lines else type(error).__name__
+    return ModelError(f"{weights.name} is no ONNX model that {engine} can read: {reason}")

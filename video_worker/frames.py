@@ -1,42 +1,38 @@
-"""Sampled pictures out of a clip, by PyAV.
+"""Sampled frames out of a clip: upright, in square pixels, of one size, at their time in the clip.
 
-A clip is gone through twice: once its packets alone, for every frame's time and the clip's length, which takes
-milliseconds; then it is decoded, and only the pictures wanted are converted to colour. Packets that no wanted
-picture needs are not decoded where the codec tells them.
+A clip is gone through twice: once for every frame's time (see :mod:`video_worker.clipfile.plan`), which takes
+milliseconds where packets alone tell; then it is decoded, and only the frames wanted are converted to colour. Packets
+that no wanted frame needs are not decoded where the codec tells them.
 """
 
 from __future__ import annotations
 
-import stat
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from shared_utils.errors import ClipError, ClipMissing
-from video_worker.bitstream import BitstreamReader, PacketFacts, unneeded
+from shared_utils.errors import ClipError, ClipMissing, VcamError
+from shared_utils.schemas import parse_aspect
+from video_worker.clipfile.orientation import Orientation
+from video_worker.clipfile.parts import find_parts
+from video_worker.clipfile.plan import Decoder, Plan, plan_by_decoding, plan_by_packets
+from video_worker.clipfile.stream import Shaper, Source, check_file, choose_film, packets
 from video_worker.engines import Picture
+from video_worker.prepare import fitted_into
 from video_worker.sampling import Sampler, sampled
 
-OPEN_OPTIONS = {
-    # a playlist under the name of a clip would have the decoder open other files, or addresses
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,mjpeg,m4v",
-}
-MAX_PIXELS = 8192 * 8192
-"""Larger pictures are refused: 8K is 33 million, a forged header may say anything."""
-FALLBACK_RATE = Fraction(25)
-"""Frames a second of a stream that gives neither times nor a rate."""
+
+class Irregular(VcamError):
+    """A clip turns out otherwise than its packets promised: it is to be read again, carefully."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +40,15 @@ class ClipFacts:
     """What a clip is.
 
     Attributes:
-        width: pixels, as it is to be shown, after rotation.
+        width: pixels, as it is to be shown: upright, with square pixels. Of the largest size, if it changes.
         height: likewise.
         frames: frames in it, analysed or not.
         sampled: frames that will be analysed; fewer may come where the clip is damaged.
         duration_s: from the first frame to the end of the last.
         started_at: time of the first frame that the file's metadata tells, ISO 8601; None if it does not.
+        created_at: when the file was made, by its metadata, likewise.
+        sizes: seconds, width and height from each change of the size on; empty where there is none.
+        notes: in words, what is unusual about the file, and what of it is not analysed.
     """
 
     width: int
@@ -58,6 +57,24 @@ class ClipFacts:
     sampled: int
     duration_s: float
     started_at: str | None
+    created_at: str | None = None
+    sizes: tuple[tuple[float, int, int], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a clip is read.
+
+    Attributes:
+        aspect: width by height as it is to be shown, such as ``16:9``, whatever the file says; None for what it says.
+        careful: decode it once to find out what it holds, even where its packets seem to tell.
+        strict: raise :class:`Irregular` where a clip that was not read carefully should be.
+    """
+
+    aspect: str | None = None
+    careful: bool = False
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +84,7 @@ class Frame:
     Attributes:
         index: its number in the clip, from 0, in the order of showing.
         time_s: seconds from the clip's first frame.
-        picture: height×width×3, blue green red, upright.
+        picture: height×width×3 of the clip's size, blue green red, upright.
     """
 
     index: int
@@ -75,37 +92,78 @@ class Frame:
     picture: Picture
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded frame, and how it is to be shown.
+
+    Attributes:
+        frame: as it came out of the decoder.
+        orientation: how it is turned.
+        size: its width and height in square pixels before that.
+    """
+
+    frame: VideoFrame
+    orientation: Orientation
+    size: tuple[int, int]
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Width and height as it is to be shown."""
+        return self.orientation.size(*self.size)
+
+    def picture(self, clip_size: tuple[int, int], threads: int = 1) -> Picture:
+        """Return it upright, fitted into the clip's size with black bars where its shape is another."""
+        width, height = self.size
+        converted = self.frame.reformat(width, height, "bgr24", threads=threads)
+        raw = np.asarray(converted.to_ndarray(), np.uint8)
+        return fitted_into(self.orientation.turned(raw), clip_size)
+
+
 class ClipReader:
     """A clip opened for reading its sampled frames, once.
 
     Args:
         path: the file.
-        fps: frames to sample a second; 0 for all.
-        threads: threads to decode with.
+        fps: frames to sample per second; 0 for all.
+        threads: threads to convert colours with. One decodes: several disagree about damaged frames.
+        reading: how; None for the usual way.
 
     Attributes:
         facts: what the clip is.
+        aspect: width by height as it is to be shown; None for what the file says.
+        codec: name of its video codec, such as ``h264``.
+        plan: when its frames are shown, and where they are.
         decode_s: seconds spent decoding and converting so far.
-        damaged: packets that could not be decoded so far.
+        damaged: packets that could not be decoded so far, or not fully.
 
     Raises:
         ClipMissing: there is no such file.
         ClipError: it is no video that can be analysed.
+        Irregular: see :attr:`Reading.strict`; while it is read, too.
     """
 
-    def __init__(self, path: Path, fps: float, threads: int) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        fps: float,
+        threads: int = 1,
+        reading: Reading | None = None,
+    ) -> None:
         self._fps = fps
         self._threads = threads
+        reading = reading or Reading()
+        self.aspect: Fraction | None = parse_aspect(reading.aspect) if reading.aspect else None
+        self._strict = reading.strict
+        self._careful = reading.careful
         self.decode_s = 0.0
         self.damaged = 0
-        self._interlaced = False
         started = time.perf_counter()
-        self._plan = self._read_plan()
-        self._container, self._stream = self._open()
+        sources, self._notes = _sources(path)
+        self.plan = self._make_plan(sources)
+        self._shapers: list[Shaper] = []
+        self._decoded = self._decode()
         try:
-            self._decoded = self._decode()
-            self._first: VideoFrame | None = self._first_frame()
+            self._first: Decoded | None = self._first_frame()
             self.facts = self._facts(self._first)
         except BaseException:
             self.close()
@@ -122,187 +180,143 @@ class ClipReader:
 
     def close(self) -> None:
         """Close the file."""
-        self._container.close()
+        self._decoded.close()
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the sampled frames in the order of showing."""
         sampler = Sampler(self._fps)
+        clip_size = self.facts.width, self.facts.height
         started = time.perf_counter()
-        for number, frame in enumerate(self._all_frames()):
-            index, time_s = self._plan.place(frame, number)
+        last = -1
+        for number, decoded in enumerate(self._all_frames()):
+            index = self.plan.index(decoded.frame, number)
+            if decoded.frame.is_corrupt and index not in self.plan.harmless:
+                self.damaged += 1
+            if index is None or index <= last:
+                self._irregular("its time stamps contradict the order of its frames")
+                continue
+            if self._fixed_size and decoded.shown != clip_size:
+                self._irregular("the size of its frames changes")
+            last = index
+            time_s = self.plan.line.times_s[index]
             if not sampler.wants(time_s):
                 continue
-            picture = _upright(frame)
+            picture = decoded.picture(clip_size, self._threads)
             self.decode_s += time.perf_counter() - started
             yield Frame(index, time_s, picture)
             started = time.perf_counter()
         self.decode_s += time.perf_counter() - started
 
-    def _first_frame(self) -> VideoFrame:
-        for frame in self._decoded:
-            return frame
-        raise ClipError(f"none of its {self._plan.packets} frames can be decoded")
+    @property
+    def _fixed_size(self) -> bool:
+        return not self.plan.sizes
 
-    def _all_frames(self) -> Iterator[VideoFrame]:
+    def _make_plan(self, sources: list[Source]) -> Plan:
+        plan = plan_by_packets(sources[0], self._fps) if len(sources) == 1 and not self._careful else None
+        self._careful = plan is None
+        return plan or plan_by_decoding(sources, self.aspect)
+
+    def _irregular(self, reason: str) -> None:
+        if self._strict and not self._careful:
+            raise Irregular(reason)
+
+    def _first_frame(self) -> Decoded:
+        for decoded in self._decoded:
+            return decoded
+        raise ClipError(f"none of its {len(self.plan.line.times_s)} frames can be decoded")
+
+    def _all_frames(self) -> Iterator[Decoded]:
         if self._first is not None:
-            yield self._first
-            self._first = None
+            first, self._first = self._first, None
+            yield first
         yield from self._decoded
 
-    def _open(self) -> tuple[InputContainer, VideoStream]:
-        try:
-            _check_file(self._path)
-            container = av.open(str(self._path), "r", options=OPEN_OPTIONS, metadata_errors="replace")
-        except FileNotFoundError:
-            raise ClipMissing("the file is not there") from None
-        except (av.error.InvalidDataError, av.error.EOFError, av.error.ArgumentError) as error:
-            raise ClipError(f"no video that can be read ({error.strerror})") from None
-        # cover pictures of music files pass for video
-        streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-        if not streams:
-            others = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-            container.close()
-            raise ClipError(f"it holds no video, only {others}")
-        stream = streams[0]
-        if stream.codec_context is None:
-            container.close()
-            raise ClipError("its video is coded in a way that is not known here")
-        width, height = stream.codec_context.width, stream.codec_context.height
-        if width * height > MAX_PIXELS:
-            container.close()
-            raise ClipError(f"its pictures are {width}×{height}, which is more than can be analysed")
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = self._threads
-        return container, stream
+    def _decode(self) -> Generator[Decoded]:
+        for source in self.plan.sources:
+            container, stream = source.open()
+            with container:
+                if source is self.plan.sources[0]:
+                    self.codec = str(stream.codec_context.name)
+                    self._metadata = dict(container.metadata)
+                shaper = Shaper(stream, self.aspect)
+                self._shapers.append(shaper)
+                for frame in self._decode_stream(container, stream):
+                    yield Decoded(frame, *shaper.shape(frame))
 
-    def _read_plan(self) -> _Plan:
-        container, stream = self._open()
-        with container:
-            facts: list[PacketFacts] = []
-            bitstream = BitstreamReader(stream.codec_context.name, stream.codec_context.extradata)
-            packets = timeless = 0
-            last_duration = 0
-            end = 0
-            for packet in _packets(container, stream):
-                if packet.is_discard:
-                    continue
-                packets += 1
-                if packet.pts is None:
-                    timeless += 1
-                    continue
-                facts.append(bitstream.look(packet.pts, bytes(packet)))
-                if packet.pts >= end:
-                    end, last_duration = packet.pts, packet.duration or 0
-            if not packets:
-                raise ClipError("it holds no frame")
-            rate = stream.average_rate or stream.base_rate or FALLBACK_RATE
-            reliable = not timeless and len({one.stamp for one in facts}) == len(facts)
-            plan = _Plan(packets, Fraction(rate), stream.time_base or Fraction(1, 1000))
-            if reliable:
-                plan.set_packets(facts, last_duration, self._fps)
-            return plan
+    def _decode_stream(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        decoder = Decoder(stream)
+        context = stream.codec_context
+        interlaced = False
+        for packet in packets(container, [stream]):
+            if self._skipped(packet, stream, interlaced=interlaced):
+                continue
+            for frame in decoder.decode(packet):
+                interlaced = interlaced or frame.interlaced_frame
+                yield frame
+            self.damaged += decoder.take_errors()
+        context.skip_frame = "DEFAULT"
+        yield from decoder.rest()
+        self.damaged += decoder.take_errors()
 
-    def _decode(self) -> Iterator[VideoFrame]:
-        context = self._stream.codec_context
-        intra_only = bool(context.codec.intra_only)
-        wanted, unneeded = self._plan.wanted, self._plan.unneeded
-        for packet in _packets(self._container, self._stream):
-            if wanted is not None and packet.pts is not None and not packet.is_discard:
-                needed = packet.pts in wanted
-                # of interlaced video a picture may be two packets, and the second one bears no picture's stamp
-                if (intra_only and not needed) or (packet.pts in unneeded and not self._interlaced):
-                    continue
-                # taken over by the decoder with each packet: unwanted pictures that no other one is built on
-                # are skipped, which changes nothing in those that are
-                context.skip_frame = "DEFAULT" if needed else "NONREF"
-            try:
-                for frame in context.decode(packet):
-                    self._interlaced = self._interlaced or frame.interlaced_frame
-                    yield frame
-            except av.error.InvalidDataError:
-                self.damaged += 1
-        # decoding by several threads runs some frames behind; also where a file is cut short, so not left to demux
-        with suppress(av.error.InvalidDataError, av.error.EOFError):
-            yield from context.decode(None)
+    def _skipped(self, packet: Packet[VideoStream], stream: VideoStream, *, interlaced: bool) -> bool:
+        """Tell whether a packet need not be decoded, and have the decoder skip what is not wanted of it."""
+        wanted = self.plan.wanted
+        if wanted is None or packet.pts is None or packet.is_discard:
+            return False
+        context = stream.codec_context
+        needed = packet.pts in wanted
+        # of interlaced video a picture may be two packets, and the second one bears no picture's stamp
+        if (context.codec.intra_only and not needed) or (packet.pts in self.plan.unneeded and not interlaced):
+            return True
+        # taken over by the decoder with each packet: unwanted pictures that no other one is built on
+        # are skipped, which changes nothing in those that are
+        context.skip_frame = "DEFAULT" if needed else "NONREF"
+        return False
 
-    def _facts(self, first: VideoFrame) -> ClipFacts:
-        turned = first.rotation % 180 != 0
-        width, height = (first.height, first.width) if turned else (first.width, first.height)
-        metadata = self._container.metadata
+    def _facts(self, first: Decoded) -> ClipFacts:
+        line, sizes = self.plan.line, self.plan.sizes
+        width, height = first.shown
+        if sizes:
+            width, height = max(((one.width, one.height) for one in sizes), key=lambda size: size[0] * size[1])
         return ClipFacts(
             width=width,
             height=height,
-            frames=self._plan.packets,
-            sampled=self._plan.expected(self._fps),
-            duration_s=self._plan.duration_s,
-            started_at=metadata.get("vcam_started_at") or metadata.get("creation_time"),
+            frames=len(line.times_s),
+            sampled=len(sampled(line.times_s, self._fps)),
+            duration_s=line.end_s,
+            started_at=self._metadata.get("vcam_started_at"),
+            created_at=self._metadata.get("creation_time"),
+            sizes=tuple((line.times_s[one.index], one.width, one.height) for one in sizes) if len(sizes) > 1 else (),
+            notes=(*self._notes, *self.plan.notes, *self._shapers[0].notes),
         )
 
 
-class _Plan:
-    """The frames of a clip by their packets: when each is shown, and which ones are wanted."""
-
-    def __init__(self, packets: int, rate: Fraction, time_base: Fraction) -> None:
-        self.packets = packets
-        self.rate = rate
-        self.time_base = time_base
-        self.duration_s = float(packets / rate)
-        self.wanted: frozenset[int] | None = None
-        self.unneeded: frozenset[int] = frozenset()
-        self._origin = 0
-        self._indices: dict[int, int] | None = None
-
-    def set_packets(self, facts: list[PacketFacts], last_duration: int, fps: float) -> None:
-        """Take over the packets, in the order of the file, all with time stamps and those without doubles."""
-        stamps = sorted(packet.stamp for packet in facts)
-        self._origin = stamps[0]
-        self._indices = {stamp: index for index, stamp in enumerate(stamps)}
-        times = [self._seconds(stamp) for stamp in stamps]
-        self.wanted = frozenset(stamps[index] for index in sampled(times, fps))
-        self.unneeded = unneeded(facts, self.wanted)
-        tail = float(last_duration * self.time_base) or float(1 / self.rate)
-        self.duration_s = times[-1] + tail
-
-    def place(self, frame: VideoFrame, number: int) -> tuple[int, float]:
-        """Return index and time of a decoded frame, the `number`-th one of those that were decoded."""
-        if self._indices is None or frame.pts is None or frame.pts not in self._indices:
-            return number, float(number / self.rate)
-        return self._indices[frame.pts], self._seconds(frame.pts)
-
-    def expected(self, fps: float) -> int:
-        """Return how many frames will be analysed."""
-        if self.wanted is not None:
-            return len(self.wanted)
-        return len(sampled([float(number / self.rate) for number in range(self.packets)], fps))
-
-    def _seconds(self, stamp: int) -> float:
-        return float((stamp - self._origin) * self.time_base)
-
-
-def _check_file(path: Path) -> None:
-    about = path.stat()
-    if not stat.S_ISREG(about.st_mode):  # a pipe would be waited for without end
-        raise ClipError("it is no ordinary file")
-    if about.st_size == 0:
-        raise ClipError("the file is empty")
-
-
-def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """Yield the stream's packets up to the end of what can be read."""
-    packets = container.demux(stream)
-    while True:
+def _sources(path: Path) -> tuple[list[Source], list[str]]:
+    """Return the recordings of a file, and in words what of it is left out."""
+    try:
+        check_file(path)
+        parts = find_parts(path)
+    except FileNotFoundError:
+        raise ClipMissing("the file is not there") from None
+    if len(parts) == 1:
+        index, left_out = choose_film(Source(path, None))
+        return [Source(path, None, index)], _left_out(left_out)
+    sources: list[Source] = []
+    notes: list[str] = []
+    errors: list[ClipError] = []
+    for part in parts:
         try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except (av.error.InvalidDataError, av.error.EOFError):  # a file cut short: what came before is good
-            return
-        if packet.size:  # the last one is empty
-            yield packet
+            index, left_out = choose_film(Source(path, part))
+        except ClipError as error:
+            errors.append(error)
+            notes.append(f"bytes {part.begin} to {part.end} are not analysed: {error}")
+            continue
+        sources.append(Source(path, part, index))
+        notes += [note for note in _left_out(left_out) if note not in notes]
+    if not sources:
+        raise errors[0]
+    return sources, notes
 
 
-def _upright(frame: VideoFrame) -> Picture:
-    """Return the picture turned as its container says: phones store portrait lying down."""
-    picture = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
-    quarters = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture
+def _left_out(streams: list[str]) -> list[str]:
+    return [f"not analysed: {', '.join(streams)}"] if streams else []

@@ -87,20 +87,44 @@ def _stride(metadata: Mapping[str, str]) -> int:
 
 def _fixed(input_shape: Sequence[int | None]) -> tuple[int, int] | None:
     height, width = input_shape[2], input_shape[3]
+    if (height is None) != (width is None):
+        raise ModelError(f"its input is {_shown(input_shape)}: export it with both sides open or none")
     return (width, height) if height is not None and width is not None else None
 
 
 def _is_end_to_end(metadata: Mapping[str, str], output_shapes: Sequence[Sequence[int | None]], classes: int) -> bool:
+    if _is_rtdetr(metadata, output_shapes, classes):
+        raise ModelError("it is an RT-DETR, whose output is of another kind: use a YOLO model")
     if len(output_shapes) == 1 and len(output_shapes[0]) == 3:
         _, rows, columns = output_shapes[0]
         says_so = metadata.get("end2end", "").lower() == "true" or _exported_with_nms(metadata)
         # with two classes a raw head has six rows too, so the metadata is asked before the shape
+        if columns == END_TO_END_NUMBERS == BOX_NUMBERS + classes != rows and not (says_so or _is_yolo(metadata)):
+            raise ModelError(
+                "its output of 6 numbers per box for two classes is that of an RT-DETR or of an end-to-end YOLO, and "
+                "it does not say which: export it again with a current ultralytics"
+            )
         if columns == END_TO_END_NUMBERS and (says_so or rows != BOX_NUMBERS + classes):
             return True
         if rows == BOX_NUMBERS + classes and not says_so:
             return False
     shapes = ", ".join(_shown(shape) for shape in output_shapes)
     raise ModelError(f"its output is {shapes}, which is no detection head with {classes} classes that is known here")
+
+
+def _is_rtdetr(metadata: Mapping[str, str], output_shapes: Sequence[Sequence[int | None]], classes: int) -> bool:
+    told = f"{metadata.get('head', '')} {metadata.get('description', '')}".lower().replace("-", "").replace("_", "")
+    if "rtdetr" in told:
+        return True
+    # boxes by row with a score per class, which no YOLO has; six columns may be either
+    columns = output_shapes[0][2] if len(output_shapes) == 1 and len(output_shapes[0]) == 3 else None
+    rows = output_shapes[0][1] if columns is not None else None
+    numbers = BOX_NUMBERS + classes
+    return columns == numbers != END_TO_END_NUMBERS and rows != numbers and not _is_yolo(metadata)
+
+
+def _is_yolo(metadata: Mapping[str, str]) -> bool:
+    return "yolo" in metadata.get("description", "").lower() or "detect" in metadata.get("head", "").lower()
 
 
 def _exported_with_nms(metadata: Mapping[str, str]) -> bool:

@@ -27,11 +27,27 @@ class LoadedModel:
         name: file name without its suffix.
         sha256: of the file.
         detector: the model.
+        device: what it is really computed on; None where that is not known.
+        fixed_wh: width and height of the pictures it takes, where it takes no others.
+        stride: longest sides are rounded up to a multiple of it.
     """
 
     name: str
     sha256: str
     detector: Detector
+    device: str | None = None
+    fixed_wh: tuple[int, int] | None = None
+    stride: int = 1
+
+    def side(self, imgsz: int) -> int:
+        """Return the longest side that the model sees where `imgsz` is asked for."""
+        return max(self.fixed_wh) if self.fixed_wh else -(-imgsz // self.stride) * self.stride
+
+    def in_words(self, imgsz: int) -> str:
+        """Return what it is and what it is computed on, for people."""
+        size = "×".join(map(str, self.fixed_wh)) if self.fixed_wh else f"{self.side(imgsz)} px"
+        device = f" on {self.device}" if self.device else ""
+        return f"{self.name} with {len(self.detector.labels)} classes at {size}, {self.detector.engine}{device}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +127,8 @@ class ModelStore:
                 f"python -m video_worker export {path.name} {path.stem}.onnx"
             )
         detector = OnnxDetector.open(path, self._engine.kind, self._engine.device, self._engine.threads)
-        return LoadedModel(path.stem, file_sha256(path), detector)
+        info = detector.info
+        return LoadedModel(path.stem, file_sha256(path), detector, detector.device, info.fixed_wh, info.stride)
 
 
 def file_sha256(path: Path) -> str:

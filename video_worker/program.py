@@ -42,7 +42,7 @@ def _analyst(settings: AnalysisSettings) -> tuple[Analyst, str]:
         classes = known_classes(settings.options.classes, model.detector.labels, model.name, SETTING)
     except ModelError as error:
         raise SettingError(str(error)) from None
-    shown = f"{model.name} with {len(model.detector.labels)} classes, {model.detector.engine} on {settings.device}"
+    shown = model.in_words(settings.options.imgsz)
     shown += f", only {', '.join(classes)}" if classes else ""
     return Analyst(models, threads, _now), f"{shown}, {threads} threads"
 

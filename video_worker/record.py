@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +19,11 @@ from video_worker.frames import ClipFacts
 from video_worker.models import LoadedModel
 
 SECONDS_DIGITS = 3
+
+FIRST_YEAR = 2000
+"""Clips of years before are clocks that were never set: 1904 and 1970 are the zeros of MP4 and Unix."""
+CLOCKS_DIFFER = timedelta(days=1)
+"""How far ahead of this machine's a camera's clock may be."""
 
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 
@@ -108,26 +113,38 @@ def versions() -> dict[str, str]:
 
 def clip_entry(filename: str, facts: ClipFacts, sha256: str) -> ClipEntry:
     """Return the record's ``clip``."""
-    return {
+    entry: ClipEntry = {
         "sha256": sha256,
-        "started_at": _started_at(filename, facts.started_at),
+        "started_at": started_at(filename, facts),
         "duration_s": round(facts.duration_s, SECONDS_DIGITS),
         "frames": facts.frames,
         "width": facts.width,
         "height": facts.height,
     }
+    if facts.sizes:
+        entry["sizes"] = [
+            {"at_s": round(at, SECONDS_DIGITS), "width": width, "height": height} for at, width, height in facts.sizes
+        ]
+    if facts.notes:
+        entry["notes"] = list(facts.notes)
+    return entry
 
 
 def model_entry(model: LoadedModel, options: Options) -> ModelEntry:
     """Return the record's ``model``."""
-    return {
+    entry: ModelEntry = {
         "name": model.name,
         "sha256": model.sha256,
         "engine": model.detector.engine,
         "conf": _short(options.conf),
-        "imgsz": options.imgsz,
+        "imgsz": model.side(options.imgsz),
         "fps": _short(options.fps),
     }
+    if model.device is not None:
+        entry["device"] = model.device
+    if model.fixed_wh is not None:
+        entry["input"] = list(model.fixed_wh)
+    return entry
 
 
 def timing_entry(queued_s: float | None, decode_s: float, infer_s: float, total_s: float) -> TimingEntry:
@@ -152,18 +169,30 @@ def _head(names: RunNames, now: datetime) -> dict[str, Any]:
     }
 
 
-def _started_at(filename: str, told: str | None) -> str | None:
-    """Return when the clip began: by its metadata, else by its name, which is local time; None if neither tells."""
-    if told and _ISO_TIME.match(told):
-        try:
-            moment = datetime.fromisoformat(told)
-        except ValueError:
-            moment = None
-        if moment is not None:
-            # creation_time is in UTC, whether or not it says so
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+def started_at(filename: str, facts: ClipFacts) -> str | None:
+    """Return when the clip began, ISO 8601; None if nothing tells.
+
+    By what capture wrote into it, else by its name, which is local time, else by when the file was made: many cameras
+    and converters write their first second of 1970 or 1904 there, or the time of the conversion.
+    """
     clip = parse_clip_name(filename)
-    return clip.started_at.astimezone().isoformat() if clip else None
+    moment = _sane_moment(facts.started_at)
+    if moment is None and clip is not None:
+        moment = clip.started_at.astimezone()
+    moment = moment or _sane_moment(facts.created_at)
+    return moment.isoformat() if moment else None
+
+
+def _sane_moment(told: str | None) -> datetime | None:
+    if not told or not _ISO_TIME.match(told):
+        return None
+    try:
+        moment = datetime.fromisoformat(told)
+        # metadata is in UTC, whether or not it says so
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment if moment.year >= FIRST_YEAR and moment <= datetime.now(UTC) + CLOCKS_DIFFER else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _short(number: float) -> float:
@@ -180,6 +209,8 @@ def in_words(record: Mapping[str, Any]) -> str:
     text += f" ({record['sampled_frames']} frames, {record['timing']['total_s']:.1f} s)"
     if record.get("damaged_packets"):
         text += "; the clip is damaged, what could be read was analysed"
+    if notes := record.get("clip", {}).get("notes"):
+        text += f"; {'; '.join(notes)}"
     if record.get("brightness", {}).get("dark"):
         text += "; the picture is dark throughout: is the camera covered?"
     return text

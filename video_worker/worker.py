@@ -28,7 +28,7 @@ from rq.worker.base import WorkerStatus
 
 from shared_utils.clips import parse_clip_name
 from shared_utils.config import RedisSettings
-from shared_utils.errors import ClipError, JobRefused, ModelError, QueueUnavailable, VcamError
+from shared_utils.errors import ClipError, ClipGrowing, JobRefused, ModelError, QueueUnavailable, VcamError
 from shared_utils.log import CAMERA_FIELD
 from shared_utils.queue.connection import clip_queue, connect, redis_errors, redis_is_away
 from shared_utils.queue.figures import KEEPER_FIELD
@@ -57,6 +57,9 @@ VOLUME_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE
 """Of a shared volume that is full, can only be read, or has gone: no clip is at fault, and it may last for hours."""
 VOLUME_RETRY_S = 30
 """Seconds before a job is tried again that the volume would not take the outcome of."""
+
+GROWING_RETRY_S = 10
+"""Seconds before a clip is tried again that is still being written."""
 
 log = logging.getLogger("video_worker.worker")
 
@@ -233,6 +236,8 @@ class ClipWorker(SimpleWorker):
             return
         if isinstance(error, HOPELESS):
             job.retries_left = 0
+        if isinstance(error, ClipGrowing):
+            job.retry_later(GROWING_RETRY_S)
         if isinstance(error, OSError) and error.errno in VOLUME_ERRORS:
             job.retry_later(VOLUME_RETRY_S)
         if isinstance(error, VcamError):

@@ -21,6 +21,7 @@ from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, sidecar_
 from shared_utils.detections_log import find_run
 from shared_utils.errors import ClipMissing
 from video_worker.frames import Frame
+from video_worker.record import started_at
 from video_worker.sampling import SLACK_S
 
 HOLD = 2.0
@@ -188,6 +189,12 @@ class Run:
         return frozenset(self.record.get("options", {}).get("classes", ()))
 
     @property
+    def aspect(self) -> str | None:
+        """Width by height that the run was told to show the clip with; None for what the file says."""
+        told = self.record.get("options", {}).get("aspect")
+        return told if isinstance(told, str) else None
+
+    @property
     def title(self) -> str:
         """Model and threshold, for people."""
         model = self.record.get("model", {})
@@ -236,12 +243,12 @@ class Clip:
 
     def __init__(self, path: Path, run: Run | None = None) -> None:
         self.path = path
-        try:
-            self.frames = FrameGrabber(path)
-        except ClipMissing:
-            raise ClipMissing(f"{path.name} is not there (any more): choose another clip") from None
         runs = [run] if run else runs_of(path.parent, path.name)
         self.run: Run | None = runs[0] if runs else None
+        try:
+            self.frames = FrameGrabber(path, self.run.aspect if self.run else None)
+        except ClipMissing:
+            raise ClipMissing(f"{path.name} is not there (any more): choose another clip") from None
         try:
             self.seen = self.run.read() if self.run else Seen((), 0.0)
         except FileNotFoundError:  # retention took it just now
@@ -273,11 +280,11 @@ class Clip:
     def started_at(self) -> datetime | None:
         """Local time of the first frame, with its zone; None where neither file nor name tell."""
         told = self.run.record.get("clip", {}).get("started_at") if self.run else None
-        told = told or self.frames.facts.started_at
-        name = parse_clip_name(self.path.name)
-        with suppress(ValueError):
+        told = told if isinstance(told, str) else started_at(self.path.name, self.frames.facts)
+        with suppress(ValueError, OverflowError):
             if told:
                 return datetime.fromisoformat(told).astimezone()
+        name = parse_clip_name(self.path.name)
         return name.started_at.astimezone() if name else None
 
     def clock(self, time_s: float) -> str:

@@ -23,7 +23,7 @@ from notebooks.lab.clip import Clip
 from notebooks.lab.draw import annotate, fitted
 from shared_utils.clips import sidecar_stem
 from shared_utils.errors import ClipError
-from video_worker.frames import ClipReader
+from video_worker.frames import ClipReader, Reading
 
 EXPORTS_FOLDER = "exports"
 """Beneath the shared volume: nothing in there passes for a clip."""
@@ -116,7 +116,8 @@ def _images(clip: Clip, cut: Cut, fps: float, side: int, progress: Progress) -> 
     end = facts.duration_s if cut.end_s is None else min(cut.end_s, facts.duration_s)
     size = fitted(facts.width, facts.height, side)
     origin: float | None = None
-    with ClipReader(clip.path, fps, THREADS) as reader:
+    reading = Reading(clip.run.aspect if clip.run else None)
+    with ClipReader(clip.path, fps, THREADS, reading) as reader:
         for frame in reader:
             if frame.time_s > end:
                 break

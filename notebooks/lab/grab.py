@@ -1,4 +1,4 @@
-"""Pictures of a clip at any time, exact by PTS, by PyAV."""
+"""Pictures of a clip at any time, by the worker's own reader."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-import av
-import numpy as np
 from av.video.frame import VideoFrame
 
-from shared_utils.errors import ClipError, ClipMissing
-from video_worker.frames import OPEN_OPTIONS, ClipReader, Frame
+from shared_utils.errors import ClipError
+from video_worker.clipfile.plan import Decoder
+from video_worker.clipfile.stream import Shaper, packets
+from video_worker.frames import ClipReader, Decoded, Frame, Reading
 from video_worker.sampling import SLACK_S
-
-THREADS = 2
-"""Threads to decode with: the workers of this machine want cores too."""
 
 
 class FrameGrabber:
     """A clip opened for looking at single frames, in any order.
 
-    A clip without usable time stamps is gone through from its start for each frame: slow, but right.
+    A clip whose time stamps do not tell where a frame lies is gone through up to it: slow, but right.
 
     Args:
         path: the file.
+        aspect: width by height as the clip is to be shown; None for what it says. See :class:`ClipReader`.
 
     Attributes:
         facts: what the clip is; see :class:`video_worker.frames.ClipFacts`.
@@ -38,19 +36,23 @@ class FrameGrabber:
         ClipError: it is no video that can be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, aspect: str | None = None) -> None:
         self._path = path
+        self._aspect = aspect
         # the worker's own reader refuses what is no video, in one line
-        with ClipReader(path, 0, THREADS) as reader:
-            self.facts = reader.facts
-        self._open()
-        self.codec = str(self._stream.codec_context.name)
+        self._reader = self._read()
+        self._counted: Iterator[Frame] | None = None
+        self._last: Frame | None = None
+        self.facts = self._reader.facts
+        self.codec = self._reader.codec
+        self.times_s = list(self._reader.plan.line.times_s)
+        self._stamps = self._reader.plan.stamps
+        self._source = self._reader.plan.sources[0]
+        self._container, self._stream = self._source.open()
         self.sound = bool(self._container.streams.audio)
-        self._stamps: list[int] = []
-        self._keys: list[int] = []
+        self._keys = self._read_keys()
         self._frames: Iterator[VideoFrame] = iter(())
         self._position: int | None = None
-        self._read_stamps()
 
     def __enter__(self) -> FrameGrabber:
         return self
@@ -63,6 +65,7 @@ class FrameGrabber:
     def close(self) -> None:
         """Close the file."""
         self._container.close()
+        self._reader.close()
 
     def index_at(self, time_s: float) -> int:
         """Return the number of the frame that is on screen at `time_s`; the first or last one outside of the clip."""
@@ -78,60 +81,36 @@ class FrameGrabber:
         Raises:
             ClipError: neither can be decoded.
         """
-        if not self._stamps:
-            return self._counted(index)
-        index = min(max(index, 0), len(self._stamps) - 1)
-        stamp = self._stamps[index]
-        found = self._decode_to(stamp)
+        index = min(max(index, 0), len(self.times_s) - 1)
+        if self._stamps is None:
+            return self._count_to(index)
+        found = self._decode_to(self._stamps[index])
         if found is None or found.pts is None:
-            raise ClipError(f"{self._path.name}: frame {index} can not be decoded")
+            raise ClipError(f"{self._path.name}: frame {index} cannot be decoded")
         shown = bisect_left(self._stamps, found.pts)
-        return Frame(shown, self.times_s[shown], upright(found))
+        decoded = Decoded(found, *Shaper(self._stream, self._reader.aspect).shape(found))
+        return Frame(shown, self.times_s[shown], decoded.picture((self.facts.width, self.facts.height)))
 
-    def _open(self) -> None:
-        try:
-            self._container = av.open(str(self._path), "r", options=OPEN_OPTIONS, metadata_errors="replace")
-        except FileNotFoundError:
-            raise ClipMissing("the file is not there") from None
-        streams = self._container.streams.video
-        self._stream = next(s for s in streams if not s.disposition & av.stream.Disposition.attached_pic)
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = THREADS
+    def _read(self) -> ClipReader:
+        return ClipReader(self._path, 0, reading=Reading(self._aspect))
 
-    def _read_stamps(self) -> None:
-        stamps: list[int] = []
-        timeless = False
-        try:
-            for packet in self._container.demux(self._stream):
-                if not packet.size or packet.is_discard:
-                    continue
-                if packet.pts is None:
-                    timeless = True
-                    break
-                stamps.append(packet.pts)
-                if packet.is_keyframe:
-                    self._keys.append(packet.pts)
-        except (av.error.InvalidDataError, av.error.EOFError):  # cut short: what came before is good
-            pass
-        if timeless or len(set(stamps)) != len(stamps):
-            step = self.facts.duration_s / max(1, self.facts.frames)
-            self.times_s = [number * step for number in range(self.facts.frames)]
-            return
-        self._stamps = sorted(stamps)
-        self._keys.sort()
-        base = self._stream.time_base
-        self.times_s = [float((stamp - self._stamps[0]) * base) for stamp in self._stamps] if base else []
+    def _read_keys(self) -> list[int]:
+        """Return the stamps of the keyframes, where frames are found by stamps."""
+        if self._stamps is None:
+            return []
+        read = packets(self._container, [self._stream])
+        return sorted(packet.pts for packet in read if packet.is_keyframe and packet.pts is not None)
 
     def _decode_to(self, stamp: int) -> VideoFrame | None:
         """Return the last frame up to `stamp`, decoding on from where we are when no keyframe lies between."""
         here = self._position
         key = max(0, bisect_right(self._keys, stamp) - 1)
         if here is None or here >= stamp or (self._keys and self._keys[key] > here):
-            self._seek(self._keys[key] if self._keys else self._stamps[0])
+            self._seek(self._keys[key] if self._keys else stamp)
         found = self._forward(stamp)
         if found is None:  # the container's index led behind it, as MPEG-TS does, or its GOP is damaged
             self._container.close()
-            self._open()
+            self._container, self._stream = self._source.open()
             self._rewound()
             found = self._forward(stamp)
         return found
@@ -158,35 +137,22 @@ class FrameGrabber:
         return last
 
     def _decoded(self) -> Iterator[VideoFrame]:
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except (StopIteration, av.error.EOFError):
-                return
-            except av.error.InvalidDataError:
-                return
-            try:
-                yield from self._stream.codec_context.decode(packet if packet.size else None)
-            except av.error.EOFError:
-                return
-            except av.error.InvalidDataError:  # a damaged packet: its neighbours may be good
-                continue
+        decoder = Decoder(self._stream)
+        for packet in packets(self._container, [self._stream]):
+            yield from decoder.decode(packet)
+        yield from decoder.rest()
 
-    def _counted(self, index: int) -> Frame:
-        with ClipReader(self._path, 0, THREADS) as reader:
-            last: Frame | None = None
-            for frame in reader:
-                last = frame
-                if frame.index >= index:
-                    break
-        if last is None:
-            raise ClipError(f"{self._path.name}: frame {index} can not be decoded")
-        return last
-
-
-def upright(frame: VideoFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Return a decoded frame as height×width×3, blue green red, turned as its container says."""
-    picture = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
-    quarters = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture
+    def _count_to(self, index: int) -> Frame:
+        """Return the `index`-th frame by going through the clip, from where we are if that is not behind it."""
+        if self._counted is None or self._last is None or self._last.index > index:
+            self._reader.close()
+            self._reader = self._read()
+            self._counted, self._last = iter(self._reader), None
+        while self._last is None or self._last.index < index:
+            frame = next(self._counted, None)
+            if frame is None:
+                break
+            self._last = frame
+        if self._last is None:
+            raise ClipError(f"{self._path.name}: frame {index} cannot be decoded")
+        return self._last

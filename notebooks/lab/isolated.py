@@ -25,7 +25,7 @@ from video_worker import record as records
 from video_worker.cores import share_of_cores
 from video_worker.detector import OnnxDetector
 from video_worker.engines import Output, Picture, open_engine
-from video_worker.frames import ClipFacts, ClipReader, Frame
+from video_worker.frames import ClipFacts, ClipReader, Frame, Reading
 from video_worker.geometry import Letterbox
 from video_worker.model_info import ModelInfo, read_model_info
 from video_worker.models import LoadedModel, file_sha256
@@ -98,6 +98,7 @@ _NAMES = {
     "fps": "ANALYSIS_FPS",
     "min_hits": "YOLO_MIN_HITS",
     "classes": "YOLO_CLASSES",
+    "aspect": "CLIP_ASPECT",
 }
 
 
@@ -135,7 +136,7 @@ class Isolated:
             raise ModelError(f"{self._weights.name} is no ultralytics detection model: {error}") from None
         classes = known_classes(self.options.classes, self.info.labels, self._weights.stem, SETTING)
         self.options = replace(self.options, classes=classes)
-        with ClipReader(path, self.options.fps, self._threads) as reader:
+        with ClipReader(path, self.options.fps, self._threads, Reading(self.options.aspect)) as reader:
             self.facts: ClipFacts = reader.facts
         self._detector = OnnxDetector(self._engine, self.info)
         self._run = Run(self.options, self.facts, self._detector)
@@ -173,7 +174,7 @@ class Isolated:
 
     def frames(self) -> Iterator[Frame]:
         """Yield the sampled frames, as the worker decodes them."""
-        with ClipReader(self.path, self.options.fps, self._threads) as reader:
+        with ClipReader(self.path, self.options.fps, self._threads, Reading(self.options.aspect)) as reader:
             yield from reader
 
     def look_at(self, time_s: float) -> Look:

@@ -45,6 +45,7 @@ SETTINGS = {
         "YOLO_MIN_HITS",
         "YOLO_CLASSES",
         "ANALYSIS_FPS",
+        "CLIP_ASPECT",
         "DETECTOR",
         "DETECTOR_DEVICE",
         "THREADS",

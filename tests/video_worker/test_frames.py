@@ -90,7 +90,7 @@ def test_sampled_frames_do_not_change_by_what_is_left_out_at_the_end_of_groups(t
             frames, reader = read(path, fps, threads)
             assert len(frames) == reader.facts.sampled
             assert all(np.array_equal(frame.picture, expected[frame.index]) for frame in frames)
-            left_out.add(len(reader._plan.unneeded))
+            left_out.add(len(reader.plan.unneeded))
     # no group of these ends before the clip does
     one_group = kind in {"open, B-frames", "intra refresh", "HEVC, open"}
     assert max(left_out) < 40 if one_group else max(left_out) > 40

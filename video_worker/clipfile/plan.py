@@ -1,0 +1,261 @@
+"""When a clip's frames are shown and which ones are wanted, before they are decoded for good.
+
+Of most files the packets tell. Of those whose stamps contradict each other, that change their size or hold several
+recordings, only the decoder knows how many frames there are, in which order, and of what size: they are decoded once
+for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from shared_utils.errors import ClipError
+from video_worker.bitstream import BitstreamReader, PacketFacts, unneeded
+from video_worker.clipfile.stream import UNPAIRED, Shaper, Source, clock_of, packets
+from video_worker.clipfile.timestamps import WRAP, Clock, Timeline, is_plain, timeline
+from video_worker.sampling import sampled
+
+COMMON_BASE = Fraction(1, 90_000)
+"""Time base of stamps of several recordings."""
+NEAR_JOINT = 3
+"""Frames before a joint that are called corrupt for it: the demuxer takes the other recording for lost packets."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """From a frame on, frames are of this size."""
+
+    index: int
+    width: int
+    height: int
+
+
+class Plan:
+    """The frames of a clip.
+
+    Args:
+        line: when each is shown.
+        sources: where they are, one for each recording.
+        stamps: stamp of each frame, by which decoded ones are known; None to count them.
+
+    Attributes:
+        line: when each is shown.
+        sources: where they are.
+        stamps: of each frame, by which decoded ones are known; None where they are counted.
+        sizes: where they change; empty where that is not known beforehand.
+        wanted: stamps of the frames that are wanted; None for all.
+        unneeded: stamps of the packets that no wanted frame is built on.
+        notes: in words, what is unusual.
+        harmless: indices of frames that are called corrupt by mistake.
+    """
+
+    def __init__(self, line: Timeline, sources: Sequence[Source], stamps: Sequence[int] | None = None) -> None:
+        self.line = line
+        self.sources = tuple(sources)
+        self.stamps = stamps
+        self.sizes: tuple[Size, ...] = ()
+        self.wanted: frozenset[int] | None = None
+        self.unneeded: frozenset[int] = frozenset()
+        self.notes: list[str] = []
+        self.harmless: frozenset[int] = frozenset()
+        self._indices = None if stamps is None else {stamp: index for index, stamp in enumerate(stamps)}
+
+    def want(self, fps: float, facts: Sequence[PacketFacts]) -> None:
+        """Note which frames are wanted, where they are known by their stamps."""
+        if self._indices is None:
+            return
+        stamps = list(self._indices)
+        self.wanted = frozenset(stamps[index] for index in sampled(self.line.times_s, fps))
+        self.unneeded = unneeded(facts, self.wanted)
+
+    def index(self, frame: VideoFrame, number: int) -> int | None:
+        """Return which frame a decoded one is, the `number`-th; None for one that is not in the plan."""
+        if self._indices is None:
+            return number if number < len(self.line.times_s) else None
+        return None if frame.pts is None else self._indices.get(frame.pts)
+
+
+@dataclass
+class _Read:
+    """What was read of a recording's packets."""
+
+    clock: Clock
+    stamps: list[int | None]
+    keyframes: list[bool]
+    facts: list[PacketFacts]
+    last_duration: int
+    reordered: bool
+    plain: bool
+
+
+def plan_by_packets(source: Source, fps: float) -> Plan | None:
+    """Return the plan of a recording; None where the packets do not tell all."""
+    read, notes = _read(source)
+    if not read.plain or not is_plain(read.stamps, read.keyframes, read.clock, reordered=read.reordered):
+        return None
+    stamps = sorted(stamp for stamp in read.stamps if stamp is not None)
+    base = read.clock.time_base
+    times = tuple(float((stamp - stamps[0]) * base) for stamp in stamps)
+    tail = float(read.last_duration * base) or float(1 / read.clock.rate)
+    plan = Plan(Timeline(times, times[-1] + tail), [source], stamps)
+    plan.notes = notes
+    plan.want(fps, read.facts)
+    return plan
+
+
+def _read(source: Source) -> tuple[_Read, list[str]]:
+    container, stream = source.open()
+    with container:
+        context = stream.codec_context
+        bitstream = BitstreamReader(context.name, context.extradata)
+        reordered = bool(context.has_b_frames) and not context.codec.intra_only
+        read = _Read(clock_of(container, stream), [], [], [], 0, reordered, plain=True)
+        count, end, whole = 0, None, True
+        for packet in packets(container, [stream]):
+            count += 1
+            whole = whole and not packet.is_corrupt
+            if packet.is_discard:
+                continue
+            read.stamps.append(packet.pts)
+            read.keyframes.append(packet.is_keyframe)
+            if packet.pts is not None:
+                read.facts.append(bitstream.look(packet.pts, bytes(packet)))
+                if end is None or packet.pts >= end:
+                    end, read.last_duration = packet.pts, packet.duration or 0
+        if not read.stamps:
+            raise ClipError("it holds no frame")
+        # of interlaced video a frame may be two packets
+        read.plain = whole and len(bitstream.sizes) <= 1 and int(context.field_order) in UNPAIRED
+        return read, missing_note(container, stream, count)
+
+
+def missing_note(container: InputContainer, stream: VideoStream, count: int) -> list[str]:
+    """Return in words how much of the frames that the file's index names is not there, if any."""
+    if "mp4" not in container.format.name or stream.frames <= max(count, 1):
+        return []
+    return [f"the file is cut short: {count} of {stream.frames} frames are there"]
+
+
+@dataclass(frozen=True)
+class _Surveyed:
+    """A frame as it was decoded."""
+
+    stamp: int | None
+    size: tuple[int, int]
+
+
+def plan_by_decoding(sources: Sequence[Source], aspect: Fraction | None) -> Plan:
+    """Return the plan of recordings that are decoded for it.
+
+    Raises:
+        ClipError: not one frame can be decoded.
+    """
+    frames: list[_Surveyed] = []
+    notes: list[str] = []
+    clocks: list[Clock] = []
+    for source in sources:
+        found, clock, some = _survey(source, aspect)
+        base = clock.time_base if len(sources) == 1 else COMMON_BASE
+        frames += [replace(one, stamp=_in_base(one.stamp, clock, base)) for one in found]
+        clocks.append(replace(clock, time_base=base))
+        notes += some
+    if not frames:
+        raise ClipError("none of its frames can be decoded")
+    clock = replace(clocks[0], wraps=all(one.wraps for one in clocks))
+    line = timeline([one.stamp for one in frames], clock)
+    plan = Plan(line, sources)
+    plan.sizes = tuple(_sizes(frames))
+    plan.notes = notes + line_notes(line, clock)
+    plan.harmless = frozenset(joint - back for joint in line.joints for back in range(1, NEAR_JOINT + 1))
+    return plan
+
+
+def _survey(source: Source, aspect: Fraction | None) -> tuple[list[_Surveyed], Clock, list[str]]:
+    container, stream = source.open()
+    with container:
+        shaper = Shaper(stream, aspect)
+        decoder = Decoder(stream)
+        found: list[_Surveyed] = []
+        count = hidden = 0
+        for packet in packets(container, [stream]):
+            count += 1
+            hidden += packet.is_discard
+            found += [_surveyed(frame, shaper) for frame in decoder.decode(packet)]
+        found += [_surveyed(frame, shaper) for frame in decoder.rest()]
+        notes = missing_note(container, stream, count)
+        lost = count - hidden - len(found) - decoder.take_errors()
+        if lost > 0 and int(stream.codec_context.field_order) in UNPAIRED:
+            notes.append(f"{lost} of {count} packets gave no frame")
+        return found, clock_of(container, stream), notes
+
+
+def _surveyed(frame: VideoFrame, shaper: Shaper) -> _Surveyed:
+    orientation, size = shaper.shape(frame)
+    return _Surveyed(frame.pts, orientation.size(*size))
+
+
+class Decoder:
+    """A stream's decoder that goes on after damage.
+
+    Args:
+        stream: the stream.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._context = stream.codec_context
+        self._errors = 0
+
+    def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        """Return the frames that `packet` completes."""
+        try:
+            return self._context.decode(packet)
+        except av.error.InvalidDataError:
+            self._errors += 1
+            return []
+
+    def rest(self) -> Iterator[VideoFrame]:
+        """Yield the frames that the decoder still holds."""
+        with suppress(av.error.EOFError):
+            yield from self.decode(None)
+
+    def take_errors(self) -> int:
+        """Return how many packets could not be decoded since this was asked last."""
+        errors, self._errors = self._errors, 0
+        return errors
+
+
+def _in_base(stamp: int | None, clock: Clock, base: Fraction) -> int | None:
+    if stamp is None or base == clock.time_base:
+        return stamp
+    return round(stamp * clock.time_base / base) % (WRAP if clock.wraps else 1 << 62)
+
+
+def _sizes(frames: Sequence[_Surveyed]) -> Iterator[Size]:
+    last = None
+    for index, frame in enumerate(frames):
+        if frame.size != last:
+            last = frame.size
+            yield Size(index, *frame.size)
+
+
+def line_notes(line: Timeline, clock: Clock) -> list[str]:
+    """Return in words what is unusual about a clip's time stamps."""
+    notes = []
+    if line.joints:
+        at = ", ".join(f"{line.times_s[index]:.2f}" for index in line.joints[:10])
+        notes.append(f"{len(line.joints) + 1} recordings follow each other: the time stamps begin anew at {at} s")
+    if line.corrected == len(line.times_s):
+        notes.append(f"its time stamps tell nothing: {float(clock.rate):g} frames per second are taken for granted")
+    elif line.corrected:
+        frames = "frame is" if line.corrected == 1 else "frames are"
+        notes.append(f"{line.corrected} {frames} without a time stamp to be believed, and placed between the others")
+    return notes
