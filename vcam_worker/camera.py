@@ -159,6 +159,8 @@ class CameraRunner:
             self._outbox.salvage()
         except OSError as error:
             self._log.warning("an open clip could not be finished: %s", error)
+        else:
+            self._log.warning("what could not be published is recovered at the next start")
 
     def _take(self, feed: Feed, item: Item) -> None:
         if isinstance(item, Packet):

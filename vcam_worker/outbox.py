@@ -354,6 +354,8 @@ class QueueSender:
                 self._log.warning("the outbox can not be read or written (%s); trying until it can", error)
             self._failed = True
             return False
+        if self._failed:
+            self._log.info("the outbox can be read and written again")
         self._failed = False
         return done
 
