@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from camera_emulator.source import Picture, even
 from shared_utils.errors import SettingError, SourceError
+from shared_utils.media_rules import FILE_OPTIONS, file_url
 
 Image = npt.NDArray[np.uint8]
 
@@ -37,7 +38,7 @@ class FileSource:
         self._once = once
         self.name = path.name
         try:
-            with av.open(str(path)) as container:
+            with av.open(file_url(path), options=FILE_OPTIONS) as container:
                 stream = next(iter(container.streams.video), None)
                 first = next(container.decode(stream), None) if stream is not None else None
                 rate = float(stream.average_rate or stream.guessed_rate or 0) if stream is not None else 0.0
@@ -70,7 +71,7 @@ class FileSource:
         first: float | None = None
         last = base - 1.0 / self.fps
         try:
-            with av.open(str(self._path)) as container:
+            with av.open(file_url(self._path), options=FILE_OPTIONS) as container:
                 stream = container.streams.video[0]
                 stream.thread_type = "AUTO"
                 for frame in container.decode(stream):

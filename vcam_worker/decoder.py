@@ -43,7 +43,7 @@ class LumaDecoder:
         self._keyframes_only = keyframes_only
         self._context = video_decoder(info)
         # the loop filter smooths block edges: at a sixth of the size nothing is left of it
-        self._context.options = {"skip_loop_filter": "all", "flags2": "+fast"}
+        self._context.options = {**self._context.options, "skip_loop_filter": "all", "flags2": "+fast"}
         self._is_intra_only = info.codec == "mjpeg"
         self._wait_for_keyframe = True
         self._waiting: list[Packet] = []

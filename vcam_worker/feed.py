@@ -13,17 +13,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from shared_utils.cameras import Camera
-from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
+from shared_utils.errors import SourceEnded, SourceError, SourceUnauthorized
 from vcam_worker import opening
+from vcam_worker.opening import Opened
 from vcam_worker.packets import Packet
-from vcam_worker.source import Connection, StreamInfo
+from vcam_worker.source import StreamInfo
 
 RETRY_FIRST, RETRY_MAX = 1.0, 30.0
 """Seconds between attempts to connect; they double from the first to the longest."""
 UNAUTHORIZED_RETRY = 60.0
 """Seconds after a wrong password: cameras lock an account after a few quick failures."""
+AGAIN_SECONDS = 0.1
+"""Shortest wait after a connection that delivered; within :data:`RETRY_FIRST` there is one attempt at most."""
 HEALTHY_SECONDS = 60.0
-"""A connection that stood this long makes the next failure a first one."""
+"""A process that ran this long makes its next end a first one."""
 QUEUE_PACKETS = 2000
 """Packets between readers and recorder, over a minute of video: a disk that hangs for a while costs nothing."""
 HANG_SECONDS = 90.0
@@ -137,6 +140,7 @@ class Feed:
         self._log = log
         self._backoff = Backoff()
         self._transport: str | None = None  # that worked last
+        self._began, self._delivered = time.monotonic(), False  # the connection, or the attempt at one
         self._next_sign = time.monotonic() + HANG_SECONDS
         self._thread = threading.Thread(target=self._run, name=f"feed {camera.name}", daemon=True)
 
@@ -150,11 +154,12 @@ class Feed:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            began = time.monotonic()
+            self._began, self._delivered = time.monotonic(), False
             try:
                 with self._connect() as connection:
                     self._put(Connected(connection.info))
                     for packet in connection.packets():
+                        self._delivered = self._delivered or packet.kind == "video"
                         self._put(packet, wake=connection.at_rest)
                         if self._stop.is_set():
                             return
@@ -162,23 +167,31 @@ class Feed:
                 if self.camera.scheme == "file":
                     self._put(Finished())
                     return
-                self._lose(error, began)
+                self._lose(error)
             except SourceError as error:
-                self._lose(error, began)
+                self._lose(error)
             except Exception as error:  # noqa: BLE001  # handed on: the thread must not die in silence
-                self._lose(SourceError(f"unexpected: {type(error).__name__}: {error}"), began)
+                self._lose(SourceError(f"unexpected: {type(error).__name__}: {error}"))
 
-    def _lose(self, error: SourceError, began: float) -> None:
+    def _lose(self, error: SourceError) -> None:
         self._put(Lost(error))
-        # a camera that accepts and says nothing was never healthy, however long it took to find that out
-        if time.monotonic() - began >= HEALTHY_SECONDS and not isinstance(error, SourceStalled):
-            self._backoff.reset()
-        delay = self._backoff.delay()
+        delay = self._delay()
         if isinstance(error, SourceUnauthorized):
             delay = max(delay, UNAUTHORIZED_RETRY)
-        self._log.debug("%s; next attempt in %.0f s", error, delay)
+        self._log.debug("%s; next attempt in %.1f s", error, delay)
         self._next_sign = time.monotonic() + delay + HANG_SECONDS
         self._stop.wait(delay)
+
+    def _delay(self) -> float:
+        """Return the seconds to wait for the next attempt.
+
+        A connection that delivered pictures was a good one, however short: some cameras end each after 20 s. One that
+        was accepted and stayed silent was not, however long it took to find that out.
+        """
+        if not self._delivered:
+            return self._backoff.delay()
+        self._backoff.reset()
+        return max(AGAIN_SECONDS, RETRY_FIRST - (time.monotonic() - self._began))
 
     def _put(self, item: Item, *, wake: bool = True) -> None:
         """Hand `item` over; a full queue makes the camera wait, as TCP does."""
@@ -189,7 +202,7 @@ class Feed:
         if wake:
             self._inbox.wake()
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> Opened:
         failures: list[SourceError] = []
         for transport in opening.transports_of(self.camera, self._transport):
             try:

@@ -1,20 +1,42 @@
-"""Opens a camera's stream (or a file), over one transport. One attempt: :mod:`vcam_worker.feed` decides on the next."""
+"""Opens a camera's stream (or a file), over one transport. One attempt: :mod:`vcam_worker.feed` decides on the next.
+
+What a camera sends decides nothing about where we connect to. Files are opened by the protocol ``file`` alone, HTTP
+is spoken by :mod:`vcam_worker.http_source`, and only formats that hold a picture themselves are read: no playlist, and
+no list of other files.
+"""
 
 from __future__ import annotations
 
+import time
+
 import av
+from av.container import InputContainer
 
 from shared_utils.cameras import Camera
-from shared_utils.errors import SourceRefused, SourceUnauthorized
+from shared_utils.errors import SourceError, SourceRefused, SourceStalled, SourceUnauthorized
+from shared_utils.media_rules import FILE_OPTIONS, FORMATS, file_url
 from vcam_worker.arrivals import GATHER_SECONDS
-from vcam_worker.source import Connection
+from vcam_worker.http_source import Answer, HttpClient
+from vcam_worker.pictures import PictureConnection, Timing, open_pictures
+from vcam_worker.source import Connection, Way, probing_limits
 from vcam_worker.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT, source_errors
+from vcam_worker.wire import CHUNK
 
 NOT_ABOUT_TRANSPORT = (SourceRefused, SourceUnauthorized)
 """Failures that another RTSP transport would not change."""
 
+_SNIFF = 16
+"""Bytes of a body by which its kind is told."""
+_PICTURE_KINDS = ("multipart/", "image/")
+_PAGE_KINDS = frozenset({"text/html", "application/json", "application/xml", "text/xml"})
+_PLAYLIST_KINDS = frozenset(
+    {"application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl"}
+)
 
-def connect(camera: Camera, transport: str, *, paced: bool = True) -> Connection:
+Opened = Connection | PictureConnection
+
+
+def connect(camera: Camera, transport: str, *, paced: bool = True) -> Opened:
     """Open `camera`'s stream over one transport.
 
     Args:
@@ -25,31 +47,128 @@ def connect(camera: Camera, transport: str, *, paced: bool = True) -> Connection
     Raises:
         SourceError: it could not be opened; the kind says why.
     """
-    scheme = camera.scheme
-    options: dict[str, str] = {}
-    if scheme in {"rtsp", "rtsps"}:
-        options = {
-            "rtsp_transport": transport,
-            "allowed_media_types": "video+audio",
-            # microseconds; a camera with sound announced but none sent would hold the start up to here
-            "analyzeduration": "8000000",
-            # kernel buffer of the RTP socket: keyframes of a 4K camera come as a burst of a thousand datagrams
-            "buffer_size": "4194304",
-            "max_delay": "500000",
-        }
-    elif scheme in {"http", "https"}:
-        transport = "http"
-    else:
-        transport = "file"
+    if camera.scheme in {"rtsp", "rtsps"}:
+        return _connect_rtsp(camera, transport)
+    if camera.scheme in {"http", "https"}:
+        return _connect_http(camera)
+    return open_file(camera, paced=paced)
+
+
+def open_file(camera: Camera, *, paced: bool) -> Connection:
+    """Open a video file.
+
+    Args:
+        camera: whose address is a path.
+        paced: play it at its own pace, as a camera would; else as fast as it can be read.
+
+    Raises:
+        SourceError: it could not be opened.
+    """
+    with source_errors(camera, "opening"):
+        container = av.open(file_url(camera.url), options={**FILE_OPTIONS, **probing_limits()})
+        return _connection(container, camera, "file", paced=paced)
+
+
+def _connection(
+    container: InputContainer, camera: Camera, transport: str, way: Way | None = None, *, paced: bool = True
+) -> Connection:
+    try:
+        return Connection(container, camera, transport, paced=paced, way=way)
+    except BaseException:
+        container.close()
+        raise
+
+
+def _connect_rtsp(camera: Camera, transport: str) -> Connection:
+    options = {
+        "rtsp_transport": transport,
+        "allowed_media_types": "video+audio",
+        # microseconds; a camera with sound announced but none sent would hold the start up to here
+        "analyzeduration": "8000000",
+        # kernel buffer of the RTP socket: keyframes of a 4K camera come as a burst of a thousand datagrams
+        "buffer_size": "4194304",
+        "max_delay": "500000",
+        **probing_limits(),
+    }
     # a read may begin so long after the last packet
-    timeout = (OPEN_TIMEOUT, STALL_TIMEOUT - GATHER_SECONDS) if scheme != "file" else None
+    timeout = (OPEN_TIMEOUT, STALL_TIMEOUT - GATHER_SECONDS)
     with source_errors(camera, "opening"):
         container = av.open(camera.url, options=options, timeout=timeout)
+        return _connection(container, camera, transport)
+
+
+def _connect_http(camera: Camera) -> Opened:
+    client = HttpClient(camera, OPEN_TIMEOUT)
+    try:
+        answer = client.get()
+        begun = _sniff(answer, camera)
+        if answer.kind.startswith(_PICTURE_KINDS) or begun.startswith((b"\xff\xd8\xff", b"--", b"\r\n--")):
+            return open_pictures(client, answer, begun, camera, Timing())
+        _refuse(answer, begun, camera)
+        body = _Body(client, answer, begun)
+        options = {"protocol_whitelist": "none", "format_whitelist": FORMATS, **probing_limits()}
+        with source_errors(camera, "opening"):
+            container = av.open(body, "r", options=options, timeout=(OPEN_TIMEOUT, STALL_TIMEOUT))
+            return _connection(container, camera, "http", body)
+    except BaseException:
+        client.close()
+        raise
+
+
+def _sniff(answer: Answer, camera: Camera) -> bytes:
+    """Return the first bytes of a body."""
+    deadline = time.monotonic() + OPEN_TIMEOUT
+    begun = b""
+    try:
+        while len(begun) < _SNIFF:
+            more = answer.read(CHUNK, deadline)
+            if not more:
+                break
+            begun += more
+    except TimeoutError:
+        if not begun:
+            raise SourceStalled(f"{camera.shown} accepts the connection, but sends nothing") from None
+    return begun
+
+
+def _refuse(answer: Answer, begun: bytes, camera: Camera) -> None:
+    """Say what an answer is that is no stream."""
+    start = begun.lstrip(b"\xef\xbb\xbf \t\r\n")[:_SNIFF].lower()
+    if answer.kind in _PLAYLIST_KINDS or start.startswith(b"#extm3u"):
+        raise SourceError(
+            f"{camera.shown} is a playlist (HLS), which is not read: "
+            f"give the camera's RTSP or MJPEG address in {camera.setting}"
+        )
+    if answer.kind in _PAGE_KINDS or start.startswith((b"<", b"{")):
+        raise SourceError(
+            f"{camera.shown} answers with a page ({answer.kind or 'no type'}), which is no stream: "
+            f"check the path in {camera.setting}"
+        )
+    if not begun:
+        raise SourceError(f"{camera.shown} answers with nothing: check the path in {camera.setting}")
+
+
+class _Body(Way):
+    """The body of an answer as a file for the video library, which opens no connection of its own."""
+
+    def __init__(self, client: HttpClient, answer: Answer, begun: bytes) -> None:
+        self._client = client
+        self._answer = answer
+        self._begun = begun
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes as soon as there are any; none at the end."""
+        if self._begun:
+            data, self._begun = self._begun[:size], self._begun[size:]
+            return data
         try:
-            return Connection(container, camera, transport, paced=paced)
-        except BaseException:
-            container.close()
-            raise
+            return self._answer.read(size, time.monotonic() + STALL_TIMEOUT)
+        except TimeoutError:
+            raise SourceStalled(f"no packet for {STALL_TIMEOUT:.0f} s") from None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
 
 
 def transports_of(camera: Camera, last_good: str | None = None) -> list[str]:

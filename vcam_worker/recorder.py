@@ -17,6 +17,7 @@ from av import Packet as AvPacket
 from av import VideoFrame
 from av.stream import Stream
 
+from shared_utils.media_rules import FILE_OPTIONS, file_url
 from vcam_worker.packets import Packet
 from vcam_worker.source import StreamInfo, video_decoder
 from vcam_worker.timeline import MAX_USUAL_STEP
@@ -176,7 +177,7 @@ def repair(path: Path, target: Path) -> ClipSummary:
     """
     frames, end = 0, 0.0
     try:
-        source = av.open(str(path), format="mp4")
+        source = av.open(file_url(path), format="mp4", options=FILE_OPTIONS)
     except av.FFmpegError:  # killed before the first GOP was complete
         return ClipSummary(0, 0.0)
     with source, av.open(str(target), "w", format="mp4", options=_MUXER_OPTIONS) as output:

@@ -22,7 +22,7 @@ from shared_utils.errors import SourceEnded
 from shared_utils.log import camera_logger
 from vcam_worker.events import ClipRules
 from vcam_worker.motion import Luma, Motion
-from vcam_worker.opening import connect
+from vcam_worker.opening import open_file
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
 from vcam_worker.source import Connection, StreamInfo
@@ -240,8 +240,7 @@ def opened(path: Path) -> Connection:
     Raises:
         SourceError: it can not be read as video.
     """
-    # absolute: of a bare name such as 12:30:00.mp4, FFmpeg would take the beginning for a protocol
-    return connect(Camera("replay", str(path.absolute()), setting="FILE"), "file", paced=False)
+    return open_file(Camera("replay", str(path), setting="FILE"), paced=False)
 
 
 def _to_the_end(connection: Connection) -> Iterator[Packet]:

@@ -15,6 +15,7 @@ from av.stream import Stream
 from shared_utils.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled
 from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
+from vcam_worker.jpeg_parts import picture_size
 from vcam_worker.packets import Kind, Packet
 from vcam_worker.selection import select
 from vcam_worker.source_errors import STALL_TIMEOUT, plain, source_errors
@@ -23,6 +24,9 @@ COPY_CODECS = frozenset({"h264", "hevc"})
 """Copied into clips as they are; other codecs are encoded."""
 MAX_REORDER = 2.0
 """Seconds between decoding and showing a picture, at most: more is a clock that has stepped between the two stamps."""
+
+MAX_PIXELS = 36_000_000
+"""Of one picture: 8K has 33 million. To decode a frame of 16384×16384 takes more memory than a camera may have."""
 
 _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe"})
 """Demuxers that make timestamps up from a guessed rate."""
@@ -64,6 +68,21 @@ class StreamInfo:
         return f"{self.codec} {self.width}×{self.height}{rate}, {self.transport}{sound}"
 
 
+class Way:
+    """What stands between the video library and a camera, as it opens no connection by itself."""
+
+    def problem(self) -> SourceError | None:
+        """Return what went wrong here, which the video library knows only as a broken connection."""
+        return None
+
+    def rest(self, seconds: float) -> None:
+        """Let what comes wait in the kernel's buffer for a while."""
+        time.sleep(seconds)
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
 class Connection:
     """An open stream. A context manager; iterate :meth:`packets`.
 
@@ -72,6 +91,7 @@ class Connection:
         camera: whose it is, for messages.
         transport: how it is reached.
         paced: hold a file's packets back to its own pace, as a camera would.
+        way: to the camera, closed with the connection.
         clock, wall, sleep: monotonic seconds, seconds since the epoch, and waiting.
     """
 
@@ -82,11 +102,13 @@ class Connection:
         transport: str,
         *,
         paced: bool,
+        way: Way | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._container = container
+        self._way = way or Way()
         self._camera = camera
         self._clock = clock
         self._wall = wall
@@ -115,8 +137,9 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._container.close()
+        self._way.close()
 
     @property
     def at_rest(self) -> bool:
@@ -134,9 +157,9 @@ class Connection:
         demuxed = self._container.demux()
         while True:
             if self._arrivals.pause:
-                self._sleep(self._arrivals.pause)
+                self._way.rest(self._arrivals.pause)
             asked = self._clock()
-            with source_errors(self._camera, "reading", since=self._last_picture):
+            with source_errors(self._camera, "reading", self._last_picture, self._way.problem):
                 raw = self._next(demuxed)
                 kind = self._kind(raw)
                 if kind == "video":
@@ -213,6 +236,7 @@ def _stream_info(container: InputContainer, camera: Camera, transport: str) -> S
         raise SourceError(f"{camera.setting}: what {camera.shown} sends can not be decoded; set it to H.264 or H.265")
     if not video.codec_context.width:
         raise SourceError("the stream sent no picture parameters while it was opened")
+    check_size(video.codec_context.width, video.codec_context.height)
     rate = float(video.average_rate) if video.average_rate else None
     return StreamInfo(
         codec=video.codec_context.codec.canonical_name,
@@ -227,6 +251,36 @@ def _stream_info(container: InputContainer, camera: Camera, transport: str) -> S
     )
 
 
+def check_size(width: int, height: int) -> None:
+    """Refuse pictures that are too large to be decoded, before anything is reserved for them.
+
+    Raises:
+        SourceError: it is one of these.
+    """
+    if width * height > MAX_PIXELS:
+        raise SourceError(f"its pictures are {width}×{height}, more than 8K: choose a smaller size in the camera")
+
+
+def picture_info(jpeg: bytes, transport: str, fps: float | None = None) -> StreamInfo:
+    """Return what a stream of JPEG pictures such as this one is.
+
+    Raises:
+        SourceError: it can not be read.
+    """
+    video = _probe(jpeg, "mjpeg")
+    return StreamInfo(
+        codec="mjpeg",
+        width=video.codec_context.width,
+        height=video.codec_context.height,
+        fps=fps,
+        transport=transport,
+        audio_codec=None,
+        left_out=(),
+        video=video,
+        audio=None,
+    )
+
+
 def info_from_keyframe(info: StreamInfo, data: bytes) -> StreamInfo:
     """Return what a stream has become: `info`, with the picture parameters of a keyframe that brings new ones.
 
@@ -237,18 +291,39 @@ def info_from_keyframe(info: StreamInfo, data: bytes) -> StreamInfo:
     Raises:
         SourceError: it can not be read.
     """
-    # as a tiny file of its own, the keyframe goes through the same probing as a connection does
     try:
-        container = av.open(io.BytesIO(data), format=info.codec if info.codec != "mjpeg" else "jpeg_pipe")
-    except av.FFmpegError as error:
-        raise SourceError(f"the camera changed its stream to something unreadable ({plain(error)})") from None
-    video = container.streams.video[0]
+        video = _probe(data, info.codec)
+    except SourceError as error:
+        raise SourceError(f"the camera changed its stream to something unreadable ({error})") from None
     return replace(info, video=video, width=video.codec_context.width, height=video.codec_context.height)
 
 
 def without_sound(info: StreamInfo) -> StreamInfo:
     """Return `info` of the pictures alone."""
     return replace(info, audio=None, audio_codec=None)
+
+
+def _probe(data: bytes, codec: str) -> av.VideoStream:
+    """Return the stream of one keyframe: as a tiny file of its own it goes through the same probing as a connection."""
+    if codec == "mjpeg":
+        size = picture_size(data)
+        if size is None:
+            raise SourceError("it is no JPEG picture")
+        check_size(*size)
+    try:
+        container = av.open(
+            io.BytesIO(data), format=codec if codec != "mjpeg" else "jpeg_pipe", options=probing_limits()
+        )
+    except av.FFmpegError as error:
+        raise SourceError(plain(error)) from None
+    video = container.streams.video[0]
+    check_size(video.codec_context.width, video.codec_context.height)
+    return video
+
+
+def probing_limits() -> dict[str, str]:
+    """Return the options that keep the video library from larger pictures while it learns a stream's parameters."""
+    return {"max_pixels": str(MAX_PIXELS)}
 
 
 def library_versions() -> dict[str, str]:
@@ -265,5 +340,6 @@ def video_decoder(info: StreamInfo) -> av.VideoCodecContext:
         raise SourceError(f"{info.codec} is no video codec")
     context.extradata = template.extradata
     context.width, context.height = info.width, info.height
+    context.options = probing_limits()
     context.thread_count = 1  # one core is enough for one camera; many cameras share the machine
     return context

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import av
 
 from shared_utils.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceRefused, SourceStalled, SourceUnauthorized
 from shared_utils.redact import mask_url
+from vcam_worker.wire import Target, knock
 
 OPEN_TIMEOUT = 12.0
 """Seconds to connect and learn the stream's parameters: a camera with a long GOP sends its first keyframe late."""
@@ -21,21 +20,26 @@ STALL_TIMEOUT = 15.0
 DIAGNOSE_TIMEOUT = 3.0
 """Seconds to find out why a connection failed, when the video library only says "I/O error"."""
 
-DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-
 
 @contextmanager
-def source_errors(camera: Camera, doing: str, since: float | None = None) -> Iterator[None]:
+def source_errors(
+    camera: Camera,
+    doing: str,
+    since: float | None = None,
+    problem: Callable[[], SourceError | None] = lambda: None,
+) -> Iterator[None]:
     """Turn what PyAV raises into our errors, in a line that names the remedy and holds no password.
 
     Args:
         camera: whose stream it is.
         doing: ``opening`` or ``reading``.
         since: monotonic time of the last packet; None counts from now.
+        problem: what is known of it beside what the video library raises.
     """
     started = time.monotonic() if since is None else since
     try:
-        yield
+        with _known(problem):
+            yield
     except (av.HTTPUnauthorizedError, av.HTTPForbiddenError):
         raise SourceUnauthorized(
             f"wrong user name or password for {camera.shown}: check {camera.setting} "
@@ -51,6 +55,17 @@ def source_errors(camera: Camera, doing: str, since: float | None = None) -> Ite
         if doing == "reading":
             raise SourceEnded(f"the connection broke ({plain(error)})") from None
         raise _diagnosed(camera, error, time.monotonic() - started) from None
+
+
+@contextmanager
+def _known(problem: Callable[[], SourceError | None]) -> Iterator[None]:
+    try:
+        yield
+    except av.FFmpegError:
+        known = problem()
+        if known:
+            raise known from None
+        raise
 
 
 def _stalled(camera: Camera, doing: str, seconds: float) -> SourceError:
@@ -77,16 +92,9 @@ def plain(error: av.FFmpegError) -> str:
 
 
 def reach(camera: Camera) -> SourceRefused | None:
-    """Say why nothing answers at the camera's address; None when something does."""
-    parts = urlsplit(camera.url)
-    host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[camera.scheme]
+    """Return why nothing answers at the camera's address; None when something does."""
     try:
-        socket.create_connection((host, port), timeout=DIAGNOSE_TIMEOUT).close()
-    except socket.gaierror:
-        return SourceRefused(f"the name {host!r} is not known: check the host in {camera.setting}, or use its IP")
-    except ConnectionRefusedError:
-        return SourceRefused(f"{host}:{port} refuses the connection: is the camera on, and {camera.setting} right?")
-    except OSError as error:
-        reason = "no answer" if isinstance(error, TimeoutError) else error.strerror
-        return SourceRefused(f"{host}:{port} can not be reached ({reason}): is the camera on the network?")
+        knock(Target.of(camera.url), camera, DIAGNOSE_TIMEOUT).close()
+    except SourceRefused as refused:
+        return refused
     return None

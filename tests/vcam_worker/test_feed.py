@@ -5,10 +5,18 @@ from __future__ import annotations
 import logging
 import select
 import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
 
 from shared_utils.cameras import Camera
+from tests.support.hosts import Call, Host, host, jpeg
+from tests.support.video import noise_background
 from vcam_worker import feed
-from vcam_worker.feed import Feed, Finished, Inbox
+from vcam_worker.feed import Connected, Feed, Finished, Inbox, Lost
+from vcam_worker.packets import Packet
 
 
 def readable(inbox: Inbox) -> bool:
@@ -31,3 +39,65 @@ def test_a_packet_waits_until_somebody_wakes_the_loop_and_none_is_left_behind() 
     assert all(mine is theirs for mine, theirs in zip(taken, items, strict=True))
     assert not readable(inbox)
     assert list(inbox.take()) == []
+
+
+PICTURE = jpeg(noise_background(160, 120))
+
+
+def hangs_up(after: int, call: Call) -> None:
+    """Be a camera that ends the connection after so many pictures."""
+    call.request()
+    call.answer("200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame")
+    for _ in range(after):
+        call.send(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n", PICTURE, b"\r\n")
+        time.sleep(0.05)
+
+
+def watch(behave: Callable[[Call], None], until: Callable[[Host, list[tuple[float, object]]], bool]) -> list[object]:
+    """Run a feed over a host until that is so; return what it handed over, packets summed up as "pictures"."""
+    stop, inbox = threading.Event(), Inbox()
+    items: list[tuple[float, object]] = []
+    with host(behave) as here:
+        camera = Camera("cam1", f"http://{here.url}/video")
+        Feed(camera, inbox, stop, logging.LoggerAdapter(logging.getLogger("test"))).start()
+        deadline = time.monotonic() + 60
+        while not until(here, items) and time.monotonic() < deadline:
+            select.select([inbox], [], [], 0.1)
+            items += [(time.monotonic(), item) for _, item in inbox.take()]
+        stop.set()
+    assert time.monotonic() < deadline
+    return items
+
+
+def test_a_camera_that_hangs_up_again_and_again_is_back_at_once_each_time() -> None:
+    items = watch(
+        lambda call: hangs_up(30, call),
+        lambda _, items: sum(isinstance(item, Lost) for _, item in items) >= 4,
+    )
+    lost = [at for at, item in items if isinstance(item, Lost)]
+    back = [at for at, item in items if isinstance(item, Connected)][1:]
+    dark = [after - before for before, after in zip(lost, back, strict=False)]
+    # each used to be twice as long as the one before
+    assert len(dark) == 3
+    assert max(dark) < feed.RETRY_FIRST
+    assert sum(isinstance(item, Packet) for _, item in items) >= 4 * 28
+
+
+def test_a_camera_that_hangs_up_after_two_pictures_is_not_called_more_than_once_a_second() -> None:
+    began: list[float] = []
+
+    def behave(call: Call) -> None:
+        began.append(time.monotonic())
+        hangs_up(2, call)
+
+    watch(behave, lambda here, _: here.calls >= 3)
+    steps = [later - one for one, later in pairwise(began)]
+    assert min(steps) >= 0.9 * feed.RETRY_FIRST
+
+
+@pytest.mark.parametrize("behave", [lambda call: None, lambda call: call.answer("200 OK") if call.request() else None])
+def test_one_that_delivers_nothing_is_called_ever_more_rarely(behave: Callable[[Call], None]) -> None:
+    items = watch(behave, lambda _, items: sum(isinstance(item, Lost) for _, item in items) >= 3)
+    lost = [at for at, item in items if isinstance(item, Lost)]
+    steps = [later - one for one, later in pairwise(lost)]
+    assert steps[1] > 1.3 * feed.RETRY_FIRST * 0.75

@@ -1,0 +1,114 @@
+"""Basic and Digest authentication (RFC 7617, 7616), as HTTP and RTSP share them. Pure but for the random nonce."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Iterable
+
+_HASHES = {"MD5": "md5", "SHA-256": "sha256"}
+_SCHEME = re.compile(r"(?:^|,)\s*(basic|digest)\s+", re.I)
+_PARAMETER = re.compile(r'([a-z][a-z-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))', re.I)
+
+
+class Credentials:
+    """Answers what a camera challenges with.
+
+    Args:
+        user, password: decoded; a `user` of None answers nothing.
+        nonce: makes the client's own random text.
+    """
+
+    def __init__(
+        self, user: str | None, password: str | None, nonce: Callable[[], str] = lambda: secrets.token_hex(8)
+    ) -> None:
+        self._user = user
+        self._password = password or ""
+        self._nonce = nonce
+        self._challenge: dict[str, str] | None = None
+        self._count = 0
+
+    def challenged(self, headers: Iterable[str]) -> bool:
+        """Take the ``WWW-Authenticate`` lines of a 401.
+
+        Returns:
+            Whether it is worth asking once more with :meth:`header`: False where the same was answered before.
+        """
+        if self._user is None:
+            return False
+        before = self._challenge
+        offers = [offer for line in headers for offer in _offers(line)]
+        digests = [one for one in offers if one["scheme"] == "digest" and _algorithm(one) in _HASHES]
+        # the password itself is sent only where nothing better is offered
+        best = sorted(digests, key=lambda one: _algorithm(one) != "SHA-256") or [
+            one for one in offers if one["scheme"] == "basic"
+        ]
+        if not best:
+            return False
+        self._challenge, self._count = best[0], 0
+        if before is None:
+            return True
+        # a nonce has its time: a new one, called stale, says nothing against the password
+        return best[0].get("stale", "").lower() == "true" and best[0].get("nonce") != before.get("nonce")
+
+    def header(self, method: str, uri: str) -> str | None:
+        """Return the value of ``Authorization`` for a request; None as long as none was asked for."""
+        if self._challenge is None or self._user is None:
+            return None
+        if self._challenge["scheme"] == "basic":
+            token = base64.b64encode(f"{self._user}:{self._password}".encode()).decode()
+            return f"Basic {token}"
+        return self._digest(self._challenge, method, uri)
+
+    def _digest(self, challenge: dict[str, str], method: str, uri: str) -> str:
+        name = _HASHES[_algorithm(challenge)]
+
+        def hashed(text: str) -> str:
+            return hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
+
+        realm, nonce = challenge.get("realm", ""), challenge.get("nonce", "")
+        first = hashed(f"{self._user}:{realm}:{self._password}")
+        second = hashed(f"{method}:{uri}")
+        fields = [
+            f'username="{_quoted(self._user or "")}"',
+            f'realm="{_quoted(realm)}"',
+            f'nonce="{_quoted(nonce)}"',
+            f'uri="{uri}"',
+        ]
+        if "auth" in [one.strip() for one in challenge.get("qop", "").split(",")]:
+            self._count += 1
+            count, ours = f"{self._count:08x}", self._nonce()
+            response = hashed(f"{first}:{nonce}:{count}:{ours}:auth:{second}")
+            fields += ["qop=auth", f"nc={count}", f'cnonce="{ours}"']
+        else:
+            response = hashed(f"{first}:{nonce}:{second}")
+        fields.append(f'response="{response}"')
+        if "algorithm" in challenge:
+            fields.append(f"algorithm={challenge['algorithm']}")
+        if "opaque" in challenge:
+            fields.append(f'opaque="{_quoted(challenge["opaque"])}"')
+        return "Digest " + ", ".join(fields)
+
+
+def _offers(line: str) -> list[dict[str, str]]:
+    """Return the challenges of one header line, each with its ``scheme``."""
+    parts = _SCHEME.split(line)[1:]
+    if not parts and line.strip().lower() in {"basic", "digest"}:
+        return [{"scheme": line.strip().lower()}]
+    found = []
+    for scheme, rest in zip(parts[::2], parts[1::2], strict=True):
+        offer = {"scheme": scheme.lower()}
+        for name, quoted, bare in _PARAMETER.findall(rest):
+            offer[name.lower()] = re.sub(r"\\(.)", r"\1", quoted) or bare
+        found.append(offer)
+    return found
+
+
+def _algorithm(challenge: dict[str, str]) -> str:
+    return challenge.get("algorithm", "MD5").upper()
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,277 @@
+"""HTTP to cameras, by our own rules: bounded heads, redirects on the same host alone, Basic and Digest passwords.
+
+The video library opens no connection for ``http://`` addresses: it would go wherever an answer points to.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from urllib.parse import urljoin
+
+from shared_utils.cameras import Camera
+from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
+from shared_utils.redact import mask_url
+from vcam_worker.credentials import Credentials
+from vcam_worker.wire import CHUNK, Target, TooLongError, Wire, dial, parse_headers
+
+MAX_REDIRECTS = 5
+MAX_CONTINUES = 10
+"""Answers such as "100 Continue" before the real one."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_DRAIN = 256 * 1024
+"""Bytes of an error's page that are read so that the connection can be used again."""
+_DRAIN_SECONDS = 0.5
+"""How long they are waited for: a length that is longer than the body never comes to its end."""
+
+
+@dataclass
+class Answer:
+    """The head of an answer, and its body as it comes.
+
+    Attributes:
+        status: HTTP's.
+        headers: by name in lower case.
+    """
+
+    status: int
+    headers: dict[str, list[str]]
+    _wire: Wire = field(repr=False)
+    _chunked: bool = False
+    _left: int | None = None  # bytes of the body, or of the chunk; None: up to the connection's end
+    _over: bool = False
+
+    @classmethod
+    def of(cls, status: int, headers: dict[str, list[str]], wire: Wire) -> Answer:
+        """Return an answer whose head has been read from `wire`."""
+        answer = cls(status, headers, wire)
+        length = answer.header("content-length")
+        if status == 304:
+            answer._left = 0
+        elif "chunked" in answer.header("transfer-encoding").lower():
+            answer._chunked = True
+        elif length.isdigit() and len(length) < 20:
+            answer._left = int(length)
+        answer._over = answer._left == 0
+        return answer
+
+    def header(self, name: str) -> str:
+        """Return a header's first value; empty without it."""
+        return self.headers.get(name, [""])[0]
+
+    @property
+    def kind(self) -> str:
+        """The media type, lower case, without parameters."""
+        return self.header("content-type").partition(";")[0].strip().lower()
+
+    @property
+    def is_framed(self) -> bool:
+        """The body's end is told by itself, and not by the connection's."""
+        return self._chunked or self._left is not None
+
+    @property
+    def has_length(self) -> bool:
+        """The body's length is told beforehand."""
+        return self._left is not None and not self._chunked
+
+    def unframed(self) -> Answer:
+        """Have the body last as long as the connection: cameras announce nonsense for endless streams."""
+        if not self._chunked:
+            self._left, self._over = None, False
+        return self
+
+    def read(self, limit: int, deadline: float) -> bytes:
+        """Return up to `limit` bytes of the body, as soon as there are any; none at its end.
+
+        Raises:
+            SourceEnded: the connection broke, or the body is no HTTP.
+            TimeoutError: nothing came up to the deadline.
+        """
+        if self._over:
+            return b""
+        try:
+            if self._chunked and not self._left:
+                self._next_chunk(deadline)
+            if self._over:
+                return b""
+            data = self._wire.read(limit if self._left is None else min(limit, self._left), deadline)
+            if self._left is not None:
+                self._left -= len(data)
+                if self._chunked and not self._left and data:
+                    self._wire.read_line(deadline, 2)
+        except TimeoutError:
+            raise
+        except (OSError, TooLongError, ValueError) as error:
+            raise SourceEnded(f"the connection broke ({_reason(error)})") from None
+        self._over = not data or (self._left == 0 and not self._chunked)
+        return data
+
+    def _next_chunk(self, deadline: float) -> None:
+        size = self._wire.read_line(deadline, 1024).partition(b";")[0].strip()
+        self._left = int(size, 16) if size else 0
+        if self._left <= 0:
+            self._wire.read_head(deadline)
+            self._over = True
+
+
+class HttpClient:
+    """Asks one camera's host, over one connection as long as it lasts.
+
+    Args:
+        camera: whose address it is; its user and password answer what the camera asks for.
+        timeout: seconds for one answer's head, redirects and passwords included.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, camera: Camera, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._camera = camera
+        self._timeout = timeout
+        self._clock = clock
+        self._origin = self._target = _target(camera)
+        self._credentials = Credentials(self._target.user, self._target.password)
+        self._wire: Wire | None = None
+        self._answer: Answer | None = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._wire:
+            self._wire.close()
+        self._wire = self._answer = None
+
+    def get(self, headers: dict[str, str] | None = None) -> Answer:
+        """Ask for the camera's address.
+
+        Args:
+            headers: besides the usual ones.
+
+        Returns:
+            An answer of 200, or 304 where `headers` allow for it.
+
+        Raises:
+            SourceError: anything else; the kind says why.
+        """
+        deadline = self._clock() + self._timeout
+        for _ in range(MAX_REDIRECTS + 2):
+            answer = self._once(headers or {}, deadline)
+            if answer.status == 401 and self._credentials.challenged(answer.headers.get("www-authenticate", [])):
+                continue
+            if answer.status in _REDIRECTS:
+                self._redirect(answer.header("location"))
+                continue
+            self._check(answer)
+            return answer
+        raise SourceError(f"{self._camera.shown} redirects in a circle: check the path in {self._camera.setting}")
+
+    def _check(self, answer: Answer) -> None:
+        camera = self._camera
+        if answer.status in {401, 403}:
+            raise SourceUnauthorized(
+                f"wrong user name or password for {camera.shown}: check {camera.setting} "
+                "(special characters percent-encoded)"
+            )
+        if answer.status == 404:
+            raise SourceError(f"{camera.shown} has no such stream: check the path in {camera.setting}")
+        if answer.status not in {200, 206, 304}:
+            raise SourceError(f"{camera.shown} answers with an error (HTTP {answer.status})")
+
+    def _redirect(self, location: str) -> None:
+        here = f"{self._target.scheme}://{self._target.netloc}{self._target.path}"
+        there = mask_url(location)[:100] or "nowhere"
+        try:
+            target = Target.of(urljoin(here, location))
+        except ValueError:
+            raise SourceError(f"{self._camera.shown} redirects to {there!r}, which is no address") from None
+        if target.scheme not in {"http", "https"} or not target.is_same_host(self._origin):
+            raise SourceError(
+                f"{self._camera.shown} redirects to another host ({there}), which is not followed: "
+                f"if that is right, put it into {self._camera.setting}"
+            )
+        if self._origin.is_encrypted and not target.is_encrypted:
+            raise SourceError(f"{self._camera.shown} redirects from https to http ({there}), which is not followed")
+        if (target.port, target.scheme) != (self._target.port, self._target.scheme):
+            self.close()
+        self._target = replace(target, user=None, password=None)
+
+    def _once(self, headers: dict[str, str], deadline: float) -> Answer:
+        """Send one request; over a new connection where the last one can not be used again."""
+        if self._wire and self._answer and self._is_reusable(self._answer, deadline):
+            try:
+                return self._ask(self._wire, headers, deadline)
+            except SourceError:  # the camera has closed it meanwhile
+                pass
+        self.close()
+        sock = dial(self._target, self._camera, max(0.1, deadline - self._clock()))
+        self._wire = Wire(sock, self._clock)
+        return self._ask(self._wire, headers, deadline)
+
+    def _is_reusable(self, answer: Answer, deadline: float) -> bool:
+        if answer.header("connection").lower() == "close" or not answer.is_framed:
+            return False
+        left, deadline = _MAX_DRAIN, min(deadline, self._clock() + _DRAIN_SECONDS)
+        try:
+            while left > 0:
+                data = answer.read(min(left, CHUNK), deadline)
+                if not data:
+                    return True
+                left -= len(data)
+        except (SourceError, TimeoutError):
+            return False
+        return False
+
+    def _ask(self, wire: Wire, headers: dict[str, str], deadline: float) -> Answer:
+        target = self._target
+        fields = {
+            "Host": target.netloc,
+            "User-Agent": "vcam",
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "Connection": "keep-alive",
+            **headers,
+        }
+        path = _ascii(target.path)
+        authorization = self._credentials.header("GET", path)
+        if authorization:
+            fields["Authorization"] = authorization
+        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+        try:
+            wire.send("\r\n".join(lines).encode(), deadline)
+            self._answer = self._head(wire, deadline)
+        except TimeoutError:
+            raise SourceStalled(f"{self._camera.shown} accepts the connection, but sends nothing") from None
+        except TooLongError:
+            raise SourceError(f"{self._camera.shown} answers with headers that do not end") from None
+        except (OSError, ValueError) as error:
+            raise SourceError(
+                f"{self._camera.shown} answers, but its stream can not be opened ({_reason(error)})"
+            ) from None
+        return self._answer
+
+    def _head(self, wire: Wire, deadline: float) -> Answer:
+        for _ in range(MAX_CONTINUES):
+            lines = wire.read_head(deadline)
+            if not lines:
+                raise ConnectionResetError("no answer")
+            words = lines[0].split(None, 2)
+            if not lines[0].startswith((b"HTTP/", b"ICY")) or len(words) < 2 or not words[1].isdigit():
+                raise ValueError("it is no HTTP")
+            status = int(words[1])
+            if status >= 200:
+                return Answer.of(status, parse_headers(lines[1:]), wire)
+        raise ValueError("it sends no end of interim answers")
+
+
+def _target(camera: Camera) -> Target:
+    try:
+        return Target.of(camera.url)
+    except ValueError:
+        raise SourceError(f"{camera.setting} has no usable host or port: {camera.shown!r}") from None
+
+
+def _ascii(path: str) -> str:
+    """Return a path that a request line can hold: blanks and other letters percent-encoded, the rest as it is."""
+    return "".join(one if "!" <= one <= "~" else "".join(f"%{byte:02X}" for byte in one.encode()) for one in path)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

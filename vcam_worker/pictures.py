@@ -1,0 +1,231 @@
+"""A camera that sends JPEG pictures over HTTP: one after the other in one answer (MJPEG), or one per request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+from shared_utils.cameras import Camera
+from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
+from vcam_worker.arrivals import Arrivals
+from vcam_worker.http_source import Answer, HttpClient
+from vcam_worker.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError
+from vcam_worker.packets import Packet
+from vcam_worker.source import StreamInfo, picture_info
+from vcam_worker.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT
+from vcam_worker.wire import CHUNK
+
+MIN_POLL, MAX_POLL = 1.0, 5.0
+"""Pictures asked for per second where each takes a request; within these, as many as are analysed."""
+REPEAT_SECONDS = 1.0
+"""A picture that stays the same is recorded so often: the camera is there, and nothing moves."""
+POLL_TIMEOUT = 5.0
+"""Seconds for one picture that was asked for."""
+FAILED_REST = 1.0
+"""Seconds after a request that failed."""
+LONE_SECONDS = 3.0
+"""How long an answer without a length is waited for after its first picture: longer, and it is a slow stream."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where time comes from: monotonic seconds, seconds since the epoch, and waiting."""
+
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+
+class PictureConnection:
+    """An open stream of JPEG pictures; see :class:`vcam_worker.source.Connection`.
+
+    Args:
+        client: to be closed with it.
+        info: of the first picture.
+        pictures: as they come.
+        timing: clocks.
+    """
+
+    is_live = True
+    has_timestamps = False
+
+    def __init__(self, client: HttpClient, info: StreamInfo, pictures: Iterator[bytes], timing: Timing) -> None:
+        self.info = info
+        self._client = client
+        self._pictures = pictures
+        self._timing = timing
+        self._arrivals = Arrivals(gathers=False)
+
+    def __enter__(self) -> PictureConnection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    @property
+    def at_rest(self) -> bool:
+        """A good moment to hand over what came."""
+        return self._arrivals.at_rest
+
+    def packets(self) -> Iterator[Packet]:
+        """Yield a packet per picture, dated by its arrival.
+
+        Raises:
+            SourceEnded: the camera ended the stream.
+            SourceStalled: no picture came for :data:`vcam_worker.source_errors.STALL_TIMEOUT` seconds.
+            SourceError: the connection broke, or what comes is no picture.
+        """
+        asked = self._timing.clock()
+        for picture in self._pictures:
+            now = self._timing.clock()
+            arrived = self._arrivals.date(None, asked, now)
+            yield Packet("video", picture, is_keyframe=True, dts=None, arrived=arrived, wall=self._timing.wall())
+            asked = self._timing.clock()
+
+
+def open_pictures(
+    client: HttpClient, answer: Answer, begun: bytes, camera: Camera, timing: Timing
+) -> PictureConnection:
+    """Go on with an answer that holds JPEG pictures.
+
+    Args:
+        client: that gave the answer.
+        answer: whose body is read further here.
+        begun: what has been read of the body.
+        camera: for messages, and how often to ask where each picture takes a request.
+        timing: clocks.
+
+    Raises:
+        SourceError: no picture comes.
+    """
+    deadline = timing.clock() + OPEN_TIMEOUT
+    stream = _Stream(answer if answer.kind.startswith("image/") else answer.unframed(), camera, timing)
+    try:
+        first = stream.picture(begun, deadline)
+    except TimeoutError:
+        raise SourceStalled(f"{camera.shown} answers, but sends no whole picture") from None
+    if first is None:
+        raise SourceError(f"{camera.shown} answers, but no picture is in it: check the path in {camera.setting}")
+    is_lone = answer.kind.startswith("image/") and answer.has_length
+    if not is_lone and not stream.ends(timing.clock() + LONE_SECONDS):
+        return PictureConnection(client, picture_info(first, "http"), stream.pictures(), timing)
+    rate = min(max(camera.motion.fps, MIN_POLL), MAX_POLL)
+    polled = _Polling(client, camera, timing, rate).pictures(first, answer.header("etag"))
+    return PictureConnection(client, picture_info(first, "http", rate), polled, timing)
+
+
+class _Stream:
+    """Pictures of one answer."""
+
+    def __init__(self, answer: Answer, camera: Camera, timing: Timing) -> None:
+        self._answer = answer
+        self._camera = camera
+        self._timing = timing
+        self._parts = JpegParts()
+        self._waiting: list[bytes] = []
+        self._over = False
+
+    def picture(self, data: bytes, deadline: float) -> bytes | None:
+        """Return the next picture; None at the end.
+
+        Args:
+            data: that has been read already.
+            deadline: for all of it.
+
+        Raises:
+            TimeoutError: it is not whole by then.
+        """
+        try:
+            self._waiting += self._parts.feed(data)
+            while not self._waiting and not self._over:
+                data = self._answer.read(CHUNK, deadline)
+                if data:
+                    self._waiting += self._parts.feed(data)
+                else:
+                    self._over = True
+                    self._waiting += [rest for rest in [self._parts.rest()] if rest]
+        except NoPictureError:
+            raise SourceError(
+                f"{self._camera.shown} sends {MAX_PICTURE // 2**20} MiB without a whole JPEG picture: "
+                f"check the path in {self._camera.setting}, and the camera"
+            ) from None
+        return self._waiting.pop(0) if self._waiting else None
+
+    def ends(self, deadline: float) -> bool:
+        """Tell whether the body is over after the pictures so far; one that goes on by `deadline` is a stream."""
+        if self._waiting:
+            return False
+        try:
+            more = self.picture(b"", deadline)
+        except TimeoutError:
+            return False
+        if more is not None:
+            self._waiting.insert(0, more)
+        return more is None
+
+    def pictures(self) -> Iterator[bytes]:
+        """Yield the pictures as they come; the first one, which took part in the opening, is late and left out."""
+        while True:
+            since = self._timing.clock()
+            try:
+                picture = self.picture(b"", since + STALL_TIMEOUT)
+            except TimeoutError:
+                raise SourceStalled(f"no packet for {self._timing.clock() - since:.0f} s") from None
+            if picture is None:
+                raise SourceEnded("the camera ended the stream")
+            yield picture
+
+
+class _Polling:
+    """Pictures of an address that gives one per request."""
+
+    def __init__(self, client: HttpClient, camera: Camera, timing: Timing, rate: float) -> None:
+        self._client = client
+        self._camera = camera
+        self._timing = timing
+        self._step = 1 / rate
+
+    def pictures(self, first: bytes, etag: str) -> Iterator[bytes]:
+        """Yield `first`, and each picture that is new; one that stays the same now and then."""
+        clock = self._timing.clock
+        latest, yielded = first, clock()
+        yield first
+        good = due = clock()
+        while True:
+            due = max(due + self._step, clock())
+            self._timing.sleep(max(0.0, due - clock()))
+            try:
+                picture, etag = self._ask(etag)
+            except SourceUnauthorized:
+                raise
+            except SourceError as error:
+                if clock() - good >= STALL_TIMEOUT:
+                    raise error from None
+                self._timing.sleep(FAILED_REST)
+                continue
+            good = clock()
+            if (picture is None or picture == latest) and good - yielded < REPEAT_SECONDS:
+                continue
+            latest, yielded = picture or latest, good
+            yield latest
+
+    def _ask(self, etag: str) -> tuple[bytes | None, str]:
+        """Return a picture and its tag; no picture where the camera says that it is still the same."""
+        answer = self._client.get({"If-None-Match": etag} if etag else None)
+        if answer.status == 304:
+            return None, etag
+        try:
+            picture = _Stream(answer, self._camera, self._timing).picture(b"", self._timing.clock() + POLL_TIMEOUT)
+        except TimeoutError:
+            raise SourceStalled(f"{self._camera.shown} sends no whole picture in time") from None
+        if picture is None:
+            raise SourceError(f"{self._camera.shown} answers, but no picture is in it")
+        return picture, answer.header("etag")

@@ -1,0 +1,238 @@
+"""A socket to a camera: every byte read has a deadline, every line a limit. Knows nothing of RTSP or HTTP."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from urllib.parse import unquote, urlsplit
+
+from shared_utils.cameras import Camera
+from shared_utils.errors import SourceError, SourceRefused
+
+CHUNK = 64 * 1024
+"""Bytes asked of the socket at once."""
+MAX_HEAD = 64 * 1024
+"""Bytes of an answer's first line and headers together; cameras send less than 1 KiB."""
+
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+
+
+class TooLongError(Exception):
+    """The peer sends more than the limit allows."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a camera is.
+
+    Attributes:
+        scheme: lower case.
+        host: as written in the address.
+        port: its own, or the scheme's.
+        path: with the query, at least ``/``.
+        user, password: decoded; None without.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    user: str | None = None
+    password: str | None = None
+
+    @classmethod
+    def of(cls, url: str) -> Target:
+        """Take an address apart.
+
+        Raises:
+            ValueError: it has no host, or its port is no number.
+        """
+        parts = urlsplit(url)
+        scheme = parts.scheme.lower()
+        if not parts.hostname or scheme not in DEFAULT_PORTS:
+            raise ValueError("no host")
+        path = parts.path or "/"
+        return cls(
+            scheme,
+            parts.hostname,
+            parts.port or DEFAULT_PORTS[scheme],
+            f"{path}?{parts.query}" if parts.query else path,
+            unquote(parts.username) if parts.username is not None else None,
+            unquote(parts.password or "") if parts.username is not None else None,
+        )
+
+    @property
+    def is_encrypted(self) -> bool:
+        """TLS comes first."""
+        return self.scheme in {"rtsps", "https"}
+
+    @property
+    def netloc(self) -> str:
+        """``host:port`` as it stands in addresses, without the port where it is the scheme's."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def is_same_host(self, other: Target) -> bool:
+        """Tell whether `other` is on the same host, at whatever port."""
+        return self.host.rstrip(".").lower() == other.host.rstrip(".").lower()
+
+
+def dial(target: Target, camera: Camera, timeout: float) -> socket.socket:
+    """Connect to a camera's host, with TLS where its address asks for that.
+
+    Cameras sign their certificates themselves: TLS hides the stream from others, and proves nothing.
+
+    Raises:
+        SourceRefused: nobody is there; the text says what to look at.
+        SourceError: no TLS.
+    """
+    plain = knock(target, camera, timeout)
+    if not target.is_encrypted:
+        return plain
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    # what old cameras speak
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    try:
+        return context.wrap_socket(plain, server_hostname=target.host)
+    except OSError as error:
+        plain.close()
+        reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
+        raise SourceError(f"{target.netloc} does not speak TLS ({reason}): check {camera.setting}") from None
+
+
+def knock(target: Target, camera: Camera, timeout: float) -> socket.socket:
+    """Connect to a camera's host.
+
+    Raises:
+        SourceRefused: nobody is there; the text says what to look at.
+    """
+    host, port = target.host, target.port
+    try:
+        found = socket.create_connection((host, port), timeout=timeout)
+    except (socket.gaierror, UnicodeError):
+        reason = f"the name {host!r} is not known: check the host in {camera.setting}, or use its IP"
+        raise SourceRefused(reason) from None
+    except ConnectionRefusedError:
+        reason = f"{host}:{port} refuses the connection: is the camera on, and {camera.setting} right?"
+        raise SourceRefused(reason) from None
+    except OSError as error:
+        reason = "no answer" if isinstance(error, TimeoutError) else str(error.strerror)
+        raise SourceRefused(f"{host}:{port} can not be reached ({reason}): is the camera on the network?") from None
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found
+
+
+class Wire:
+    """Buffered reading from a socket, against a deadline.
+
+    Args:
+        sock: connected.
+        clock: monotonic seconds, which deadlines count in.
+    """
+
+    def __init__(self, sock: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
+        self._socket = sock
+        self._clock = clock
+        self._buffer = bytearray()
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def send(self, data: bytes, deadline: float) -> None:
+        """Send all of `data`.
+
+        Raises:
+            OSError: the connection broke; TimeoutError at the deadline.
+        """
+        self._set_timeout(deadline)
+        self._socket.sendall(data)
+
+    def read(self, limit: int, deadline: float) -> bytes:
+        """Return up to `limit` bytes, as soon as there are any; none at the end.
+
+        Raises:
+            OSError: the connection broke; TimeoutError at the deadline.
+        """
+        if not self._buffer:
+            return self._receive(min(limit, CHUNK), deadline)
+        data = bytes(self._buffer[:limit])
+        del self._buffer[:limit]
+        return data
+
+    def read_line(self, deadline: float, limit: int = MAX_HEAD) -> bytes:
+        """Return a line without its end; what there is where the connection ends before.
+
+        Raises:
+            TooLongError: it has more than `limit` bytes.
+            OSError: the connection broke; TimeoutError at the deadline.
+        """
+        start = 0
+        while True:
+            end = self._buffer.find(b"\n", start)
+            if end >= 0 or len(self._buffer) > limit:
+                break
+            start = len(self._buffer)
+            more = self._receive(CHUNK, deadline)
+            if not more:
+                end = len(self._buffer)
+                break
+            self._buffer += more
+        if end < 0 or end > limit:
+            raise TooLongError
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line.removesuffix(b"\r")
+
+    def read_head(self, deadline: float) -> list[bytes]:
+        """Return the lines up to an empty one, which is the end of an answer's head.
+
+        Raises:
+            TooLongError: more than :data:`MAX_HEAD` bytes.
+            OSError: the connection broke; TimeoutError at the deadline.
+        """
+        lines: list[bytes] = []
+        left = MAX_HEAD
+        while True:
+            line = self.read_line(deadline, left)
+            if not line:
+                return lines
+            lines.append(line)
+            left -= len(line) + 1
+            if left <= 0:
+                raise TooLongError
+
+    def _receive(self, limit: int, deadline: float) -> bytes:
+        self._set_timeout(deadline)
+        return self._socket.recv(limit)
+
+    def _set_timeout(self, deadline: float) -> None:
+        left = deadline - self._clock()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+
+
+def parse_headers(lines: list[bytes]) -> dict[str, list[str]]:
+    """Return headers by name in lower case; a line without a colon is left out."""
+    headers: dict[str, list[str]] = {}
+    for line in lines:
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            headers.setdefault(name.strip().lower(), []).append(value.strip())
+    return headers
