@@ -1,8 +1,8 @@
 """Opens a camera's stream (or a file), over one transport. One attempt: :mod:`vcam_worker.feed` decides on the next.
 
 What a camera sends decides nothing about where we connect to. Files are opened by the protocol ``file`` alone, HTTP
-is spoken by :mod:`vcam_worker.http_source`, and only formats that hold a picture themselves are read: no playlist, and
-no list of other files.
+is spoken by :mod:`vcam_worker.http_source`, RTSP passes through :mod:`vcam_worker.rtsp_relay`. Only formats that hold
+the pictures themselves are read: no playlist, and no list of other files.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from shared_utils.media_rules import FILE_OPTIONS, FORMATS, file_url
 from vcam_worker.arrivals import GATHER_SECONDS
 from vcam_worker.http_source import Answer, HttpClient
 from vcam_worker.pictures import PictureConnection, Timing, open_pictures
+from vcam_worker.rtsp_relay import RtspRelay
 from vcam_worker.source import Connection, Way, probing_limits
 from vcam_worker.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT, source_errors
 from vcam_worker.wire import CHUNK
@@ -88,13 +89,19 @@ def _connect_rtsp(camera: Camera, transport: str) -> Connection:
         # kernel buffer of the RTP socket: keyframes of a 4K camera come as a burst of a thousand datagrams
         "buffer_size": "4194304",
         "max_delay": "500000",
+        "protocol_whitelist": "rtsp,rtp,udp,tcp",
         **probing_limits(),
     }
     # a read may begin so long after the last packet
     timeout = (OPEN_TIMEOUT, STALL_TIMEOUT - GATHER_SECONDS)
-    with source_errors(camera, "opening"):
-        container = av.open(camera.url, options=options, timeout=timeout)
-        return _connection(container, camera, transport)
+    relay = RtspRelay(camera)
+    try:
+        with source_errors(camera, "opening", problem=relay.problem):
+            container = av.open(relay.url, "r", options=options, timeout=timeout)
+            return _connection(container, camera, transport, relay)
+    except BaseException:
+        relay.close()
+        raise
 
 
 def _connect_http(camera: Camera) -> Opened:
@@ -177,4 +184,6 @@ def transports_of(camera: Camera, last_good: str | None = None) -> list[str]:
         return ["any"]
     if camera.transport != "auto":
         return [camera.transport]
+    if camera.scheme == "rtsps":  # all within one encrypted connection
+        return ["tcp"]
     return sorted(("tcp", "udp"), key=lambda one: one != (last_good or "tcp"))

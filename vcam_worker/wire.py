@@ -76,6 +76,12 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
+    @property
+    def base(self) -> str:
+        """Scheme, host and port, always with the port, as cameras expect it in RTSP requests."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
     def is_same_host(self, other: Target) -> bool:
         """Tell whether `other` is on the same host, at whatever port."""
         return self.host.rstrip(".").lower() == other.host.rstrip(".").lower()

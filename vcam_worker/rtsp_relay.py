@@ -1,0 +1,268 @@
+"""Stands between the video library and an RTSP camera, on the loopback interface.
+
+The library follows redirects and ``source=`` to any host, and reserves what a ``Content-Length`` announces. So it
+connects to this relay, which alone connects to the camera, and to no other host. Messages are taken apart: heads and
+bodies are bounded, headers pass by a list, a redirect is followed on the camera's host only, and passwords are answered
+here, so that the library never has them. Packets pass as they are.
+"""
+
+from __future__ import annotations
+
+import secrets
+import select
+import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from shared_utils.cameras import Camera
+from shared_utils.errors import SourceError
+from shared_utils.redact import mask_url
+from vcam_worker.credentials import Credentials
+from vcam_worker.rtsp_messages import Message, ProtocolError, Splitter
+from vcam_worker.source import Way
+from vcam_worker.source_errors import OPEN_TIMEOUT
+from vcam_worker.wire import CHUNK, Target, dial
+
+MAX_REDIRECTS = 5
+ACCEPT_SECONDS = 10.0
+"""The library connects as soon as it is given the relay's address."""
+CLOSE_SECONDS = 1.0
+"""Time for the library's last request, TEARDOWN, to reach the camera."""
+EARLY_SECONDS = 0.02
+"""How long before the end of a rest what has gathered is fetched, so that the library finds it."""
+RECEIVE_BYTES = 4 * CHUNK
+
+# what the library needs to know of an answer; the rest would only reach code that is seldom used
+_ANSWER_HEADERS = frozenset(
+    {"content-base", "content-location", "content-type", "public", "range", "rtp-info", "session", "transport"}
+)
+
+
+@dataclass
+class _Asked:
+    """A request that the camera has not answered yet."""
+
+    message: Message
+    number: str  # the library's own
+    is_repeated: bool = False
+
+
+class RtspRelay(Way):
+    """The way to one camera for one connection of the library's.
+
+    Args:
+        camera: whose address it is.
+
+    Attributes:
+        url: what the library is to open.
+
+    Raises:
+        SourceError: the camera can not be reached.
+    """
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+        try:
+            self._target = Target.of(camera.url)
+        except ValueError:
+            raise SourceError(f"{camera.setting} has no usable host or port: {camera.shown!r}") from None
+        self._origin = self._target
+        self._credentials = Credentials(self._target.user, self._target.password)
+        self._problem: SourceError | None = None
+        self._rest_until = 0.0
+        self._closing = False
+        self._redirects = 0
+        self._asked: dict[str, _Asked] = {}
+        self._numbers = 0
+        self._far = dial(self._target, camera, OPEN_TIMEOUT)
+        self._far.settimeout(None)
+        # the library opens sockets for UDP in the family of the address it is given
+        self._is_ipv6 = self._far.family == socket.AF_INET6
+        self._listener = socket.create_server(
+            ("::1" if self._is_ipv6 else "127.0.0.1", 0), family=self._far.family, backlog=2
+        )
+        self._listener.settimeout(ACCEPT_SECONDS)
+        # other users of this machine could connect as well: they do not know this
+        self._prefix = f"rtsp://{self._address()}/{secrets.token_hex(8)}"
+        self.url = self._prefix + self._target.path
+        self._near: socket.socket | None = None
+        self._thread = threading.Thread(target=self._run, name=f"relay {camera.name}", daemon=True)
+        self._thread.start()
+
+    def _address(self) -> str:
+        host, port = self._listener.getsockname()[:2]
+        return f"[{host}]:{port}" if self._is_ipv6 else f"{host}:{port}"
+
+    def problem(self) -> SourceError | None:
+        """Return why the connection was refused here."""
+        return self._problem
+
+    def rest(self, seconds: float) -> None:
+        """Wait, and leave what the camera sends in the kernel's buffer meanwhile."""
+        self._rest_until = time.monotonic() + seconds - EARLY_SECONDS
+        time.sleep(seconds)
+
+    def close(self) -> None:
+        """Close the connection, as soon as the library's last request is through."""
+        self._closing = True
+        self._thread.join(CLOSE_SECONDS)
+        for one in (self._near, self._far, self._listener):
+            if one is not None:
+                with suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+                one.close()
+
+    # -- the relay's thread
+
+    def _run(self) -> None:
+        try:
+            while self._accept() and self._relay() and not self._closing:
+                pass
+        except (OSError, ProtocolError, SourceError) as error:
+            if isinstance(error, SourceError):
+                self._problem = error
+            elif isinstance(error, ProtocolError):
+                self._problem = SourceError(f"{self._camera.shown} {error}")
+        finally:
+            for one in (self._near, self._far, self._listener):
+                if one is not None:
+                    one.close()
+
+    def _accept(self) -> bool:
+        """Take the library's connection; False where none comes, as it has all it wanted."""
+        try:
+            self._near, _ = self._listener.accept()
+        except OSError:
+            return False
+        self._near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._asked.clear()
+        return True
+
+    def _relay(self) -> bool:
+        """Pass on what comes from either side, until one of them closes; tell whether the library is to come again."""
+        if self._near is None:
+            return False
+        near, far = self._near, self._far
+        from_near, from_far = Splitter(), Splitter()
+        is_known = False
+        both, only_near = select.poll(), select.poll()
+        both.register(far, select.POLLIN)
+        for poller in (both, only_near):
+            poller.register(near, select.POLLIN)
+        while True:
+            rest = self._rest_until - time.monotonic()
+            ready = [number for number, _ in (only_near.poll(rest * 1000) if rest > 0 else both.poll())]
+            if near.fileno() in ready:
+                data = near.recv(CHUNK)
+                for item in from_near.feed(data):
+                    is_known = is_known or self._is_ours(item)
+                    if is_known:
+                        self._ask(item)
+                if not data or not is_known:
+                    near.close()
+                    return not is_known
+            if far.fileno() in ready:
+                data = _received(far)
+                if not data:
+                    return False
+                out = b"".join(self._answered(item) for item in from_far.feed(data))
+                if out:
+                    near.sendall(out)
+                if self._far is not far:  # redirected: the library connects anew
+                    far.close()
+                    near.close()
+                    return True
+
+    def _is_ours(self, item: Message | bytes) -> bool:
+        return isinstance(item, Message) and self._prefix in item.first
+
+    def _ask(self, item: Message | bytes) -> None:
+        """Pass on what the library sends."""
+        if not isinstance(item, Message):  # a packet, such as a receiver's report
+            self._far.sendall(item)
+            return
+        if item.is_answer:
+            self._far.sendall(item.encoded())
+            return
+        base = self._target.base
+        method, _, rest = item.first.partition(" ")
+        uri, _, version = rest.rpartition(" ")
+        message = replace(item, first=f"{method} {uri.replace(self._prefix, base)} {version}")
+        self._send(_Asked(message, item.header("cseq")))
+
+    def _send(self, asked: _Asked) -> None:
+        self._numbers += 1
+        number = str(self._numbers)
+        self._asked[number] = asked
+        method, uri = asked.message.first.split(" ")[:2]
+        authorization = self._credentials.header(method, uri)
+        message = asked.message.with_header("CSeq", number)
+        if authorization:
+            message = message.with_header("Authorization", authorization)
+        self._far.sendall(message.encoded())
+
+    def _answered(self, item: Message | bytes) -> bytes:
+        """Return what the library is to get of what the camera sends."""
+        if not isinstance(item, Message):
+            return item
+        if not item.is_answer:  # a request of the camera's own
+            return item.only({"cseq", "session"}).encoded()
+        # a camera that leaves the number out answers in turn
+        number = item.header("cseq") or next(iter(self._asked), "")
+        asked = self._asked.pop(number, None)
+        if asked is None:
+            return b""
+        if item.status == 401 and self._credentials.challenged(item.values("www-authenticate")):
+            self._send(replace(asked, is_repeated=True))
+            return b""
+        clean = item.only(_ANSWER_HEADERS).with_header("CSeq", asked.number)
+        if 300 <= item.status < 400:
+            clean = clean.with_header("Location", self._redirected(item.header("location")))
+        if item.header("transport"):
+            clean = clean.with_header("Transport", self._own_transport(item.header("transport")))
+        if item.header("content-type").partition(";")[0].strip().lower() == "application/sdp":
+            clean = clean.without_body_lines(b"c=")
+        return clean.encoded()
+
+    def _redirected(self, location: str) -> str:
+        """Return where the library is sent for a redirect: to us again, if the camera's own host is meant."""
+        there = mask_url(location)[:100] or "nowhere"
+        self._redirects += 1
+        try:
+            target = Target.of(location)
+        except ValueError:
+            raise SourceError(f"{self._camera.shown} redirects to {there!r}, which is no address") from None
+        if target.scheme not in {"rtsp", "rtsps"} or not target.is_same_host(self._origin):
+            raise SourceError(
+                f"{self._camera.shown} redirects to another host ({there}), which is not followed: "
+                f"if that is right, put it into {self._camera.setting}"
+            )
+        if self._origin.is_encrypted and not target.is_encrypted:
+            raise SourceError(f"{self._camera.shown} redirects from rtsps to rtsp ({there}), which is not followed")
+        if self._redirects > MAX_REDIRECTS:
+            raise SourceError(f"{self._camera.shown} redirects in a circle: check the path in {self._camera.setting}")
+        self._target = replace(target, user=None, password=None)
+        self._credentials = Credentials(self._origin.user, self._origin.password)
+        self._far = dial(self._target, self._camera, OPEN_TIMEOUT)
+        self._far.settimeout(None)
+        return self._prefix + self._target.path
+
+    def _own_transport(self, value: str) -> str:
+        """Return a ``Transport`` in which all comes from the camera, and nothing is sent to another host."""
+        foreign = {"source", "destination"}
+        parts = [one for one in value.split(";") if one.partition("=")[0].strip().lower() not in foreign]
+        if "tcp" not in parts[0].lower():
+            parts.append(f"source={self._far.getpeername()[0]}")
+        return ";".join(parts)
+
+
+def _received(sock: socket.socket) -> bytes:
+    """Return what there is; of TLS, all that has been decrypted, as no poll would tell of it."""
+    data = sock.recv(RECEIVE_BYTES)
+    if isinstance(sock, ssl.SSLSocket):
+        while pending := sock.pending():
+            data += sock.recv(pending)
+    return data
