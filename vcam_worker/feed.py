@@ -29,6 +29,8 @@ HEALTHY_SECONDS = 60.0
 """A process that ran this long makes its next end a first one."""
 QUEUE_PACKETS = 2000
 """Packets between readers and recorder, over a minute of video: a disk that hangs for a while costs nothing."""
+QUEUE_BYTES = 64 * 1024 * 1024
+"""Bytes of them: pictures of a camera may be megabytes each."""
 HANG_SECONDS = 90.0
 """Seconds in which a feed either hands something over or fails: the library's own timeouts are far below, for both
 transports together. Longer means that it hangs in native code, which only a new process cures."""
@@ -73,6 +75,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self._items: deque[tuple[Feed, Item]] = deque()
+        self._putting = threading.Lock()  # several feeds put, one loop takes
+        self._put_bytes = self._taken_bytes = 0
         self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def __len__(self) -> int:
@@ -82,8 +86,16 @@ class Inbox:
         """Return the file that can be read from once :meth:`wake` was called."""
         return self._event
 
+    @property
+    def is_full(self) -> bool:
+        """No more fits in for now."""
+        return len(self._items) >= QUEUE_PACKETS or self._put_bytes - self._taken_bytes >= QUEUE_BYTES
+
     def put(self, feed: Feed, item: Item) -> None:
         """Add an item; it is taken when somebody wakes the loop, or when it wakes by itself."""
+        if isinstance(item, Packet):
+            with self._putting:
+                self._put_bytes += len(item.data)
         self._items.append((feed, item))
 
     def wake(self) -> None:
@@ -97,7 +109,10 @@ class Inbox:
         for _ in range(HANDFUL):
             if not self._items:
                 return
-            yield self._items.popleft()
+            feed, item = self._items.popleft()
+            if isinstance(item, Packet):
+                self._taken_bytes += len(item.data)
+            yield feed, item
         self.wake()
 
 
@@ -196,7 +211,7 @@ class Feed:
     def _put(self, item: Item, *, wake: bool = True) -> None:
         """Hand `item` over; a full queue makes the camera wait, as TCP does."""
         self._next_sign = time.monotonic() + HANG_SECONDS
-        while len(self._inbox) >= QUEUE_PACKETS and not self._stop.wait(FULL_SECONDS):
+        while self._inbox.is_full and not self._stop.wait(FULL_SECONDS):
             self._next_sign = time.monotonic() + HANG_SECONDS
         self._inbox.put(self, item)
         if wake:

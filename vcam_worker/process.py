@@ -14,6 +14,7 @@ from shared_utils.jobs import connect
 from shared_utils.log import camera_logger, setup_logging
 from vcam_worker.camera import CameraRunner, FeedHangsError
 from vcam_worker.link import ChildLink, SupervisorGoneError
+from vcam_worker.memory import MIB, bound_own
 from vcam_worker.outbox import Outbox, redis_enqueue
 from vcam_worker.settings import CaptureSettings
 from vcam_worker.volume_lock import VolumeLock
@@ -34,6 +35,7 @@ def run_camera(
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     setup_logging(settings.log, settings.secrets)
     log = camera_logger("vcam_worker.camera", camera.name)
+    bound_own(settings.camera_memory_mb * MIB)
     code = EXIT_OK
     try:
         enqueue = redis_enqueue(settings.redis, connect(settings.redis), camera.job_options)
@@ -50,6 +52,9 @@ def run_camera(
         runner.run(exchange, pipe.fileno())
     except FeedHangsError as error:
         log.error("%s", error)  # noqa: TRY400  # where it hangs is not in our traceback
+        code = EXIT_FAILED
+    except MemoryError:
+        log.error("the camera needs more memory than CAMERA_MEMORY_MB allows (%d MB)", settings.camera_memory_mb)  # noqa: TRY400
         code = EXIT_FAILED
     except Exception:
         log.exception("unexpected error")

@@ -15,6 +15,8 @@ from vcam_worker.events import ClipRules
 from vcam_worker.http import HttpSettings
 from vcam_worker.volume import mount_point
 
+CAMERA_MEMORY_MB = 512
+"""Most memory of one camera's process; half of the container's."""
 MIN_AFTER_TRIGGER = 1.0
 """Seconds of a clip that must be left after its pre-roll."""
 
@@ -31,6 +33,7 @@ class CaptureSettings:
     disk: DiskRules = field(default_factory=DiskRules)
     http: HttpSettings = field(default_factory=HttpSettings)
     mount: Path | None = None
+    camera_memory_mb: int = CAMERA_MEMORY_MB
 
     @property
     def secrets(self) -> set[str]:
@@ -83,6 +86,7 @@ def read_settings(values: Mapping[str, str]) -> CaptureSettings:
         redis=RedisSettings.from_env(values),
         log=LogSettings.from_env(values),
         disk=disk_rules(values),
+        camera_memory_mb=Env(values).integer("CAMERA_MEMORY_MB", CAMERA_MEMORY_MB, 0, 1_000_000),
         http=HttpSettings.from_env(values),
         video_dir=folder,
         mount=mount_point(folder),

@@ -20,6 +20,7 @@ from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
 from shared_utils.jobs import connect, redis_errors
 from shared_utils.log import camera_logger
 from shared_utils.redact import Redactor
+from vcam_worker import memory
 from vcam_worker.cameras_watch import CamerasWatch
 from vcam_worker.feed import HEALTHY_SECONDS, Backoff
 from vcam_worker.link import Answer, Pause, Wanted
@@ -29,6 +30,10 @@ from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest
 from vcam_worker.volume_lock import VolumeLock
 
 POLL_SECONDS = 1.0
+MEMORY_POLL_SECONDS = 0.25
+"""How often the processes' memory is looked at: a hostile stream of 1 Gb/s adds 30 MB in between."""
+MEMORY_HEALTHY_SECONDS = 600.0
+"""How long a process whose predecessor took too much memory must run until its next end is a first one."""
 HANG_SECONDS = 60.0
 """Silence after which a camera process is killed: it speaks every second."""
 STOP_SECONDS = 10.0
@@ -52,6 +57,11 @@ class _Child:
     started: float = 0.0
     start_at: float = 0.0
     finished: bool = False
+    took: int = 0
+    """Bytes of memory when last looked at."""
+    excess: str | None = None
+    """Why it was ended, if it took too much memory."""
+    was_excessive: bool = False
     leave_by: float | None = None
     """When the process must have ended, if the camera was changed or taken out of the settings."""
     successor: Camera | None = None
@@ -193,8 +203,9 @@ class Supervisor:
         pipes = [child.pipe for child in self._children if child.pipe]
         if not pipes:
             time.sleep(POLL_SECONDS)
-        for ready in wait(pipes, timeout=POLL_SECONDS) if pipes else []:
+        for ready in wait(pipes, timeout=MEMORY_POLL_SECONDS) if pipes else []:
             self._hear(next(child for child in self._children if child.pipe is ready))
+        self._look_at_memory()
         for child in self._children:
             if child.process and time.monotonic() - child.last_sign > HANG_SECONDS:
                 child.log.error("the camera's process gives no sign of life for %.0f s: killed", HANG_SECONDS)
@@ -204,6 +215,17 @@ class Supervisor:
                 child.log.error("the camera's process does not end within %.0f s: killed", STOP_SECONDS)
                 child.process.kill()
                 self._reap(child)
+
+    def _look_at_memory(self) -> None:
+        """End a process that takes too much, before the machine or the container runs out and all end."""
+        limit = self._settings.camera_memory_mb
+        for child in self._children:
+            if child.process is None or child.process.pid is None:
+                continue
+            child.took = memory.taken(child.process.pid) or child.took
+            if limit and child.took > limit * memory.MIB and child.excess is None:
+                child.excess = f"it took {child.took // memory.MIB} MB of memory, CAMERA_MEMORY_MB allows {limit}"
+                child.process.kill()
 
     def _look_for_changes(self) -> None:
         cameras = self._watch.changed() if self._watch else None
@@ -257,6 +279,7 @@ class Supervisor:
         with child.sending:
             child.process, child.pipe = process, ours
         child.last_sign = child.started = time.monotonic()
+        child.took, child.excess = 0, None
         if self._pause_reason:
             self._send(child, Pause(self._pause_reason))
 
@@ -293,11 +316,13 @@ class Supervisor:
             child.finished = True
             child.status = replace(child.status, state="stopped", reason=None, since=time.time())
             return
-        if time.monotonic() - child.started >= HEALTHY_SECONDS:
+        healthy = MEMORY_HEALTHY_SECONDS if child.was_excessive else HEALTHY_SECONDS
+        child.was_excessive = child.excess is not None
+        if time.monotonic() - child.started >= healthy:
             child.backoff.reset()
         delay = child.backoff.delay()
         child.start_at = time.monotonic() + delay
-        reason = f"the camera's process ended ({_how(code)})"
+        reason = f"the camera's process ended ({child.excess or _how(code, child.took)})"
         child.status = replace(child.status, state="stopped", reason=reason, since=time.time())
         if not self._signals:
             child.log.error("%s; started again in %.0f s", reason, delay)
@@ -322,7 +347,9 @@ class Supervisor:
         return all(process.exitcode in (EXIT_OK, -signal.SIGTERM) for process in processes)
 
 
-def _how(code: int | None) -> str:
+def _how(code: int | None, took: int) -> str:
+    if code == -signal.SIGKILL:  # as the kernel does where memory runs out
+        return f"signal SIGKILL, at {took // memory.MIB} MB of memory"
     if code is not None and code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"

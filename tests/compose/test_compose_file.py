@@ -35,6 +35,7 @@ SETTINGS = {
         "RETENTION_DAYS",
         "MIN_FREE_GB",
         "HTTP_NAMES",
+        "CAMERA_MEMORY_MB",
     },
     "video-worker": {
         *LOG_SETTINGS,
