@@ -24,6 +24,7 @@ from vcam_worker.disk import DiskGuard
 from vcam_worker.http import HttpServer
 from vcam_worker.leftovers import SETTLE_SECONDS, Leftovers
 from vcam_worker.outbox import redis_enqueue
+from vcam_worker.queue_watch import QueueWatch
 from vcam_worker.replay import print_line, replay
 from vcam_worker.settings import clip_rules, read_settings
 from vcam_worker.source import library_versions
@@ -74,15 +75,20 @@ def main() -> int:
         settings, CamerasWatch(values), redact, lock, may_start=lambda name: not leftovers.is_busy_with(name)
     )
     guard = DiskGuard(settings.video_dir, settings.disk, supervisor.pause, mount=settings.mount, lock=lock)
-    http = HttpServer(settings.http, supervisor, {"versions": _versions()}, redact, volume=guard.state)
+    watch = QueueWatch(settings.redis)
+    http = HttpServer(
+        settings.http, supervisor, {"versions": _versions()}, redact, volume=guard.state, queue=watch.state
+    )
     supervisor.check_redis()
     http.start()
     guard.start()
+    watch.start()
     leftovers.start()
     try:
         return supervisor.run()
     finally:
         guard.stop()
+        watch.stop()
         leftovers.stop(LEFTOVERS_SECONDS)
         http.stop()
         lock.release()

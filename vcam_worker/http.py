@@ -27,6 +27,7 @@ from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
 from shared_utils.web_hosts import own_names
 from vcam_worker.pages import CONTENT_POLICY
+from vcam_worker.queue_watch import QueueState
 from vcam_worker.routes import Site
 from vcam_worker.status import Board
 from vcam_worker.volume_figures import VolumeState
@@ -106,6 +107,7 @@ class HttpServer:
         now: seconds since the epoch.
         limits: what one client may take.
         volume: how the shared volume is; None while that is not known.
+        queue: how the queue is; None while that is not known.
     """
 
     def __init__(
@@ -118,11 +120,12 @@ class HttpServer:
         now: Callable[[], float] = time.time,
         limits: HttpLimits | None = None,
         volume: Callable[[], VolumeState | None] = lambda: None,
+        queue: Callable[[], QueueState | None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._limits = limits or HttpLimits()
         self._threads = ThreadPoolExecutor(SNAPSHOT_THREADS, thread_name_prefix="snapshot")
-        self._site = Site(board, info, redact, clock, now, self._threads, volume)
+        self._site = Site(board, info, redact, clock, now, self._threads, volume, queue)
         self._socket: socket.socket | None = None
         self._server: _Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

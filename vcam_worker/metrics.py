@@ -6,7 +6,7 @@ library's process-wide registry would report the supervisor's memory as if it we
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import get_args
 
 from prometheus_client import CollectorRegistry
@@ -15,7 +15,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from shared_utils.queue.figures import QueueFigures, WorkerFigures
 from vcam_worker.health import trouble
+from vcam_worker.queue_watch import QueueState
 from vcam_worker.snapshot_cache import CacheState
 from vcam_worker.status import CameraStatus, State
 from vcam_worker.volume_figures import VolumeState
@@ -135,6 +137,81 @@ class VolumeCollector(Collector):
         yield CounterMetricFamily(
             "vcam_deleted_clips", "Clips deleted for their age or to make room, since the start.", state.deleted
         )
+
+
+_WORKER_GAUGES: tuple[tuple[str, str, Callable[[WorkerFigures], float | None]], ...] = (
+    ("vcam_worker_busy", "1 while the worker has a job.", lambda one: one.job_id is not None),
+    (
+        "vcam_worker_last_seen_timestamp_seconds",
+        "The worker's last sign of life, since the epoch.",
+        lambda one: one.seen,
+    ),
+    (
+        "vcam_worker_job_seconds",
+        "Mean time of the worker's jobs since its start; absent before the first.",
+        lambda one: one.clip_seconds,
+    ),
+)
+
+
+class QueueCollector(Collector):
+    """Turns the state of the queue into metrics; but for ``vcam_queue_up``, there are none while Redis is away.
+
+    Args:
+        state: asked at each scrape.
+    """
+
+    def __init__(self, state: Callable[[], QueueState | None]) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric, as they were at the last look."""
+        state = self._state()
+        if state is None:
+            return
+        figures = state.figures
+        yield GaugeMetricFamily("vcam_queue_up", "1 while Redis answers.", figures is not None)
+        yield GaugeMetricFamily("vcam_queue_growing", "1 while new clips pile up.", state.growing)
+        if figures is None:
+            return
+        jobs = GaugeMetricFamily("vcam_queue_jobs", "Jobs by what they do.", labels=["state"])
+        for name in ("new", "further", "running", "to_retry", "failed", "done"):
+            jobs.add_metric([name], getattr(figures, name))
+        yield jobs
+        yield from _by_kind(
+            "vcam_queue_backlog_seconds",
+            "How long the workers take for what waits; absent where no worker or no job tells.",
+            {"new": figures.new_backlog_seconds, "all": figures.backlog_seconds},
+        )
+        yield from _by_kind(
+            "vcam_queue_job_seconds",
+            "Mean time of the last jobs; absent before the first.",
+            {"new": figures.new_seconds, "further": figures.further_seconds},
+        )
+        yield GaugeMetricFamily("vcam_workers", "Workers that live.", len(figures.workers))
+        yield from self._workers(figures)
+
+    def _workers(self, figures: QueueFigures) -> Iterator[Metric]:
+        for name, text, value in _WORKER_GAUGES:
+            metric = GaugeMetricFamily(name, text, labels=["worker"])
+            for one in figures.workers:
+                number = value(one)
+                if number is not None:
+                    metric.add_metric([one.name], number)
+            yield metric
+        jobs = CounterMetricFamily("vcam_worker_jobs", "Jobs since the worker's start.", labels=["worker", "outcome"])
+        for one in figures.workers:
+            jobs.add_metric([one.name, "done"], one.done)
+            jobs.add_metric([one.name, "failed"], one.failed)
+        yield jobs
+
+
+def _by_kind(name: str, text: str, values: Mapping[str, float | None]) -> Iterator[Metric]:
+    metric = GaugeMetricFamily(name, text, labels=["kind"])
+    for kind, value in values.items():
+        if value is not None:
+            metric.add_metric([kind], value)
+    yield metric
 
 
 class Metrics:

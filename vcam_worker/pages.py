@@ -15,6 +15,8 @@ from string import Template
 from typing import Any
 
 from vcam_worker.health import Trouble, trouble
+from vcam_worker.queue_page import backlog, queue_info, queue_lines
+from vcam_worker.queue_watch import QueueState
 from vcam_worker.snapshot_cache import CacheState
 from vcam_worker.status import CameraStatus
 from vcam_worker.volume_figures import VolumeState
@@ -54,6 +56,7 @@ def info(
     about: Mapping[str, object],
     cache: CacheState,
     volume: VolumeState | None = None,
+    queue: QueueState | None = None,
 ) -> dict[str, Any]:
     """Return the body of ``/info``.
 
@@ -62,6 +65,7 @@ def info(
         about: what the program says of itself, such as its versions.
         cache: of the snapshots.
         volume: how the shared volume is, where that is known.
+        queue: how the queue is, where that is known.
     """
     cameras = {
         one.name: {
@@ -82,10 +86,16 @@ def info(
         "oldest_s": None if cache.age is None else round(cache.age, 1),
     }
     disk = {"volume": asdict(volume) | {"looked_at": _iso(volume.looked_at)}} if volume else {}
-    return {**about, "cameras": cameras, **disk, "snapshot_cache": snapshots}
+    jobs = {"queue": queue_info(queue)} if queue else {}
+    return {**about, "cameras": cameras, **disk, **jobs, "snapshot_cache": snapshots}
 
 
-def page(statuses: Sequence[CameraStatus], now: float, volume: VolumeState | None = None) -> str:
+def page(
+    statuses: Sequence[CameraStatus],
+    now: float,
+    volume: VolumeState | None = None,
+    queue: QueueState | None = None,
+) -> str:
     """Return the page, HTML: a card with the latest picture for each camera. It asks for itself again and again."""
     wrong = [one.name for one in statuses if trouble(one, now)]
     summary = f"{len(statuses) - len(wrong)} of {len(statuses)} well" if wrong else "all well"
@@ -97,6 +107,8 @@ def page(statuses: Sequence[CameraStatus], now: float, volume: VolumeState | Non
         summary=escape(summary),
         cards="\n".join(_card(one, now) for one in statuses),
         volume=escape(" · ".join(_volume(volume))),
+        backlog=escape(backlog(queue)),
+        queue="<br>".join(escape(line) for line in queue_lines(queue, now)),
     )
 
 
@@ -215,6 +227,7 @@ main:not(:has(> :only-child)) img { aspect-ratio: 16 / 9; }
 .text { padding: .8rem 1rem 1rem; }
 .line { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; }
 .badge { font-size: .8rem; font-weight: 600; padding: .1rem .6rem; border-radius: 1rem; white-space: nowrap; }
+.badge:empty { display: none; }
 .good { color: var(--good); background: var(--good-back); }
 .bad { color: var(--bad); background: var(--bad-back); }
 .wait { color: var(--dim); background: var(--line); }
@@ -279,11 +292,13 @@ _PAGE = Template("""<!DOCTYPE html>
 </head>
 <body>
 <header><h1>vcam</h1><span class="badge $mood news" id="summary">$summary</span>
+<span class="badge bad news" id="backlog">$backlog</span>
 <span class="badge bad" id="lost">capture does not answer</span></header>
 <main>
 $cards
 </main>
-<footer><p class="news" id="volume">$volume</p>
+<footer><p class="news" id="queue">$queue</p>
+<p class="news" id="volume">$volume</p>
 <a href="/healthz">health</a><a href="/info">info</a><a href="/metrics">metrics</a></footer>
 <script>$script</script>
 </body>

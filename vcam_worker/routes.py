@@ -22,8 +22,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared_utils.web_hosts import is_own_host
 from vcam_worker import pages
 from vcam_worker.health import Trouble, no_picture, old_picture
-from vcam_worker.metrics import CameraCollector, Metrics, VolumeCollector
+from vcam_worker.metrics import CameraCollector, Metrics, QueueCollector, VolumeCollector
 from vcam_worker.placeholder import Drawing, draw
+from vcam_worker.queue_watch import QueueState
 from vcam_worker.snapshot_cache import PictureCache, TooManyPictures
 from vcam_worker.status import QUALITY_LIMITS, WIDTH_LIMITS, Board, CameraStatus, Snapshot, SnapshotRequest
 from vcam_worker.volume_figures import VolumeState
@@ -35,7 +36,7 @@ class Site:
     """The routes and what they answer.
 
     Args:
-        board, info, redact, clock, now, volume: as :class:`vcam_worker.http.HttpServer` takes them.
+        board, info, redact, clock, now, volume, queue: as :class:`vcam_worker.http.HttpServer` takes them.
         threads: where pictures are waited for and drawn.
     """
 
@@ -48,9 +49,11 @@ class Site:
         now: Callable[[], float],
         threads: ThreadPoolExecutor,
         volume: Callable[[], VolumeState | None] = lambda: None,
+        queue: Callable[[], QueueState | None] = lambda: None,
     ) -> None:
         self._board = board
         self._volume = volume
+        self._queue = queue
         self._info = _cleaned(info, redact)
         self._redact = redact
         self._now = now
@@ -58,7 +61,9 @@ class Site:
         self._pictures: PictureCache[SnapshotRequest] = PictureCache(self._ask, clock)
         self._drawings: PictureCache[Drawing] = PictureCache(self._draw, clock)
         self._missing: dict[str, float] = {}
-        self._metrics = Metrics(CameraCollector(self._statuses, self._pictures.state, now), VolumeCollector(volume))
+        self._metrics = Metrics(
+            CameraCollector(self._statuses, self._pictures.state, now), VolumeCollector(volume), QueueCollector(queue)
+        )
 
     def app(self, names: Collection[str]) -> Starlette:
         """Return the application, which answers to `names` and IP addresses only."""
@@ -88,14 +93,14 @@ class Site:
         ]
 
     async def _page(self, _: Request) -> Response:
-        return HTMLResponse(pages.page(self._statuses(), self._now(), self._volume()))
+        return HTMLResponse(pages.page(self._statuses(), self._now(), self._volume(), self._queue()))
 
     async def _healthz(self, _: Request) -> Response:
         well, body = pages.health(self._statuses(), self._now())
         return _json(body, 200 if well else 503)
 
     async def _info_json(self, _: Request) -> Response:
-        return _json(pages.info(self._statuses(), self._info, self._pictures.state(), self._volume()))
+        return _json(pages.info(self._statuses(), self._info, self._pictures.state(), self._volume(), self._queue()))
 
     async def _metrics_text(self, request: Request) -> Response:
         body, content_type = self._metrics.render(request.headers.get("accept", ""))

@@ -247,10 +247,12 @@ class Growth:
 
 
 def backlog_in_words(figures: QueueFigures) -> str:
-    """Return such as ``30 new clips and 5,000 further runs wait, about 25 min for 2 workers``."""
+    """Return such as ``30 new clips (53 s) and 5,000 further runs wait, about 2.4 h for 2 workers``."""
     parts = []
     if figures.new or not figures.further:
-        parts.append(f"{figures.new:,} new clip{'s' * (figures.new != 1)}")
+        first = figures.new_backlog_seconds if figures.further else None
+        told = "" if first is None else f" ({_duration(first)})"
+        parts.append(f"{figures.new:,} new clip{'s' * (figures.new != 1)}{told}")
     if figures.further:
         parts.append(f"{figures.further:,} further run{'s' * (figures.further != 1)}")
     text = f"{' and '.join(parts)} wait{'s' * (figures.waiting == 1)}"

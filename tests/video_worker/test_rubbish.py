@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 import pytest
 import redis
@@ -11,6 +13,7 @@ from rq import Queue
 
 from shared_utils.clips import LOG_NAME
 from shared_utils.detections_log import read_records
+from shared_utils.errors import QueueUnavailable
 from shared_utils.jobs import clip_queue, counts, enqueue_new_clip, failed_jobs, requeue_all, states, submit, workers
 from shared_utils.queue.figures import KEEPER_FIELD, read_figures
 from shared_utils.queue.repair import SET_ASIDE
@@ -18,6 +21,7 @@ from tests.support.redis_server import RedisServer
 from tests.video_worker.conftest import CLIP_NAME
 from video_worker import rescue
 from video_worker.complaints import Complaints
+from video_worker.health import check
 from video_worker.jobs import Workplace
 from video_worker.rescue import Rescue
 from video_worker.stop import Stop
@@ -309,3 +313,26 @@ def test_a_duty_that_fails_leaves_the_others_and_is_told_once(redis_server, queu
     assert not any(one.look_after_others() for _ in range(20))
     assert len(calls) == 20
     assert sum("ArithmeticError" in record.getMessage() for record in caplog.records) == 10
+
+
+def test_the_health_check_tells_whether_the_keeper_does_its_work(redis_server, queue, worker):
+    host = socket.gethostname()
+    wait_until(lambda: workers(queue=queue) and keeper_told(queue))
+    assert check(redis_server.env, host, time.time()) == 0
+    with pytest.raises(QueueUnavailable, match="no worker of another gives a sign of life"):
+        check(redis_server.env, "another", time.time())
+    [one] = workers(queue=queue)
+    assert worker.stop() == 0
+    with pytest.raises(QueueUnavailable, match="no worker of"):
+        check(redis_server.env, host, time.time())
+    # a worker whose keeper is dead or fails, but whose other thread goes on
+    at = datetime.now(UTC)
+    key = f"rq:worker:{one.name}"
+    queue.connection.sadd("rq:workers:video_queue", key)
+    for told in (None, "x", time.time() - 100):
+        queue.connection.delete(key)
+        queue.connection.hset(key, "last_heartbeat", f"{at:%Y-%m-%dT%H:%M:%S.%fZ}")
+        if told is not None:
+            queue.connection.hset(key, KEEPER_FIELD, told)
+        with pytest.raises(QueueUnavailable, match="does not look after its leases"):
+            check(redis_server.env, host, time.time())

@@ -1,0 +1,64 @@
+"""What the page and ``/info`` say of the queue and its workers. Pure; times are seconds since the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from shared_utils.queue.figures import QueueFigures, WorkerFigures, backlog_in_words
+from vcam_worker.queue_watch import QueueState
+
+SHOWN = 12
+"""Workers that have a line of their own."""
+
+
+def backlog(state: QueueState | None) -> str:
+    """Return the backlog in some words where there is one to worry about; else nothing."""
+    if state is None or state.figures is None:
+        return ""
+    figures = state.figures
+    if figures.waiting and not figures.workers:
+        return "no worker is running"
+    return f"{figures.new:,} clips wait" if state.growing else ""
+
+
+def queue_lines(state: QueueState | None, now: float) -> list[str]:
+    """Return the queue in a line, and a line for each worker."""
+    if state is None:
+        return ["the queue is not known yet"]
+    if state.figures is None:
+        return ["Redis does not answer: nothing is known of the queue"]
+    figures = state.figures
+    parts = [backlog_in_words(figures), f"{figures.running:,} in work"]
+    if figures.to_retry:
+        parts.append(f"{figures.to_retry:,} tried again soon")
+    parts.append(f"{figures.failed:,} failed")
+    if figures.new_seconds is not None:
+        parts.append(f"{figures.new_seconds:.1f} s per new clip")
+    more = [f"… and {len(figures.workers) - SHOWN} more workers"] if len(figures.workers) > SHOWN else []
+    return [" · ".join(parts), *(_worker(one, now) for one in figures.workers[:SHOWN]), *more]
+
+
+def _worker(worker: WorkerFigures, now: float) -> str:
+    parts = [
+        f"worker {worker.name}",
+        "busy" if worker.job_id else "waits",
+        f"{worker.done:,} done, {worker.failed:,} failed",
+    ]
+    if worker.clip_seconds is not None:
+        parts.append(f"{worker.clip_seconds:.1f} s per job")
+    parts.append(f"seen {max(0.0, now - worker.seen):.0f} s ago")
+    return " · ".join(parts)
+
+
+def queue_info(state: QueueState) -> dict[str, Any]:
+    """Return the queue for ``/info``."""
+    looked_at = datetime.fromtimestamp(state.looked_at).astimezone().isoformat(timespec="seconds")
+    head = {"up": state.figures is not None, "growing": state.growing, "looked_at": looked_at}
+    return head | (_figures(state.figures) if state.figures else {})
+
+
+def _figures(figures: QueueFigures) -> dict[str, Any]:
+    backlog_s = {"backlog_s": figures.backlog_seconds, "new_backlog_s": figures.new_backlog_seconds}
+    return asdict(figures) | backlog_s

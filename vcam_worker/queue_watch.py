@@ -1,0 +1,89 @@
+"""Looks at the queue from time to time, for the pages and the metrics, and says in the log when it grows."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared_utils.config import RedisSettings
+from shared_utils.errors import QueueUnavailable, SettingError
+from shared_utils.jobs import clip_queue, connect, redis_errors
+from shared_utils.queue.figures import Growth, QueueFigures, read_figures
+
+EVERY_SECONDS = 10.0
+"""Between two looks: each is four questions to Redis."""
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """The queue at the last look.
+
+    Attributes:
+        figures: None where Redis did not answer.
+        growing: whether new clips pile up.
+        looked_at: when, seconds since the epoch.
+    """
+
+    figures: QueueFigures | None
+    growing: bool
+    looked_at: float
+
+
+class QueueWatch:
+    """See the module.
+
+    Args:
+        settings: where the queue is.
+        now: seconds since the epoch.
+        every: seconds between two looks.
+    """
+
+    def __init__(
+        self, settings: RedisSettings, now: Callable[[], float] = time.time, every: float = EVERY_SECONDS
+    ) -> None:
+        self._settings = settings
+        self._queue = clip_queue(settings, connect(settings))
+        self._now = now
+        self._every = every
+        self._log = logging.getLogger("queue")
+        self._growth = Growth()
+        self._state: QueueState | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="queue watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a look that waits for Redis is not waited for."""
+        self._stop.set()
+        self._queue.connection.close()
+
+    def state(self) -> QueueState | None:
+        """Return what the last look found; None before the first."""
+        return self._state
+
+    def look(self) -> None:
+        """Look once. That Redis is away is said where clips are queued."""
+        try:
+            with redis_errors(self._settings):
+                figures = read_figures(self._queue, self._now())
+        except (QueueUnavailable, SettingError):
+            self._state = QueueState(None, self._growth.growing, self._now())
+            return
+        told = self._growth.look(figures)
+        if told is not None:
+            self._log.log(logging.WARNING if self._growth.growing else logging.INFO, "%s", told)
+        self._state = QueueState(figures, self._growth.growing, self._now())
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001  # the outermost call of this thread: recording goes on without figures
+                self._log.exception("the queue could not be looked at")
+            self._stop.wait(self._every)

@@ -1,0 +1,59 @@
+"""``python -m video_worker.health``: whether the workers of this host do all of their work; for health checks.
+
+A worker that lives is not enough: its keeper renews leases and brings back what others left, and notes in Redis each
+time that it did all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from shared_utils.cli import run_program
+from shared_utils.config import RedisSettings
+from shared_utils.errors import EXIT_OK, QueueUnavailable
+from shared_utils.queue.connection import clip_queue, connect, redis_errors
+from shared_utils.queue.figures import KEEPER_FIELD, read_workers
+
+KEEPER_LATE_S = 60.0
+"""Seconds without all of the keeper's duties done, due every two, after which a worker is ill."""
+
+
+def check(values: Mapping[str, str], hostname: str, now: float) -> int:
+    """Return the exit code for the workers of `hostname`.
+
+    Raises:
+        QueueUnavailable: one of them is ill, none is there, or Redis is not.
+        SettingError: the password is wrong.
+    """
+    settings = RedisSettings.from_env(values)
+    connection: Any = connect(settings)
+    with closing(connection), redis_errors(settings):
+        own = [
+            one.name
+            for one in read_workers(clip_queue(settings, connection), now)
+            if one.name.rpartition("-")[0] == hostname
+        ]
+        told = {name: connection.hget(f"rq:worker:{name}", KEEPER_FIELD) for name in own}
+    if not own:
+        raise QueueUnavailable(f"no worker of {hostname} gives a sign of life")
+    for name, moment in told.items():
+        if not _is_fresh(moment, now):
+            raise QueueUnavailable(f"the worker {name} does not look after its leases: see its log")
+    return EXIT_OK
+
+
+def _is_fresh(moment: bytes | None, now: float) -> bool:
+    try:
+        return abs(now - float(moment or "nan")) < KEEPER_LATE_S
+    except ValueError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(run_program("video_worker", lambda: check(os.environ, socket.gethostname(), time.time())))
