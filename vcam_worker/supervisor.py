@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from types import FrameType
 
 from shared_utils.camera_log import CAMERA_LOG_NAME, CameraLog
@@ -62,6 +63,7 @@ class _Child:
     excess: str | None = None
     """Why it was ended, if it took too much memory."""
     was_excessive: bool = False
+    waits_for_disk: bool = False
     leave_by: float | None = None
     """When the process must have ended, if the camera was changed or taken out of the settings."""
     successor: Camera | None = None
@@ -206,12 +208,25 @@ class Supervisor:
         for ready in wait(pipes, timeout=MEMORY_POLL_SECONDS) if pipes else []:
             self._hear(next(child for child in self._children if child.pipe is ready))
         self._look_at_memory()
+        self._look_for_hangs()
+
+    def _look_for_hangs(self) -> None:
         for child in self._children:
-            if child.process and time.monotonic() - child.last_sign > HANG_SECONDS:
+            silent = time.monotonic() - child.last_sign > HANG_SECONDS
+            if child.process is None:
+                continue
+            if silent and not child.leave_by and waits_for_disk(child.process.pid):
+                if not child.waits_for_disk:
+                    child.log.warning(
+                        "the volume hangs: for %.0f s it has not taken what is recorded; packets are kept meanwhile",
+                        HANG_SECONDS,
+                    )
+                child.waits_for_disk = True
+            elif silent:
                 child.log.error("the camera's process gives no sign of life for %.0f s: killed", HANG_SECONDS)
                 child.process.kill()
                 self._reap(child)
-            elif child.process and child.leave_by and time.monotonic() > child.leave_by:
+            elif child.leave_by and time.monotonic() > child.leave_by:
                 child.log.error("the camera's process does not end within %.0f s: killed", STOP_SECONDS)
                 child.process.kill()
                 self._reap(child)
@@ -292,6 +307,9 @@ class Supervisor:
             self._reap(child)
             return
         child.last_sign = time.monotonic()
+        if child.waits_for_disk:
+            child.waits_for_disk = False
+            child.log.info("the volume takes data again")
         if isinstance(message, CameraStatus):
             child.status = message
         elif isinstance(message, Answer):
@@ -345,6 +363,18 @@ class Supervisor:
                 process.join()
         # one that had only just been started knows no signal yet, and has nothing to finish
         return all(process.exitcode in (EXIT_OK, -signal.SIGTERM) for process in processes)
+
+
+def waits_for_disk(pid: int | None) -> bool:
+    """Tell whether a process waits for a disk or share that does not answer.
+
+    To kill it would help nothing, as it ends only when the wait does, and would lose the packets that it holds.
+    """
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] == "D"
 
 
 def _how(code: int | None, took: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from tests.support.cameras import capture, emulator
 from tests.support.programs import ROOT, Program, Programs
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.video import moving_box, packet_times, write_video
+from vcam_worker.supervisor import waits_for_disk
 
 
 @pytest.fixture
@@ -143,3 +146,26 @@ def test_a_clip_that_can_not_be_finished_at_the_end_is_one_line(
     again = start(programs, env, busy)
     again.wait_for("clip recovered that the last run left open")
     assert again.stop() == 0
+
+
+def test_a_process_that_waits_for_a_disk_is_told_from_one_that_hangs(mounted: Path) -> None:
+    code = "import sys; print('begins', flush=True); open(sys.argv[1], 'w').write('x')"
+    if subprocess.run(["fsfreeze", "-f", str(mounted)], check=False, capture_output=True).returncode:
+        pytest.skip("this machine freezes no file systems")
+    try:
+        with subprocess.Popen([sys.executable, "-c", code, str(mounted / "file")], stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            assert process.stdout.readline() == b"begins\n"
+            deadline = time.monotonic() + 20
+            while not waits_for_disk(process.pid):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            subprocess.run(["fsfreeze", "-u", str(mounted)], check=True)
+            assert process.wait(20) == 0
+    finally:
+        subprocess.run(["fsfreeze", "-u", str(mounted)], check=False, capture_output=True)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert not waits_for_disk(process.pid)
+        assert process.stdin
+        process.stdin.close()
+    assert not waits_for_disk(process.pid)
