@@ -72,6 +72,7 @@ class CameraRunner:
         self._detect_info: StreamInfo | None = None  # while the sub-stream is connected
         self._away: dict[Feed, float] = {}
         self._left_out: set[str] = set()  # what was said to be left out
+        self._undecodable: str | None = None  # why no picture can be made of what comes
         self._pauses: dict[str, str] = {}  # who wants a pause, and why
         self._disk_retry_at = 0.0
         self._status = CameraStatus(camera.name, camera.shown, since=time.time())
@@ -120,6 +121,9 @@ class CameraRunner:
         """Take one item; a disk that refuses to be written to costs the open clip's rest, not the camera."""
         try:
             self._take(feed, item)
+        except SourceError as error:  # the stream has become something that can not be recorded
+            self._end_recorder()
+            feed.give_up(error)
         except OSError as error:
             if self._recorder:
                 self._recorder.abandon()
@@ -175,6 +179,7 @@ class CameraRunner:
         if feed is self._detect:
             if self._detector:
                 self._detector.feed(packet, analyse=analyse)
+                self._look_at_decoding()
             return
         if self._recorder is None:
             return
@@ -184,6 +189,22 @@ class CameraRunner:
         self._bytes += len(packet.data)
         self._behind += not analyse
         self._recorder.feed(packet, analyse=analyse)
+        self._look_at_decoding()
+
+    def _look_at_decoding(self) -> None:
+        """Report once that no picture can be made of what comes, and once that it can again; packets are recorded."""
+        looked_at = self._detector or self._recorder
+        health = looked_at.health if looked_at else None
+        if health is None:
+            return
+        if health.trouble and not self._undecodable:
+            self._undecodable = health.trouble
+            self._log.warning("%s: no motion is found meanwhile", health.trouble)
+            self._show_pause()
+        elif health.is_well and self._undecodable:
+            self._undecodable = None
+            self._log.info("what the camera sends can be decoded again")
+            self._show_pause()
 
     def _connected(self, feed: Feed, info: StreamInfo) -> None:
         away = self._away.pop(feed, None)
@@ -319,7 +340,10 @@ class CameraRunner:
             self._show_pause()
 
     def _show_pause(self) -> None:
-        self._set_state("paused" if self._pauses else "running", next(iter(self._pauses.values()), None))
+        if self._pauses:
+            self._set_state("paused", next(iter(self._pauses.values())))
+        else:
+            self._set_state("undecodable" if self._undecodable else "running", self._undecodable)
 
     def _set_state(self, state: State, reason: str | None) -> None:
         if state != self._status.state:

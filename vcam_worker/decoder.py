@@ -8,6 +8,7 @@ from av import FFmpegError, VideoFrame
 from av import Packet as AvPacket
 from numpy.typing import NDArray
 
+from vcam_worker.decoding import DecodeHealth
 from vcam_worker.motion import ANALYSIS_HEIGHT, Luma
 from vcam_worker.packets import Packet
 from vcam_worker.source import StreamInfo, video_decoder
@@ -35,6 +36,7 @@ class LumaDecoder:
 
     Attributes:
         latest_time: stream time of the newest decoded frame, seconds.
+        health: whether pictures come out.
     """
 
     def __init__(self, info: StreamInfo, fps: float, *, keyframes_only: bool = False) -> None:
@@ -42,6 +44,7 @@ class LumaDecoder:
         self._due = 0.0
         self._keyframes_only = keyframes_only
         self._context = video_decoder(info)
+        self.health = DecodeHealth()
         # the loop filter smooths block edges: at a sixth of the size nothing is left of it
         self._context.options = {**self._context.options, "skip_loop_filter": "all", "flags2": "+fast"}
         self._is_intra_only = info.codec == "mjpeg"
@@ -60,6 +63,10 @@ class LumaDecoder:
         Returns:
             (stream time in seconds, luma of height×width) of each frame that is due: most often none or one.
         """
+        if packet.is_keyframe:
+            self.health.keyframe()
+        else:
+            self.health.waiting(packet.time)
         if (self._keyframes_only or keyframes_only or self._wait_for_keyframe) and not packet.is_keyframe:
             self.skip()
             return []
@@ -79,11 +86,17 @@ class LumaDecoder:
         raw = AvPacket(packet.data)
         raw.dts = round(packet.time * MICROSECONDS)
         raw.pts = round((packet.time + packet.delay) * MICROSECONDS)
+        reason = None
         try:
-            return self._context.decode(raw)
-        except FFmpegError:
+            frames = self._context.decode(raw)
+        except FFmpegError as error:
             # a packet that RTP loss has damaged: the decoder goes on at the next one
-            return []
+            frames, reason = [], error.strerror
+        if frames:
+            self.health.decoded()
+        else:
+            self.health.failed(packet.time, reason)
+        return frames
 
     def _if_due(self, frame: VideoFrame) -> tuple[float, Luma] | None:
         if frame.pts is None:

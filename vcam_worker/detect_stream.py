@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.cameras import MotionSettings
+from vcam_worker.decoding import DecodeHealth
 from vcam_worker.packets import Packet
 from vcam_worker.source import StreamInfo
 from vcam_worker.stream import NOMINAL_STEP, StreamRecorder, Watcher
@@ -46,6 +47,11 @@ class DetectStream:
     def picture(self, width: int | None) -> NDArray[np.uint8] | None:
         """Return the newest frame, height×width×3 BGR."""
         return self._watcher.picture(width)
+
+    @property
+    def health(self) -> DecodeHealth:
+        """Whether pictures come out of the decoder."""
+        return self._watcher.health
 
     @property
     def picture_age(self) -> float:

@@ -154,6 +154,7 @@ class Feed:
         self._stop = stop
         self._log = log
         self._backoff = Backoff()
+        self._given_up: SourceError | None = None
         self._transport: str | None = None  # that worked last
         self._began, self._delivered = time.monotonic(), False  # the connection, or the attempt at one
         self._next_sign = time.monotonic() + HANG_SECONDS
@@ -167,6 +168,16 @@ class Feed:
         """Tell whether nothing has been heard from the thread for longer than its timeouts allow."""
         return time.monotonic() > self._next_sign
 
+    def give_up(self, error: SourceError) -> None:
+        """Have the connection end for `error`, and made anew as after any other loss."""
+        self._given_up = error
+
+    def _heed(self) -> None:
+        """Raise what the connection was given up for."""
+        error, self._given_up = self._given_up, None
+        if error:
+            raise error
+
     def _run(self) -> None:
         while not self._stop.is_set():
             self._began, self._delivered = time.monotonic(), False
@@ -178,6 +189,7 @@ class Feed:
                         self._put(packet, wake=connection.at_rest)
                         if self._stop.is_set():
                             return
+                        self._heed()
             except SourceEnded as error:
                 if self.camera.scheme == "file":
                     self._put(Finished())

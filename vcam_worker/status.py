@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-State = Literal["starting", "running", "stalled", "offline", "unauthorized", "paused", "stopped"]
+State = Literal["starting", "running", "stalled", "offline", "unauthorized", "undecodable", "paused", "stopped"]
 """starting: no picture yet. running: packets come. stalled: connected, but silent. offline: no connection.
-unauthorized: wrong user name or password. paused: packets come, but the disk is full. stopped: a file at its end, or
+unauthorized: wrong user name or password. undecodable: packets come, and no picture can be made of them.
+paused: packets come, but the disk is full. stopped: a file at its end, or
 the process is gone."""
 
 QUALITY_LIMITS = (10, 95)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from shared_utils.cameras import MotionSettings
 from vcam_worker.bitstream import picture_parameters
 from vcam_worker.decoder import LumaDecoder
+from vcam_worker.decoding import DecodeHealth
 from vcam_worker.events import ClipRules, EventLogic
 from vcam_worker.motion import Luma, Motion, MotionDetector
 from vcam_worker.packets import Packet
@@ -106,6 +107,11 @@ class Watcher:
         if self._observe:
             self._observe(time, motion, self._motion.mask)
         return time, motion
+
+    @property
+    def health(self) -> DecodeHealth:
+        """Whether pictures come out of the decoder."""
+        return self._decoder.health
 
     def skip(self) -> None:
         """Leave a packet out, when the machine can not keep up."""
@@ -360,6 +366,11 @@ class StreamRecorder:
     def picture(self, width: int | None) -> NDArray[np.uint8] | None:
         """Return the newest frame that was decoded for motion, height×width×3 BGR."""
         return self._watcher.picture(width) if self._watcher else None
+
+    @property
+    def health(self) -> DecodeHealth | None:
+        """Whether pictures come out of the decoder; None where another stream is looked at."""
+        return self._watcher.health if self._watcher else None
 
     @property
     def picture_age(self) -> float:

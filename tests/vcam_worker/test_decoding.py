@@ -1,0 +1,149 @@
+"""A camera of whose stream no picture can be made is called unwell, in one line, until there are pictures again."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tests.support.cameras import capture
+from tests.support.hosts import Call, host, jpeg
+from tests.support.programs import Programs
+from tests.support.video import moving_box, noise_background, write_video
+from vcam_worker.decoding import FAILED_PACKETS, FAILED_SECONDS, NO_KEYFRAME_SECONDS, DecodeHealth
+
+PICTURE = jpeg(noise_background(320, 180))
+
+
+def health(env: dict[str, str]) -> tuple[int, dict[str, str]]:
+    """Return what /healthz answers: its status, and the one camera's entry."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{env['HTTP_PORT']}/healthz", timeout=10) as answer:
+            status, body = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, body = error.code, error.read()
+    return status, json.loads(body)["cameras"]["cam1"]
+
+
+def wait_for_health(env: dict[str, str], status: int) -> dict[str, str]:
+    deadline = time.monotonic() + 30
+    while True:
+        found, camera = health(env)
+        if found == status:
+            return camera
+        assert time.monotonic() < deadline, camera
+        time.sleep(0.1)
+
+
+def test_mjpeg_that_turns_to_16000_by_16000_is_unwell_until_it_turns_back(
+    programs: Programs, env: dict[str, str]
+) -> None:
+    huge = bytearray(PICTURE)
+    at = huge.index(b"\xff\xc0")
+    huge[at + 5 : at + 9] = (16000).to_bytes(2) * 2
+    is_huge = threading.Event()
+
+    def behave(call: Call) -> None:
+        call.request()
+        call.answer("200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame")
+        while True:
+            call.send(
+                b"--frame\r\nContent-Type: image/jpeg\r\n\r\n", bytes(huge) if is_huge.is_set() else PICTURE, b"\r\n"
+            )
+            time.sleep(0.05)
+
+    with host(behave) as here:
+        program = capture(programs, env, f"http://{here.url}/video")
+        program.wait_for("connected to .*mjpeg 320×180")
+        wait_for_health(env, 200)
+        is_huge.set()
+        program.wait_for("no picture: its pictures are 16000×16000, more than 8K: choose a smaller size in the camera")
+        assert "16000×16000" in wait_for_health(env, 503)["reason"]
+        is_huge.clear()
+        program.wait_for("picture is back")
+        wait_for_health(env, 200)
+        assert program.stop() == 0
+    assert program.text.count("16000×16000") == 1
+    assert "process ended" not in program.text
+
+
+def units(path: Path) -> list[bytes]:
+    """Return the pictures of an H.264 file, each with the parameter sets before it."""
+    nals = [b"\x00\x00\x00\x01" + one for one in re.split(rb"\x00\x00\x00?\x01", path.read_bytes())[1:]]
+    pictures, waiting = [], b""
+    for nal in nals:
+        waiting += nal
+        if nal[4] & 31 in {1, 5}:
+            pictures.append(waiting)
+            waiting = b""
+    return pictures
+
+
+def test_h264_of_garbage_is_unwell_while_packets_come_and_well_again_after(
+    programs: Programs, env: dict[str, str], tmp_path: Path
+) -> None:
+    draw, options = moving_box(320, 180, side=20), {"bf": "0", "preset": "ultrafast", "x264-params": "sliced-threads=0"}
+    good = units(write_video(tmp_path / "good.h264", draw, seconds=2, options=options))
+    sets = good[0].rpartition(b"\x00\x00\x00\x01")[0]
+    # a keyframe by its name, whose first bits say that it is none
+    garbage = sets + b"\x00\x00\x00\x01\x65" + b"\xff" * 500
+    is_garbage = threading.Event()
+
+    def behave(call: Call) -> None:
+        call.request()
+        call.answer("200 OK\r\nContent-Type: video/h264")
+        while True:
+            for picture in good:
+                call.send(garbage if is_garbage.is_set() else picture)
+                time.sleep(0.04)
+
+    with host(behave) as here:
+        program = capture(programs, env, f"http://{here.url}/live.h264")
+        program.wait_for("connected to .*h264 320×180")
+        wait_for_health(env, 200)
+        is_garbage.set()
+        program.wait_for("what the camera sends can not be decoded .*: no motion is found meanwhile", 60)
+        camera = wait_for_health(env, 503)
+        assert camera["state"] == "undecodable"
+        assert "can not be decoded" in camera["reason"]
+        is_garbage.clear()
+        program.wait_for("what the camera sends can be decoded again", 60)
+        wait_for_health(env, 200)
+        assert program.stop() == 0
+    assert program.text.count("can not be decoded") == 1
+
+
+def test_a_damaged_gop_is_no_trouble_and_silence_after_it_says_nothing() -> None:
+    health = DecodeHealth()
+    for number in range(int(FAILED_SECONDS) * 10):
+        health.failed(number / 10, "Invalid data")
+    assert health.trouble is None
+    health.failed(FAILED_SECONDS, "Invalid data")
+    assert health.trouble == "what the camera sends can not be decoded (Invalid data)"
+    health.decoded()
+    assert (health.trouble, health.is_well) == (None, True)
+
+
+def test_rare_keyframes_are_tried_several_times() -> None:
+    health = DecodeHealth()
+    for number in range(FAILED_PACKETS - 1):
+        health.failed(number * FAILED_SECONDS, None)
+    assert health.trouble is None
+    health.failed(FAILED_PACKETS * FAILED_SECONDS, None)
+    assert health.trouble
+
+
+def test_a_stream_without_keyframes_is_trouble_and_one_of_two_minutes_is_not() -> None:
+    health = DecodeHealth()
+    for second in range(0, 121, 5):
+        health.waiting(float(second))
+    health.keyframe()
+    for second in range(121, 121 + int(NO_KEYFRAME_SECONDS), 5):
+        health.waiting(float(second))
+        assert health.trouble is None
+    health.waiting(121 + NO_KEYFRAME_SECONDS)
+    assert "no keyframe for 180 s" in (health.trouble or "")
