@@ -54,7 +54,7 @@ class DecodeHealth:
             self._waiting_since = time
         if time - self._waiting_since >= NO_KEYFRAME_SECONDS:
             self._is_ill(
-                f"the camera has sent no keyframe for {NO_KEYFRAME_SECONDS:.0f} s, without which nothing can be decoded: "
+                f"the camera has sent no keyframe for {NO_KEYFRAME_SECONDS:.0f} s, so that nothing can be decoded: "
                 "set its keyframe interval to a few seconds"
             )
 
