@@ -27,7 +27,7 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job
 
-from shared_utils.clips import resolve_in_video_dir
+from shared_utils.clips import name_fault, resolve_in_video_dir, shown_name
 from shared_utils.config import Env
 from shared_utils.errors import ClipMissing, JobRefused
 from shared_utils.job_states import FIELDS, JobState, QueueCounts, WorkerState, read_meta, read_result, read_state
@@ -95,7 +95,11 @@ def enqueue_new_clip(
 
     Returns:
         False when that job was there already: a clip is queued once, however often it is announced.
+
+    Raises:
+        JobRefused: a name that the worker would refuse.
     """
+    resolve_in_video_dir(Path("/"), filename)
     wanted = [clip_job_id(filename)]
     if recording is not None:
         wanted.append(f"{wanted[0]}-{recording[:RECORDING_DIGITS]}")
@@ -186,7 +190,10 @@ def submit_many(
 
 def _matching(pattern: str, video_dir: str | Path | None) -> list[str]:
     folder = Path(Env(os.environ).text("VIDEO_DIR", "video") if video_dir is None else video_dir)
-    names = sorted(path.name for path in folder.glob("[!.]*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    there = sorted(path.name for path in folder.glob("[!.]*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    names = [name for name in there if name_fault(name) is None]
+    if len(names) < len(there):
+        log.warning("left out, as their names cannot be used: %s", ", ".join(map(shown_name, set(there) - set(names))))
     if pattern in names:  # "Cat [x].mp4" is a name, and not a pattern for "Cat x.mp4"
         return [pattern]
     found = fnmatch.filter(names, pattern) or [

@@ -17,6 +17,16 @@ PASSED_ON = {
     ("shared_utils/results.py", "…: …"): ["lines passed over: …"],
     ("vcam_worker/process.py", "…"): ["…: the connection hangs in the video library"],
     ("video_worker/jobs.py", "…: …"): ["failed: …"],
+    ("vcam_worker/queue_watch.py", "…"): ["the queue grows: …; docs/scaling.md tells what makes analysis faster"],
+    ("video_worker/analyse.py", "…: failed unexpectedly"): ["failed unexpectedly"],
+    ("video_worker/complaints.py", "……"): [
+        "refused: the queue names a job …, which is no id",
+        "refused: … names a job …, which is none",
+        "refused: the job … is a …; it was moved aside",
+        "refused: the job … asks for nothing; it was moved aside",
+        "in Redis … was a …, which this queue cannot use: it was moved aside",
+        "what keeps the worker's leases met …",
+    ],
     ("video_worker/worker.py", "…: …"): [
         "refused: …",
         "…; tried again in … s",

@@ -13,7 +13,7 @@ import pandas as pd
 import traitlets
 
 from notebooks.lab.places import Places
-from shared_utils.clips import parse_clip_name
+from shared_utils.clips import name_fault, parse_clip_name
 from shared_utils.jobs import VIDEO_SUFFIXES
 from shared_utils.results import load_log
 
@@ -48,7 +48,7 @@ class Film:
 def films(places: Places) -> list[Film]:
     """Return the films in the shared volume, newest first; none where there is no such folder.
 
-    Hidden files and files in folders are left out.
+    Hidden files, files in folders, and files whose names the workers would refuse are left out.
     """
     if not places.video.is_dir():
         return []
@@ -59,7 +59,8 @@ def films(places: Places) -> list[Film]:
 
 def _film_files(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file():
+        # what no worker would take is not offered; some of these names no page can show either
+        if path.suffix.lower() in VIDEO_SUFFIXES and name_fault(path.name) is None and path.is_file():
             yield path
 
 

@@ -77,8 +77,10 @@ def shown(table: pd.DataFrame | str) -> Styler | str:
     """Return a table with its texts in full; a text, which says why there is no table, as it is."""
     if isinstance(table, str):
         return table
-    return table.style.hide(axis="index").set_table_styles(
-        [{"selector": "th, td", "props": "text-align: left; padding-right: 14px"}]
+    return (
+        table.style.format(escape="html")
+        .hide(axis="index")
+        .set_table_styles([{"selector": "th, td", "props": "text-align: left; padding-right: 14px"}])
     )
 
 

@@ -48,6 +48,8 @@ def use() -> None:
             "xtick.color": GREY,
             "ytick.color": GREY,
             "legend.frameon": False,
+            # dollar signs in names of files are dollar signs
+            "text.parse_math": False,
         }
     )
 

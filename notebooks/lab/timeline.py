@@ -6,6 +6,7 @@ A saved notebook, and a page without a kernel, show the same day as a picture.
 from __future__ import annotations
 
 import base64
+import html
 import io
 from datetime import date, datetime
 from pathlib import Path
@@ -112,7 +113,7 @@ class DayView(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         except (VcamError, OSError) as error:
             self._open(None)
             text = str(error)
-            self.message.value = text if filename in text else f"{filename}: {text}"
+            self.message.value = html.escape(text if filename in text else f"{filename}: {text}")
         else:
             self.message.value = ""
 

@@ -12,6 +12,7 @@ import pytest
 
 from shared_utils.cameras import MotionSettings
 from shared_utils.errors import SourceError
+from tests.support.programs import ROOT, Programs
 from tests.support.video import moving_box, noise_background, write_video
 from vcam_worker.events import ClipRules
 from vcam_worker.replay import Trace, rejudge, replay, trace
@@ -156,3 +157,20 @@ def test_no_video_is_said(tmp_path: Path) -> None:
     path.write_text("no video")
     with pytest.raises(SourceError, match=r"notes\.mp4 can not be opened as video"):
         trace(path, MotionSettings(), SHORT)
+
+
+def test_replay_takes_files_of_any_name_and_goes_on_after_a_bad_one(
+    crossing: Path, tmp_path: Path, programs: Programs
+) -> None:
+    names = ["12:30:00.mp4", "Cat [x] #1?.mp4", "-dash.mp4", "я" * 125 + ".mp4"]
+    for name in names:
+        (tmp_path / name).symlink_to(crossing)
+    (tmp_path / "cut.mp4").write_bytes(b"no video")
+    files = [names[0], "cut.mp4", "gone.mp4", *names[1:]]
+    env = {"PYTHONPATH": str(ROOT)}
+    program = programs.python("-m", "vcam_worker", "replay", "--out", "kept", "--", *files, env=env, folder=tmp_path)
+    assert program.wait(120) == 1
+    told = [json.loads(line)["filename"] for line in program.lines if line.startswith("{")]
+    assert list(dict.fromkeys(told)) == names
+    assert sum("replay: cut.mp4: " in line for line in program.lines) == 1
+    assert "vcam_worker: replay: gone.mp4: no such file" in program.lines

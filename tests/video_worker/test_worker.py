@@ -20,6 +20,7 @@ from rq.webhook import Webhook
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME
 from shared_utils.detections_log import append_record, read_records
 from shared_utils.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, submit
+from shared_utils.results import boxes, load_log
 from tests.support.redis_server import RedisServer
 from tests.video_worker.conftest import CLIP_NAME
 from video_worker.jobs import Workplace
@@ -464,3 +465,28 @@ def test_only_one_worker_at_a_time_looks_after_others(redis_server, queue, workp
     lock.release()
     burst(redis_server, workplace)
     assert len(lines(workplace)) == 1
+
+
+NAMES = [
+    "IMG 0001.mp4",
+    "a.b.mp4",
+    "IMG_0002(1).mp4",
+    "Гараж.mp4",
+    "x\u202fy.mp4",
+    "12:30:00.mp4",
+    "Cat [x].mp4",
+    "-n.mp4",
+]
+NAMES += ["я" * 125 + ".mp4", "z" * 251 + ".mp4", "50% #1?.mp4"]
+
+
+def test_a_clip_of_any_name_is_analysed_and_its_boxes_are_found(redis_server, queue, workplace):
+    for name in NAMES:
+        (workplace.video_dir / name).symlink_to(workplace.video_dir / CLIP_NAME)
+    assert all(enqueue_new_clip(queue, name) for name in NAMES)
+    burst(redis_server, workplace)
+    log = load_log(workplace.video_dir)
+    assert log["filename"].tolist() == NAMES
+    assert log["ok"].all()
+    assert set(boxes(log, workplace.video_dir)["filename"]) == set(NAMES)
+    assert not list((workplace.video_dir / BOXES_FOLDER).glob(".*"))

@@ -1,0 +1,51 @@
+"""Queues the clips of a shared volume that have no result: after a restore, or when Redis has lost its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rq import Queue
+
+from shared_utils.clips import CLIP_SUFFIX, LOG_NAME, name_fault, shown_name
+from shared_utils.detections_log import read_records
+from shared_utils.jobs import enqueue_new_clip, environment_queue, redis_errors, settings_of
+
+SHOWN = 10
+"""Files that are named in a line each where they could not be queued."""
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What became of the clips without a result; its text tells it in lines for people.
+
+    Attributes:
+        queued: how many were queued; those that had a job already are not among them.
+        refused: the others, a line each.
+    """
+
+    queued: int
+    refused: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        more = len(self.refused) - SHOWN
+        lines = [f"{self.queued} clips queued", *self.refused[:SHOWN], *[f"… and {more} more files"] * (more > 0)]
+        return "\n".join(lines)
+
+
+def queue_left(video_dir: str | Path, queue: Queue | None = None) -> Recovered:
+    """Queue each clip in `video_dir` that has no good line in the log, once however often this is called.
+
+    A file whose name keeps it from being analysed keeps no other one from it.
+
+    Raises:
+        SettingError, QueueUnavailable: Redis does not take the password, or is not there.
+    """
+    folder = Path(video_dir)
+    done = {record["filename"] for record in read_records(folder / LOG_NAME) if record.get("ok") is True}
+    left = sorted(path.name for path in folder.glob(f"[!.]*{CLIP_SUFFIX}") if path.name not in done)
+    refused = tuple(f"{shown_name(name)}: its name {fault}" for name in left if (fault := name_fault(name)))
+    queue = environment_queue() if queue is None else queue
+    with redis_errors(settings_of(queue)):
+        queued = sum(enqueue_new_clip(queue, name) for name in left if not name_fault(name))
+    return Recovered(queued, refused)
