@@ -25,6 +25,9 @@ from vcam_worker.stream import FinishedClip, StreamRecorder
 
 BEHIND_SECONDS = 3.0
 """Lag from which frames are recorded without being looked at, until the lag is gone."""
+BLOCKED_SECONDS, BLOCKED_SHARE = 1.0, 0.1
+"""A packet that took so long, at no more than that share of a core, waited for the disk: what came meanwhile is looked
+at all the same, as the machine can keep up."""
 STOP_SECONDS = 6.0
 """Time to queue the last clips when stopping; what is left is queued at the next start."""
 FPS_WINDOW = 5.0
@@ -75,6 +78,7 @@ class CameraRunner:
         self._undecodable: str | None = None  # why no picture can be made of what comes
         self._pauses: dict[str, str] = {}  # who wants a pause, and why
         self._disk_retry_at = 0.0
+        self._blocked_until = 0.0
         self._status = CameraStatus(camera.name, camera.shown, since=time.time())
         self._fps_mark = (time.monotonic(), 0)
         self._last_packet: float | None = None
@@ -119,6 +123,7 @@ class CameraRunner:
 
     def _guarded(self, feed: Feed, item: Item) -> None:
         """Take one item; a disk that refuses to be written to costs the open clip's rest, not the camera."""
+        began, cpu = time.monotonic(), time.thread_time()
         try:
             self._take(feed, item)
         except SourceError as error:  # the stream has become something that can not be recorded
@@ -128,6 +133,9 @@ class CameraRunner:
             if self._recorder:
                 self._recorder.abandon()
             self._not_writable(error)
+        took = time.monotonic() - began
+        if took > BLOCKED_SECONDS and time.thread_time() - cpu < BLOCKED_SHARE * took:
+            self._blocked_until = began + took
 
     def _not_writable(self, error: OSError) -> None:
         """Pause until the disk takes data again; folders that were deleted are made again at once."""
@@ -175,7 +183,7 @@ class CameraRunner:
             self._lost(feed, item.error)
 
     def _packet(self, feed: Feed, packet: Packet) -> None:
-        analyse = time.monotonic() - packet.arrived < BEHIND_SECONDS
+        analyse = time.monotonic() - packet.arrived < BEHIND_SECONDS or packet.arrived <= self._blocked_until
         if feed is self._detect:
             if self._detector:
                 self._detector.feed(packet, analyse=analyse)
