@@ -31,6 +31,9 @@ NO_WHOLE = -1
 Text = str | None
 Whole = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None
 Number = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)] | None
+LONGEST_S = 366 * 24 * 3600.0
+"""Seconds into a clip that are believed: a year. More are no time that a frame can have."""
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=LONGEST_S)]
 _EMPTY = msgspec.Raw(b"")
 
 
@@ -39,7 +42,7 @@ class Clip(msgspec.Struct, frozen=True, gc=False):
 
     sha256: Text = None
     started_at: Text = None
-    duration_s: Number = math.nan
+    duration_s: Seconds | None = math.nan
     frames: Whole = NO_WHOLE
     width: Whole = NO_WHOLE
     height: Whole = NO_WHOLE
@@ -100,26 +103,6 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     objects: msgspec.Raw = _EMPTY
 
 
-class Seen(msgspec.Struct, frozen=True, gc=False):
-    """One of a line's ``objects``."""
-
-    label: str
-    tracks: Whole = NO_WHOLE
-    hits: Whole = NO_WHOLE
-    max_conf: Number = math.nan
-    first_s: Number = math.nan
-    last_s: Number = math.nan
-    also: dict[str, int] | None = None
-
-
-class BoxesFrame(msgspec.Struct, frozen=True, gc=False):
-    """A line of a boxes file."""
-
-    t: float
-    frame: int
-    boxes: list[tuple[str, float, float, float, float, float, int | None]]
-
-
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -170,7 +153,7 @@ class Columns:
         """Return for what the codes of `detected` stand; counts odd ones."""
         found = []
         for code, raw in enumerate(self._detected.values_in_order):
-            told = _loads(raw or b"null")
+            told = loads(raw or b"null")
             labels = tuple(_clean(one) for one in told if isinstance(one, str)) if isinstance(told, list) else ()
             if told is not None and list(labels) != told:
                 self.mended += self.detected.count(code)
@@ -191,7 +174,7 @@ class Columns:
             try:
                 part = msgspec.json.decode(raw or b"null", type=kind | None) or kind()
             except (msgspec.DecodeError, UnicodeDecodeError):
-                told, odd = _loads(raw), list[str]()
+                told, odd = loads(raw), list[str]()
                 kept = salvaged(kind, told, odd) if isinstance(told, dict) else None
                 part = kind() if kept is None else kept
                 if odd or kept is None:
@@ -227,7 +210,7 @@ class Columns:
         """Yield what can be kept of a line that is not as it should be; count what can not."""
         if not line.strip():
             return
-        found = _loads(line)
+        found = loads(line)
         if found is None:
             self.skipped["no JSON" if line.endswith(b"\n") else "torn at the end"] += 1
             return
@@ -274,7 +257,7 @@ def read_columns(path: Path, times: Callable[[Sequence[Any]], Any]) -> Columns:
     """
     columns = Columns()
     decode = msgspec.json.Decoder(Line).decode_lines
-    with _no_collection():
+    with no_collection():
         for block in _blocks(path):
             try:
                 lines = decode(block)
@@ -282,27 +265,6 @@ def read_columns(path: Path, times: Callable[[Sequence[Any]], Any]) -> Columns:
                 lines = list(_one_by_one(block, columns))
             columns.add(lines, times)
     return columns
-
-
-def read_objects_column(texts: Iterable[str]) -> list[list[Seen]]:
-    """Return the entries of each of `texts`, JSON as :attr:`Columns.objects` holds it; none for an empty one."""
-    given = [text or "[]" for text in texts]
-    with _no_collection():
-        try:
-            return msgspec.json.decode(f"[{','.join(given)}]", type=list[list[Seen]])
-        except msgspec.DecodeError:
-            return [_seen(text) for text in given]
-
-
-def _seen(text: str) -> list[Seen]:
-    try:
-        return msgspec.json.decode(text, type=list[Seen])
-    except msgspec.DecodeError:
-        entries = _loads(text)
-    if not isinstance(entries, list):
-        return []
-    found = [salvaged(Seen, entry, []) for entry in entries if isinstance(entry, dict)]
-    return [one for one in found if one is not None]
 
 
 def salvaged(kind: type[T], found: dict[str, Any], odd: list[str]) -> T | None:
@@ -327,6 +289,8 @@ def salvaged(kind: type[T], found: dict[str, Any], odd: list[str]) -> T | None:
         try:
             # "0.5" for 0.5 is understood; text may hold halves of surrogate pairs, which no file or screen takes
             values[field.name] = msgspec.convert(_clean(value), field.type, strict=False)
+            if values[field.name] != values[field.name]:  # the text NaN
+                odd.append(field.name)
         except msgspec.ValidationError:
             odd.append(field.name)
     try:
@@ -345,9 +309,10 @@ def _plain_json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def _loads(text: bytes | str) -> Any:
+def loads(text: bytes | str) -> Any:
+    """Return what JSON text holds, with names for numbers that JSON does not know; None for what is none."""
     try:
-        return json.loads(text, parse_constant=lambda _: None)
+        return json.loads(text, parse_constant=str)
     except (ValueError, RecursionError):
         return None
 
@@ -392,7 +357,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Do without the search for reference cycles, which are not made here and would take half of the time."""
     was_on = gc.isenabled()
     gc.disable()

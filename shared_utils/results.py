@@ -29,9 +29,13 @@ from tzlocal import get_localzone
 from shared_utils.camera_log import CAMERA_LOG_NAME, read_intervals
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME, boxes_name, parse_clip_name
 from shared_utils.errors import SettingError
-from shared_utils.log_lines import NO_WHOLE, BoxesFrame, Codes, Columns, Seen, read_columns, read_objects_column
+from shared_utils.log_lines import NO_WHOLE, Codes, Columns, read_columns
+from shared_utils.log_objects import BoxesFrame, Seen, read_objects_column
 
 logger = logging.getLogger(__name__)
+
+NAMED = 10
+"""Runs with odd values that are named; of more, the number is."""
 
 _ZONED = re.compile(r"\d([+-]\d\d:?\d\d|[zZ])$")
 
@@ -134,6 +138,8 @@ def _say(name: str, columns: Columns) -> None:
 
 def _times(texts: Sequence[str | None], zone: tzinfo | str) -> pd.DatetimeIndex:
     """Return times in UTC; what is none is NaT, and what names no zone is local."""
+    # the first and the last years of the calendar leave it in some time zone
+    texts = [None if text is None or text[:4] in {"0001", "9999"} else text for text in texts]
     times = _read_times(texts, utc=True)
     local = [row for row, text in enumerate(texts) if text and text[-6:-5] != "+" and not _ZONED.search(text)]
     if local:
@@ -244,7 +250,14 @@ def objects(log: pd.DataFrame) -> pd.DataFrame:
 
     Lines of old, which hold labels alone, have rows without numbers.
     """
-    entries = read_objects_column(log["objects"])
+    odd: dict[int, str] = {}
+    entries = read_objects_column(log["objects"], odd)
+    for row, what in list(odd.items())[:NAMED]:
+        logger.warning(
+            "objects: %s of run %s has odd values, left empty: %s", *log.iloc[row][["filename", "run_id"]], what
+        )
+    if len(odd) > NAMED:
+        logger.warning("objects: %d more runs have odd values, left empty", len(odd) - NAMED)
     old = [bool(labels) and not text for text, labels in zip(log["objects"], log["detected"], strict=True)]
     if any(old):
         entries = [

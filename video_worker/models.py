@@ -39,6 +39,12 @@ class LoadedModel:
     fixed_wh: tuple[int, int] | None = None
     stride: int = 1
 
+    @classmethod
+    def of(cls, weights: Path, detector: OnnxDetector) -> LoadedModel:
+        """Return the model in the file `weights`, which `detector` is."""
+        info = detector.info
+        return cls(weights.stem, file_sha256(weights), detector, detector.device, info.fixed_wh, info.stride)
+
     def side(self, imgsz: int) -> int:
         """Return the longest side that the model sees where `imgsz` is asked for."""
         return max(self.fixed_wh) if self.fixed_wh else -(-imgsz // self.stride) * self.stride
@@ -127,8 +133,7 @@ class ModelStore:
                 f"python -m video_worker export {path.name} {path.stem}.onnx"
             )
         detector = OnnxDetector.open(path, self._engine.kind, self._engine.device, self._engine.threads)
-        info = detector.info
-        return LoadedModel(path.stem, file_sha256(path), detector, detector.device, info.fixed_wh, info.stride)
+        return LoadedModel.of(path, detector)
 
 
 def file_sha256(path: Path) -> str:

@@ -68,7 +68,7 @@ def worker_values(video_dir: Path, filename: str, **settings: object) -> dict[st
     """Return the environment that analyses `filename` as its last run did.
 
     Args:
-        settings: options that differ: `model`, `conf`, `imgsz`, `fps`, `min_hits`, `classes`.
+        settings: options that differ: `model`, `conf`, `imgsz`, `fps`, `min_hits`, `classes`, `aspect`.
 
     Raises:
         ModelError: no models folder holds a model.
@@ -85,7 +85,7 @@ def worker_values(video_dir: Path, filename: str, **settings: object) -> dict[st
     unknown = sorted(set(options) - set(_NAMES))
     if unknown:
         raise SettingError(f"unknown option {unknown[0]!r}: the options are {', '.join(_NAMES)}")
-    values = {_NAMES[key]: str(value) for key, value in options.items() if key != "classes"}
+    values = {_NAMES[key]: str(value) for key, value in options.items() if key != "classes" and value is not None}
     classes = options.get("classes") or ()
     values["YOLO_CLASSES"] = classes if isinstance(classes, str) else ",".join(classes)
     return {"MODELS_DIR": os.environ.get("MODELS_DIR") or "../models", **values}
@@ -268,7 +268,7 @@ class Isolated:
     def _record(self, results: Mapping[str, object]) -> dict[str, Any]:
         now = datetime.now().astimezone()
         names = records.RunNames(self.path.name, records.make_run_id(now, str(self.path)), None)
-        model = LoadedModel(self._weights.stem, file_sha256(self._weights), self._detector)
+        model = LoadedModel.of(self._weights, self._detector)
         record = records.success(
             names,
             self.options,
