@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 
 import numpy as np
@@ -200,6 +201,20 @@ def test_cuts_are_told_where_there_are_any():
         assert made.cut is (time_s == 0.4)
     assert step.result() == {"cuts": [0.4]}
     assert Cuts.for_run(run()).result() == {}
+
+
+@pytest.mark.parametrize("deleted", ["boxes", "."])
+def test_a_boxes_file_whose_folder_is_deleted_in_mid_run_is_whole_all_the_same(tmp_path, deleted):
+    video_dir = tmp_path / "video"
+    path = video_dir / "boxes" / "clip.run.jsonl"
+    step = Boxes.for_run(run(path))
+    step.take(sample(0.0))
+    shutil.rmtree(video_dir / deleted)
+    step.take(sample(0.2, (1, 0.9, 1)))
+    step.result()
+    step.close()
+    assert [json.loads(line)["t"] for line in path.read_text().splitlines()] == [0.0, 0.2]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_a_boxes_file_that_is_given_up_leaves_nothing(tmp_path):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +46,7 @@ class Boxes(Step):
         path.parent.mkdir(parents=True, exist_ok=True)
         # two workers may do one run at a time, when one was taken for dead; in containers all have the same process id
         self._partial = path.with_name(f".{path.name}.{socket.gethostname()[:HOST_LETTERS]}-{os.getpid()}.partial")
-        self._file = self._partial.open("w", encoding="utf-8")
+        self._file = self._partial.open("w+", encoding="utf-8")
 
     @classmethod
     def for_run(cls, run: Run) -> Boxes | None:
@@ -74,10 +75,21 @@ class Boxes(Step):
     def result(self) -> Mapping[str, object]:
         """Publish the file: the log line that follows may rely on it."""
         self._file.flush()
+        if not self._partial.exists():
+            self._write_again()
         sync_file(self._file.fileno())
         self._partial.replace(self._path)
         remove_partials(self._path)
         return {}
+
+    def _write_again(self) -> None:
+        """Write the file again: its folder was deleted meanwhile, and what is open of it is still there."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        deleted, self._file = self._file, self._partial.open("w+", encoding="utf-8")
+        with deleted:
+            deleted.seek(0)
+            shutil.copyfileobj(deleted, self._file)
+        self._file.flush()
 
     def close(self) -> None:
         """Leave nothing half done behind."""
