@@ -167,6 +167,7 @@ class StreamRecorder:
         self._watcher: Watcher | None = Watcher(info, motion, observe)
         self._parameters: bytes | None = None
         self._last_video: Packet | None = None
+        self._held: list[tuple[Packet, bool]] = []  # pictures whose time is undecided, and whether to analyse them
         self._sound = SoundClock(LIVE_BOUND if live else FILE_BOUND)
         self._sound_reported = False
         self._last_sound: Packet | None = None
@@ -212,6 +213,20 @@ class StreamRecorder:
             self._hear(packet)
             return
         packet.time = self._timeline.place(packet.dts, packet.arrived)
+        held, self._held = self._held, []
+        if self._timeline.is_undecided:
+            self._held = [*held, (packet, analyse)]
+            return
+        self._release(held, self._timeline.moved)
+        self._see_picture(packet, analyse)
+
+    def _release(self, held: list[tuple[Packet, bool]], moved: float) -> None:
+        """Take pictures that were held until their time was known."""
+        for packet, analyse in held:
+            packet.time += moved
+            self._see_picture(packet, analyse)
+
+    def _see_picture(self, packet: Packet, analyse: bool) -> None:
         goes_on = self._change(packet)
         if self._events.is_over(packet.time, packet.is_keyframe):
             goes_on = packet.is_keyframe and self._events.moving_at(packet.time)
@@ -381,6 +396,8 @@ class StreamRecorder:
 
     def close(self) -> None:
         """Finish the open clip: the stream is over."""
+        held, self._held = self._held, []
+        self._release(held, self._timeline.give_up())
         if not self._is_settled:
             self._settle()
         self._finish(self._end())

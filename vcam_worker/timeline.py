@@ -14,6 +14,8 @@ The algorithm:
   difference between a clock that is ahead and one that is behind, and no threshold at which time jumps.
 * A gap between arrivals that the timestamps do not show is held as open: where a burst follows, the network held the
   packets back, and their timestamps are right; where none follows, the camera's clock stood still, and the gap is real.
+  Until that is known, packets may have to be moved (`is_undecided`, `moved`). Without timestamps, a burst's packets
+  follow each other as the ones before did.
 * A step of the camera's clock that the arrivals do not show is left out: time goes on by the usual step. Where such
   steps are frequent, the arrivals alone count for a while.
 """
@@ -55,8 +57,12 @@ SETTLE_SECONDS = 0.5
 """Without such progress for so long, packets come at their own pace again."""
 OPEN_SECONDS = 30.0
 """A backlog lasts so long at most: also of a source that delivers in bursts alone (HLS)."""
-REAL_GAP_MEMORY = 30.0
-"""For so long after a real gap that the timestamps did not show, the next ones are taken for real at once."""
+SPEED_SECONDS = 10
+"""Over so many seconds the speed of the camera's clock is measured, for gaps, in which nothing else corrects it."""
+SPEED_TOLERANCE = 0.03
+"""Share by which it may be off before it counts: the measure's own uncertainty."""
+PACE_GAIN = 0.1
+"""Share by which one more interval changes the usual one between packets without timestamps."""
 
 JUMP_SECONDS = 0.1
 """A step forward that exceeds the arrivals' by so much, and leads them, is a step of the camera's clock."""
@@ -102,9 +108,14 @@ class Timeline:
         self._started = 0.0  # arrival of the first packet
         self._recent: deque[tuple[float, float]] = deque()  # (arrival, stream time of it minus camera time)
         self._is_steering = False
+        self._marks: deque[tuple[float, float]] = deque(
+            maxlen=SPEED_SECONDS
+        )  # (camera time, stream time), a second apart
+        self._pace = nominal_step  # usual interval of arrivals
         self._gap: _Gap | None = None
-        self._real_gap_at: float | None = None
         self._breaks: deque[float] = deque(maxlen=BREAKS_LIMIT)  # arrivals of the last steps of the camera's clock
+        self.moved = 0.0
+        """Seconds by which the packets placed since time became undecided are to be moved, as it is decided now."""
 
     @property
     def step(self) -> float:
@@ -120,6 +131,15 @@ class Timeline:
     def is_settled(self) -> bool:
         """The backlog that comes after connecting has come, so that :meth:`at` tells real time."""
         return not self._live or self._last_arrived - self._started > START_SECONDS
+
+    @property
+    def is_undecided(self) -> bool:
+        """The packet placed last may have to be moved: what follows will tell, in half a second at most."""
+        return self._gap is not None and not self._gap.is_draining
+
+    def give_up(self) -> float:
+        """Return the seconds by which packets that are still undecided are to be moved, as nothing follows."""
+        return -self._gap.mark if self._gap and self.is_undecided else 0.0
 
     def arrival(self, time: float) -> float:
         """Return when what is at a stream time would have arrived without delay, seconds of the monotonic clock."""
@@ -138,6 +158,7 @@ class Timeline:
             dts: by the camera's clock, seconds, or None.
             arrived: seconds of the monotonic clock.
         """
+        self.moved = 0.0
         if self._last is None:
             self._origin = self._started = arrived
             time = 0.0
@@ -159,9 +180,9 @@ class Timeline:
         return dts + self._offset
 
     def _live_time(self, last: float, dts: float | None, arrived: float) -> float:
-        if dts is None:
-            return self.at(arrived)
         waited = arrived - self._last_arrived
+        if dts is None:
+            return self._untimed(last, arrived, waited)
         if self._last_dts is None:
             return self._go_on(last, dts, waited)
         stepped = dts - self._last_dts
@@ -172,17 +193,31 @@ class Timeline:
         elif self._is_break(stepped, waited, lead):
             self._breaks.append(arrived)
             self._recent.clear()
-            self._gap = None
+            self._marks.clear()
             if not self._is_erratic(arrived):
                 return self._go_on(last, dts, waited)
         if self._is_erratic(arrived):
+            self._gap = None
             time = max(self.at(arrived), last + MIN_STEP)
             self._offset = time - dts
             return time
         if stepped < MAX_USUAL_STEP:
             self._usual = stepped
         self._offset += self._correction(dts, arrived, stepped, waited)
-        return dts + self._offset
+        time = dts + self._offset
+        if not self._gap and (not self._marks or time - self._marks[-1][1] >= 1):
+            self._marks.append((dts, time))
+        return time
+
+    def _untimed(self, last: float, arrived: float, waited: float) -> float:
+        """Return the time of a packet without a timestamp: its arrival, but for what a network held back."""
+        lead = last + self._pace - self.at(arrived)
+        if waited - self._pace > GAP_SECONDS:
+            return last + self._pace + self._open_gap(lead, arrived)
+        if self._gap:
+            return last + self._pace + self._follow_gap(self._gap, lead, arrived)
+        self._pace += PACE_GAIN * (waited - self._pace)
+        return self.at(arrived)
 
     def _is_break(self, stepped: float, waited: float, lead: float) -> bool:
         """Tell whether the camera's clock has stepped in a way that the arrivals do not show."""
@@ -202,14 +237,23 @@ class Timeline:
     def _correction(self, dts: float, arrived: float, stepped: float, waited: float) -> float:
         """Return by how much the offset is to be moved, seconds."""
         lead = dts + self._offset - self.at(arrived)
+        late = stepped * (self._slowness() - 1)  # by which a clock that runs slow would fall behind, or ahead
         if waited - stepped > GAP_SECONDS:
-            return self._open_gap(lead, arrived)
+            return late + self._open_gap(lead + late, arrived)
         if self._gap:
-            return self._follow_gap(self._gap, lead, arrived)
+            return late + self._follow_gap(self._gap, lead + late, arrived)
         self._recent.append((arrived, self.at(arrived) - dts))
         while len(self._recent) > WINDOW_PACKETS and self._recent[0][0] < arrived - WINDOW_SECONDS:
             self._recent.popleft()
         return self._steer(self._offset - min(difference for _, difference in self._recent), stepped, waited)
+
+    def _slowness(self) -> float:
+        """Return how many seconds one of the camera's has lasted, as far as that is known."""
+        if len(self._marks) < SPEED_SECONDS:
+            return 1.0
+        (first_dts, first), (last_dts, last) = self._marks[0], self._marks[-1]
+        slowness = (last - first) / (last_dts - first_dts)
+        return slowness if abs(slowness - 1) > SPEED_TOLERANCE else 1.0
 
     def _steer(self, best: float, stepped: float, waited: float) -> float:
         """Return the correction of a best lead, after a step of the timestamps, and one of the arrivals."""
@@ -225,9 +269,9 @@ class Timeline:
         """Begin to watch what follows a gap in the arrivals."""
         before, self._gap = self._gap, None
         self._recent.clear()
-        remembered = self._real_gap_at is not None and arrived - self._real_gap_at < REAL_GAP_MEMORY
-        if remembered or (before and not before.is_draining):
-            self._real_gap_at = arrived
+        if before and not before.is_draining:  # one gap after the other, and no burst: both are real
+            self.moved = -before.mark
+            self._marks.clear()
             return -lead
         # a source that delivers in bursts alone goes from one gap to the next: the best of them counts
         best, since = (max(before.best, lead), before.since) if before else (lead, arrived)
@@ -242,8 +286,9 @@ class Timeline:
             self._gap = None
         elif arrived - gap.mark_at > SETTLE_SECONDS:  # late for good: the gap is real
             self._gap = None
+            self._marks.clear()
             if not gap.is_draining:
-                self._real_gap_at = arrived
+                self.moved = -lead
             return -lead
         elif arrived - gap.since > OPEN_SECONDS:
             self._gap = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from shared_utils.clips import list_clips
 from tests.support.cameras import capture, emulator, file_launch, gst_server
 from tests.support.programs import Programs
 from tests.support.redis_server import free_port
+from tests.support.rtsp_camera import RtspCamera, Send, access_units
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker.events import ClipRules
 from vcam_worker.replay import replay
@@ -68,6 +70,27 @@ def test_sound_that_mp4_does_not_hold_is_left_out_and_said(
     program.wait_for("clip saved")
     assert program.stop() == 0
     assert streams(first_clip(video_dir)) == {"video": "h264"}
+
+
+def test_a_kill_costs_one_gop_where_sound_is_announced_and_never_comes(
+    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
+) -> None:
+    units = access_units(footage)
+    pictures = [Send(at / 10, "video", units[at % len(units)][0], at * 9000) for at in range(600)]
+    with RtspCamera(lambda: pictures, units[0][0]) as camera:
+        program = capture(programs, env, camera.url, CLIP_SECONDS="60")
+        program.wait_for("connected to .*sound aac")
+        program.wait_for("motion seen")
+        deadline = time.monotonic() + 60
+        while not any(part.stat().st_size > 50_000 for part in video_dir.glob(".recording/*.part")):
+            assert time.monotonic() < deadline, "nothing reaches the disk"
+            time.sleep(0.1)
+        program.end()
+        again = capture(programs, env, camera.url)
+        name = again.wait_for(r"clip recovered that the last run left open: (\S+)")[1]
+        assert again.stop() == 0
+    assert streams(video_dir / name) == {"video": "h264"}
+    assert len(packet_times(video_dir / name)) >= 20
 
 
 def test_lost_rtp_packets_cost_pictures_not_the_clip(

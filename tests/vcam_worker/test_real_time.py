@@ -14,7 +14,7 @@ import av
 import pytest
 
 from shared_utils.cameras import Camera
-from shared_utils.errors import SourceError
+from shared_utils.errors import SourceError, SourceStalled
 from tests.support.recording import Recording, to_the_end, tracks
 from tests.support.rtsp_camera import (
     AAC_SDP,
@@ -28,6 +28,7 @@ from tests.support.rtsp_camera import (
     access_units,
 )
 from tests.support.video import moving_box, write_video
+from vcam_worker import opening, source
 from vcam_worker.opening import connect
 from vcam_worker.packets import Packet
 from vcam_worker.source import Connection, StreamInfo
@@ -148,6 +149,7 @@ def results(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         "metadata first": camera(pictures, sound, before=METADATA),
         "8 of 10": camera(scripts.pictures(speed=0.8), sound=""),
         "12 of 10": camera(scripts.pictures(speed=1.2), sound=""),
+        "freeze": camera(scripts.pictures(at=lambda sent: sent if sent < 5 else sent + 2), sound=""),
         "burst": camera(scripts.pictures(at=lambda sent: 10.0 if 5 <= sent < 10 else sent), sound=""),
     }
     folder = tmp_path_factory.mktemp("clips")
@@ -208,10 +210,49 @@ def test_a_track_is_there_only_where_sound_is_heard(results: dict[str, Result]) 
     assert heard("stops")[0]
 
 
+def test_a_gap_that_the_stamps_do_not_show_is_where_it_was(results: dict[str, Result]) -> None:
+    clips = results["freeze"].recording.clips
+    times = [clip.start + at for clip in clips for at in tracks(clip.path)["video"]]
+    gaps = [(before, after) for before, after in itertools.pairwise(times) if after - before > 0.5]
+    assert gaps == [(pytest.approx(5, abs=0.3), pytest.approx(7, abs=0.3))]
+
+
 def test_what_can_not_be_recorded_is_named(results: dict[str, Result]) -> None:
     assert results["unknown sound"].info.left_out == ("sound is left out: its codec is unknown",)
     assert results["unknown video first"].info.left_out == ("video stream 0 is left out: its codec is unknown",)
     assert results["good"].info.left_out == ()
+
+
+# -- a camera that falls silent
+
+
+def collect_pictures(connection: Connection, received: list[Packet]) -> None:
+    for packet in connection.packets():
+        if packet.kind == "video":
+            received.append(packet)
+
+
+@pytest.mark.parametrize("sound", [False, True])
+def test_a_camera_without_pictures_is_noticed_in_time(
+    footage: Path, sound: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shown with 4 s for the 15."""
+    for module in (source, opening):
+        monkeypatch.setattr(module, "STALL_TIMEOUT", 4.0)
+    scripts = Scripts(access_units(footage), aac_blocks(40))
+    pictures = [item for item in scripts.pictures() if item.at < 4]
+    script = in_order(pictures, scripts.sound() if sound else [])
+    with (
+        RtspCamera(lambda: script, scripts.units[0][0], sound=AAC_SDP if sound else "") as camera,
+        connect(Camera("cam1", camera.url), "tcp") as connection,
+    ):
+        received: list[Packet] = []
+        with pytest.raises(SourceStalled, match="no picture for 4 s"):
+            collect_pictures(connection, received)
+        silent = time.monotonic() - received[-1].arrived
+    assert len(received) >= 4 * FPS - 1
+    assert silent == pytest.approx(4, abs=1.5)
+    assert received[-1].arrived - received[0].arrived < 4.5  # the last one is not dated by the timeout
 
 
 # -- made-up arrivals

@@ -18,7 +18,17 @@ START = 1000.0
 def run(stamps: list[tuple[float | None, float]], **options: bool) -> list[float]:
     """Place (camera time, arrival since the start) pairs; check that times rise."""
     timeline = Timeline(**options)
-    times = [timeline.place(dts, START + arrived) for dts, arrived in stamps]
+    times: list[float] = []
+    undecided = 0
+    for dts, arrived in stamps:
+        times.append(timeline.place(dts, START + arrived))
+        undecided += 1
+        if not timeline.is_undecided:
+            times[-undecided:-1] = [time + timeline.moved for time in times[-undecided:-1]]
+            undecided = 0
+        assert undecided <= 1 or arrived - stamps[len(times) - undecided][1] < 1
+    if undecided:
+        times[-undecided:] = [time + timeline.give_up() for time in times[-undecided:]]
     assert all(later > earlier for earlier, later in itertools.pairwise(times))
     return times
 
@@ -246,11 +256,56 @@ def test_a_real_gap_is_a_gap(fps: float, gap: float) -> None:
     assert max(map(abs, step_errors(made.taken, made.times()))) < 0.02
 
 
+@pytest.mark.parametrize("fps", FPS)
 @pytest.mark.parametrize("gap", [1.0, 3.0, 12.0])
-def test_a_gap_that_the_stamps_do_not_show_is_one_all_the_same(gap: float) -> None:
-    made = sequence(lost=(60, 60 + gap), stamp=lambda taken, _: taken if taken < 60 else taken - gap)
+def test_a_gap_that_the_stamps_do_not_show_is_one_all_the_same(fps: float, gap: float) -> None:
+    made = sequence(fps=fps, lost=(60, 60 + gap), stamp=lambda taken, _: taken if taken < 60 else taken - gap)
+    assert max(map(abs, step_errors(made.taken, made.times()))) < 0.02
+
+
+def test_a_rare_picture_whose_stamps_claim_many() -> None:
+    made = sequence(fps=1, stamp=lambda _, number: number / 25)
     times = made.times()
-    assert times[-1] - times[0] == pytest.approx(made.taken[-1] - made.taken[0], abs=0.05)
+    assert worst_minute(made.taken, times) <= PER_MINUTE
+    assert max(map(abs, step_errors(made.taken, times))) < 0.02
+
+
+@pytest.mark.parametrize("fps", FPS)
+@pytest.mark.parametrize("factor", [0.8, 0.9, 1.1, 1.2])
+def test_a_burst_of_a_camera_whose_clock_is_wrong(fps: float, factor: float) -> None:
+    made = sequence(fps=fps, stamp=speed(factor), delay=held((60, 72)))
+    times = made.times()
+    assert worst_minute(made.taken, times) <= PER_MINUTE
+    assert max(map(abs, step_errors(made.taken, times))) < 0.3
+
+
+@pytest.mark.parametrize("fps", FPS)
+def test_a_burst_without_stamps_is_spread_as_it_was_sent(fps: float) -> None:
+    made = sequence(fps=fps, stamp=lambda *_: None, delay=held((60, 72)))
+    times = made.times()
+    assert worst_minute(made.taken, times) <= PER_MINUTE
+    assert max(map(abs, step_errors(made.taken, times))) < 0.3
+
+
+@pytest.mark.parametrize("fps", FPS)
+@pytest.mark.parametrize("gap", [1.0, 12.0])
+def test_a_gap_without_stamps_is_one(fps: float, gap: float) -> None:
+    made = sequence(fps=fps, stamp=lambda *_: None, lost=(60, 60 + gap))
+    assert max(map(abs, step_errors(made.taken, made.times()))) < 0.02
+
+
+def test_a_jump_within_a_burst() -> None:
+    made = sequence(stamp=jumps(-50, 65), delay=held((60, 72)))
+    assert max(map(abs, step_errors(made.taken, made.times()))) < 0.02
+
+
+def test_what_is_undecided_at_the_end_goes_by_its_arrival() -> None:
+    timeline = Timeline()
+    for number in range(100):
+        timeline.place(number / 10, START + number / 10)
+    time = timeline.place(10.0, START + 20)
+    assert timeline.is_undecided
+    assert time + timeline.give_up() == pytest.approx(20, abs=0.02)
 
 
 def test_the_moment_of_an_arrival_is_known_while_a_backlog_is_delivered() -> None:
