@@ -10,7 +10,7 @@ from pathlib import Path
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,live_flv,asf,ogg,dhav,mxf,ivf,nut,"
-    "h264,hevc,mpegvideo,m4v,obu,av1,mjpeg,jpeg_pipe"
+    "h264,hevc,mpegvideo,m4v,obu,av1,mjpeg,gif"
 )
 """Demuxers that open nothing but what they are given."""
 

@@ -16,7 +16,7 @@ from vcam_worker.http import HttpSettings
 from vcam_worker.volume import mount_point
 
 CAMERA_MEMORY_MB = 512
-"""Most memory of one camera's process; half of the container's."""
+"""Most memory of one camera's process: half of the container's; MJPEG of 4K takes 280."""
 MIN_AFTER_TRIGGER = 1.0
 """Seconds of a clip that must be left after its pre-roll."""
 

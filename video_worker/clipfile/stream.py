@@ -19,14 +19,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from shared_utils.errors import ClipError, ClipMissing
+from shared_utils.media_rules import FILE_OPTIONS, file_url
 from video_worker.clipfile.orientation import Orientation, sane_ratio, stretched
 from video_worker.clipfile.parts import Part, PartFile
 from video_worker.clipfile.timestamps import Clock
 
 OPEN_OPTIONS = {
-    # a playlist under the name of a clip would have the decoder open other files, or addresses
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,mjpeg,m4v,gif",
+    **FILE_OPTIONS,
     # stamps that begin again would be moved by 26 hours; see timestamps.py
     "correct_ts_overflow": "0",
 }
@@ -77,7 +76,7 @@ class Source:
     def _open_container(self) -> InputContainer:
         try:
             check_file(self.path)
-            file = str(self.path) if self.part is None else PartFile(self.path, self.part)
+            file = file_url(self.path) if self.part is None else PartFile(self.path, self.part)
             return av.open(file, "r", options=OPEN_OPTIONS, metadata_errors="replace")
         except FileNotFoundError:
             raise ClipMissing("the file is not there") from None
