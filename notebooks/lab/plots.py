@@ -33,6 +33,12 @@ MOST_INCHES = 14.0
 """Height of a picture at most, however many rows it has."""
 MIN_DAYS = 5
 """Days that an axis of days has room for at least."""
+MOST_NAMED = 4
+"""Cameras that a line of small print names at most."""
+MOST_LETTERS = 20
+"""Letters of a camera's name beside a picture at most."""
+LEGEND_LETTERS = 80
+"""Letters in a line of a legend."""
 MIN_MARK = 0.003
 """Share of a day that a clip is drawn long at least: ten seconds would be a tenth of a pixel."""
 NO_CAMERA_LOG = "(no cameras_log.jsonl tells when nobody watched)"
@@ -74,7 +80,11 @@ def plot_days(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
     _date_axis(strip, counts.index)
     _watched_strip(strip, watched, counts.index, shade)
     if len(cameras) > 1 and not len(watched):
-        axes.legend(ncols=6, loc="upper right")
+        longest = max(map(len, cameras))
+        columns = max(1, min(len(cameras), LEGEND_LETTERS // (longest + 4)))
+        height += 0.22 * -(-len(cameras) // columns)
+        figure.set_figheight(3.4 + height)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=columns)
     finding(axes, _title_days(counts), _detail_days(counts, watched))
     return figure
 
@@ -92,7 +102,10 @@ def _title_days(counts: pd.DataFrame) -> str:
 
 
 def _detail_days(counts: pd.DataFrame, watched: pd.DataFrame) -> str:
+    sums = counts.sum().sort_values(ascending=False, kind="stable")
     parts = "clips a day, " + " and ".join(f"{camera} {counts[camera].sum()}" for camera in counts)
+    if len(sums) > MOST_NAMED:
+        parts = f"clips a day of {len(sums)} cameras, most of {sums.index[0]}: {sums.iloc[0]}"
     if not len(watched):
         return f"{parts} {NO_CAMERA_LOG}"
     return f"{parts}; beneath: when each camera was watched, hatched where not"
@@ -117,7 +130,7 @@ def _watched_strip(strip: Axes, watched: pd.DataFrame, days: pd.Index, shade: di
             for start, stop in zip(own["start"], own["end"], strict=True)
         ]
         strip.broken_barh(spans, (row - 0.3, 0.6), color=shade[camera])
-    strip.set_yticks(range(len(cameras)), cameras)
+    strip.set_yticks(range(len(cameras)), _shortened(cameras))
     strip.set_ylim(-0.5, len(cameras) - 0.5)
 
 
@@ -308,6 +321,13 @@ def _date_axis(axes: Axes, days: pd.Index) -> None:
 def _date_number(moment: Any) -> Any:
     """Return matplotlib's number of a day, or an array of them."""
     return mdates.date2num(moment)  # type: ignore[no-untyped-call]
+
+
+def _shortened(names: list[str]) -> list[str]:
+    """Return names that leave the picture its room, where their ends tell them apart."""
+    half = MOST_LETTERS // 2
+    short = [name if len(name) <= MOST_LETTERS else f"{name[:half]}…{name[-half:]}" for name in names]
+    return short if len(set(short)) == len(names) else names
 
 
 def _row_name(camera: str, label: str) -> str:

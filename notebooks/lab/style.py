@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from itertools import cycle
 
@@ -24,6 +25,12 @@ SERIES = (BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW)
 """Colours of lines and bars, in the order they are given out."""
 GREY, LIGHT = "#6E6E6E", "#E3E3E3"
 """Of what is there but not the point: axes' texts, bars beside the one that is meant. `LIGHT`: no data."""
+
+
+DETAIL_PER_INCH, TITLE_PER_INCH = 11.0, 9.0
+"""Letters of either text that an inch of the picture has room for, beside its margins."""
+DETAIL_POINTS = 12
+"""Height of a line of the smaller print."""
 
 
 def use() -> None:
@@ -55,11 +62,13 @@ def use() -> None:
 
 
 def finding(axes: Axes, title: str, detail: str = "") -> None:
-    """Title a picture with what it shows, and in smaller print what it was made of."""
-    axes.set_title(title, pad=24 if detail else 12)
-    if detail:
-        axes.annotate(
-            detail,
+    """Title a picture with what it shows, and in smaller print what it was made of; both keep to its width."""
+    width = float(axes.figure.get_figure(root=True).get_figwidth())
+    lines = textwrap.wrap(detail, int(width * DETAIL_PER_INCH))
+    axes.set_title("\n".join(textwrap.wrap(title, int(width * TITLE_PER_INCH))), pad=12 + DETAIL_POINTS * len(lines))
+    if lines:
+        note = axes.annotate(
+            "\n".join(lines),
             (0, 1),
             xytext=(0, 7),
             xycoords="axes fraction",
@@ -68,6 +77,8 @@ def finding(axes: Axes, title: str, detail: str = "") -> None:
             fontsize=9,
             annotation_clip=False,
         )
+        # laid out with the rest, a long text would take the width from the axes
+        note.set_in_layout(False)
 
 
 def colours(labels: Iterable[str]) -> dict[str, str]:

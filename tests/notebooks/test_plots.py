@@ -10,6 +10,7 @@ import pytest
 from matplotlib.colors import same_color, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from notebooks.lab import activity, plots, style
 from notebooks.lab.oneday import lay_out
@@ -44,6 +45,31 @@ def test_bars_by_day(log: Any) -> None:
     assert "3 clips in 2 days; most on Tue 24 Feb: 2" in texts(figure)
     assert "door 2 and yard 1" in texts(figure)
     assert bars(figure) == [1, 1, 0, 1]  # door's two days, yard's two days
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 7, 16])
+@pytest.mark.parametrize("name", ["cam", "entrance-north-of-the-building"])
+def test_the_days_of_many_cameras_have_the_width_of_the_picture(
+    log: Any, count: int, name: str, is_watched: bool
+) -> None:
+    """A warning that the layout collapsed fails it too."""
+    cameras = [f"{name}{number}"[-32:] for number in range(count)]
+    lines = [
+        clip(f"2026-02-{day}T08:{number:02d}", camera) for day in (21, 22, 23) for number, camera in enumerate(cameras)
+    ]
+    watched = watch(*[(camera, "2026-02-21T00:00", "2026-02-24T00:00") for camera in cameras if is_watched])
+    figure = plots.plot_days(activity.clips_of(log(lines)), watched)
+    figure.canvas.draw()
+    width, _ = figure.canvas.get_width_height()
+    axes = figure.axes[0].get_window_extent()
+    assert axes.width > 0.5 * width
+    assert axes.height > 200
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible():
+            box = text.get_window_extent()
+            assert box.x0 >= -1, text
+            assert box.x1 <= width + 1, text
 
 
 def test_what_is_equal_is_not_hidden(log: Any) -> None:
