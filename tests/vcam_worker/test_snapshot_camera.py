@@ -1,0 +1,55 @@
+"""A camera that gives one picture per request is recorded as an MJPEG camera is; a page is called a page."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from shared_utils.clips import list_clips
+from tests.support.cameras import capture
+from tests.support.hosts import Call, host, jpeg
+from tests.support.programs import Programs
+from tests.support.video import moving_box, packet_times
+
+
+def test_a_snapshot_address_is_recorded_in_real_time(programs: Programs, env: dict[str, str], video_dir: Path) -> None:
+    draw = moving_box(320, 180, start_s=5, end_s=9, side=40)
+    began = time.monotonic()
+
+    def behave(call: Call) -> None:
+        while call.request():
+            picture = jpeg(draw((time.monotonic() - began) % 12))
+            call.answer(f"200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}", picture)
+
+    with host(behave) as here:
+        program = capture(programs, env, f"http://{here.url}/snapshot.jpg")
+        program.wait_for("connected to .*mjpeg 320×180 5 fps, http")
+        program.wait_for("clip saved", 60)
+        assert program.stop() == 0
+    times = packet_times(list_clips(video_dir)[0])
+    # CLIP_SECONDS, less what had not come before the motion; the rate is what a busy machine makes of 5
+    assert 2.5 <= times[-1] <= 5
+    assert len(times) / times[-1] == pytest.approx(5, abs=1.5)
+    assert "no picture" not in program.text
+
+
+def test_a_page_instead_of_pictures_is_said_once_and_a_stream_later_is_taken(
+    programs: Programs, env: dict[str, str]
+) -> None:
+    picture = jpeg(moving_box(320, 180)(0))
+
+    def behave(call: Call) -> None:
+        while call.request():
+            if call.number < 3:
+                call.answer("200 OK\r\nContent-Type: text/html\r\nContent-Length: 13", b"<html></html>")
+            else:
+                call.answer(f"200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}", picture)
+
+    with host(behave) as here:
+        program = capture(programs, env, f"http://{here.url}/snapshot.jpg")
+        program.wait_for("no picture: .*answers with a page .text/html., which is no stream: check the path")
+        program.wait_for("picture is back", 60)
+        assert program.stop() == 0
+    assert program.text.count("answers with a page") == 1
