@@ -29,6 +29,7 @@ class FrameGrabber:
         facts: what the clip is; see :class:`video_worker.frames.ClipFacts`.
         codec: name of its video codec, such as ``h264``.
         sound: whether it has any.
+        unlike: why a browser would show it otherwise; empty where it would not.
         times_s: time of each frame, seconds from the first one.
 
     Raises:
@@ -49,6 +50,7 @@ class FrameGrabber:
         self._stamps = self._reader.plan.stamps
         self._source = self._reader.plan.sources[0]
         self._container, self._stream = self._source.open()
+        self.unlike = self._why_unlike()
         self.sound = bool(self._container.streams.audio)
         self._keys = self._read_keys()
         self._frames: Iterator[VideoFrame] = iter(())
@@ -90,6 +92,13 @@ class FrameGrabber:
         shown = bisect_left(self._stamps, found.pts)
         decoded = Decoded(found, *Shaper(self._stream, self._reader.aspect).shape(found))
         return Frame(shown, self.times_s[shown], decoded.picture((self.facts.width, self.facts.height)))
+
+    def _why_unlike(self) -> str:
+        if self.facts.sizes:
+            return "the size of its frames changes"
+        if self._aspect:
+            return f"it is shown in {self._aspect}"
+        return "its time stamps contradict each other, or begin anew" if self._stamps is None else ""
 
     def _read(self) -> ClipReader:
         return ClipReader(self._path, 0, reading=Reading(self._aspect))

@@ -277,6 +277,8 @@ class Player {
     this.origin = null; // the media time of the first frame
     this.mode = "video";
     this.tries = about.by_kernel ? ["kernel"] : ["address", "kernel"];
+    // a browser would show it at other times, or in another shape, than the boxes were found in
+    if (about.unlike) this.tries = [];
     this.stopStills();
     this.chunks = null;
     this.heading.textContent = about.title ?? "";
@@ -340,10 +342,10 @@ class Player {
   showStills() {
     this.mode = "stills";
     this.still.hidden = false;
-    this.say(
-      `This browser does not play this clip (${this.about.codec}): its frames come one by one from the kernel. ` +
-        "The annotated MP4 plays everywhere.",
-    );
+    const why = this.about.unlike
+      ? `A browser would not show this clip as it was analysed (${this.about.unlike})`
+      : `This browser does not play this clip (${this.about.codec})`;
+    this.say(`${why}: its frames come one by one from the kernel. The annotated MP4 plays everywhere.`);
     this.goToFrame(this.index);
   }
 

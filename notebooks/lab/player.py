@@ -101,6 +101,7 @@ class Player(anywidget.AnyWidget):
             "by_kernel": self._by_kernel,
             "codec": clip.frames.codec,
             "plays_everywhere": clip.frames.codec in PLAYED,
+            "unlike": clip.frames.unlike,
             "sound": clip.frames.sound,
             "width": facts.width,
             "height": facts.height,

@@ -19,13 +19,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from shared_utils.errors import ClipError, ClipMissing
-from shared_utils.media_rules import FILE_OPTIONS, file_url
+from shared_utils.media_rules import FILE_OPTIONS, FORMATS, file_url
 from video_worker.clipfile.orientation import Orientation, sane_ratio, stretched
 from video_worker.clipfile.parts import Part, PartFile
 from video_worker.clipfile.timestamps import Clock
 
 OPEN_OPTIONS = {
     **FILE_OPTIONS,
+    # moving pictures of the web, which no camera sends
+    "format_whitelist": f"{FORMATS},gif,apng",
     # stamps that begin again would be moved by 26 hours; see timestamps.py
     "correct_ts_overflow": "0",
 }
