@@ -182,18 +182,25 @@ def repair(path: Path, target: Path) -> ClipSummary:
         return ClipSummary(0, 0.0)
     with source, av.open(str(target), "w", format="mp4", options=_MUXER_OPTIONS) as output:
         output.metadata.update(source.metadata)
-        streams = {
-            one.index: output.add_stream_from_template(one) for one in (*source.streams.video, *source.streams.audio)
-        }
+        sounds = [one for one in source.streams.audio if one.codec_context is not None]
+        streams = {one.index: output.add_stream_from_template(one) for one in (*source.streams.video, *sounds)}
         for packet in _readable(source):
-            if packet.dts is None or packet.size == 0:
+            index, is_video = packet.stream.index, packet.stream.type == "video"
+            if packet.dts is None or packet.size == 0 or index not in streams:
                 continue
-            is_video = packet.stream.type == "video"
-            if is_video and packet.time_base and packet.pts is not None:
-                frames += 1
-                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-            packet.stream = streams[packet.stream.index]
-            output.mux_one(packet)
+            ends = (packet.pts + (packet.duration or 0)) * packet.time_base if packet.pts is not None else 0
+            packet.stream = streams[index]
+            try:
+                output.mux_one(packet)
+            except OSError:
+                raise
+            except av.FFmpegError:
+                if is_video:  # what follows is no stream any more
+                    break
+                del streams[index]  # sound that the muxer does not take costs no picture
+                continue
+            if is_video:
+                frames, end = frames + 1, max(end, float(ends))
     if not frames:
         target.unlink(missing_ok=True)
     return ClipSummary(frames, end)
