@@ -15,6 +15,7 @@ from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
 from vcam_worker.detect_stream import DetectStream
 from vcam_worker.events import ClipRules
 from vcam_worker.feed import POLL_SECONDS, Connected, Feed, Finished, Inbox, Item, Lost
+from vcam_worker.losses import Losses
 from vcam_worker.outbox import Outbox, QueueSender
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
@@ -74,6 +75,7 @@ class CameraRunner:
         self._detector: DetectStream | None = None
         self._detect_info: StreamInfo | None = None  # while the sub-stream is connected
         self._away: dict[Feed, float] = {}
+        self._losses = {feed: Losses() for feed in self._feeds}
         self._left_out: set[str] = set()  # what was said to be left out
         self._undecodable: str | None = None  # why no picture can be made of what comes
         self._pauses: dict[str, str] = {}  # who wants a pause, and why
@@ -217,8 +219,9 @@ class CameraRunner:
     def _connected(self, feed: Feed, info: StreamInfo) -> None:
         away = self._away.pop(feed, None)
         what = "sub-stream" if feed is self._detect else "picture"
+        level = logging.INFO if self._losses[feed].back(time.monotonic()) else logging.DEBUG
         if away is not None:
-            self._log.info("%s is back after %.0f s: %s", what, time.monotonic() - away, info)
+            self._log.log(level, "%s is back after %.0f s: %s", what, time.monotonic() - away, info)
         else:
             self._log.info("connected to %s: %s", feed.camera.shown, info)
         if feed is self._detect:
@@ -267,10 +270,17 @@ class CameraRunner:
             self._detector = self._detect_info = None
             if self._recorder:
                 self._recorder.watch(on=True)
-        if feed in self._away:
-            return
-        self._away[feed] = time.monotonic()
-        if is_main:
+        self._away.setdefault(feed, time.monotonic())
+        report = self._losses[feed].lost(time.monotonic())
+        if report == "habit":
+            self._log.warning(
+                "%s ends its connections again and again (%s): each is made anew at once, and not reported any more",
+                feed.camera.shown,
+                error,
+            )
+        elif report is None:
+            self._log.debug("lost: %s", error)
+        elif is_main:
             self._log.warning("no picture: %s; trying again until there is one", error)
         else:
             self._log.warning("no sub-stream: %s; motion is looked for in the main stream meanwhile", error)
@@ -302,6 +312,9 @@ class CameraRunner:
     def status(self) -> CameraStatus:
         """Return how the camera is."""
         now = time.monotonic()
+        for feed, losses in self._losses.items():
+            if losses.is_steady_again(now):
+                self._log.info("the connection to %s holds again", feed.camera.shown)
         since, frames = self._fps_mark
         if now - since >= FPS_WINDOW:
             self._status = replace(self._status, fps=round((self._frames - frames) / (now - since), 2))

@@ -1,0 +1,71 @@
+"""A camera's habit of ending its connections is reported once, and each other loss by itself."""
+
+from __future__ import annotations
+
+import time
+
+from tests.support.cameras import capture
+from tests.support.hosts import Call, host, jpeg
+from tests.support.programs import Programs
+from tests.support.video import noise_background
+from vcam_worker.losses import HABIT, SHORT_SECONDS, STEADY_SECONDS, Losses
+
+PICTURE = jpeg(noise_background(320, 180))
+
+
+def test_a_habit_is_reported_once_at_its_start_and_once_at_its_end() -> None:
+    losses, now = Losses(), 0.0
+    losses.back(now)
+    reports = []
+    for _ in range(HABIT + 5):
+        now += 20
+        reports.append(losses.lost(now))
+        now += 0.5
+        reports.append(losses.back(now))
+    assert reports == ["loss", True] * HABIT + ["habit", False] + [None, False] * 4
+    assert not losses.is_steady_again(now + STEADY_SECONDS - 1)
+    assert losses.is_steady_again(now + STEADY_SECONDS)
+    assert not losses.is_steady_again(now + STEADY_SECONDS + 1)
+    assert losses.lost(now + STEADY_SECONDS + 2) == "loss"
+
+
+def test_within_a_habit_a_long_loss_is_reported() -> None:
+    losses, now = Losses(), 0.0
+    for _ in range(HABIT + 2):
+        losses.back(now)
+        now += 20
+        losses.lost(now)
+    assert losses.lost(now + SHORT_SECONDS - 1) is None
+    assert losses.lost(now + SHORT_SECONDS + 1) == "loss"
+    assert losses.lost(now + SHORT_SECONDS + 9) is None
+    assert losses.back(now + 60)
+    assert losses.lost(now + 80) == "loss"
+
+
+def test_rare_losses_are_reported_each() -> None:
+    losses, now = Losses(), 0.0
+    for _ in range(10):
+        assert losses.back(now)
+        now += STEADY_SECONDS
+        assert losses.lost(now) == "loss"
+        now += 1
+
+
+def test_a_camera_that_hangs_up_all_the_time_fills_no_log(programs: Programs, env: dict[str, str]) -> None:
+    def behave(call: Call) -> None:
+        call.request()
+        call.answer("200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame")
+        for _ in range(20):
+            call.send(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n", PICTURE, b"\r\n")
+            time.sleep(0.05)
+
+    with host(behave) as here:
+        program = capture(programs, env, f"http://{here.url}/video")
+        program.wait_for("ends its connections again and again .the camera ended the stream.", 60)
+        calls = here.calls
+        while here.calls < calls + 3:
+            time.sleep(0.1)
+        assert program.stop() == 0
+    assert program.text.count("no picture") == HABIT
+    assert program.text.count("picture is back") == HABIT
+    assert program.text.count("again and again") == 1
