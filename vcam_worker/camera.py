@@ -19,10 +19,11 @@ from vcam_worker.losses import Losses
 from vcam_worker.outbox import Outbox, QueueSender
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
+from vcam_worker.session import FinishedClip
 from vcam_worker.snapshot import encode_jpeg, time_label
 from vcam_worker.source import StreamInfo
 from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest, State
-from vcam_worker.stream import FinishedClip, StreamRecorder
+from vcam_worker.stream import StreamRecorder
 
 BEHIND_SECONDS = 3.0
 """Lag from which frames are recorded without being looked at, until the lag is gone."""
@@ -199,6 +200,8 @@ class CameraRunner:
         self._bytes += len(packet.data)
         self._behind += not analyse
         self._recorder.feed(packet, analyse=analyse)
+        if packet.is_keyframe:
+            self._describe(self._recorder.info)
         self._look_at_decoding()
 
     def _look_at_decoding(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from av import FFmpegError, VideoFrame
@@ -21,6 +23,20 @@ HALF_TICK = 0.5 / MICROSECONDS
 """Seconds; a frame's time has been rounded to microseconds on its way through the decoder."""
 MAX_WAITING = 60
 """Packets held back: at half a frame analysed a second and 60 fps they would be many, and decode in one long burst."""
+
+
+class DueFrame(NamedTuple):
+    """A decoded frame to look at.
+
+    Attributes:
+        time: stream time, seconds.
+        luma: height×width, see :func:`small_luma`.
+        size: width and height of the whole frame.
+    """
+
+    time: float
+    luma: Luma
+    size: tuple[int, int]
 
 
 class LumaDecoder:
@@ -50,29 +66,33 @@ class LumaDecoder:
         self._is_intra_only = info.codec == "mjpeg"
         self._wait_for_keyframe = True
         self._waiting: list[Packet] = []
+        self._spared: list[Packet] | None = None  # left out since the last keyframe, if nothing else was
         self._latest: VideoFrame | None = None
         self.latest_time = 0.0
 
-    def feed(self, packet: Packet, *, keyframes_only: bool = False) -> list[tuple[float, Luma]]:
+    def feed(self, packet: Packet, *, keyframes_only: bool = False, catch_up: bool = False) -> list[DueFrame]:
         """Take one packet.
 
         Args:
             packet: the next one.
             keyframes_only: decode nothing else for now.
+            catch_up: decode what was left out since the last keyframe, as the next one is not to be waited for.
 
         Returns:
-            (stream time in seconds, luma of height×width) of each frame that is due: most often none or one.
+            The frames that are due: most often none or one.
         """
         if packet.is_keyframe:
             self.health.keyframe()
-        else:
+            self._spared = []
+        elif self._keyframes_only or ((keyframes_only or self._wait_for_keyframe) and not (catch_up and self._spared)):
             self.health.waiting(packet.time)
-        if (self._keyframes_only or keyframes_only or self._wait_for_keyframe) and not packet.is_keyframe:
-            self.skip()
+            self._spare(packet)
             return []
         self._wait_for_keyframe = False
         if packet.is_keyframe or self._is_intra_only:
             self._waiting.clear()  # nothing that comes needs them any more
+        if self._spared:
+            self._waiting, self._spared = self._spared, []
         self._waiting.append(packet)
         if packet.time + packet.delay < self._due and len(self._waiting) < MAX_WAITING:
             return []
@@ -81,6 +101,16 @@ class LumaDecoder:
             found += [one for one in map(self._if_due, self._decode(waiting)) if one]
         self._waiting.clear()
         return found
+
+    def _spare(self, packet: Packet) -> None:
+        """Leave a packet out, so that :meth:`feed` can still catch up on it."""
+        if self._keyframes_only or (self._spared is None):
+            self.skip()
+            return
+        # those that waited have not been decoded either
+        self._spared += [*self._waiting, packet]
+        self._waiting.clear()
+        self._wait_for_keyframe = True
 
     def _decode(self, packet: Packet) -> list[VideoFrame]:
         raw = AvPacket(packet.data)
@@ -98,7 +128,7 @@ class LumaDecoder:
             self.health.failed(packet.time, reason)
         return frames
 
-    def _if_due(self, frame: VideoFrame) -> tuple[float, Luma] | None:
+    def _if_due(self, frame: VideoFrame) -> DueFrame | None:
         if frame.pts is None:
             return None
         time = frame.pts / MICROSECONDS
@@ -107,12 +137,13 @@ class LumaDecoder:
             return None
         # steps from the last due time keep the rate; after a gap start from here
         self._due = max(self._due + self._step, time)
-        return time, small_luma(frame)
+        return DueFrame(time, small_luma(frame), (frame.width, frame.height))
 
     def skip(self) -> None:
         """Leave a packet out; decoding goes on at the next keyframe."""
         self._wait_for_keyframe = True
         self._waiting.clear()
+        self._spared = None
 
     def picture(self, width: int | None = None) -> NDArray[np.uint8] | None:
         """Return the newest decoded frame, height×width×3 BGR, shrunk to `width` pixels; None before the first."""

@@ -7,7 +7,7 @@ FAILED_SECONDS = 10.0
 FAILED_PACKETS = 5
 """Packets tried in that time, at least: with rare keyframes few are."""
 NO_KEYFRAME_SECONDS = 180.0
-"""How long no keyframe comes until that is trouble; the longest GOPs of cameras have two minutes."""
+"""How long a keyframe is waited for, and nothing decoded, until that is trouble."""
 
 
 class DecodeHealth:
@@ -29,6 +29,7 @@ class DecodeHealth:
         """Take note of a picture."""
         self.trouble, self.is_well = None, True
         self._failed_since, self._failed = None, 0
+        self._waiting_since = None
 
     def failed(self, time: float, reason: str | None) -> None:
         """Take note of a packet that was tried and gave no picture.

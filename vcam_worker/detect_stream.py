@@ -9,8 +9,9 @@ from shared_utils.cameras import MotionSettings
 from vcam_worker.decoding import DecodeHealth
 from vcam_worker.packets import Packet
 from vcam_worker.source import StreamInfo
-from vcam_worker.stream import NOMINAL_STEP, StreamRecorder, Watcher
+from vcam_worker.stream import NOMINAL_STEP, StreamRecorder
 from vcam_worker.timeline import Timeline
+from vcam_worker.watcher import Watcher
 
 
 class DetectStream:

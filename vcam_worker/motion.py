@@ -20,6 +20,8 @@ ANALYSIS_HEIGHT = 180
 """Pixel rows that motion is looked for in: a person at 1 % of the picture is still 20 rows high."""
 HISTORY_SECONDS = 40.0
 """Seconds over which a thing that stands still becomes background."""
+MAX_LEARNING_RATE = 0.5
+"""Weight of a frame that comes as long after the one before as the model remembers: with 1, nothing would ever move."""
 VAR_THRESHOLD = 16.0
 """Squared distance, in variances, from which a pixel differs: 4 sigma of the noise it has learnt."""
 VAR_MAX = 30.0
@@ -128,7 +130,7 @@ class MotionDetector:
         """Return the weight of a frame at `time`, 0..1: by seconds, so that keyframes alone teach as fast as all do."""
         step, self._last_time = time - self._last_time, time
         memory = min(HISTORY_SECONDS, 2 * (time - self._began))
-        return min(1.0, step / memory) if memory > 0 else 1.0
+        return min(MAX_LEARNING_RATE, step / memory) if memory > 0 else MAX_LEARNING_RATE
 
     def _start_anew(self, luma: Luma, time: float) -> None:
         self._shape = luma.shape

@@ -27,6 +27,7 @@ from shared_utils.config import RedisSettings
 from shared_utils.durable import sync_file, sync_folder
 from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.jobs import clip_queue, enqueue_new_clip, redis_errors
+from vcam_worker.mp4 import moov_first
 from vcam_worker.recorder import repair
 from vcam_worker.used_names import UsedNames
 from vcam_worker.volume import Volume
@@ -106,6 +107,7 @@ class Outbox:
         """
         self.prepare()
         self._files.restore(work)
+        moov_first(work)  # done already, unless it was just written again
         recording = uuid.uuid4().hex
         name = self._reserve(started_at, work, recording)
         try:
@@ -235,6 +237,7 @@ class Outbox:
             OSError: the volume can not be written to; what is left is as it was.
         """
         self.salvage()
+        self._files.sweep()
         for name in self.waiting():
             self._finish_note(name)
         for work, started_at in self._files.left():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from vcam_worker.parameter_sets import ParameterSets, PictureFormat
+
 Kind = Literal["video", "audio"]
 
 
@@ -21,6 +23,9 @@ class Packet:
         arrived: when it was received, seconds of the monotonic clock (for files: equal to `time`).
         wall: when it was received, seconds since the epoch.
         time: its place in the stream by our own steady clock, seconds; set by :class:`vcam_worker.timeline.Timeline`.
+        description: the stream's new parameter sets (avcC, hvcC), where the container announces a change.
+        sets: of a keyframe: what decoding from here on needs; set by :class:`vcam_worker.bitstream.SetsReader`.
+        picture: of a keyframe, where it says so: the picture's size and format; likewise.
     """
 
     kind: Kind
@@ -31,3 +36,6 @@ class Packet:
     arrived: float = 0.0
     wall: float = 0.0
     time: float = 0.0
+    description: bytes | None = None
+    sets: ParameterSets | None = None
+    picture: PictureFormat | None = None

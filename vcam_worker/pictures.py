@@ -13,6 +13,7 @@ from vcam_worker.arrivals import Arrivals
 from vcam_worker.http_source import Answer, HttpClient
 from vcam_worker.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError, picture_size
 from vcam_worker.packets import Packet
+from vcam_worker.parameter_sets import PictureFormat
 from vcam_worker.source import StreamInfo, check_size, picture_info
 from vcam_worker.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT
 from vcam_worker.wire import CHUNK
@@ -86,9 +87,12 @@ class PictureConnection:
         asked = self._timing.clock()
         for picture in self._pictures:
             now = self._timing.clock()
-            check_size(*(picture_size(picture) or (0, 0)))
+            size = picture_size(picture)
+            check_size(*(size or (0, 0)))
             arrived = self._arrivals.date(None, asked, now)
-            yield Packet("video", picture, is_keyframe=True, dts=None, arrived=arrived, wall=self._timing.wall())
+            packet = Packet("video", picture, is_keyframe=True, dts=None, arrived=arrived, wall=self._timing.wall())
+            packet.picture = PictureFormat(*size) if size else None
+            yield packet
             asked = self._timing.clock()
 
 

@@ -1,7 +1,8 @@
 """Writing one clip, by PyAV: packets copied as they are; what MP4 players can not play encoded to H.264.
 
 The file in work is fragmented MP4, each GOP a fragment that is on its way to the disk as soon as it is complete, so a
-crash costs the last GOP at most. Closing turns it into an ordinary MP4 (``hybrid_fragmented`` of FFmpeg's muxer).
+crash costs the last GOP at most, or the last :data:`FRAGMENT_SECONDS`. Closing turns it into an ordinary MP4
+(``hybrid_fragmented`` of FFmpeg's muxer), and then puts ``moov`` in front.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from av import VideoFrame
 from av.stream import Stream
 
 from shared_utils.media_rules import FILE_OPTIONS, file_url
+from vcam_worker.mp4 import HEVC_TAG, HevcSamples, moov_first
 from vcam_worker.packets import Packet
 from vcam_worker.source import StreamInfo, video_decoder
 from vcam_worker.timeline import MAX_USUAL_STEP
@@ -26,17 +28,21 @@ TIME_BASE = Fraction(1, 90_000)
 """The clock of H.264 over RTP; fine enough for any frame rate."""
 STARTED_AT_KEY = "vcam_started_at"
 """Metadata of a clip: local time of its first frame, ISO 8601 with the offset; MP4's own field holds whole seconds."""
+FRAGMENT_SECONDS = 5
+"""Longest part of a clip that a crash may cost, where GOPs are longer than that."""
 ENCODED_GOP_SECONDS = 2
 ENCODER_OPTIONS = {"preset": "veryfast", "crf": "23", "tune": "zerolatency"}
 """Fast enough for a 720p camera on a tenth of a core, and no look-ahead to hold frames back."""
 
 _MUXER_OPTIONS = {
-    "movflags": "hybrid_fragmented+use_metadata_tags",
+    "movflags": "frag_keyframe+hybrid_fragmented+use_metadata_tags",
+    "frag_duration": str(FRAGMENT_SECONDS * 1_000_000),
     # without it a crash loses the muxer's buffer, up to a megabyte, and not just the GOP in work
     "flush_packets": "1",
     # microseconds; pictures do not wait in the muxer for sound that does not come
     "max_interleave_delta": "1",
 }
+_REPAIR_OPTIONS = {"movflags": "faststart+use_metadata_tags"}
 
 
 @dataclass(frozen=True)
@@ -68,13 +74,26 @@ class ClipWriter:
         self._output.metadata[STARTED_AT_KEY] = started_at.isoformat()
         self._output.metadata["creation_time"] = started_at.isoformat()
         self._encoder: _Encoder | None = None
+        self._samples: HevcSamples | None = None
         self._video: Stream
         if info.is_copied:
-            self._video = self._output.add_stream_from_template(info.video)
+            self._video = self._add_copied(info)
         else:
             self._encoder = _Encoder(info)
             self._video = self._encoder.add_to(self._output)
         self._audio = self._output.add_stream_from_template(info.audio) if info.audio else None
+
+    def _add_copied(self, info: StreamInfo) -> Stream:
+        stream = self._output.add_stream_from_template(info.video)
+        context = stream.codec_context
+        context.width, context.height = info.width, info.height
+        context.extradata = info.extradata
+        if info.codec == "hevc":
+            context.codec_tag = HEVC_TAG
+            if info.sets:
+                self._samples = HevcSamples(info.sets)
+                context.extradata = self._samples.config
+        return stream
 
     def write(self, packet: Packet) -> None:
         """Add a packet, in the order of arrival."""
@@ -88,9 +107,10 @@ class ClipWriter:
         self._last = packet.time
         self._frames += 1
         if self._encoder is None:
-            self._mux(self._video, packet.data, at, packet.delay, is_keyframe=packet.is_keyframe)
+            data = self._samples.sample(packet.data) if self._samples else packet.data
+            self._mux(self._video, data, at, packet.delay, is_keyframe=packet.is_keyframe)
             return
-        for encoded in self._encoder.feed(packet.data, at):
+        for encoded in self._encoder.feed(packet.data, at, packet.delay):
             self._output.mux_one(encoded)
 
     def _write_sound(self, data: bytes, at: float) -> None:
@@ -122,6 +142,7 @@ class ClipWriter:
                     self._output.mux_one(encoded)
         finally:
             self._output.close()
+        moov_first(self.path)
         return ClipSummary(self._frames, self._last - self.start + self._step)
 
 
@@ -146,24 +167,34 @@ class _Encoder:
         self._stream = stream
         return stream
 
-    def feed(self, data: bytes, at: float) -> Iterable[AvPacket[av.VideoStream]]:
+    def feed(self, data: bytes, at: float, delay: float) -> Iterable[AvPacket[av.VideoStream]]:
+        raw = AvPacket(data)
+        raw.dts, raw.pts = round(at / TIME_BASE), round((at + delay) / TIME_BASE)
         try:
-            frames = self._decoder.decode(AvPacket(data))
+            frames = self._decoder.decode(raw)
         except av.FFmpegError:  # one damaged picture; the next stands alone
             return
         for frame in frames:
-            yield from self._encode(frame, at)
+            yield from self._encode(frame)
 
-    def _encode(self, frame: VideoFrame, at: float) -> list[AvPacket[av.VideoStream]]:
+    def _encode(self, frame: VideoFrame) -> list[AvPacket[av.VideoStream]]:
         if self._stream is None:
             raise RuntimeError("add_to() comes first")
         picture = frame.reformat(self._width, self._height, "yuv420p")
-        picture.pts = self._last = max(round(at / TIME_BASE), self._last + 1)
+        picture.pts = self._last = max(frame.pts or 0, self._last + 1)
         picture.time_base = TIME_BASE
         return self._stream.encode(picture)
 
-    def flush(self) -> list[AvPacket[av.VideoStream]]:
-        return [] if self._stream is None else self._stream.encode(None)
+    def flush(self) -> Iterable[AvPacket[av.VideoStream]]:
+        if self._stream is None:
+            return
+        try:
+            frames = self._decoder.decode(None)
+        except av.FFmpegError:
+            frames = []
+        for frame in frames:
+            yield from self._encode(frame)
+        yield from self._stream.encode(None)
 
 
 def repair(path: Path, target: Path) -> ClipSummary:
@@ -180,10 +211,13 @@ def repair(path: Path, target: Path) -> ClipSummary:
         source = av.open(file_url(path), format="mp4", options=FILE_OPTIONS)
     except av.FFmpegError:  # killed before the first GOP was complete
         return ClipSummary(0, 0.0)
-    with source, av.open(str(target), "w", format="mp4", options=_MUXER_OPTIONS) as output:
+    with source, av.open(str(target), "w", format="mp4", options=_REPAIR_OPTIONS) as output:
         output.metadata.update(source.metadata)
         sounds = [one for one in source.streams.audio if one.codec_context is not None]
         streams = {one.index: output.add_stream_from_template(one) for one in (*source.streams.video, *sounds)}
+        for stream in source.streams.video:
+            if stream.codec_context.name == "hevc":
+                streams[stream.index].codec_context.codec_tag = HEVC_TAG
         for packet in _readable(source):
             index, is_video = packet.stream.index, packet.stream.type == "video"
             if packet.dts is None or packet.size == 0 or index not in streams:

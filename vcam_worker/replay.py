@@ -25,8 +25,10 @@ from vcam_worker.motion import Luma, Motion
 from vcam_worker.opening import open_file
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
+from vcam_worker.session import FinishedClip
 from vcam_worker.source import Connection, StreamInfo
-from vcam_worker.stream import FinishedClip, Observe, StreamRecorder
+from vcam_worker.stream import StreamRecorder
+from vcam_worker.watcher import Observe, SpareRule
 
 EPOCH = datetime(2000, 1, 1).astimezone()
 """Local time that replayed clips are dated from: a file has none, and two replays must give the same."""
@@ -62,7 +64,7 @@ class Look:
 
 @dataclass(frozen=True)
 class ReplayedClip:
-    """A clip that would be recorded, seconds from the file's start; see :class:`vcam_worker.stream.FinishedClip`."""
+    """A clip that would be recorded, seconds from the file's start; see :class:`vcam_worker.session.FinishedClip`."""
 
     start_s: float
     trigger_s: float
@@ -196,7 +198,7 @@ def rejudge(traced: Trace, min_area: float) -> Rejudged:
     looks = _by_packet(traced.looks)
     clips: list[ReplayedClip] = []
     exact_until: float | None = None
-    gop = keyframe_at = 0.0
+    rule = SpareRule()
 
     def on_clip(clip: FinishedClip) -> None:
         clips.append(_rounded(clip))
@@ -211,10 +213,10 @@ def rejudge(traced: Trace, min_area: float) -> Rejudged:
         for number, packet in enumerate(_to_the_end(connection)):
             before.feed(packet)
             after.feed(packet)
-            if packet.kind == "video" and packet.is_keyframe:
-                gop, keyframe_at = packet.time - keyframe_at, packet.time
+            if packet.kind == "video":
+                rule.take(packet)
             # as Watcher decides it: a clip is open, and its end more than a GOP away
-            spares = [packet.time < recorder.settled_until - gop for recorder in (before, after)]
+            spares = [rule.allows(packet.time, recorder.settled_until) for recorder in (before, after)]
             if exact_until is None and spares[0] != spares[1]:
                 exact_until = packet.time
             for look in looks.get(number, ()):

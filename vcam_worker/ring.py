@@ -6,10 +6,12 @@ from collections import deque
 
 from vcam_worker.packets import Packet
 
-MAX_SECONDS = 60.0
-"""A camera that sends no keyframe for a minute gets no pre-roll; memory stays bounded."""
+MAX_SECONDS = 600.0
+"""A GOP longer than this is none that anybody sets: such a camera sends no keyframes any more."""
 MAX_BYTES = 64 * 1024 * 1024
-"""About 30 s of a 16 Mb/s 4K stream: far above any sane pre-roll."""
+"""About 30 s of a 16 Mb/s 4K stream, or a GOP of 250 s at 2 Mb/s."""
+PACKET_BYTES = 400
+"""What a packet takes beside its payload: of a still picture, packets are smaller than that."""
 
 
 class PacketRing:
@@ -17,6 +19,10 @@ class PacketRing:
 
     Args:
         seconds: what :meth:`since` must be able to reach back.
+
+    Attributes:
+        overflowed: the newest GOP had to be dropped, as it was larger than :data:`MAX_BYTES`, or longer than
+            :data:`MAX_SECONDS`; nothing is held until the next keyframe.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -24,6 +30,7 @@ class PacketRing:
         self._packets: deque[Packet] = deque()
         self._keyframes: deque[float] = deque()  # times of the video keyframes held, the first is the start
         self._bytes = 0
+        self.overflowed = False
 
     def __len__(self) -> int:
         return len(self._packets)
@@ -34,7 +41,7 @@ class PacketRing:
 
     @property
     def size(self) -> int:
-        """Bytes of payload held."""
+        """Bytes held."""
         return self._bytes
 
     def append(self, packet: Packet) -> None:
@@ -44,8 +51,9 @@ class PacketRing:
             return  # nothing can be decoded before the first keyframe
         if starts_gop:
             self._keyframes.append(packet.time)
+            self.overflowed = False
         self._packets.append(packet)
-        self._bytes += len(packet.data)
+        self._bytes += len(packet.data) + PACKET_BYTES
         while len(self._keyframes) > 1 and self._keyframes[1] <= packet.time - self._seconds:
             self._drop_gop()
         while self._keyframes and (self._bytes > MAX_BYTES or packet.time - self._keyframes[0] > MAX_SECONDS):
@@ -59,11 +67,19 @@ class PacketRing:
             if until is not None and first.kind == "video" and first.is_keyframe and first.time >= until:
                 break
             self._packets.popleft()
-            self._bytes -= len(first.data)
+            self._bytes -= len(first.data) + PACKET_BYTES
+        self.overflowed = not self._keyframes
 
-    def since(self, time: float) -> list[Packet]:
-        """Return the packets from the last keyframe at or before `time` on; from the first one held if none is."""
+    def since(self, time: float, not_before: float = 0.0) -> list[Packet]:
+        """Return the packets from the last keyframe at or before `time` on; from the first one held if none is.
+
+        Args:
+            time: stream time, seconds.
+            not_before: stream time that a keyframe from which to begin should not lie before, if there is a later one.
+        """
         start = next((key for key in reversed(self._keyframes) if key <= time), None)
+        if start is None or start < not_before:
+            start = next((key for key in self._keyframes if key >= not_before), start)
         if start is None:
             return list(self._packets)
         packets = list(self._packets)

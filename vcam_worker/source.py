@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import Final
 
 import av
 from av.container import InputContainer
@@ -15,10 +15,13 @@ from av.stream import Stream
 from shared_utils.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled
 from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
+from vcam_worker.bitstream import SetsReader
+from vcam_worker.mp4 import decoder_config
 from vcam_worker.jpeg_parts import picture_size
 from vcam_worker.packets import Kind, Packet
+from vcam_worker.parameter_sets import ParameterSets, PictureFormat
 from vcam_worker.selection import select
-from vcam_worker.source_errors import STALL_TIMEOUT, plain, source_errors
+from vcam_worker.source_errors import STALL_TIMEOUT, source_errors
 
 COPY_CODECS = frozenset({"h264", "hevc"})
 """Copied into clips as they are; other codecs are encoded."""
@@ -28,6 +31,8 @@ MAX_REORDER = 2.0
 MAX_PIXELS = 36_000_000
 """Of one picture: 8K has 33 million. To decode a frame of 16384×16384 takes more memory than a camera may have."""
 
+NEW_SETS: Final = "new_extradata"
+"""FFmpeg's name for new parameter sets that come beside a packet."""
 _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe"})
 """Demuxers that make timestamps up from a guessed rate."""
 
@@ -45,6 +50,8 @@ class StreamInfo:
         left_out: a line for each thing that is sent and not recorded.
         video: PyAV's stream, the template of clips; belongs to the open connection.
         audio: likewise, for sound.
+        sets: parameter sets of the keyframe that is looked at; None: those of the stream's description.
+        encoded: clips are encoded though MP4 could hold the packets.
     """
 
     codec: str
@@ -56,11 +63,29 @@ class StreamInfo:
     left_out: tuple[str, ...]
     video: av.VideoStream
     audio: Stream | None
+    sets: ParameterSets | None = None
+    encoded: bool = False
 
     @property
     def is_copied(self) -> bool:
         """Packets go into clips bit for bit."""
-        return self.codec in COPY_CODECS
+        return self.codec in COPY_CODECS and not self.encoded
+
+    @property
+    def extradata(self) -> bytes | None:
+        """The decoder's configuration: parameter sets, framed as the packets are."""
+        return (self.sets and decoder_config(self.sets)) or self.video.codec_context.extradata
+
+    def with_picture(self, picture: PictureFormat | None) -> StreamInfo:
+        """Return this stream with pictures of another size."""
+        return replace(self, width=picture.width, height=picture.height) if picture else self
+
+    def at_keyframe(self, packet: Packet) -> StreamInfo:
+        """Return what a clip that begins at the keyframe `packet` holds."""
+        if packet.sets is None or not packet.sets.is_complete:
+            return self
+        info = replace(self, sets=packet.sets)
+        return info if self.encoded else info.with_picture(packet.picture)
 
     def __str__(self) -> str:
         rate = f" {self.fps:g} fps" if self.fps else ""
@@ -126,6 +151,7 @@ class Connection:
         self._audio_base = float(self.info.audio.time_base or 0) if self.info.audio else 0.0
         # UDP's buffer loses what it can not hold; a stream without timestamps is dated by its arrival alone
         self._arrivals = Arrivals(gathers=transport == "tcp" and self.has_timestamps)
+        self._sets = SetsReader(self.info.codec, self.info.extradata)
         self._last_read = self._last_picture = clock()
 
     def __enter__(self) -> Connection:
@@ -168,7 +194,9 @@ class Connection:
                 is_late = not self._is_file and self._last_read - asked >= STALL_TIMEOUT - GATHER_SECONDS
                 if is_late:
                     self._last_read = asked
-                yield self._packet(raw, kind, asked)
+                packet = self._packet(raw, kind, asked)
+                if kind == "audio" or self._sets.take(packet):
+                    yield packet
                 if is_late:
                     raise SourceStalled(f"no picture for {STALL_TIMEOUT:.0f} s")
 
@@ -214,6 +242,7 @@ class Connection:
             delay=delay if 0 < delay <= MAX_REORDER else 0.0,
             arrived=arrived if self.is_live else (dts or 0.0),
             wall=self._wall() - (now - arrived),
+            description=bytes(raw.get_sidedata(NEW_SETS)) if is_video and raw.has_sidedata(NEW_SETS) else None,
         )
 
     def _wait_for(self, dts: float) -> float:
@@ -276,26 +305,10 @@ def picture_info(jpeg: bytes, transport: str, fps: float | None = None) -> Strea
         transport=transport,
         audio_codec=None,
         left_out=(),
-        video=video,
+        description=None,
+        video=None,
         audio=None,
     )
-
-
-def info_from_keyframe(info: StreamInfo, data: bytes) -> StreamInfo:
-    """Return what a stream has become: `info`, with the picture parameters of a keyframe that brings new ones.
-
-    Args:
-        info: of the connection so far.
-        data: a keyframe with its parameter sets (Annex B), or a JPEG picture.
-
-    Raises:
-        SourceError: it can not be read.
-    """
-    try:
-        video = _probe(data, info.codec)
-    except SourceError as error:
-        raise SourceError(f"the camera changed its stream to something unreadable ({error})") from None
-    return replace(info, video=video, width=video.codec_context.width, height=video.codec_context.height)
 
 
 def without_sound(info: StreamInfo) -> StreamInfo:
@@ -338,7 +351,7 @@ def video_decoder(info: StreamInfo) -> av.VideoCodecContext:
     context = av.CodecContext.create(template.codec.canonical_name, "r")
     if not isinstance(context, av.VideoCodecContext):
         raise SourceError(f"{info.codec} is no video codec")
-    context.extradata = template.extradata
+    context.extradata = info.extradata
     context.width, context.height = info.width, info.height
     context.options = probing_limits()
     context.thread_count = 1  # one core is enough for one camera; many cameras share the machine

@@ -6,30 +6,33 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.cameras import MotionSettings
-from vcam_worker.bitstream import picture_parameters
-from vcam_worker.decoder import LumaDecoder
 from vcam_worker.decoding import DecodeHealth
 from vcam_worker.events import ClipRules, EventLogic
-from vcam_worker.motion import Luma, Motion, MotionDetector
+from vcam_worker.gop import GopReport
+from vcam_worker.motion import Motion
 from vcam_worker.packets import Packet
-from vcam_worker.recorder import ClipSummary, ClipWriter
+from vcam_worker.picture_changes import PictureChanges
+from vcam_worker.recorder import ClipWriter
 from vcam_worker.ring import MAX_SECONDS, PacketRing
+from vcam_worker.session import ClipSession, FinishedClip
 from vcam_worker.sound import FILE_BOUND, LIVE_BOUND, SoundClock
-from vcam_worker.source import StreamInfo, info_from_keyframe, without_sound
+from vcam_worker.source import StreamInfo, without_sound
 from vcam_worker.timeline import MAX_USUAL_STEP, Timeline
+from vcam_worker.watcher import Observe, Watcher
 
 TRIGGER_LATENCY = 2.0
 """Seconds the ring reaches back beyond the pre-roll: the time from the first frame that moves to the decision."""
-MAX_SPARE_GOP = 5.0
-"""Seconds; where keyframes come more rarely, a clip is too short to wait for one before its end."""
+KEYFRAME_SLACK = 2.0
+"""Seconds that a clip may begin before its pre-roll without becoming longer: an ordinary GOP."""
+MAX_REPEAT = 5.0
+"""Seconds of the clip before that a clip may repeat, beside its pre-roll, to begin at a keyframe."""
 SOUND_SECONDS = 5.0
 """Sound that was last heard so long ago gets no track in a new clip: one that stays empty would hold the clip back."""
 NOMINAL_STEP = 0.04
@@ -38,88 +41,7 @@ NOMINAL_STEP = 0.04
 Log = logging.LoggerAdapter[logging.Logger]
 
 
-@dataclass(frozen=True)
-class FinishedClip:
-    """A closed clip, in stream time.
-
-    Attributes:
-        start, end: seconds.
-        trigger: seconds; where motion went on from the clip before, its start.
-        started_at: local time of its first frame.
-        path: the file, complete, still under the name it was written to.
-        summary: what it holds.
-    """
-
-    start: float
-    trigger: float
-    end: float
-    started_at: datetime
-    path: Path
-    summary: ClipSummary
-
-
 OpenClip = Callable[[StreamInfo, float, datetime], ClipWriter]
-Observe = Callable[[float, Motion, Luma], None]
-"""Told of each frame looked at: stream time, verdict, and the detector's mask."""
-
-
-class Watcher:
-    """Looks for motion in one stream's packets.
-
-    Args:
-        info: the stream.
-        settings: how to look.
-        observe: told of each frame looked at.
-    """
-
-    def __init__(self, info: StreamInfo, settings: MotionSettings, observe: Observe | None = None) -> None:
-        self._decoder = LumaDecoder(info, settings.fps, keyframes_only=settings.decode == "keyframes")
-        self._motion = MotionDetector(settings.min_area)
-        self._observe = observe
-        self._keyframe_at = 0.0
-        self._gop = 0.0  # seconds between the last two keyframes
-
-    @property
-    def latest_time(self) -> float:
-        """Stream time of the newest decoded frame, seconds."""
-        return self._decoder.latest_time
-
-    def feed(self, packet: Packet, settled_until: float = 0.0) -> list[tuple[float, Motion]]:
-        """Take a video packet that has its stream time.
-
-        Args:
-            packet: the next one.
-            settled_until: stream time before which verdicts decide nothing: only keyframes are looked at, so that the
-                background goes on learning, up to the last keyframe before it.
-
-        Returns:
-            (stream time, verdict) of each frame looked at.
-        """
-        if packet.is_keyframe:
-            self._gop = packet.time - self._keyframe_at
-            self._keyframe_at = packet.time
-        # the next keyframe may come a GOP later: from this one on everything is decoded, if it is the last in time
-        spare = packet.time < settled_until - self._gop and self._gop <= MAX_SPARE_GOP
-        return [self._look(luma, time) for time, luma in self._decoder.feed(packet, keyframes_only=spare)]
-
-    def _look(self, luma: Luma, time: float) -> tuple[float, Motion]:
-        motion = self._motion.look(luma, time)
-        if self._observe:
-            self._observe(time, motion, self._motion.mask)
-        return time, motion
-
-    @property
-    def health(self) -> DecodeHealth:
-        """Whether pictures come out of the decoder."""
-        return self._decoder.health
-
-    def skip(self) -> None:
-        """Leave a packet out, when the machine can not keep up."""
-        self._decoder.skip()
-
-    def picture(self, width: int | None) -> NDArray[np.uint8] | None:
-        """Return the newest decoded frame, height×width×3 BGR."""
-        return self._decoder.picture(width)
 
 
 class StreamRecorder:
@@ -165,22 +87,25 @@ class StreamRecorder:
         self._events = EventLogic(rules, hits_to_trigger=1 if motion.decode == "keyframes" else 2)
         self._observe = observe
         self._watcher: Watcher | None = Watcher(info, motion, observe)
-        self._parameters: bytes | None = None
+        self._gops = GopReport(rules, log)
+        self._pictures = PictureChanges(log)
+        self._keyframe_at = 0.0
         self._last_video: Packet | None = None
         self._held: list[tuple[Packet, bool]] = []  # pictures whose time is undecided, and whether to analyse them
         self._sound = SoundClock(LIVE_BOUND if live else FILE_BOUND)
         self._sound_reported = False
         self._last_sound: Packet | None = None
-        self._writer: ClipWriter | None = None
-        self._clip = (0.0, 0.0, datetime.min)  # start, trigger, local time
+        self._clip: ClipSession | None = None
+        self._clip_end = 0.0  # of the clip before
+        self._pending: float | None = None  # trigger that waits for a keyframe
         self._is_settled = not live
         self._early_trigger: float | None = None  # seen before that
         self._paused = False
 
     @property
     def recording(self) -> bool:
-        """A clip is open."""
-        return self._writer is not None
+        """A clip is being written."""
+        return self._clip is not None and not self._clip.is_held
 
     @property
     def seen_until(self) -> float | None:
@@ -227,17 +152,21 @@ class StreamRecorder:
             self._see_picture(packet, analyse)
 
     def _see_picture(self, packet: Packet, analyse: bool) -> None:
-        goes_on = self._change(packet)
-        if self._events.is_over(packet.time, packet.is_keyframe):
-            goes_on = packet.is_keyframe and self._events.moving_at(packet.time)
-            self._finish(packet.time if packet.time - self._end() < MAX_USUAL_STEP else self._end())
+        self._gops.take(packet)
+        goes_on = False
+        if packet.is_keyframe:
+            self._keyframe_at = packet.time
+            goes_on = self._change(packet)
+        goes_on = self._end_clip(packet) or goes_on
         self._ring.append(packet)
         self._last_video = packet
         if goes_on:
             self._log.info("motion goes on: next clip started")
             self._start(packet.time, packet.time)
-        elif self._writer:
-            self._writer.write(packet)
+        elif self._clip:
+            self._clip.write(packet)
+        elif packet.is_keyframe and self._pending is not None:
+            self._start_pending(packet)
         if not self._is_settled and self._timeline.is_settled:
             self._settle()
         if self._watcher:
@@ -254,6 +183,39 @@ class StreamRecorder:
             self._begin(self._early_trigger)
         self._ring.keep(self._rules.pre_roll_seconds + TRIGGER_LATENCY)
 
+    def _end_clip(self, packet: Packet) -> bool:
+        """End the open clip before `packet`, if that is its end.
+
+        Returns:
+            Whether motion goes on, so that the next clip begins with `packet`.
+        """
+        clip = self._clip
+        if clip is None:
+            return False
+        since_keyframe = packet.time - self._keyframe_at
+        end = packet.time if packet.time - self._end() < MAX_USUAL_STEP else self._end()
+        if clip.is_held:
+            if packet.is_keyframe or since_keyframe > MAX_SECONDS:
+                self._finish(end)
+            return False
+        over = self._events.is_over(packet.time, packet.is_keyframe)
+        if packet.is_keyframe and (over or clip.resumed):
+            # one that was resumed is long enough: the next one takes over what is left of it
+            goes_on = not over or self._events.moving_at(packet.time)
+            self._finish(end)
+            return goes_on
+        if over and (since_keyframe > self._most_repeated or clip.start >= self._keyframe_at):
+            self._events.ended()
+            clip.hold(end)
+        elif over:
+            self._finish(end)
+        return False
+
+    @property
+    def _most_repeated(self) -> float:
+        """Seconds of the clip before that the next one may begin with."""
+        return self._rules.pre_roll_seconds + MAX_REPEAT
+
     def _hear(self, packet: Packet) -> None:
         """Take a block of sound; before the first picture there is nothing that it could go with."""
         latest = self._last_video
@@ -269,29 +231,23 @@ class StreamRecorder:
         packet.time = time
         self._last_sound = packet
         self._ring.append(packet)
-        if self._writer:
-            self._writer.write(packet)
+        if self._clip:
+            self._clip.write(packet)
 
     def _change(self, packet: Packet) -> bool:
-        """Begin anew where the camera changes resolution or codec settings in mid-stream.
+        """Begin anew at a keyframe where the camera changes its picture in mid-stream.
 
         Returns:
-            Whether a clip was open, so that the next one is to go on from here.
+            Whether a clip was being written, so that the next one is to go on from here.
         """
-        if not packet.is_keyframe:
+        self.info, change = self._pictures.follow(packet, self.info)
+        if change == "none":
             return False
-        parameters = picture_parameters(self.info.codec, packet.data)
-        before, self._parameters = self._parameters, parameters or self._parameters
-        if parameters is None or before is None or parameters == before:
-            return False
-        was_open = self.recording
+        was_recording = self.recording
         self._finish(packet.time)
-        self._ring.clear()
-        self.info = info_from_keyframe(self.info, packet.data)
-        self._log.info("the camera changed its stream: %s", self.info)
-        if self._watcher:
-            self._watcher = Watcher(self.info, self._settings, self._observe)
-        return was_open
+        if change == "new stream":
+            self._ring.clear()
+        return was_recording
 
     def time_at(self, arrived: float) -> float:
         """Return the stream time of what was received at `arrived`, seconds of the monotonic clock."""
@@ -305,16 +261,24 @@ class StreamRecorder:
         if not self._is_settled:  # what the clip is to be dated by is not known yet
             self._early_trigger = trigger if self._early_trigger is None else self._early_trigger
             return
-        self._begin(trigger, motion.share)
+        self._begin(trigger, f" ({100 * motion.share:.1f} % of the picture)")
 
-    def _begin(self, trigger: float, share: float | None = None) -> None:
-        """Start a clip for what began to move at `trigger`."""
-        self._start(trigger - self._rules.pre_roll_seconds, trigger)
-        if self.recording:
-            # after a pause the clip begins later than what set it off
-            kept = max(0.0, trigger - self._clip[0])
-            of = f" ({100 * share:.1f} % of the picture)" if share is not None else ""
-            self._log.info("motion seen%s: clip started, with %.1f s before it", of, kept)
+    def _begin(self, trigger: float, share: str = "") -> None:
+        """Start a clip for what began to move at `trigger`, or go on with the one that is held."""
+        since = trigger - self._rules.pre_roll_seconds
+        if self._clip:
+            self._clip.resume()
+            self._events.started(since)
+            self._log.info("motion seen%s: the clip before goes on, as no keyframe came", share)
+            return
+        self._start(since, trigger)
+        if self._clip:
+            # after a pause, or a keyframe far back, the clip begins later than what set it off
+            kept = max(0.0, trigger - self._clip.start)
+            self._log.info("motion seen%s: clip started, with %.1f s before it", share, kept)
+        elif self._pending is None:
+            self._pending = trigger
+            self._log.info("motion seen%s: the clip starts at the next keyframe", share)
 
     def _earliest(self) -> float:
         """Return the stream time up to which the connection before has seen everything."""
@@ -324,23 +288,35 @@ class StreamRecorder:
         """Return the stream time at which the newest picture ends."""
         return self._last_video.time + self._timeline.step if self._last_video else 0.0
 
+    def _start_pending(self, packet: Packet) -> None:
+        trigger, self._pending = self._pending or 0.0, None
+        if self._paused:
+            return
+        self._start(packet.time, trigger)
+        self._log.info("clip started at the first keyframe, %.1f s after its motion", packet.time - trigger)
+
     def _start(self, since: float, trigger: float) -> None:
-        """Open a clip that begins at the last keyframe before `since`."""
-        packets = self._unseen(self._ring.since(since))
+        """Open a clip that begins at the last keyframe before `since`, as far as the one before allows."""
+        packets = self._unseen(self._ring.since(since, not_before=self._clip_end - self._most_repeated))
         latest = self._last_video
-        if not packets or latest is None:  # no keyframe yet, or one too far back to keep: the next motion tries again
+        if not packets or latest is None:  # no keyframe yet, or one too far back to keep
+            if self._ring.overflowed:
+                self._gops.lost_beginning()
             return
         start = packets[0].time
         started_at = datetime.fromtimestamp(latest.wall - (self.time_at(latest.arrived) - start)).astimezone()
         sound = self._opening_sound(packets, start)
-        self._writer = self._open_clip(self.info if sound else without_sound(self.info), start, started_at)
-        self._clip = (start, trigger, started_at)
-        self._events.started(start)
+        info = self.info.at_keyframe(packets[0])
+        writer = self._open_clip(info if sound else without_sound(info), start, started_at)
+        self._clip = ClipSession(writer, start, trigger, started_at)
+        self._pending = None
+        # with a long GOP the length counts from the pre-roll's start: else the clip might end before its motion
+        self._events.started(since if since - start > KEYFRAME_SLACK else start)
         if sound:
-            self._writer.write(sound)
+            self._clip.write(sound)
         for packet in packets:
             if packet is not sound:
-                self._writer.write(packet)
+                self._clip.write(packet)
 
     def _unseen(self, packets: list[Packet]) -> list[Packet]:
         """Return the packets from the first keyframe on that the connection before has not seen."""
@@ -356,27 +332,28 @@ class StreamRecorder:
         return first or replace(self._last_sound, time=start)
 
     def _finish(self, end: float) -> None:
-        if self._writer is None:
+        if self._clip is None:
             return
-        writer, self._writer = self._writer, None
+        clip, self._clip = self._clip, None
         self._events.ended()
-        summary = writer.close()
-        start, trigger, started_at = self._clip
-        self._on_clip(FinishedClip(start, trigger, end, started_at, writer.path, summary))
+        finished = clip.finish(end)
+        self._clip_end = finished.end
+        self._on_clip(finished)
 
     def pause(self, on: bool) -> None:
         """Record nothing for a while, as long as the disk is full; the open clip is finished first."""
         self._paused = on
         if on:
+            self._pending = None
             self._finish(self._end())
 
     def abandon(self) -> None:
         """Let go of a clip that can not be written any more; what is on disk of it is left to be recovered."""
-        writer, self._writer = self._writer, None
+        clip, self._clip = self._clip, None
         self._events.ended()
-        if writer:
+        if clip:
             with suppress(OSError):
-                writer.close()
+                clip.abandon()
 
     def picture(self, width: int | None) -> NDArray[np.uint8] | None:
         """Return the newest frame that was decoded for motion, height×width×3 BGR."""

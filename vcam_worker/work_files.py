@@ -15,6 +15,7 @@ from pathlib import Path
 
 from shared_utils.clips import CAMERA_PATTERN
 from shared_utils.durable import sync_file
+from vcam_worker.mp4 import FRONT_SUFFIX
 from vcam_worker.volume import Volume
 
 PART_SUFFIX = ".part"
@@ -121,6 +122,11 @@ class WorkFiles:
         for path in list(self._held):
             self.restore(path)
             self.release(path)
+
+    def sweep(self) -> None:
+        """Remove copies that were not finished; what they were made of is still there."""
+        for path in self._volume.work.glob(f"{self._camera}.*{PART_SUFFIX}{FRONT_SUFFIX}"):
+            path.unlink(missing_ok=True)
 
     def left(self) -> Iterator[tuple[Path, datetime]]:
         """Yield the files that an earlier run left, with their start, oldest first."""

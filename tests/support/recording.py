@@ -16,8 +16,9 @@ from vcam_worker.events import ClipRules
 from vcam_worker.motion import Motion
 from vcam_worker.packets import Packet
 from vcam_worker.recorder import ClipWriter
+from vcam_worker.session import FinishedClip
 from vcam_worker.source import Connection, StreamInfo
-from vcam_worker.stream import FinishedClip, StreamRecorder
+from vcam_worker.stream import StreamRecorder
 
 
 def to_the_end(connection: Connection) -> Iterator[Packet]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
@@ -51,12 +52,14 @@ def write_video(
     codec: str = "libx264",
     times: Iterable[float] | None = None,
     options: dict[str, str] | None = None,
+    keyframes: Collection[float] = (),
 ) -> Path:
     """Encode `draw` into `path`; the suffix says the container. Returns `path`.
 
     Args:
         draw: picture (height×width×3, BGR) at a time in seconds.
         times: the frames' times where the rate is to vary; else `seconds` at `fps`.
+        keyframes: times of frames that are to be keyframes, beside those of `gop`.
     """
     stamps = list(times) if times is not None else [i / fps for i in range(round(seconds * fps))]
     height, width = draw(0.0).shape[:2]
@@ -71,6 +74,8 @@ def write_video(
             frame = av.VideoFrame.from_ndarray(draw(seconds_in), format="bgr24")
             frame.pts = round(seconds_in * 90000)
             frame.time_base = Fraction(1, 90000)
+            if seconds_in in keyframes:
+                frame.pict_type = PictureType.I
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path

@@ -1,0 +1,74 @@
+"""A recorder over a real connection, as fast as it delivers, with what it says."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from shared_utils.cameras import Camera, MotionSettings
+from shared_utils.errors import SourceEnded
+from vcam_worker.events import ClipRules
+from vcam_worker.opening import connect
+from vcam_worker.packets import Packet
+from vcam_worker.recorder import ClipWriter
+from vcam_worker.session import FinishedClip
+from vcam_worker.source import StreamInfo
+from vcam_worker.stream import StreamRecorder
+
+
+@dataclass
+class Recorded:
+    """What was recorded: the clips, and the log's lines, level and text."""
+
+    clips: list[FinishedClip] = field(default_factory=list)
+    lines: list[tuple[str, str]] = field(default_factory=list)
+
+    def said(self, text: str) -> list[str]:
+        """Return the log's lines that hold `text`."""
+        return [line for _, line in self.lines if text in line]
+
+
+class _Lines(logging.Handler):
+    def __init__(self, lines: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append((record.levelname, record.getMessage()))
+
+
+def record(
+    url: str, folder: Path, rules: ClipRules, *, motion: MotionSettings | None = None,
+    before: Callable[[Packet], Any] | None = None,
+) -> Recorded:  # fmt: skip
+    """Record what `url` delivers until it ends, by its own time stamps; `before` sees each packet first."""
+    recorded = Recorded()
+    logger = logging.getLogger("tests.recorded")
+    logger.setLevel(logging.DEBUG)
+    logger.handlers = [_Lines(recorded.lines)]
+
+    def open_clip(info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
+        return ClipWriter(folder / f"{start:08.3f}.mp4", info, start, started_at)
+
+    with connect(Camera("cam1", url), "tcp", paced=False) as connection:
+        recorder = StreamRecorder(
+            connection.info,
+            motion or MotionSettings(),
+            rules,
+            live=False,
+            open_clip=open_clip,
+            on_clip=recorded.clips.append,
+            log=logging.LoggerAdapter(logger),
+        )
+        with suppress(SourceEnded):
+            for packet in connection.packets():
+                if before:
+                    before(packet)
+                recorder.feed(packet)
+        recorder.close()
+    return recorded

@@ -1,0 +1,212 @@
+"""Cameras whose parameter sets change, are out of date, or come in unusual places: whole clips of the right size."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from shared_utils.cameras import MotionSettings
+from tests.support.mp4 import box_order, decoded
+from tests.support.recorded import Recorded, record
+from tests.support.rtsp_script import Script, rtsp_script
+from tests.support.units import Frame, encode
+from tests.support.video import Picture, moving_box
+from vcam_worker.bitstream import join_units, units_of_extradata
+from vcam_worker.events import ClipRules
+from vcam_worker.parameter_sets import Codec, is_parameter_set, unit_kind
+
+LARGE, SMALL = (320, 180), (160, 96)
+RULES = ClipRules(clip_seconds=6, pre_roll_seconds=1)
+FPS = 10
+CODECS: list[Codec] = ["h264", "hevc"]
+H264_LEVEL, HEVC_LEVEL = 3, 14
+
+
+def scene(size: tuple[int, int] = LARGE, start_s: float = 4, end_s: float = 5) -> Callable[[float], Picture]:
+    """Return moving_box() with a square of a sixth of the height."""
+    return moving_box(*size, start_s=start_s, end_s=end_s, side=size[1] // 6)
+
+
+def sets_of(codec: Codec, frame: Frame) -> Frame:
+    return [unit for unit in frame if is_parameter_set(codec, unit_kind(codec, unit[0]))]
+
+
+def without_sets(codec: Codec, frame: Frame) -> Frame:
+    return [unit for unit in frame if not is_parameter_set(codec, unit_kind(codec, unit[0]))]
+
+
+def other_level(codec: Codec, frame: Frame) -> Frame:
+    """Return a keyframe whose SPS differs in its level alone."""
+
+    def changed(unit: bytes) -> bytes:
+        if unit_kind(codec, unit[0]) not in {7, 33}:
+            return unit
+        # the byte of the level, counted without emulation prevention
+        plain = bytearray(unit.replace(b"\0\0\3", b"\0\0"))
+        plain[H264_LEVEL if codec == "h264" else HEVC_LEVEL] += 3
+        return escaped(bytes(plain))
+
+    return [changed(unit) for unit in frame]
+
+
+def escaped(unit: bytes) -> bytes:
+    found = bytearray()
+    for byte in unit:
+        if byte <= 3 and found[-2:] == b"\0\0":
+            found.append(3)
+        found.append(byte)
+    return bytes(found)
+
+
+def timed(frames: list[Frame]) -> list[tuple[float, Frame]]:
+    return [(number / FPS, frame) for number, frame in enumerate(frames)]
+
+
+def pictures(path: Path) -> Iterator[Picture]:
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format="rgb24")
+
+
+def run(folder: Path, script: Script, rules: ClipRules = RULES) -> Recorded:
+    with rtsp_script(script) as url:
+        return record(url, folder, rules, motion=MotionSettings(fps=5))
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_an_sps_that_alternates_in_its_level_alone_changes_nothing(tmp_path: Path, codec: Codec) -> None:
+    frames = encode(scene(), seconds=12, codec=codec)
+    for number in range(10, len(frames), 20):
+        frames[number] = other_level(codec, frames[number])
+    recorded = run(tmp_path, Script(codec, sets_of(codec, frames[0]), timed(frames)))
+    [clip] = recorded.clips
+    assert clip.end - clip.start == pytest.approx(6, abs=0.01)
+    assert decoded(clip.path) == [LARGE] * 60
+    assert [level for level, _ in recorded.lines] == ["INFO"]  # that the clip started
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_pps_that_changes_within_a_clip_goes_into_it(tmp_path: Path, codec: Codec) -> None:
+    """CABAC and CAVLC by turns (H.265: sign hiding): the picture is the same, a decoder must know all the same."""
+    draw = scene()
+    params = ("cabac=1:8x8dct=1", "cabac=0") if codec == "h264" else ("signhide=1", "signhide=0:cu-lossless=0")
+    presets = {"preset": "medium", "bf": "0"}
+    one, two = (encode(draw, seconds=12, codec=codec, params=more, **presets) for more in params)
+    assert sets_of(codec, one[0])[-1] != sets_of(codec, two[0])[-1]
+    frames = [(one, two)[number // 10 % 2][number] for number in range(len(one))]
+    recorded = run(tmp_path, Script(codec, sets_of(codec, one[0]), timed(frames)))
+    [clip] = recorded.clips
+    assert decoded(clip.path) == [LARGE] * 60
+    assert not recorded.said("changed its stream")
+    first = round(clip.start * FPS)
+    sent = tmp_path / f"sent.{codec}"
+    sent.write_bytes(b"".join(join_units(frame, 0) for frame in frames[first : first + 60]))
+    for shown, meant in zip(pictures(clip.path), pictures(sent), strict=True):
+        assert np.array_equal(shown, meant)
+
+
+@pytest.mark.parametrize("told", ["out of date", "nothing", "right"])
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_first_keyframes_own_sets_are_the_clips(tmp_path: Path, codec: Codec, told: str) -> None:
+    frames = encode(scene(), seconds=12, codec=codec)
+    stale = sets_of(codec, encode(scene(SMALL), seconds=0.1, codec=codec)[0])
+    own = sets_of(codec, frames[0])
+    recorded = run(tmp_path, Script(codec, {"out of date": stale, "nothing": [], "right": own}[told], timed(frames)))
+    [clip] = recorded.clips
+    assert decoded(clip.path) == [LARGE] * 60
+    with av.open(str(clip.path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == LARGE
+        assert set(units_of_extradata(codec, stream.codec_context.extradata)) == set(own)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_sets_in_the_description_alone_are_enough(tmp_path: Path, codec: Codec) -> None:
+    frames = encode(scene(), seconds=12, codec=codec)
+    own = sets_of(codec, frames[0])
+    recorded = run(tmp_path, Script(codec, own, timed([without_sets(codec, frame) for frame in frames])))
+    [clip] = recorded.clips
+    assert decoded(clip.path) == [LARGE] * 60
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_sets_with_a_stamp_of_their_own_are_no_frame(tmp_path: Path, codec: Codec) -> None:
+    frames = encode(scene(), seconds=12, codec=codec)
+    pictures: list[tuple[float, Frame]] = []
+    for seconds, frame in timed(frames):
+        if sets_of(codec, frame):
+            pictures.append((max(0.0, seconds - 0.02), sets_of(codec, frame)))
+        pictures.append((seconds, without_sets(codec, frame)))
+    recorded = run(tmp_path, Script(codec, [], pictures))
+    [clip] = recorded.clips
+    assert decoded(clip.path) == [LARGE] * 60
+    assert clip.summary.frames == 60
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_h265_is_hvc1_and_the_index_comes_first(tmp_path: Path, codec: Codec) -> None:
+    frames = encode(scene(), seconds=12, codec=codec)
+    [clip] = run(tmp_path, Script(codec, [], timed(frames))).clips
+    order = box_order(clip.path)
+    assert order.index("moov") < order.index("mdat")
+    with av.open(str(clip.path)) as container:
+        assert container.streams.video[0].codec_context.codec_tag == {"h264": "avc1", "hevc": "hvc1"}[codec]
+        first = next(container.demux(video=0))
+        if codec == "hevc":  # hvc1: the sets are in the sample entry alone
+            assert not sets_of(codec, units_of(bytes(first)))
+
+
+def units_of(data: bytes) -> Frame:
+    found, at = [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4])
+        found.append(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    return found
+
+
+def test_a_real_change_ends_the_clip_at_its_keyframe(tmp_path: Path) -> None:
+    large = encode(scene(LARGE, 2.5, 20), seconds=7)
+    small = encode(scene(SMALL, -4, 14), seconds=14)
+    recorded = run(tmp_path, Script("h264", [], timed([*large, *small])))
+    sizes = [set(decoded(clip.path)) for clip in recorded.clips]
+    assert sizes[0] == {LARGE}
+    assert sizes[1:]
+    assert all(size == {SMALL} for size in sizes[1:])
+    assert recorded.clips[0].end == recorded.clips[1].start == pytest.approx(7.0, abs=0.01)
+    assert len(recorded.said("changed its stream")) == 1
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_picture_that_alternates_is_recorded_in_one_size_and_said_once(tmp_path: Path, codec: Codec) -> None:
+    """Each GOP in another size: motion is found all the same, and clips are as long as ever."""
+    seconds = 40
+    large = encode(scene(LARGE, 20, 21), seconds=seconds, codec=codec)
+    small = encode(scene(SMALL, 20, 21), seconds=seconds, codec=codec)
+    frames = [(large, small)[number // 10 % 2][number] for number in range(len(large))]
+    recorded = run(tmp_path, Script(codec, [], timed(frames)))
+    [clip] = recorded.clips
+    assert 20 <= clip.trigger <= 20.5
+    assert clip.end - clip.start == pytest.approx(6, abs=0.01)
+    assert decoded(clip.path) == [LARGE] * 60
+    assert len(recorded.said("keeps changing its picture (320×180, 160×96)")) == 1
+    assert len(recorded.said("changed its stream")) <= 2
+
+
+def test_a_picture_that_stays_is_copied_again(tmp_path: Path) -> None:
+    large = encode(scene((160, 96), 80, 81), seconds=90, fps=5, gop=5)
+    small = encode(scene((96, 64)), seconds=6, fps=5, gop=5)
+    frames = [(large, small)[number // 5 % 2][number] for number in range(30)] + large[30:]
+    script = Script("h264", [], [(number / 5, frame) for number, frame in enumerate(frames)])
+    recorded = run(tmp_path, script)
+    [clip] = recorded.clips
+    assert set(decoded(clip.path)) == {(160, 96)}
+    assert len(recorded.said("keeps its picture again")) == 1
+    with av.open(str(clip.path)) as container:
+        kept = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    assert set(itertools.chain.from_iterable(map(units_of, kept))) <= set(itertools.chain.from_iterable(large))

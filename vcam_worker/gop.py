@@ -1,0 +1,71 @@
+"""What a camera's GOP costs: long ones are reported."""
+
+from __future__ import annotations
+
+import logging
+
+from vcam_worker.events import ClipRules
+from vcam_worker.packets import Packet
+from vcam_worker.ring import MAX_BYTES
+
+LONG_GOP = 10.0
+"""Seconds between keyframes from which clips become noticeably longer than asked for."""
+REPORT_AFTER = 60.0
+"""Seconds without a keyframe after which the report no longer waits for the next one."""
+REMEDY = "set the camera's I-frame interval (GOP) to 1 to 2 s, and turn its smart codec (H.264+, H.265+) off"
+
+Log = logging.LoggerAdapter[logging.Logger]
+
+
+class GopReport:
+    """Says once per connection what the camera's GOP costs.
+
+    Args:
+        rules: lengths of clips.
+        log: takes the line.
+    """
+
+    def __init__(self, rules: ClipRules, log: Log) -> None:
+        self._rules = rules
+        self._log = log
+        self._keyframe_at: float | None = None
+        self._bytes = 0
+        self._reported = self._reported_loss = False
+
+    def take(self, packet: Packet) -> None:
+        """Take the next video packet, which has its stream time."""
+        if self._reported:
+            return
+        if self._keyframe_at is not None:
+            gop = packet.time - self._keyframe_at
+            if packet.is_keyframe and gop > LONG_GOP:
+                self._report(f"only every {gop:.0f} s", gop)
+            elif gop > REPORT_AFTER:
+                self._report(f"less often than every {gop:.0f} s", gop)
+        if packet.is_keyframe:
+            self._keyframe_at, self._bytes = packet.time, 0
+        self._bytes += len(packet.data)
+
+    def _report(self, how_often: str, gop: float) -> None:
+        self._reported = True
+        self._log.warning(
+            "the camera sends a keyframe %s: a clip can only begin at one, so it may begin %.0f s before its pre-roll "
+            "and last %.0f s instead of %.0f s, and %.1f MB of the stream are kept in memory; %s",
+            how_often,
+            gop,
+            gop + self._rules.clip_seconds,
+            self._rules.clip_seconds,
+            self._bytes / 1e6,
+            REMEDY,
+        )
+
+    def lost_beginning(self) -> None:
+        """Say once that a GOP is too large to be kept."""
+        if not self._reported_loss:
+            self._reported_loss = True
+            self._log.warning(
+                "the camera sends more than %d MB without a keyframe: motion that comes after that starts a clip at "
+                "the next keyframe only; %s",
+                MAX_BYTES // 1024 // 1024,
+                REMEDY,
+            )

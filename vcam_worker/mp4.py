@@ -1,0 +1,195 @@
+"""What MP4 files need that the muxer does not do: sample entries of our own, ``hvc1`` samples, ``moov`` in front."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from vcam_worker.bitstream import join_units, split_units
+from vcam_worker.parameter_sets import (
+    H264_HIGH_PROFILES,
+    H264_PPS,
+    H264_SPS,
+    HEVC_PPS,
+    HEVC_SPS,
+    HEVC_VPS,
+    ParameterSets,
+    is_parameter_set,
+    unit_kind,
+)
+
+LENGTH_SIZE = 4
+"""Bytes of a unit's length in H.265 samples that we frame."""
+HEVC_TAG = "hvc1"
+"""Sample entry of H.265: Safari, iOS and QuickTime do not play ``hev1``."""
+MAX_MOOV_BYTES = 64 * 1024 * 1024
+"""Far above any clip's; a damaged file may claim anything."""
+FRONT_SUFFIX = ".front"
+"""Added to a file's name for the copy that takes its place."""
+_CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
+
+
+def decoder_config(sets: ParameterSets) -> bytes | None:
+    """Return the decoder configuration of packets that are framed as `sets` says: Annex B, avcC or hvcC.
+
+    None where sets are missing.
+    """
+    if not sets.is_complete:
+        return None
+    if not sets.length_size:
+        return join_units(sets.units, 0)
+    return avcc(sets) if sets.codec == "h264" else hvcc(sets, sets.length_size)
+
+
+def avcc(sets: ParameterSets) -> bytes:
+    """Return an AVCDecoderConfigurationRecord."""
+    sps, pps = sets.of_kind(H264_SPS), sets.of_kind(H264_PPS)
+    record = bytes((1, *sps[0][1:4], 0xFC | (sets.length_size - 1), 0xE0 | len(sps)))
+    record += b"".join(_counted(unit) for unit in sps) + bytes((len(pps),)) + b"".join(_counted(unit) for unit in pps)
+    if sets.picture and sps[0][1] in H264_HIGH_PROFILES:
+        picture = sets.picture
+        record += bytes((0xFC | picture.chroma, 0xF8 | (picture.luma_bits - 8), 0xF8 | (picture.chroma_bits - 8), 0))
+    return record
+
+
+def hvcc(sets: ParameterSets, length_size: int) -> bytes:
+    """Return an HEVCDecoderConfigurationRecord whose sample entry is ``hvc1``."""
+    sps = sets.of_kind(HEVC_SPS)[0].replace(b"\0\0\3", b"\0\0")
+    layers = (sps[2] >> 1 & 7) + 1
+    picture = sets.picture
+    chroma, luma, other = (picture.chroma, picture.luma_bits, picture.chroma_bits) if picture else (1, 8, 8)
+    record = b"\1" + sps[3:15]  # profile, compatibility, constraints, level: as the SPS has them
+    record += struct.pack(">HBBBBH", 0xF000, 0xFC, 0xFC | chroma, 0xF8 | (luma - 8), 0xF8 | (other - 8), 0)
+    record += bytes((layers << 3 | (sps[2] & 1) << 2 | (length_size - 1), 3))
+    for kind in (HEVC_VPS, HEVC_SPS, HEVC_PPS):
+        units = sets.of_kind(kind)
+        record += bytes((0x80 | kind,)) + struct.pack(">H", len(units)) + b"".join(_counted(unit) for unit in units)
+    return record
+
+
+def _counted(unit: bytes) -> bytes:
+    return struct.pack(">H", len(unit)) + unit
+
+
+class HevcSamples:
+    """Turns H.265 packets into the samples of an ``hvc1`` track.
+
+    Parameter sets belong into the sample entry. They are left out of samples until one differs from the entry's;
+    from there on all are kept, so that each keyframe brings those that count.
+
+    Args:
+        sets: those of the sample entry, and the packets' framing.
+    """
+
+    def __init__(self, sets: ParameterSets) -> None:
+        self.config = hvcc(sets, LENGTH_SIZE)
+        self._entry = frozenset(sets.units)
+        self._length_size = sets.length_size
+        self._keep = False
+
+    def sample(self, data: bytes) -> bytes:
+        """Return a packet's sample."""
+        units = []
+        for unit in split_units(data, self._length_size):
+            kind = unit_kind("hevc", unit[0])
+            if is_parameter_set("hevc", kind):
+                self._keep = self._keep or unit not in self._entry
+                if not self._keep:
+                    continue
+            units.append(unit)
+        return join_units(units, LENGTH_SIZE)
+
+
+@dataclass(frozen=True)
+class _Box:
+    kind: bytes
+    at: int
+    size: int
+    header: int
+
+    @property
+    def end(self) -> int:
+        return self.at + self.size
+
+
+def moov_first(path: Path) -> bool:
+    """Rewrite a finished MP4 so that ``moov`` stands in front of ``mdat``: players begin before they have all of it.
+
+    The copy takes the file's place in one step. Whatever goes wrong, the file stays as it was.
+
+    Returns:
+        Whether ``moov`` is in front now.
+    """
+    front = path.with_name(path.name + FRONT_SUFFIX)
+    try:
+        with path.open("rb") as source:
+            boxes = list(_boxes(source, 0, path.stat().st_size))
+            moov = next((box for box in boxes if box.kind == b"moov"), None)
+            media = next((box for box in boxes if box.kind == b"mdat"), None)
+            if moov is None or media is None or moov.size > MAX_MOOV_BYTES:
+                return False
+            if moov.at < media.at:
+                return True
+            source.seek(moov.at)
+            index = bytearray(source.read(moov.size))
+            _shift_offsets(index, media.at, moov.size)
+            with front.open("wb") as target:
+                _copy(source, target, 0, media.at)
+                target.write(index)
+                target.flush()
+                _copy(source, target, media.at, moov.at)
+                _copy(source, target, moov.end, path.stat().st_size)
+        front.replace(path)
+    except (OSError, ValueError, struct.error):
+        # a full disk: the clip is whole as it is, and more worth than its order
+        front.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[_Box]:
+    while at + 8 <= end:
+        file.seek(at)
+        size, kind = struct.unpack(">I4s", file.read(8))
+        header = 8
+        if size == 1:
+            size, header = struct.unpack(">Q", file.read(8))[0], 16
+        elif size == 0:
+            size = end - at
+        if size < header or at + size > end:
+            raise ValueError("a box that is longer than what holds it")
+        yield _Box(kind, at, size, header)
+        at += size
+
+
+def _shift_offsets(moov: bytearray, media_at: int, by: int) -> None:
+    """Add `by` to the chunk offsets in `moov` that point behind `media_at`."""
+    pending = [(0, len(moov))]
+    while pending:
+        at, end = pending.pop()
+        while at + 8 <= end:
+            size, kind = struct.unpack_from(">I4s", moov, at)
+            if size < 8 or at + size > end:
+                raise ValueError("a box that is longer than what holds it")
+            if kind in _CONTAINERS:
+                pending.append((at + 8, at + size))
+            elif kind in {b"stco", b"co64"}:
+                form = ">{}I" if kind == b"stco" else ">{}Q"
+                (count,) = struct.unpack_from(">I", moov, at + 12)
+                offsets = struct.unpack_from(form.format(count), moov, at + 16)
+                shifted = [one + by if one >= media_at else one for one in offsets]
+                struct.pack_into(form.format(count), moov, at + 16, *shifted)
+            at += size
+
+
+def _copy(source: BinaryIO, target: BinaryIO, start: int, end: int) -> None:
+    """Copy bytes within the kernel; a file system that shares blocks may copy none."""
+    while start < end:
+        count = os.sendfile(target.fileno(), source.fileno(), start, end - start)
+        if not count:
+            raise ValueError("the file became shorter")
+        start += count

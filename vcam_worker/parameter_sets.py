@@ -1,0 +1,331 @@
+"""Parsing of H.264 and H.265 parameter sets: which set refers to which, and what picture they describe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+Codec = Literal["h264", "hevc"]
+
+MAX_SET_BYTES = 4096
+"""Nobody sends a parameter set of 4 KB; a forged one costs no more time than that."""
+MAX_EXP_GOLOMB_ZEROS = 32
+"""Leading zero bits of the longest number that the standards allow."""
+
+H264_SLICES = frozenset({1, 2, 5})
+H264_SPS, H264_PPS = 7, 8
+HEVC_IRAP = range(16, 24)
+HEVC_LAST_SLICE = 31
+HEVC_VPS, HEVC_SPS, HEVC_PPS = 32, 33, 34
+
+H264_HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+"""Profiles whose SPS names chroma format and bit depth."""
+SAMPLE_ASPECT_RATIOS = (
+    None, (1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11), (80, 33), (18, 11), (15, 11),
+    (64, 33), (160, 99), (4, 3), (3, 2), (2, 1),
+)  # fmt: skip
+"""Table E-1 of both standards, by aspect_ratio_idc."""
+EXTENDED_SAR = 255
+
+
+@dataclass(frozen=True)
+class PictureFormat:
+    """What a stream's pictures are, whatever bytes its parameter sets have.
+
+    Attributes:
+        width, height: pixels after cropping.
+        chroma: chroma_format_idc; 1 is 4:2:0.
+        luma_bits, chroma_bits: bits per sample.
+        sample_aspect_ratio: width of a pixel by its height; 1 where the stream does not say.
+    """
+
+    width: int
+    height: int
+    chroma: int = 1
+    luma_bits: int = 8
+    chroma_bits: int = 8
+    sample_aspect_ratio: Fraction = Fraction(1)
+
+    def __str__(self) -> str:
+        return f"{self.width}×{self.height}"
+
+
+@dataclass(frozen=True)
+class ParameterSets:
+    """The parameter sets that decoding from a keyframe on needs.
+
+    Attributes:
+        codec: ``h264`` or ``hevc``.
+        length_size: bytes of each unit's length in the stream's packets; 0: start codes.
+        units: the sets; those the keyframe refers to come first in their kind.
+        picture: what the SPS in use says; None where it cannot be read.
+    """
+
+    codec: Codec
+    length_size: int
+    units: tuple[bytes, ...]
+    picture: PictureFormat | None
+
+    def of_kind(self, *kinds: int) -> list[bytes]:
+        """Return the sets of these nal_unit_types, in order."""
+        return [unit for kind in kinds for unit in self.units if unit_kind(self.codec, unit[0]) == kind]
+
+    @property
+    def is_complete(self) -> bool:
+        """A decoder can do with these alone."""
+        kinds = (H264_SPS, H264_PPS) if self.codec == "h264" else (HEVC_VPS, HEVC_SPS, HEVC_PPS)
+        return all(self.of_kind(kind) for kind in kinds)
+
+
+class Bits:
+    """Reads numbers from a NAL unit's payload, emulation prevention bytes left out.
+
+    Raises:
+        ValueError: from every method, when the unit ends before the number does.
+    """
+
+    def __init__(self, unit: bytes, header_bytes: int) -> None:
+        payload = unit[header_bytes:MAX_SET_BYTES].replace(b"\0\0\3", b"\0\0")
+        self._value = int.from_bytes(payload)
+        self._left = 8 * len(payload)
+
+    def u(self, bits: int) -> int:
+        """Return an unsigned number of `bits` bits."""
+        if bits > self._left:
+            raise ValueError("the unit ends in the middle of a number")
+        self._left -= bits
+        return (self._value >> self._left) & ((1 << bits) - 1)
+
+    def ue(self) -> int:
+        """Return an unsigned Exp-Golomb number."""
+        zeros = 0
+        while not self.u(1):
+            zeros += 1
+            if zeros > MAX_EXP_GOLOMB_ZEROS:
+                raise ValueError("no Exp-Golomb number")
+        return (1 << zeros) - 1 + self.u(zeros)
+
+    def se(self) -> int:
+        """Return a signed Exp-Golomb number."""
+        number = self.ue()
+        return (number + 1) // 2 if number & 1 else -(number // 2)
+
+    def skip_ue(self, count: int) -> None:
+        """Skip `count` unsigned Exp-Golomb numbers."""
+        for _ in range(count):
+            self.ue()
+
+
+def unit_kind(codec: Codec, first_byte: int) -> int:
+    """Return nal_unit_type."""
+    return first_byte & 0x1F if codec == "h264" else first_byte >> 1 & 0x3F
+
+
+def is_slice(codec: Codec, kind: int) -> bool:
+    """Tell whether units of this type hold coded picture data."""
+    return kind in H264_SLICES if codec == "h264" else kind <= HEVC_LAST_SLICE
+
+
+def is_parameter_set(codec: Codec, kind: int) -> bool:
+    """Tell whether units of this type are VPS, SPS or PPS."""
+    return kind in {H264_SPS, H264_PPS} if codec == "h264" else HEVC_VPS <= kind <= HEVC_PPS
+
+
+def set_ids(codec: Codec, unit: bytes) -> tuple[int, int | None]:
+    """Return a parameter set's own id, and that of the set it refers to (PPS: SPS; H.265's SPS: VPS).
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    kind = unit_kind(codec, unit[0])
+    if codec == "h264":
+        bits = Bits(unit, 1)
+        if kind == H264_SPS:
+            bits.u(24)
+            return bits.ue(), None
+        return bits.ue(), bits.ue()
+    bits = Bits(unit, 2)
+    if kind == HEVC_VPS:
+        return bits.u(4), None
+    if kind == HEVC_PPS:
+        return bits.ue(), bits.ue()
+    vps = bits.u(4)
+    _skip_profile_tier_level(bits, bits.u(4) >> 1)
+    return bits.ue(), vps
+
+
+def slice_pps(codec: Codec, unit: bytes) -> int:
+    """Return the id of the PPS that a picture's first slice refers to.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    if len(unit) < 2:
+        raise ValueError("the unit ends in the middle of its header")
+    if codec == "h264":
+        bits = Bits(unit[:64], 1)
+        bits.skip_ue(2)
+        return bits.ue()
+    bits = Bits(unit[:64], 2)
+    bits.u(2 if unit_kind(codec, unit[0]) in HEVC_IRAP else 1)
+    return bits.ue()
+
+
+def picture_format(codec: Codec, sps: bytes) -> PictureFormat:
+    """Return what an SPS says of the picture.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    found = _h264_format(sps) if codec == "h264" else _hevc_format(sps)
+    if found.width <= 0 or found.height <= 0:
+        raise ValueError("an SPS without a picture")
+    return found
+
+
+def _h264_format(sps: bytes) -> PictureFormat:
+    bits = Bits(sps, 1)
+    profile = bits.u(8)
+    bits.u(16)
+    bits.ue()
+    chroma, luma_bits, chroma_bits, planes = 1, 8, 8, 0
+    if profile in H264_HIGH_PROFILES:
+        chroma = bits.ue()
+        planes = bits.u(1) if chroma == 3 else 0
+        luma_bits, chroma_bits = 8 + bits.ue(), 8 + bits.ue()
+        bits.u(1)
+        if bits.u(1):
+            for index in range(8 if chroma != 3 else 12):
+                if bits.u(1):
+                    _skip_h264_scaling_list(bits, 16 if index < 6 else 64)
+    bits.ue()
+    _skip_h264_order_count(bits)
+    bits.ue()
+    bits.u(1)
+    width, units_high = 16 * (bits.ue() + 1), bits.ue() + 1
+    frames_only = bits.u(1)
+    height = 16 * units_high * (2 - frames_only)
+    bits.u(1 if frames_only else 2)
+    left, right, top, bottom = (bits.ue() for _ in range(4)) if bits.u(1) else (0, 0, 0, 0)
+    across, down = _chroma_steps(0 if planes else chroma)
+    return PictureFormat(
+        width - across * (left + right),
+        height - down * (2 - frames_only) * (top + bottom),
+        chroma,
+        luma_bits,
+        chroma_bits,
+        _sample_aspect_ratio(bits),
+    )
+
+
+def _skip_h264_scaling_list(bits: Bits, size: int) -> None:
+    last = following = 8
+    for _ in range(size):
+        if following:
+            following = (last + bits.se()) % 256
+        last = following or last
+
+
+def _skip_h264_order_count(bits: Bits) -> None:
+    kind = bits.ue()
+    if kind == 0:
+        bits.ue()
+    elif kind == 1:
+        bits.u(1)
+        bits.skip_ue(2)
+        bits.skip_ue(bits.ue())
+
+
+def _chroma_steps(chroma: int) -> tuple[int, int]:
+    """Return the units that cropping counts in, pixels across and down."""
+    return (2 if chroma in {1, 2} else 1), (2 if chroma == 1 else 1)
+
+
+def _sample_aspect_ratio(bits: Bits) -> Fraction:
+    """Read the start of a VUI, if there is one."""
+    if not bits.u(1) or not bits.u(1):
+        return Fraction(1)
+    index = bits.u(8)
+    across, down = 1, 1
+    if index == EXTENDED_SAR:
+        across, down = bits.u(16), bits.u(16)
+    elif index < len(SAMPLE_ASPECT_RATIOS):
+        across, down = SAMPLE_ASPECT_RATIOS[index] or (1, 1)
+    return Fraction(across, down) if across and down else Fraction(1)
+
+
+def _hevc_format(sps: bytes) -> PictureFormat:
+    bits = Bits(sps, 2)
+    bits.u(4)
+    layers = bits.u(4) >> 1
+    _skip_profile_tier_level(bits, layers)
+    bits.ue()
+    chroma = bits.ue()
+    planes = bits.u(1) if chroma == 3 else 0
+    width, height = bits.ue(), bits.ue()
+    left, right, top, bottom = (bits.ue() for _ in range(4)) if bits.u(1) else (0, 0, 0, 0)
+    across, down = _chroma_steps(0 if planes else chroma)
+    luma_bits, chroma_bits = 8 + bits.ue(), 8 + bits.ue()
+    size = (width - across * (left + right), height - down * (top + bottom))
+    try:
+        _skip_hevc_to_vui(bits, layers)
+        shape = _sample_aspect_ratio(bits)
+    except ValueError:  # the picture is known all the same
+        shape = Fraction(1)
+    return PictureFormat(*size, chroma, luma_bits, chroma_bits, shape)
+
+
+def _skip_profile_tier_level(bits: Bits, layers: int) -> None:
+    bits.u(96)
+    present = [(bits.u(1), bits.u(1)) for _ in range(layers)]
+    if layers:
+        bits.u(2 * (8 - layers))
+    for profile, level in present:
+        bits.u(88 * profile + 8 * level)
+
+
+def _skip_hevc_to_vui(bits: Bits, layers: int) -> None:
+    order_count_bits = bits.ue() + 4
+    bits.skip_ue(3 * (layers + 1 if bits.u(1) else 1))
+    bits.skip_ue(6)
+    if bits.u(1) and bits.u(1):
+        _skip_hevc_scaling_lists(bits)
+    bits.u(2)
+    if bits.u(1):
+        bits.u(8)
+        bits.skip_ue(2)
+        bits.u(1)
+    _skip_hevc_reference_sets(bits)
+    if bits.u(1):
+        for _ in range(bits.ue()):
+            bits.u(order_count_bits + 1)
+    bits.u(2)
+
+
+def _skip_hevc_scaling_lists(bits: Bits) -> None:
+    for size in range(4):
+        for _ in range(2 if size == 3 else 6):
+            if not bits.u(1):
+                bits.ue()
+                continue
+            if size > 1:
+                bits.se()
+            bits.skip_ue(min(64, 1 << (4 + 2 * size)))
+
+
+def _skip_hevc_reference_sets(bits: Bits) -> None:
+    """Skip the short-term reference picture sets; a predicted one is as long as the one before it says."""
+    pictures = 0
+    for index in range(bits.ue()):
+        if index and bits.u(1):
+            bits.u(1)
+            bits.ue()
+            used = [bits.u(1) or bits.u(1) for _ in range(pictures + 1)]
+            pictures = sum(used)
+        else:
+            negative, positive = bits.ue(), bits.ue()
+            pictures = negative + positive
+            for _ in range(pictures):
+                bits.ue()
+                bits.u(1)

@@ -1,0 +1,78 @@
+"""Follows a stream's picture: size and format, which may change in mid-stream, once or again and again."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import replace
+from typing import Literal
+
+from vcam_worker.packets import Packet
+from vcam_worker.parameter_sets import PictureFormat
+from vcam_worker.source import StreamInfo
+
+CHANGES, CHANGES_WINDOW = 3, 60.0
+"""So many changes of the picture within so many seconds are no longer somebody's wish, but the camera's habit."""
+
+Change = Literal["none", "new clip", "new stream"]
+"""What a keyframe means for the open clip; with ``new stream``, what was received before goes into no later one."""
+
+Log = logging.LoggerAdapter[logging.Logger]
+
+
+class PictureChanges:
+    """Tells what each keyframe's picture means for the clips.
+
+    Parameter sets that differ, but describe the same picture, change nothing: they go into the clip as they come. A
+    picture that changes again and again is encoded to one size: copies would be a GOP long each.
+
+    Args:
+        log: takes a line for each change, as long as they are few.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._format: tuple[PictureFormat, int] | None = None  # picture and framing of the last keyframe
+        self._changes: deque[tuple[float, PictureFormat]] = deque(maxlen=CHANGES)
+
+    def follow(self, packet: Packet, info: StreamInfo) -> tuple[StreamInfo, Change]:
+        """Return what the stream is from the keyframe `packet` on, and what that means."""
+        picture = packet.picture
+        if picture is None:
+            return info, "none"
+        found = (picture, packet.sets.length_size if packet.sets else 0)
+        before, self._format = self._format, found
+        if before is None:
+            # the stream's description may be out of date: what it sends counts
+            return info.with_picture(picture), "none"
+        if found == before:
+            return self._copy_again(packet.time, picture, info)
+        self._changes.append((packet.time, picture))
+        if self._restless(packet.time):
+            return self._encode(info)
+        info = info.with_picture(picture)
+        self._log.info("the camera changed its stream: %s", info)
+        return info, "new stream"
+
+    def _restless(self, time: float) -> bool:
+        return len(self._changes) == CHANGES and time - self._changes[0][0] <= CHANGES_WINDOW
+
+    def _encode(self, info: StreamInfo) -> tuple[StreamInfo, Change]:
+        pictures = sorted({one for _, one in self._changes}, key=lambda one: one.width * one.height, reverse=True)
+        encoded = replace(info, encoded=True).with_picture(pictures[0])
+        if info.encoded:
+            return encoded, "none"
+        self._log.warning(
+            "the camera keeps changing its picture (%s): clips are encoded at %s, which takes CPU; "
+            "set one resolution in the camera",
+            ", ".join(map(str, pictures)),
+            pictures[0],
+        )
+        return encoded, "new clip"
+
+    def _copy_again(self, time: float, picture: PictureFormat, info: StreamInfo) -> tuple[StreamInfo, Change]:
+        if not info.encoded or self._restless(time):
+            return info, "none"
+        info = replace(info, encoded=False).with_picture(picture)
+        self._log.info("the camera keeps its picture again: %s", info)
+        return info, "new stream"

@@ -1,0 +1,115 @@
+"""Looks for motion in one stream's packets, and decodes no more of them than that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_utils.cameras import MotionSettings
+from vcam_worker.decoder import DueFrame, LumaDecoder
+from vcam_worker.decoding import DecodeHealth
+from vcam_worker.motion import Luma, Motion, MotionDetector
+from vcam_worker.packets import Packet
+from vcam_worker.source import StreamInfo
+
+MAX_SPARE_GOP = 5.0
+"""Seconds; where keyframes come more rarely, a clip is too short to wait for one before its end."""
+MAX_SIZES = 4
+"""Picture sizes of one stream whose background is remembered."""
+
+Observe = Callable[[float, Motion, Luma], None]
+"""Told of each frame looked at: stream time, verdict, and the detector's mask."""
+
+
+class SpareRule:
+    """Decides when keyframes alone are looked at: far from the end of an open clip motion decides nothing."""
+
+    def __init__(self) -> None:
+        self._keyframe_at: float | None = None
+        self._gop: float | None = None  # seconds between the last two keyframes
+
+    def take(self, packet: Packet) -> None:
+        """Take the next video packet."""
+        if packet.is_keyframe:
+            self._gop = None if self._keyframe_at is None else packet.time - self._keyframe_at
+            self._keyframe_at = packet.time
+
+    def overdue(self, time: float) -> bool:
+        """Tell whether the next keyframe has not come when it was expected, as codecs that vary their GOP do."""
+        return self._keyframe_at is not None and time - self._keyframe_at > MAX_SPARE_GOP
+
+    def allows(self, time: float, settled_until: float) -> bool:
+        """Tell whether a packet at `time` may be left out.
+
+        Args:
+            time: stream time, seconds.
+            settled_until: stream time before which verdicts decide nothing.
+        """
+        if self._gop is None or self._gop > MAX_SPARE_GOP or self.overdue(time):
+            return False
+        # the next keyframe may come a GOP later: from this one on everything is decoded, if it is the last in time
+        return time < settled_until - self._gop
+
+
+class Watcher:
+    """Looks for motion in one stream's packets.
+
+    Args:
+        info: the stream.
+        settings: how to look.
+        observe: told of each frame looked at.
+    """
+
+    def __init__(self, info: StreamInfo, settings: MotionSettings, observe: Observe | None = None) -> None:
+        self._decoder = LumaDecoder(info, settings.fps, keyframes_only=settings.decode == "keyframes")
+        self._min_area = settings.min_area
+        self._observe = observe
+        self._spare = SpareRule()
+        # a background per picture size: a stream that alternates between two would always be learning one
+        self._detectors: dict[tuple[int, int], MotionDetector] = {}
+
+    @property
+    def latest_time(self) -> float:
+        """Stream time of the newest decoded frame, seconds."""
+        return self._decoder.latest_time
+
+    def feed(self, packet: Packet, settled_until: float = 0.0) -> list[tuple[float, Motion]]:
+        """Take a video packet that has its stream time.
+
+        Args:
+            packet: the next one.
+            settled_until: stream time before which verdicts decide nothing: only keyframes are looked at, so that the
+                background goes on learning, up to the last keyframe before it.
+
+        Returns:
+            (stream time, verdict) of each frame looked at.
+        """
+        self._spare.take(packet)
+        spare = self._spare.allows(packet.time, settled_until)
+        overdue = self._spare.overdue(packet.time)
+        return [self._look(frame) for frame in self._decoder.feed(packet, keyframes_only=spare, catch_up=overdue)]
+
+    def _look(self, frame: DueFrame) -> tuple[float, Motion]:
+        detector = self._detectors.pop(frame.size, None) or MotionDetector(self._min_area)
+        self._detectors[frame.size] = detector
+        if len(self._detectors) > MAX_SIZES:
+            self._detectors.pop(next(iter(self._detectors)))
+        motion = detector.look(frame.luma, frame.time)
+        if self._observe:
+            self._observe(frame.time, motion, detector.mask)
+        return frame.time, motion
+
+    @property
+    def health(self) -> DecodeHealth:
+        """Whether pictures come out of the decoder."""
+        return self._decoder.health
+
+    def skip(self) -> None:
+        """Leave a packet out, when the machine cannot keep up."""
+        self._decoder.skip()
+
+    def picture(self, width: int | None) -> NDArray[np.uint8] | None:
+        """Return the newest decoded frame, height×width×3 BGR."""
+        return self._decoder.picture(width)
