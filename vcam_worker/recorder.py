@@ -76,15 +76,15 @@ class ClipWriter:
         self._encoder: _Encoder | None = None
         self._samples: HevcSamples | None = None
         self._video: Stream
-        if info.is_copied:
-            self._video = self._add_copied(info)
+        if info.is_copied and info.video:
+            self._video = self._add_copied(info, info.video)
         else:
             self._encoder = _Encoder(info)
             self._video = self._encoder.add_to(self._output)
         self._audio = self._output.add_stream_from_template(info.audio) if info.audio else None
 
-    def _add_copied(self, info: StreamInfo) -> Stream:
-        stream = self._output.add_stream_from_template(info.video)
+    def _add_copied(self, info: StreamInfo, template: av.VideoStream) -> Stream:
+        stream = self._output.add_stream_from_template(template)
         context = stream.codec_context
         context.width, context.height = info.width, info.height
         context.extradata = info.extradata

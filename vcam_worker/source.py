@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeVar
 
 import av
 from av.container import InputContainer
@@ -21,7 +22,9 @@ from vcam_worker.jpeg_parts import picture_size
 from vcam_worker.packets import Kind, Packet
 from vcam_worker.parameter_sets import ParameterSets, PictureFormat
 from vcam_worker.selection import select
-from vcam_worker.source_errors import STALL_TIMEOUT, source_errors
+from vcam_worker.source_errors import STALL_TIMEOUT, plain, source_errors
+
+S = TypeVar("S", bound=Stream)
 
 COPY_CODECS = frozenset({"h264", "hevc"})
 """Copied into clips as they are; other codecs are encoded."""
@@ -48,7 +51,8 @@ class StreamInfo:
         transport: ``tcp``, ``udp``, ``http`` or ``file``.
         audio_codec: of the sound that clips can hold; None without.
         left_out: a line for each thing that is sent and not recorded.
-        video: PyAV's stream, the template of clips; belongs to the open connection.
+        description: parameter sets of the stream's description (SDP, MP4 header), as FFmpeg gives them.
+        video: template of the clips' video track, for codecs that are copied.
         audio: likewise, for sound.
         sets: parameter sets of the keyframe that is looked at; None: those of the stream's description.
         encoded: clips are encoded though MP4 could hold the packets.
@@ -61,7 +65,8 @@ class StreamInfo:
     transport: str
     audio_codec: str | None
     left_out: tuple[str, ...]
-    video: av.VideoStream
+    description: bytes | None
+    video: av.VideoStream | None
     audio: Stream | None
     sets: ParameterSets | None = None
     encoded: bool = False
@@ -74,7 +79,7 @@ class StreamInfo:
     @property
     def extradata(self) -> bytes | None:
         """The decoder's configuration: parameter sets, framed as the packets are."""
-        return (self.sets and decoder_config(self.sets)) or self.video.codec_context.extradata
+        return (self.sets and decoder_config(self.sets)) or self.description
 
     def with_picture(self, picture: PictureFormat | None) -> StreamInfo:
         """Return this stream with pictures of another size."""
@@ -143,12 +148,13 @@ class Connection:
         self._paced = paced and self._is_file
         self.is_live = paced or not self._is_file
         self.has_timestamps = self._is_file or not (_UNTIMED_FORMATS & set(container.format.name.split(",")))
-        self.info = _stream_info(container, camera, transport)
-        self._video_index = self.info.video.index
-        self._audio_index = self.info.audio.index if self.info.audio else None
+        video, sound, left_out = _selected(container, camera)
+        self.info = _stream_info(video, sound, left_out, transport)
+        self._video_index = video.index
+        self._audio_index = sound.index if sound else None
         # read once: PyAV makes a fraction anew at each access
-        self._video_base = float(self.info.video.time_base or 0)
-        self._audio_base = float(self.info.audio.time_base or 0) if self.info.audio else 0.0
+        self._video_base = float(video.time_base or 0)
+        self._audio_base = float(sound.time_base or 0) if sound else 0.0
         # UDP's buffer loses what it can not hold; a stream without timestamps is dated by its arrival alone
         self._arrivals = Arrivals(gathers=transport == "tcp" and self.has_timestamps)
         self._sets = SetsReader(self.info.codec, self.info.extradata)
@@ -256,28 +262,48 @@ class Connection:
         return self._clock()
 
 
-def _stream_info(container: InputContainer, camera: Camera, transport: str) -> StreamInfo:
+def _selected(
+    container: InputContainer, camera: Camera
+) -> tuple[av.VideoStream, Stream | None, tuple[str, ...]]:  # fmt: skip
+    """Return the pictures and the sound that are recorded, and what is left out."""
     if not container.streams.video:
         raise SourceError(f"{camera.setting}: no video in what {camera.shown} sends; check the path of the address")
     selection = select(container)
-    video, sound = selection.video, selection.audio
-    if video is None:
+    if selection.video is None:
         raise SourceError(f"{camera.setting}: what {camera.shown} sends can not be decoded; set it to H.264 or H.265")
-    if not video.codec_context.width:
+    if not selection.video.codec_context.width:
         raise SourceError("the stream sent no picture parameters while it was opened")
-    check_size(video.codec_context.width, video.codec_context.height)
+    check_size(selection.video.codec_context.width, selection.video.codec_context.height)
+    return selection.video, selection.audio, selection.left_out
+
+
+def _stream_info(
+    video: av.VideoStream, sound: Stream | None, left_out: tuple[str, ...], transport: str
+) -> StreamInfo:  # fmt: skip
     rate = float(video.average_rate) if video.average_rate else None
+    context = video.codec_context
+    codec = context.codec.canonical_name
     return StreamInfo(
-        codec=video.codec_context.codec.canonical_name,
-        width=video.codec_context.width,
-        height=video.codec_context.height,
+        codec=codec,
+        width=context.width,
+        height=context.height,
         fps=rate if rate and 0.5 <= rate <= 240 else None,
         transport=transport,
         audio_codec=sound.codec_context.name if sound else None,
-        left_out=selection.left_out,
-        video=video,
-        audio=sound,
+        left_out=left_out,
+        description=context.extradata,
+        video=_detached(video) if codec in COPY_CODECS else None,
+        audio=_detached(sound) if sound else None,
     )
+
+
+def _detached(stream: S) -> S:
+    """Return a template with a stream's parameters that outlives its connection.
+
+    A clip may be opened when the connection is lost; to read a closed connection's stream ends the process.
+    """
+    holder = av.open(io.BytesIO(), "w", format="nut")
+    return holder.add_stream_from_template(stream)
 
 
 def check_size(width: int, height: int) -> None:
@@ -347,8 +373,7 @@ def library_versions() -> dict[str, str]:
 
 def video_decoder(info: StreamInfo) -> av.VideoCodecContext:
     """Return a decoder of our own for the stream's packets, not yet open: the demuxer's stays untouched."""
-    template = info.video.codec_context
-    context = av.CodecContext.create(template.codec.canonical_name, "r")
+    context = av.CodecContext.create(info.codec, "r")
     if not isinstance(context, av.VideoCodecContext):
         raise SourceError(f"{info.codec} is no video codec")
     context.extradata = info.extradata
