@@ -17,8 +17,8 @@ from shared_utils.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled
 from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
 from vcam_worker.bitstream import SetsReader
-from vcam_worker.mp4 import decoder_config
 from vcam_worker.jpeg_parts import picture_size
+from vcam_worker.mp4 import decoder_config
 from vcam_worker.packets import Kind, Packet
 from vcam_worker.parameter_sets import ParameterSets, PictureFormat
 from vcam_worker.selection import select
