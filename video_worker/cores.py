@@ -10,11 +10,15 @@ from pathlib import Path
 
 import redis
 
+from shared_utils.queue.repair import set_aside
+
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 """Tells a machine from others; the same in all its containers, unlike the host's name."""
 FORGET_S = 15
 """Seconds after its last sign of life that a worker no longer counts."""
+FARTHEST_S = 300
+"""Seconds that no worker says it lives in advance: what says so is none."""
 
 
 def bound_cores() -> int:
@@ -56,13 +60,15 @@ class Neighbours:
 
     def count(self) -> int:
         """Say that this worker lives, and return how many do, this one included."""
+        set_aside(self._connection, self._key, "zset")
         now = time.time()
         with self._connection.pipeline() as pipeline:
             pipeline.zadd(self._key, {self._name: now + FORGET_S})
-            pipeline.zremrangebyscore(self._key, 0, now)
+            pipeline.zremrangebyscore(self._key, "-inf", now)
+            pipeline.zremrangebyscore(self._key, now + FARTHEST_S, "+inf")
             pipeline.zcard(self._key)
             pipeline.expire(self._key, FORGET_S)
-            return int(pipeline.execute()[2])
+            return int(pipeline.execute()[3])
 
     def leave(self) -> None:
         """Count no longer."""

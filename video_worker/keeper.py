@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import redis
 from rq.executions import Execution
@@ -115,19 +116,32 @@ class Keeper:
         due = 0.0
         while not self._stop.wait(PROGRESS_S):
             self._end_if_stalled()
-            try:
-                with self._lock, suppress(redis.ResponseError):  # progress is for watchers alone
-                    if self._held is not None:
-                        self._tell_progress(self._held)
-                if time.monotonic() >= due:
-                    due = time.monotonic() + RENEW_S
-                    self._renew()
-                    if self._look_after_others():
-                        self._did_all()
-            except Exception as error:  # noqa: BLE001  # the outermost loop of a thread that must not end
-                # Redis away: the worker's own loop finds out and says so; here it is tried again
-                if not redis_is_away(error):
-                    self._complaints.add("keeper", f"what keeps the worker's leases met {error!r}", trace=error)
+            self._tried(self._pass_progress_on)
+            if time.monotonic() >= due:
+                due = time.monotonic() + RENEW_S
+                # the lease first: another worker would take the job
+                kept = [self._tried(duty) for duty in (self._renew_lease, self._heartbeat)]
+                self._tried(partial(self._look_after, kept=all(kept)))
+
+    def _tried(self, duty: Callable[[], None]) -> bool:
+        """Do a duty; whatever goes wrong with it, this thread goes on with the others."""
+        try:
+            duty()
+        except Exception as error:  # noqa: BLE001  # the outermost call of a thread that must not end
+            # Redis away: the worker's own loop finds out and says so; here it is tried again
+            if not redis_is_away(error):
+                self._complaints.add("keeper", f"what keeps the worker's leases met {error!r}", trace=error)
+            return False
+        return True
+
+    def _look_after(self, *, kept: bool) -> None:
+        if self._look_after_others() and kept:
+            self._did_all()
+
+    def _pass_progress_on(self) -> None:
+        with self._lock, suppress(redis.ResponseError):  # progress is for watchers alone
+            if self._held is not None:
+                self._tell_progress(self._held)
 
     def _end_if_stalled(self) -> None:
         with self._lock:
@@ -155,8 +169,7 @@ class Keeper:
         }
         held.job.save_meta()  # type: ignore[no-untyped-call]
 
-    def _renew(self) -> None:
-        self._heartbeat()
+    def _renew_lease(self) -> None:
         with self._lock:
             if self._held is None:
                 return

@@ -146,6 +146,16 @@ class ClipWorker(SimpleWorker):
 
     def _sign_of_life(self) -> None:
         """Say that this worker lives, who it is and what it has done: Redis may have forgotten all of it."""
+        try:
+            self._register()
+        except redis.ResponseError as error:
+            if redis_is_away(error):
+                raise
+            self._rescue.repair()
+            self._register()
+        self._workers = self._neighbours.count()
+
+    def _register(self) -> None:
         self.last_heartbeat = now()
         figures: dict[str, Any] = {
             "state": self.get_state(),
@@ -158,7 +168,6 @@ class ClipWorker(SimpleWorker):
             pipeline.expire(self.key, WORKER_TTL_S + 60)
             worker_registration.register(self, pipeline)
             pipeline.execute()
-        self._workers = self._neighbours.count()
 
     def _tell_all_done(self) -> None:
         self.connection.hset(self.key, KEEPER_FIELD, f"{time.time():.0f}")

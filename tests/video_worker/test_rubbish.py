@@ -18,9 +18,11 @@ from shared_utils.jobs import clip_queue, counts, enqueue_new_clip, failed_jobs,
 from shared_utils.queue.figures import KEEPER_FIELD, read_figures
 from shared_utils.queue.repair import SET_ASIDE
 from tests.support.redis_server import RedisServer
+from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import CLIP_NAME
 from video_worker import rescue
 from video_worker.complaints import Complaints
+from video_worker.cores import Neighbours
 from video_worker.health import check
 from video_worker.jobs import Workplace
 from video_worker.rescue import Rescue
@@ -297,6 +299,39 @@ def test_after_everything_was_deleted_the_worker_is_listed_again_with_what_it_ha
     assert queue.connection.smembers("rq:workers") == {f"rq:worker:{after.name}".encode()}
     assert worker.stop() == 0
     assert workers(queue=queue) == []
+
+
+@pytest.mark.parametrize("kind", sorted(TYPES))
+def test_the_count_of_workers_on_these_cores_outlives_it(redis_server, queue, workplace, kind):
+    neighbours = Neighbours(queue.connection, "one")
+    assert neighbours.count() == 1
+    [key] = queue.connection.keys("vcam:workers:*")
+    overwrite(queue.connection, kind, [key])
+    enqueue_new_clip(queue, CLIP_NAME)
+    burst(redis_server, workplace)
+    assert analysed(workplace) == [CLIP_NAME]
+    queue.connection.zadd(key, {b"x%d" % number: score for number, score in enumerate(SCORES)})
+    assert neighbours.count() == 1
+
+
+@pytest.mark.parametrize("kind", ["string"])
+def test_a_worker_whose_own_keys_are_overwritten_in_mid_job_keeps_its_lease(queue, workplace, worker, kind):
+    write_video(workplace.video_dir / "20260223-150000-cam1.mp4", moving_box(), seconds=25)
+    job = submit("20260223-150000-cam1.mp4", queue=queue, fps=0)
+    wait_until(lambda: states([job.id], queue=queue)[0].frames_done)
+    [one] = workers(queue=queue)
+    overwrite(queue.connection, kind, [f"rq:worker:{one.name}", f"rq:executions:{job.id}", *SETS])
+    began = time.time()
+    lease = f"rq:wip:{queue.name}"
+
+    def renewed() -> bool:
+        ended = states([job.id], queue=queue)[0].final
+        return ended or any(until > began + 16 for _, until in queue.connection.zrange(lease, 0, -1, withscores=True))
+
+    wait_until(renewed)
+    wait_until(lambda: [worker.name for worker in workers(queue=queue)] == [one.name])
+    wait_until(lambda: analysed(workplace))
+    assert worker.stop(seconds=60) == 0
 
 
 def test_a_duty_that_fails_leaves_the_others_and_is_told_once(redis_server, queue, caplog):
