@@ -109,7 +109,11 @@ def test_the_environment_s_queue_is_the_default(redis_server: RedisServer, monke
         (CLIP, {"conf": "high"}, "option conf must be a number"),
         (CLIP, {"model": "../x.onnx"}, "option model must be a bare file name"),
         (CLIP, {"imgsz": 12.5}, "option imgsz"),
-        (CLIP, {"colour": 1}, "unknown option 'colour'; the options are classes, conf, fps, imgsz, min_hits, model"),
+        (
+            CLIP,
+            {"colour": 1},
+            "unknown option 'colour'; the options are aspect, classes, conf, fps, imgsz, min_hits, model",
+        ),
         ("video/x.mp4", {}, "is not the bare name of a file"),
         ("", {}, "filename is empty"),
         (5, {}, "filename is empty or no text"),
