@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import logging
 import resource
 import socket
@@ -164,7 +165,10 @@ class HttpServer:
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._run, args=(self._server, self._socket), name="http", daemon=True)
         self._thread.start()
-        _log.info("pages at %s", self.address)
+        port = self._socket.getsockname()[1]
+        everywhere = ipaddress.ip_address(self._socket.getsockname()[0]).is_unspecified
+        # 0.0.0.0 is no address for a browser; in a container, the port of the host is compose's affair
+        _log.info("pages at %s", f"port {port}, on all addresses" if everywhere else self.address)
 
     def _run(self, server: _Server, listener: socket.socket) -> None:
         try:
