@@ -95,7 +95,9 @@ class StreamInfo:
     def __str__(self) -> str:
         rate = f" {self.fps:g} fps" if self.fps else ""
         sound = f", sound {self.audio_codec}" if self.audio_codec else ""
-        return f"{self.codec} {self.width}×{self.height}{rate}, {self.transport}{sound}"
+        # some streams tell it by their first picture only
+        size = f" {self.width}×{self.height}" if self.width and self.height else ""
+        return f"{self.codec}{size}{rate}, {self.transport}{sound}"
 
 
 class Way:
