@@ -204,6 +204,8 @@ class Connection:
                     self._last_read = asked
                 packet = self._packet(raw, kind, asked)
                 if kind == "audio" or self._sets.take(packet):
+                    if packet.picture:
+                        check_size(packet.picture.width, packet.picture.height)
                     yield packet
                 if is_late:
                     raise SourceStalled(f"no picture for {STALL_TIMEOUT:.0f} s")

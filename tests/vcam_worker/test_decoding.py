@@ -10,11 +10,16 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import pytest
+
+from shared_utils.cameras import Camera
+from shared_utils.errors import SourceError
 from tests.support.cameras import capture
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.video import moving_box, noise_background, write_video
 from vcam_worker.decoding import FAILED_PACKETS, FAILED_SECONDS, NO_KEYFRAME_SECONDS, DecodeHealth
+from vcam_worker.opening import connect
 
 PICTURE = jpeg(noise_background(320, 180))
 
@@ -115,6 +120,46 @@ def test_h264_of_garbage_is_unwell_while_packets_come_and_well_again_after(
         wait_for_health(env, 200)
         assert program.stop() == 0
     assert program.text.count("can not be decoded") == 1
+
+
+def bits(*fields: tuple[int, int] | int) -> bytes:
+    """Return a NAL unit's payload: (bits, value), or a number as Exp-Golomb code."""
+    text = "".join(
+        format(one[1], f"0{one[0]}b") if isinstance(one, tuple) else "0" * ((one + 1).bit_length() - 1) + f"{one + 1:b}"
+        for one in fields
+    )
+    text += "1" + "0" * (-(len(text) + 1) % 8)
+    raw = bytes(int(text[at : at + 8], 2) for at in range(0, len(text), 8))
+    return re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", raw)
+
+
+def huge_h264(side: int) -> bytes:
+    """Return a keyframe that claims so many rows and columns: a decoder would reserve 400 MB per frame for 16384."""
+    blocks = side // 16 - 1
+    sps = bits((8, 66), (8, 0), (8, 52), 0, 0, 2, 1, (1, 0), blocks, blocks, (1, 1), (1, 1), (1, 0), (1, 0))
+    pps = bits(0, 0, (1, 0), (1, 0), 0, 0, 0, (1, 0), (2, 0), 0, 0, 0, (1, 0), (1, 0), (1, 0))
+    idr = bits(0, 7, 0, (4, 0), 0, (1, 0), (1, 0), 0) + b"\x55" * 300
+    return b"".join(b"\x00\x00\x00\x01" + one for one in (b"\x67" + sps, b"\x68" + pps, b"\x65" + idr))
+
+
+@pytest.mark.parametrize("good_first", [True, False])
+def test_h264_that_claims_to_be_huge_is_refused_at_once_and_in_mid_stream(tmp_path: Path, good_first: bool) -> None:
+    good = write_video(tmp_path / "good.h264", moving_box(320, 180, side=20), seconds=2).read_bytes()
+
+    def behave(call: Call) -> None:
+        call.request()
+        call.answer("200 OK\r\nContent-Type: video/h264", good if good_first else b"")
+        for _ in range(100):
+            call.send(huge_h264(16384))
+            time.sleep(0.02)
+
+    def play() -> None:
+        with host(behave) as here, connect(Camera("cam1", f"http://{here.url}/live"), "any") as connection:
+            for _ in connection.packets():
+                pass
+
+    with pytest.raises(SourceError, match="16384×16384, more than 8K" if good_first else "no picture parameters"):
+        play()
 
 
 def test_a_damaged_gop_is_no_trouble_and_silence_after_it_says_nothing() -> None:
