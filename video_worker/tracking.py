@@ -41,8 +41,8 @@ motorcycle under him, seen from the front, reach 0.7."""
 SECOND_BOX = 0.6
 """IoU from which a box beside the one of its track is a second one, where the track is known by its name."""
 INNER_BOX, INNER_SHARE = 0.5, 0.9
-"""The same for a box of which so much lies within the other: half a car behind a fence. Two who walk side by side
-overlap as much, but neither within the other."""
+"""The same where so much of the smaller box lies within the other: half a car behind a fence. Two who walk side by
+side overlap as much, but neither within the other."""
 MEMORY_S = 3.0
 """Seconds a thing may be out of sight and still be the same one: 2 s behind something, and a sampled frame on each
 side at 2 frames per second."""
@@ -244,7 +244,7 @@ def _second_box_of(sight: _Sight, tracks: list[_Track]) -> _Track | None:
     if not tracks:
         return None
     corners = np.stack([track.xyxy for track in tracks])
-    overlaps, shares = iou(sight.xyxy[None], corners)[0], inside(sight.xyxy, corners)
+    overlaps, shares = iou(sight.xyxy[None], corners)[0], nested(sight.xyxy, corners)
     second = (overlaps >= SECOND_BOX) | ((overlaps >= INNER_BOX) & (shares >= INNER_SHARE))
     order: list[int] = np.argsort(-overlaps, kind="stable").tolist()
     for place in order:
@@ -298,8 +298,9 @@ def iou(boxes: Floats | NDArray[np.float64], others: Floats | NDArray[np.float64
     return np.asarray(inside / np.maximum(union, 1e-9), np.float64)
 
 
-def inside(xyxy: Floats, others: Floats) -> NDArray[np.float64]:
-    """Return what share of a box's area lies in each of `others`."""
+def nested(xyxy: Floats, others: Floats) -> NDArray[np.float64]:
+    """Return what share of the smaller of a box and each of `others` lies in the larger one."""
     low, high = np.maximum(xyxy[:2], others[:, :2]), np.minimum(xyxy[2:], others[:, 2:])
-    area = float(np.clip(xyxy[2:] - xyxy[:2], 1e-3, None).prod())
-    return np.asarray(np.clip(high - low, 0, None).prod(axis=1) / area, np.float64)
+    areas = np.clip(others[:, 2:] - others[:, :2], 0, None).prod(axis=1)
+    smaller = np.maximum(np.minimum(areas, np.clip(xyxy[2:] - xyxy[:2], 0, None).prod()), 1e-3)
+    return np.asarray(np.clip(high - low, 0, None).prod(axis=1) / smaller, np.float64)

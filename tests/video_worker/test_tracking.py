@@ -174,6 +174,14 @@ def test_half_a_car_behind_a_fence_is_no_second_car():
     assert tracker.update(boxes([half]), 0.4).tolist() == [1]
 
 
+def test_a_car_that_comes_out_whole_is_no_second_car():
+    half, whole = (0.5, 366, 16, 524, 268, 0), (0.6, 366, 5, 636, 267, 0)
+    tracker = Tracker()
+    assert tracker.update(boxes([half]), 0.0).tolist() == [1]
+    assert tracker.update(boxes([whole, half]), 0.2).tolist() == [1, 1]
+    assert tracker.update(boxes([whole]), 0.4).tolist() == [1]
+
+
 def test_nothing_is_nothing():
     tracker = Tracker()
     assert [tracker.update(Detections.empty(), time_s).tolist() for time_s in (0.0, 0.2)] == [[], []]
