@@ -75,6 +75,7 @@ class View:
         hits: sampled frames that it was seen in.
         first_s: when it was first seen.
         last_s: and last.
+        also: other labels that it had, with their sampled frames.
     """
 
     box: Box
@@ -82,6 +83,7 @@ class View:
     hits: int
     first_s: float
     last_s: float
+    also: Mapping[str, int] = field(default_factory=dict)
 
 
 class Seen:
@@ -147,7 +149,8 @@ class Seen:
                 names.setdefault(box.label, {}).setdefault(sample.frame, box.score)
             label = best_label(names)
             best, box = max((one for one in sights if one[1].label == label), key=lambda one: one[1].score)
-            views.append(View(box, best.time_s, len(times), times[0], times[-1]))
+            also = {name: len(scores) for name, scores in names.items() if name != label}
+            views.append(View(box, best.time_s, len(times), times[0], times[-1], also))
         return views
 
     def labels(self) -> list[str]:

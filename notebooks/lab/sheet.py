@@ -78,12 +78,17 @@ def _draw_view(clip: Clip, view: View, whole: Axes, part: Axes) -> None:
         spine.set(visible=True, color=track_colour(view.box.track), linewidth=2.5)
     clock = clip.clock(view.time_s)
     when = f"{view.time_s:.1f} s" + (f" ({clock})" if clock else "")
+    seen = f"in {view.hits} sampled frames, {view.first_s:.1f} to {view.last_s:.1f} s"
     finding(
         whole,
         f"{view.box.label}, best {view.box.score:.2f} at {when}",
-        f"object {view.box.track}: in {view.hits} sampled frames, {view.first_s:.1f} to {view.last_s:.1f} s",
+        f"object {view.box.track}: {seen}{_also(view)}",
     )
     whole.title.set_fontsize(11)
+
+
+def _also(view: View) -> str:
+    return "; also " + ", ".join(f"{label} ×{hits}" for label, hits in view.also.items()) if view.also else ""
 
 
 def _small(clip: Clip, frame: Frame, boxes: Sequence[Box]) -> Picture:

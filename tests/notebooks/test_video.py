@@ -229,6 +229,7 @@ def test_a_thing_with_two_names_is_one_object_under_the_better_one():
     ]
     [view] = Seen(samples, 0.2).best_views(0.5, 2)
     assert (view.box.label, view.box.score, view.hits, view.time_s) == ("car", 0.7, 3, 0.4)
+    assert view.also == {"truck": 1, "bus": 1}
     # between the frames it goes on to where it is, whatever it is called there
     assert [one.xyxy[0] for one in Seen(samples, 0.2).at(0.1, 0.58)] == pytest.approx([5])
 
