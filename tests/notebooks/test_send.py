@@ -54,13 +54,15 @@ def test_the_widgets_say_what_is_sent(places: Places) -> None:
     form.options.min_hits.value = 3
     form.options.fps.value = 2.5
     form.options.imgsz.value = 320
+    form.options.classes.value = "Person,"
     form.button.click()
     assert form.sent is not None
     assert form.sent.state.state == "done"
     [record] = of_job(places, form.sent.state.job_id)
     assert record["filename"] == oldest
-    sent = {"model": SCENE_MODEL.name, "conf": 0.7, "imgsz": 320, "fps": 2.5, "min_hits": 3}
+    sent = {"model": SCENE_MODEL.name, "conf": 0.7, "imgsz": 320, "fps": 2.5, "min_hits": 3, "classes": ["person"]}
     assert sent.items() <= record["options"].items()
+    assert record["detected"] == ["person"]
     assert form.sent.before is not None
     assert form.sent.before.record["run_id"] != record["run_id"]
     assert form.picker.value == oldest
