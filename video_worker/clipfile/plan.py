@@ -8,7 +8,6 @@ for that.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -218,14 +217,17 @@ class Decoder:
         """Return the frames that `packet` completes."""
         try:
             return self._context.decode(packet)
-        except av.error.InvalidDataError:
+        except av.error.EOFError:  # of a decoder that was emptied
+            return []
+        except av.error.FFmpegError as error:  # damage, a picture that is too large, what FFmpeg does not know yet
+            if isinstance(error, OSError | MemoryError):
+                raise
             self._errors += 1
             return []
 
     def rest(self) -> Iterator[VideoFrame]:
         """Yield the frames that the decoder still holds."""
-        with suppress(av.error.EOFError):
-            yield from self.decode(None)
+        yield from self.decode(None)
 
     def take_errors(self) -> int:
         """Return how many packets could not be decoded since this was asked last."""

@@ -27,7 +27,7 @@ from video_worker.clipfile.timestamps import Clock
 OPEN_OPTIONS = {
     **FILE_OPTIONS,
     # moving pictures of the web, which no camera sends
-    "format_whitelist": f"{FORMATS},gif,apng",
+    "format_whitelist": f"{FORMATS},apng",
     # stamps that begin again would be moved by 26 hours; see timestamps.py
     "correct_ts_overflow": "0",
 }
@@ -35,6 +35,8 @@ MAX_PIXELS = 8192 * 8192
 """Larger pictures are refused: 8K is 33 million, a forged header may say anything."""
 FALLBACK_RATE = Fraction(25)
 """Frames per second of a stream that gives neither times nor a rate."""
+RATE_LIMITS = (Fraction(1, 60), Fraction(240))
+"""Rates that are believed: some encoders write the ticks of their clock, 90,000 per second."""
 MAX_READ_ERRORS = 20
 """Errors in a row after which nothing more is read of a file; a few are passed over, as what follows may be good."""
 WRAPPING_FORMATS = frozenset({"mpegts", "mpeg"})
@@ -82,7 +84,9 @@ class Source:
             return av.open(file, "r", options=OPEN_OPTIONS, metadata_errors="replace")
         except FileNotFoundError:
             raise ClipMissing("the file is not there") from None
-        except (av.error.InvalidDataError, av.error.EOFError, av.error.ArgumentError) as error:
+        except av.error.FFmpegError as error:
+            if isinstance(error, OSError | MemoryError):
+                raise
             raise ClipError(f"no video that can be read ({error.strerror})") from None
 
 
@@ -157,7 +161,9 @@ def packets(container: InputContainer, streams: Sequence[VideoStream]) -> Iterat
             packet = next(demuxed)
         except (StopIteration, av.error.EOFError):
             return
-        except av.error.InvalidDataError:  # damaged, or the file is cut short
+        except av.error.FFmpegError as error:  # damaged, or the file is cut short
+            if isinstance(error, OSError):
+                raise
             errors += 1
             demuxed = container.demux(*streams)
             continue
@@ -168,7 +174,8 @@ def packets(container: InputContainer, streams: Sequence[VideoStream]) -> Iterat
 
 def clock_of(container: InputContainer, stream: VideoStream) -> Clock:
     """Return what the stream says of its stamps."""
-    rate = stream.average_rate or stream.base_rate or FALLBACK_RATE
+    rates = (stream.average_rate, stream.base_rate, stream.guessed_rate)
+    rate = next((one for one in rates if one and RATE_LIMITS[0] <= one <= RATE_LIMITS[1]), FALLBACK_RATE)
     return Clock(stream.time_base or Fraction(1, 1000), Fraction(rate), container.format.name in WRAPPING_FORMATS)
 
 
