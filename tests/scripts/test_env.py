@@ -298,8 +298,13 @@ def test_a_further_machine_gets_the_redis_and_no_camera(place: Path) -> None:
     assert made["COMPOSE_FILE"] == "docker-compose.yml:docker-compose.worker.yml"
     assert "RTSP_URL" not in made
     assert "First: mount the clips of head.lan" in done.stdout
-    steps = ["scp head.lan:vcam/certs/ca.crt certs/", "docker compose build base video-worker", "docker compose up -d"]
+    steps = [
+        "mkdir -p certs && scp head.lan:vcam/certs/ca.crt certs/",
+        "docker compose build base video-worker",
+        "docker compose up -d",
+    ]
     assert f"Next:  {' && '.join(steps)}" in done.stdout
+    (place / "certs").mkdir()
     (place / "certs" / "ca.crt").touch()
     done = _run(place, "--worker", "head.lan", "--clips", "/mnt/vcam/video", "--yes", "--force")
     assert done.returncode == 0, done.stderr

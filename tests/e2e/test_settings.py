@@ -1,0 +1,48 @@
+"""Changed settings in a running project: a file of cameras that is edited, and the demo that is left."""
+
+from __future__ import annotations
+
+from scripts._compose import wait_for
+from shared_utils.cameras import FILE_NAME
+from tests.e2e.incident import Running
+
+OPEN_SECONDS = 60.0
+
+
+def test_a_file_of_cameras_in_a_folder_is_taken_over_when_it_is_replaced(running: Running) -> None:
+    project = running.project
+    folder = project.folder / "cameras"
+    folder.mkdir()
+    table = f'url = "{project.secrets.camera_url("camera")}"\n'
+
+    def write(*names: str) -> None:
+        fresh = folder / "fresh"
+        fresh.write_text("".join(f"[{name}]\n{table}" for name in names))
+        fresh.chmod(0o600)
+        project.give(folder, fresh)
+        fresh.replace(folder / FILE_NAME)
+
+    write("street")
+    project.configure({"CAMERAS_FILE": str(folder)})
+    project.up()
+    project.keep_logs("capture")
+    container = project.container("capture")
+    write("street", "gate")
+    wait_for(lambda: "file was changed; new: gate" in project.logs("capture"), OPEN_SECONDS, "the new camera")
+    write("street")
+    wait_for(lambda: "file was changed; gone: gate" in project.logs("capture"), OPEN_SECONDS, "its end")
+    assert project.container("capture") == container
+    project.keep_logs("capture")
+    project.configure({"CAMERAS_FILE": ""})
+    project.up()
+
+
+def test_leaving_the_demo_ends_its_camera(running: Running) -> None:
+    project = running.project
+    assert project.containers("camera")
+    project.configure({"COMPOSE_PROFILES": ""})
+    project.up()
+    assert not project.containers("camera")
+    project.configure({"COMPOSE_PROFILES": "demo"})
+    project.up()
+    assert project.containers("camera")
