@@ -296,3 +296,19 @@ def test_progress_is_told_at_most_twice_a_second(redis_server, start, video_fold
     # the last note comes when the job is done, whenever that is
     gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(told[:-1])]
     assert min(gaps) >= 0.45
+
+
+def test_analyse_takes_files_of_any_name_and_goes_on_after_a_bad_one(programs, video_folder, any_model):
+    names = ["12:30:00.mp4", "Cat [x] #1?.mp4", "concat:a.mp4", "-dash.mp4", "a\nb.mp4", "я" * 125 + ".mp4"]
+    for name in names:
+        (video_folder / name).symlink_to(video_folder / CLIP_NAME)
+    (video_folder / os.fsdecode(b"bad\xff.mp4")).symlink_to(video_folder / CLIP_NAME)
+    (video_folder / "cut.mp4").write_bytes(b"no video")
+    files = [names[0], "cut.mp4", "gone.mp4", *names[1:], os.fsdecode(b"bad\xff.mp4")]
+    env = {"PYTHONPATH": str(ROOT), "YOLO_MODEL": str(any_model)}
+    program = programs.python("-m", "video_worker", "analyse", "--", *files, env=env, folder=video_folder)
+    assert program.wait(120) == 1
+    records = [json.loads(line) for line in program.lines if line.startswith("{")]
+    assert [record["filename"] for record in records] == [names[0], "cut.mp4", "gone.mp4", *names[1:], r"bad\udcff.mp4"]
+    assert [record["filename"] for record in records if not record["ok"]] == ["cut.mp4", "gone.mp4"]
+    assert sum(line.startswith("video_worker: ") for line in program.lines) == 2
