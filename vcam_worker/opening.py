@@ -28,6 +28,8 @@ NOT_ABOUT_TRANSPORT = (SourceRefused, SourceUnauthorized)
 
 _SNIFF = 16
 """Bytes of a body by which its kind is told."""
+_ALIVE_BYTES = 1024
+"""What a stream sends at least within the stall timeout; one that trickles is a dead one."""
 _PICTURE_KINDS = ("multipart/", "image/")
 _PAGE_KINDS = frozenset({"text/html", "application/json", "application/xml", "text/xml"})
 _PLAYLIST_KINDS = frozenset(
@@ -116,7 +118,9 @@ def _connect_http(camera: Camera) -> Opened:
         options = {"protocol_whitelist": "none", "format_whitelist": FORMATS, **probing_limits()}
         with source_errors(camera, "opening"):
             container = av.open(body, "r", options=options, timeout=(OPEN_TIMEOUT, STALL_TIMEOUT))
-            return _connection(container, camera, "http", body)
+            connection = _connection(container, camera, "http", body)
+            body.opened()
+            return connection
     except BaseException:
         client.close()
         raise
@@ -162,16 +166,37 @@ class _Body(Way):
         self._client = client
         self._answer = answer
         self._begun = begun
+        self._open_until: float | None = time.monotonic() + OPEN_TIMEOUT
+        self._waited = 0.0
+        self._received = 0
+
+    def opened(self) -> None:
+        """Take note that the stream's parameters are known."""
+        self._open_until = None
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes as soon as there are any; none at the end."""
+        """Return up to `size` bytes as soon as there are any; none at the end.
+
+        Raises:
+            SourceStalled: there were less than :data:`_ALIVE_BYTES` in all the time that was waited for them.
+            SourceEnded: the connection broke.
+        """
         if self._begun:
             data, self._begun = self._begun[:size], self._begun[size:]
             return data
+        asked = time.monotonic()
+        deadline = asked + STALL_TIMEOUT - self._waited
         try:
-            return self._answer.read(size, time.monotonic() + STALL_TIMEOUT)
+            data = self._answer.read(size, min(deadline, self._open_until or deadline))
         except TimeoutError:
+            if self._open_until:
+                raise SourceStalled("the stream sent no picture parameters while it was opened") from None
             raise SourceStalled(f"no packet for {STALL_TIMEOUT:.0f} s") from None
+        self._waited += time.monotonic() - asked
+        self._received += len(data)
+        if self._received >= _ALIVE_BYTES:
+            self._waited, self._received = 0.0, 0
+        return data
 
     def close(self) -> None:
         """Close the connection."""

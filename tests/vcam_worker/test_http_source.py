@@ -324,6 +324,33 @@ def test_a_part_without_an_end_is_given_up_and_a_trickle_is_a_stall(monkeypatch:
                 next(packets)
 
 
+@pytest.mark.parametrize("while_opening", [True, False])
+def test_a_container_that_trickles_is_a_stall(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, while_opening: bool
+) -> None:
+    monkeypatch.setattr("vcam_worker.opening.STALL_TIMEOUT", 1.0)
+    monkeypatch.setattr("vcam_worker.opening.OPEN_TIMEOUT", 1.0 if while_opening else 10.0)
+    data = write_video(tmp_path / "a.ts", moving_box(320, 180, side=20), seconds=4).read_bytes()
+
+    def behave(call: Call) -> None:
+        call.request()
+        call.answer("200 OK\r\nContent-Type: video/mp2t", data[:188] if while_opening else data)
+        while True:
+            call.send(b"\x47")
+            time.sleep(0.1)
+
+    def play() -> None:
+        with connect(camera(here.url), "any") as connection:
+            for _ in connection.packets():
+                pass
+
+    with (
+        host(behave) as here,
+        pytest.raises(SourceStalled, match="no picture parameters" if while_opening else "for 1 s"),
+    ):
+        play()
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_followed_on_the_same_host_alone(status: int) -> None:
     def away(location: str) -> Callable[[Call], None]:
