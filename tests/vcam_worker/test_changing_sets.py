@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -16,8 +19,10 @@ from tests.support.recorded import Recorded, record
 from tests.support.rtsp_script import Script, rtsp_script
 from tests.support.units import Frame, encode
 from tests.support.video import Picture, moving_box
-from vcam_worker.bitstream import join_units, units_of_extradata
+from vcam_worker.bitstream import SetsReader, join_units, length_size_of, units_of_extradata
 from vcam_worker.events import ClipRules
+from vcam_worker.mp4 import decoder_config
+from vcam_worker.packets import Packet
 from vcam_worker.parameter_sets import Codec, is_parameter_set, unit_kind
 
 LARGE, SMALL = (320, 180), (160, 96)
@@ -71,6 +76,25 @@ def pictures(path: Path) -> Iterator[Picture]:
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             yield frame.to_ndarray(format="rgb24")
+
+
+def write_framed(path: Path, codec: Codec, config: bytes, frames: list[bytes]) -> None:
+    """Write packets as they are into an MP4 with this decoder configuration."""
+    raw = io.BytesIO()
+    with av.open(raw, "w", format="mp4") as made:
+        stream = made.add_stream("libx264" if codec == "h264" else "libx265", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        made.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        made.mux(stream.encode(None))
+    with av.open(io.BytesIO(raw.getvalue())) as template, av.open(str(path), "w", format="mp4") as output:
+        copied = output.add_stream_from_template(template.streams.video[0])
+        copied.codec_context.extradata = config
+        for number, data in enumerate(frames):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = copied, Fraction(1, 90000)
+            packet.dts = packet.pts = number * 90000 // FPS
+            packet.duration, packet.is_keyframe = 90000 // FPS, number % 10 == 0
+            output.mux_one(packet)
 
 
 def run(folder: Path, script: Script, rules: ClipRules = RULES) -> Recorded:
@@ -210,3 +234,25 @@ def test_a_picture_that_stays_is_copied_again(tmp_path: Path) -> None:
     with av.open(str(clip.path)) as container:
         kept = [bytes(packet) for packet in container.demux(video=0) if packet.size]
     assert set(itertools.chain.from_iterable(map(units_of, kept))) <= set(itertools.chain.from_iterable(large))
+
+
+@pytest.mark.parametrize("length_size", [1, 2, 4])
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_file_with_unit_lengths_of_any_size(tmp_path: Path, codec: Codec, length_size: int) -> None:
+    """Small pictures: with one byte for a length, and with lengths of 256 to 511, which look like start codes."""
+    frames = encode(scene((64, 48)), seconds=10, codec=codec, params="qp=40" if length_size == 1 else "")
+    own = sets_of(codec, frames[0])
+    reader = SetsReader(codec, join_units(own, 0))
+    first = Packet("video", join_units(frames[0], 0), True, 0.0)
+    assert reader.take(first)
+    assert first.sets
+    config = decoder_config(replace(first.sets, length_size=length_size))
+    units = [[unit for unit in frame if unit not in own and unit[0] & 0x1F != 6] for frame in frames]
+    assert length_size > 1 or max(len(unit) for frame in units for unit in frame) < 256
+    source = tmp_path / "in.mp4"
+    write_framed(source, codec, config or b"", [join_units(frame, length_size) for frame in units])
+    with av.open(str(source)) as container:
+        assert length_size_of(codec, container.streams.video[0].codec_context.extradata) == length_size
+    recorded = record(str(source), tmp_path, RULES, motion=MotionSettings(fps=5, min_area=0.002))
+    [clip] = recorded.clips
+    assert decoded(clip.path) == [(64, 48)] * 60
