@@ -7,7 +7,8 @@ it, then the description.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import cast
 
 from vcam_worker.packets import Packet
@@ -33,6 +34,8 @@ ANNEX_B = 0
 """Length size of a stream whose units begin with start codes instead of their length."""
 MAX_UNITS = 64
 """Units looked at in front of a picture's first slice; real ones are a handful."""
+SLICE_HEADER_BYTES = 64
+"""Beginning of a slice that names its PPS."""
 MAX_HELD_BYTES = 65536
 """Bytes of packets without a picture that are held back for the packet that follows."""
 
@@ -53,8 +56,17 @@ def length_size_of(codec: str, extradata: bytes | None) -> int:
     return ANNEX_B
 
 
-def split_units(data: bytes, length_size: int) -> Iterator[bytes]:
-    """Yield the units of a packet without their framing; what does not fit the framing ends it."""
+def split_units(
+    data: bytes, length_size: int, is_last: Callable[[int], bool] | None = None
+) -> Iterator[bytes]:  # fmt: skip
+    """Yield the units of a packet without their framing; what does not fit the framing ends it.
+
+    Args:
+        data: the packet.
+        length_size: bytes of the lengths; 0: start codes.
+        is_last: tells by a unit's first byte that it ends the search; of that one only the beginning is given, as to
+            look for its end takes most of the time.
+    """
     if length_size:
         at = 0
         while at + length_size <= len(data):
@@ -64,10 +76,15 @@ def split_units(data: bytes, length_size: int) -> Iterator[bytes]:
                 return
             if at > begin:
                 yield data[begin:at]
+                if is_last and is_last(data[begin]):
+                    return
         return
     begin = data.find(START_CODE)
-    while begin >= 0:
+    while 0 <= begin < len(data) - len(START_CODE):
         begin += len(START_CODE)
+        if is_last and is_last(data[begin]):
+            yield data[begin : begin + SLICE_HEADER_BYTES]
+            return
         end = data.find(START_CODE, begin)
         unit = (data[begin:end] if end >= 0 else data[begin:]).rstrip(b"\0")
         if unit:
@@ -168,7 +185,8 @@ class SetsReader:
         """
         sets: list[bytes] = []
         unit = None
-        for number, unit in enumerate(split_units(data, self._length_size)):
+        is_last = partial(_is_slice_byte, codec)
+        for number, unit in enumerate(split_units(data, self._length_size, is_last)):
             kind = unit_kind(codec, unit[0])
             if is_slice(codec, kind) or number >= MAX_UNITS:
                 return sets, unit
@@ -225,6 +243,10 @@ class SetsReader:
             return everything
         found = dict.fromkeys([*vps, sps, pps, *own, *more])
         return tuple(sorted(found, key=lambda unit: unit_kind(codec, unit[0])))
+
+
+def _is_slice_byte(codec: Codec, first_byte: int) -> bool:
+    return is_slice(codec, unit_kind(codec, first_byte))
 
 
 def _jpeg_format(data: bytes) -> PictureFormat | None:
