@@ -222,9 +222,9 @@ class CameraRunner:
     def _connected(self, feed: Feed, info: StreamInfo) -> None:
         away = self._away.pop(feed, None)
         what = "sub-stream" if feed is self._detect else "picture"
-        level = logging.INFO if self._losses[feed].back(time.monotonic()) else logging.DEBUG
+        say = self._log.info if self._losses[feed].back(time.monotonic()) else self._log.debug
         if away is not None:
-            self._log.log(level, "%s is back after %.0f s: %s", what, time.monotonic() - away, info)
+            say("%s is back after %.0f s: %s", what, time.monotonic() - away, info)
         else:
             self._log.info("connected to %s: %s", feed.camera.shown, info)
         if feed is self._detect:
