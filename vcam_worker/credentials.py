@@ -29,6 +29,7 @@ class Credentials:
         self._nonce = nonce
         self._challenge: dict[str, str] | None = None
         self._count = 0
+        self._accepted = False
 
     def challenged(self, headers: Iterable[str]) -> bool:
         """Take the ``WWW-Authenticate`` lines of a 401.
@@ -50,8 +51,14 @@ class Credentials:
         self._challenge, self._count = best[0], 0
         if before is None:
             return True
-        # a nonce has its time: a new one, called stale, says nothing against the password
-        return best[0].get("stale", "").lower() == "true" and best[0].get("nonce") != before.get("nonce")
+        # a nonce has its time: that one ended says nothing against a password that was right before
+        is_stale = self._accepted or best[0].get("stale", "").lower() == "true"
+        self._accepted = False
+        return is_stale and best[0].get("nonce") != before.get("nonce")
+
+    def accepted(self) -> None:
+        """Take note that the last request was answered by something else than a 401."""
+        self._accepted = self._challenge is not None
 
     def header(self, method: str, uri: str) -> str | None:
         """Return the value of ``Authorization`` for a request; None as long as none was asked for."""

@@ -156,6 +156,8 @@ class HttpClient:
             answer = self._once(headers or {}, deadline)
             if answer.status == 401 and self._credentials.challenged(answer.headers.get("www-authenticate", [])):
                 continue
+            if answer.status != 401:
+                self._credentials.accepted()
             if answer.status in _REDIRECTS:
                 self._redirect(answer.header("location"))
                 continue

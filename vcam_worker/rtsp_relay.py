@@ -218,6 +218,8 @@ class RtspRelay(Way):
         if item.status == 401 and self._credentials.challenged(item.values("www-authenticate")):
             self._send(replace(asked, is_repeated=True))
             return b""
+        if item.status != 401:
+            self._credentials.accepted()
         clean = item.only(_ANSWER_HEADERS).with_header("CSeq", asked.number)
         if 300 <= item.status < 400:
             clean = clean.with_header("Location", self._redirected(item.header("location")))
