@@ -111,6 +111,7 @@ class Timeline:
         self._marks: deque[tuple[float, float]] = deque(
             maxlen=SPEED_SECONDS
         )  # (camera time, stream time), a second apart
+        self._backlog = 0.0  # seconds of it after connecting, by the camera's clock
         self._pace = nominal_step  # usual interval of arrivals
         self._gap: _Gap | None = None
         self._breaks: deque[float] = deque(maxlen=BREAKS_LIMIT)  # arrivals of the last steps of the camera's clock
@@ -190,6 +191,7 @@ class Timeline:
         is_start = arrived - self._started <= START_SECONDS
         if lead > 0 and is_start and waited <= BACKLOG_STEP and 0 < stepped < MAX_USUAL_STEP:
             self._origin -= lead
+            self._backlog += lead
         elif self._is_break(stepped, waited, lead):
             self._breaks.append(arrived)
             self._recent.clear()
@@ -205,9 +207,23 @@ class Timeline:
             self._usual = stepped
         self._offset += self._correction(dts, arrived, stepped, waited)
         time = dts + self._offset
-        if not self._gap and (not self._marks or time - self._marks[-1][1] >= 1):
-            self._marks.append((dts, time))
+        if not is_start and not self._gap:
+            self._measure(dts, time)
         return time
+
+    def _measure(self, dts: float, time: float) -> None:
+        """Note how the camera's clock goes.
+
+        The backlog after connecting has gone by that clock alone: half of its error is made good, so that a minute from
+        its start is off by as little as one from its end.
+        """
+        if self._marks and time - self._marks[-1][1] < 1:
+            return
+        self._marks.append((dts, time))
+        if self._backlog and len(self._marks) == SPEED_SECONDS:
+            self._origin -= self._backlog * (self._slowness() - 1) / 2
+            self._backlog = 0.0
+            self._recent.clear()
 
     def _untimed(self, last: float, arrived: float, waited: float) -> float:
         """Return the time of a packet without a timestamp: its arrival, but for what a network held back."""
@@ -229,7 +245,7 @@ class Timeline:
 
     def _go_on(self, last: float, dts: float, waited: float) -> float:
         """Go on by the usual step, or by the arrivals where these show a gap; camera time is `dts` from here on."""
-        usual = waited if self._usual is None else self._usual
+        usual = self._usual or (waited if waited > BACKLOG_STEP else self._step)
         time = last + (usual if abs(waited - usual) <= GAP_SECONDS else waited)
         self._offset = time - dts
         return time

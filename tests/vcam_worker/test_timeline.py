@@ -280,6 +280,14 @@ def test_a_burst_of_a_camera_whose_clock_is_wrong(fps: float, factor: float) -> 
 
 
 @pytest.mark.parametrize("fps", FPS)
+@pytest.mark.parametrize("factor", [0.8, 0.9, 1.1, 1.2])
+def test_a_backlog_of_a_camera_whose_clock_is_wrong(fps: float, factor: float) -> None:
+    """What was buffered while the stream was probed."""
+    made = sequence(fps=fps, stamp=speed(factor), delay=held((0, 2.5)))
+    assert worst_minute(made.taken, made.times()) <= PER_MINUTE
+
+
+@pytest.mark.parametrize("fps", FPS)
 def test_a_burst_without_stamps_is_spread_as_it_was_sent(fps: float) -> None:
     made = sequence(fps=fps, stamp=lambda *_: None, delay=held((60, 72)))
     times = made.times()
