@@ -260,7 +260,7 @@ def _fits(tracks: list[_Track], sights: list[_Sight], time_s: float, fresh: bool
     gaps = np.array([time_s - track.seen_s for track in tracks])[:, None]
     reach = np.array([track.reach(time_s, fresh) for track in tracks])[:, None]
     scores = np.array([sight.score for sight in sights])[None]
-    alike = np.array([[_alike(sight.names, track.names) for sight in sights] for track in tracks])
+    alike = _all_alike(tracks, sights)
     known = np.array([min(1.0, sum(track.names.values())) for track in tracks])[:, None]
     overlap = iou(expected, places)
     sizes = [np.sqrt(np.clip(box[:, 2:] - box[:, :2], 1, None).prod(axis=1)) for box in (expected, places)]
@@ -280,6 +280,23 @@ def _shape_ratios(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> ND
     """Return by which factor widths or heights differ, whichever differ more, N×M."""
     sides = [np.log(np.clip(box[:, 2:] - box[:, :2], 1, None)) for box in (boxes, others)]
     return np.asarray(np.exp(np.abs(sides[0][:, None] - sides[1][None]).max(axis=2)), np.float64)
+
+
+def _all_alike(tracks: list[_Track], sights: list[_Sight]) -> NDArray[np.float64]:
+    """Return :func:`_alike` of each track (row) and sight (column), for as many as a hopeless picture may have."""
+    columns = {name: place for place, name in enumerate(sorted({name for sight in sights for name in sight.names}))}
+    shares = np.zeros((len(tracks), len(columns)))
+    for row, track in enumerate(tracks):
+        total = sum(track.names.values())
+        for name, score in track.names.items():
+            if name in columns:
+                shares[row, columns[name]] = score / total
+    alike = np.zeros((len(tracks), len(sights)))
+    for column, sight in enumerate(sights):
+        total = sum(sight.names.values())
+        for name, score in sight.names.items():
+            alike[:, column] += np.minimum(shares[:, columns[name]], score / total)
+    return alike
 
 
 def _alike(one: dict[int, float], other: dict[int, float]) -> float:
