@@ -14,6 +14,9 @@ from vcam_worker.source import StreamInfo
 CHANGES, CHANGES_WINDOW = 3, 60.0
 """So many changes of the picture within so many seconds are no longer somebody's wish, but the camera's habit."""
 
+REPORTED = 3
+"""Changes per connection that get a line."""
+
 Change = Literal["none", "new clip", "new stream"]
 """What a keyframe means for the open clip; with ``new stream``, what was received before goes into no later one."""
 
@@ -33,6 +36,7 @@ class PictureChanges:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._format: tuple[PictureFormat, int] | None = None  # picture and framing of the last keyframe
+        self._count = 0
         self._changes: deque[tuple[float, PictureFormat]] = deque(maxlen=CHANGES)
 
     def follow(self, packet: Packet, info: StreamInfo) -> tuple[StreamInfo, Change]:
@@ -51,7 +55,10 @@ class PictureChanges:
         if self._restless(packet.time):
             return self._encode(info)
         info = info.with_picture(picture)
-        self._log.info("the camera changed its stream: %s", info)
+        self._count += 1
+        if self._count <= REPORTED:
+            more = "; further changes are not logged" if self._count == REPORTED else ""
+            self._log.info("the camera changed its stream: %s%s", info, more)
         return info, "new stream"
 
     def _restless(self, time: float) -> bool:

@@ -222,6 +222,14 @@ def test_a_picture_that_alternates_is_recorded_in_one_size_and_said_once(tmp_pat
     assert len(recorded.said("changed its stream")) <= 2
 
 
+def test_a_picture_that_changes_every_forty_seconds_is_reported_three_times(tmp_path: Path) -> None:
+    one, other = (encode(scene(size), seconds=40, fps=1, gop=40) for size in ((96, 64), (64, 48)))
+    pictures = [frame for number in range(8) for frame in (one, other)[number % 2]]
+    recorded = run(tmp_path, Script("h264", [], [(float(second), frame) for second, frame in enumerate(pictures)]))
+    assert len(recorded.said("changed its stream")) == 3
+    assert len(recorded.said("further changes are not logged")) == 1
+
+
 def test_a_picture_that_stays_is_copied_again(tmp_path: Path) -> None:
     large = encode(scene((160, 96), 80, 81), seconds=90, fps=5, gop=5)
     small = encode(scene((96, 64)), seconds=6, fps=5, gop=5)
