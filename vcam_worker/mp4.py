@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +28,7 @@ HEVC_TAG = "hvc1"
 """Sample entry of H.265: Safari, iOS and QuickTime do not play ``hev1``."""
 MAX_MOOV_BYTES = 64 * 1024 * 1024
 """Far above any clip's; a damaged file may claim anything."""
+COPY_BYTES = 1 << 20
 FRONT_SUFFIX = ".front"
 """Added to a file's name for the copy that takes its place."""
 _CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
@@ -140,13 +141,13 @@ def moov_first(path: Path) -> bool:
             with front.open("wb") as target:
                 _copy(source, target, 0, media.at)
                 target.write(index)
-                target.flush()
                 _copy(source, target, media.at, moov.at)
                 _copy(source, target, moov.end, path.stat().st_size)
         front.replace(path)
     except (OSError, ValueError, struct.error):
         # a full disk: the clip is whole as it is, and more worth than its order
-        front.unlink(missing_ok=True)
+        with suppress(OSError):
+            front.unlink(missing_ok=True)
         return False
     return True
 
@@ -187,9 +188,10 @@ def _shift_offsets(moov: bytearray, media_at: int, by: int) -> None:
 
 
 def _copy(source: BinaryIO, target: BinaryIO, start: int, end: int) -> None:
-    """Copy bytes within the kernel; a file system that shares blocks may copy none."""
+    source.seek(start)
     while start < end:
-        count = os.sendfile(target.fileno(), source.fileno(), start, end - start)
-        if not count:
+        data = source.read(min(COPY_BYTES, end - start))
+        if not data:
             raise ValueError("the file became shorter")
-        start += count
+        target.write(data)
+        start += len(data)
