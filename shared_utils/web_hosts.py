@@ -17,6 +17,8 @@ from shared_utils.errors import SettingError
 
 SERVICES = ("capture", "jupyter", "console")
 """Names of the web servers within the compose network."""
+_CONTAINER = re.compile(rf"[a-z0-9_-]+-(?:{'|'.join(SERVICES)})-[0-9]+")
+"""A container's name as compose makes it, ``vcam-capture-1``. It has no dot, so nobody elsewhere can own it."""
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62}\.)*[a-z0-9_-]{0,62}")
 
 
@@ -43,7 +45,7 @@ def is_own_host(host: str, names: Collection[str]) -> bool:
     try:
         parts = urlsplit(f"//{host}")
         name, _ = (parts.hostname or "").rstrip("."), parts.port
-        if name in names or name.endswith(".localhost"):
+        if name in names or name.endswith(".localhost") or _CONTAINER.fullmatch(name):
             return True
         ipaddress.ip_address(name)
     except ValueError:
