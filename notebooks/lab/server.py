@@ -22,7 +22,8 @@ from shared_utils.web_hosts import is_own_host, own_names
 ORIGINALS = "NOTEBOOKS_FROM"
 """Setting of the image: where our notebooks are, of which people get copies."""
 TEMPLATES = Path(__file__).parent / "templates"
-LAB_NOTEBOOK = "/lab/tree/"
+LAB_NOTEBOOK, PHONE_NOTEBOOK = "/lab/tree/", "/doc/workspaces/phone/tree/"
+"""JupyterLab's addresses of a notebook: among others, and alone. A workspace remembers which side bars were open."""
 NOT_FOR_PEOPLE = ("is not trusted", "build status without nodejs")
 """Warnings that ask for nothing: a notebook that was saved before the container was made anew (its outputs show, its
 scripts run once the cell has run), and that JupyterLab cannot be built anew here."""
@@ -72,7 +73,7 @@ class _ToSingleDocument(RequestHandler):
     """Sends the browser to the same notebook alone."""
 
     def get(self) -> None:
-        self.redirect(str(self.request.uri).replace(LAB_NOTEBOOK, "/doc/tree/", 1))
+        self.redirect(str(self.request.uri).replace(LAB_NOTEBOOK, PHONE_NOTEBOOK, 1))
 
 
 class _ForeignName(Matcher):

@@ -90,7 +90,7 @@ def test_on_a_phone_the_notebook_has_the_width_of_the_screen(lab: Lab, browser: 
     field.fill(TOKEN)
     page.get_by_role("button", name="Log in", exact=True).click()
     page.get_by_role("heading", name="What the cameras saw").wait_for()
-    assert "/doc/tree/" in page.url
+    assert "/doc/" in page.url
     box = page.locator(".jp-NotebookPanel").bounding_box()
     assert box
     assert box["width"] > 0.75 * width

@@ -86,6 +86,8 @@ def running_lab(folder: Path) -> Iterator[Lab]:
             time.sleep(0.1)
         yield Lab(url, folder)
         assert TOKEN not in program.text
+        # warnings that ask for nothing
+        assert not re.search(r"is not trusted|nodejs", program.text), program.text
     finally:
         programs.end()
         shutil.rmtree(private["JUPYTER_RUNTIME_DIR"])
