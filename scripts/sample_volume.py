@@ -304,7 +304,8 @@ def _break_one(folder: Path, clips: Sequence[ClipName]) -> ClipName:
     """Leave a clip as a power cut in the days before hybrid MP4 would have: its beginning, without an index."""
     whole = clips[len(clips) // 2]
     broken = whole.later(90)
-    (folder / str(broken)).write_bytes((folder / str(whole)).read_bytes()[:4000])
+    # the index stands in front, and is longer than this
+    (folder / str(broken)).write_bytes((folder / str(whole)).read_bytes()[:400])
     return broken
 
 
