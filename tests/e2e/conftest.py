@@ -16,7 +16,7 @@ from tests.e2e.audit import Auditor
 from tests.e2e.incident import Report, Running
 from tests.support.video import moving_box, write_video
 
-ORDER = ("test_audit", "test_pipeline", "test_outside", "test_trouble", "test_ending")
+ORDER = ("test_audit", "test_pipeline", "test_settings", "test_outside", "test_trouble", "test_ending")
 """One project lives through all of them."""
 VOLUME_MB = 300
 """A quarter of an hour of two small cameras, and cheap to fill."""
