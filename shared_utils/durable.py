@@ -10,8 +10,11 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from shared_utils.errors import NotWritten
 
 FSYNC_REFUSED = frozenset(
     {
@@ -31,6 +34,22 @@ FSYNC_REFUSED = frozenset(
 LOCKS_REFUSED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
 
 Fsync = Callable[[int], None]
+
+
+@contextmanager
+def written(what: str) -> Iterator[None]:
+    """Tell errors of writing an outcome from those of reading a clip.
+
+    Args:
+        what: can not be done, for the message.
+
+    Raises:
+        NotWritten: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise NotWritten(f"{what}: {error}") from error
 
 
 def sync_file(descriptor: int, fsync: Fsync = os.fsync) -> str | None:

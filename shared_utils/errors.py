@@ -11,6 +11,7 @@
     ├── ClipMissing                the clip's file is not there, or not yet: a network mount may be late (retried)
     │   └── ClipGrowing            it is still being written, such as copied: retried until it is whole
     ├── ModelError                 a file is no detection model we can run
+    ├── NotWritten                 a run's outcome can not be written: disk full, rights, a share that is gone (retried)
     ├── VolumeInUse                another capture records into the same VIDEO_DIR
     ├── JobRefused                 a job that is not ours to run: other function, path out of video/, unknown option
     └── QueueUnavailable           Redis is away or refuses us (retried at run time)
@@ -59,6 +60,10 @@ class ClipError(VcamError):
 
 class ClipMissing(VcamError):
     """The clip's file is not there. It may show up: network mounts lag behind the queue."""
+
+
+class NotWritten(VcamError):
+    """The shared volume does not take the outcome of a run. No clip is at fault, and it may last for hours."""
 
 
 class VolumeInUse(VcamError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
@@ -21,6 +21,9 @@ MIN_HITS_LIMITS = (1, 1_000_000)
 MAX_MODEL_NAME = 255
 ASPECT_LIMITS = (Fraction(1, 10), Fraction(10))
 MAX_ASPECT = 20
+_ASPECT = re.compile(r"\s*(\d{1,5}(?:\.\d{1,5})?)\s*(?::\s*(\d{1,5}(?:\.\d{1,5})?)\s*)?", re.ASCII)
+"""Not all that ``Fraction`` takes: 1e999999999 keeps it busy for hours."""
+_MAX_SHOWN = 10**15
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,12 @@ def _model_option(key: str, value: object) -> str:
 
 
 def _number_option(key: str, value: object, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124  # not a number
         raise JobRefused(f"refused: option {key} must be a number, not {str(value)[:40]!r}")
     if not low <= value <= high:
-        raise JobRefused(f"refused: option {key} is {value}, outside {low:g} to {high:g}")
+        # whole numbers may be larger than a float, or than what Python turns to text
+        shown = str(value) if abs(value) < _MAX_SHOWN else f"{'-' * (value < 0)}{_MAX_SHOWN:g} or more"
+        raise JobRefused(f"refused: option {key} is {shown}, outside {low:g} to {high:g}")
     return float(value)
 
 
@@ -111,12 +116,10 @@ def _whole_option(key: str, value: object, low: int, high: int) -> int:
 def _classes_option(key: str, value: object) -> tuple[str, ...]:
     if value is None:
         return ()
-    if isinstance(value, str):
-        return split_classes(value)
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, str | list | tuple):
         raise JobRefused(f"refused: option {key} must be a list of labels, not {str(value)[:40]!r}")
     try:
-        return check_classes(value)
+        return check_classes(split_classes(value) if isinstance(value, str) else value)
     except ValueError as error:
         raise JobRefused(f"refused: option {key} {error}") from None
 
@@ -127,11 +130,11 @@ def parse_aspect(text: str) -> Fraction:
     Raises:
         ValueError: it is no aspect ratio, or out of bounds.
     """
-    width, _, height = text.partition(":")
-    try:
-        aspect = Fraction(width.strip()) / Fraction(height.strip() or 1)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError("no aspect ratio such as 16:9") from None
+    numbers = _ASPECT.fullmatch(text)
+    height = Fraction(numbers[2] or 1) if numbers else None
+    if not numbers or not height:
+        raise ValueError("no aspect ratio such as 16:9")
+    aspect = Fraction(numbers[1]) / height
     if not ASPECT_LIMITS[0] <= aspect <= ASPECT_LIMITS[1]:
         raise ValueError("outside 1:10 to 10:1")
     return aspect

@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, resolve_in_video_dir
 from shared_utils.detections_log import append_once, find_run
+from shared_utils.durable import written
 from shared_utils.log import CAMERA_FIELD
 from shared_utils.run_index import RunIndex
 from shared_utils.schemas import Options, Record
@@ -19,6 +20,8 @@ from video_worker.analysis import Analyst, Progress, Task
 from video_worker.steps.boxes import remove_partials
 
 log = logging.getLogger("video_worker.worker")
+
+_NO_LOG = f"{LOG_NAME} can not be read or written"
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,15 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
         JobRefused: file name or options are not what a job may ask for.
         ClipError, ModelError: the clip can not be analysed.
         ClipMissing: the clip is not there, or not yet.
+        NotWritten: the volume does not take the outcome.
     """
     path = resolve_in_video_dir(workplace.video_dir, filename)
     wanted = workplace.options.replaced_by(options)
     name = str(filename)
     names = records.RunNames(name, records.make_run_id(facts.created_at, facts.job_id), facts.job_id)
     log_path = workplace.video_dir / LOG_NAME
-    done = find_run(log_path, names.run_id, workplace.index)
+    with written(_NO_LOG):
+        done = find_run(log_path, names.run_id, workplace.index)
     if done is not None:
         _log(name, "is in the log already: its worker was interrupted after writing it")
         return _outcome(done)
@@ -99,7 +104,8 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
     own_classes = isinstance(options, Mapping) and "classes" in options
     task = Task(path, names, wanted, queued_s, workplace.video_dir / BOXES_FOLDER, own_classes)
     record = workplace.analyst.analyse(task, facts.progress, facts.should_stop)
-    append_once(log_path, record, workplace.index)
+    with written(_NO_LOG):
+        append_once(log_path, record, workplace.index)
     _log(name, records.in_words(record))
     return _outcome(record)
 

@@ -179,9 +179,9 @@ def _unpacked(data: Any) -> bytes:
     unpacker = zlib.decompressobj()
     try:
         text = unpacker.decompress(data, MAX_DATA_BYTES)
-    except zlib.error:
-        text = data
-    whole = not unpacker.unconsumed_tail
+        whole = not unpacker.unconsumed_tail
+    except zlib.error:  # not packed
+        text, whole = data, True
     # RQ would unpack once more what looks packed; a call in JSON begins with a bracket
     return text if whole and text[:1] == b"[" else b""
 

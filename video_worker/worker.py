@@ -28,7 +28,15 @@ from rq.worker.base import WorkerStatus
 
 from shared_utils.clips import parse_clip_name
 from shared_utils.config import RedisSettings
-from shared_utils.errors import ClipError, ClipGrowing, JobRefused, ModelError, QueueUnavailable, VcamError
+from shared_utils.errors import (
+    ClipError,
+    ClipGrowing,
+    JobRefused,
+    ModelError,
+    NotWritten,
+    QueueUnavailable,
+    VcamError,
+)
 from shared_utils.log import CAMERA_FIELD
 from shared_utils.queue.connection import clip_queue, connect, redis_errors, redis_is_away
 from shared_utils.queue.figures import KEEPER_FIELD
@@ -53,8 +61,11 @@ MAX_DELAY_S = 10.0
 HOPELESS = (JobRefused, ClipError, ModelError, DeserializationError, JobTimeoutException)
 """Errors that trying again would only repeat."""
 
-VOLUME_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE})
-"""Of a shared volume that is full, can only be read, or has gone: no clip is at fault, and it may last for hours."""
+VOLUME_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EHOSTDOWN}
+)
+"""Of reading from a shared volume that has gone: no clip is at fault, and it may last for hours. EIO and EACCES may be
+a clip's own: a bad sector, its rights."""
 VOLUME_RETRY_S = 30
 """Seconds before a job is tried again that the volume would not take the outcome of."""
 
@@ -247,10 +258,10 @@ class ClipWorker(SimpleWorker):
             job.retries_left = 0
         if isinstance(error, ClipGrowing):
             job.retry_later(GROWING_RETRY_S)
-        if isinstance(error, OSError) and error.errno in VOLUME_ERRORS:
+        if isinstance(error, NotWritten) or (isinstance(error, OSError) and error.errno in VOLUME_ERRORS):
             job.retry_later(VOLUME_RETRY_S)
-        if isinstance(error, VcamError):
-            exc_string = str(error)
+        if isinstance(error, VcamError | DeserializationError):
+            exc_string = _reason(error)
         self._report(job, error)
         super().handle_job_failure(job, queue, started_job_registry, exc_string)
 

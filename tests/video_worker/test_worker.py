@@ -19,7 +19,7 @@ from rq.webhook import Webhook
 
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME
 from shared_utils.detections_log import append_record, read_records
-from shared_utils.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, submit
+from shared_utils.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, failed_jobs, submit
 from shared_utils.results import boxes, load_log
 from tests.support.redis_server import RedisServer
 from tests.video_worker.conftest import CLIP_NAME
@@ -346,6 +346,50 @@ def test_a_full_disk_costs_no_tries_and_no_line(redis_server, queue, full_workpl
     assert record["ok"] is ok
     assert failed(queue) == ([] if ok else [job.id])
     assert not [path.name for path in (full_workplace.video_dir / "boxes").glob(".*")]
+
+
+@pytest.mark.parametrize("name", ["boxes", LOG_NAME])
+def test_an_outcome_that_can_not_be_written_for_whatever_reason_costs_no_tries(
+    redis_server, queue, workplace, name, caplog
+):
+    (workplace.video_dir / name).mkdir() if name == LOG_NAME else (workplace.video_dir / name).touch()
+    job = submit(CLIP_NAME, queue=queue)
+    for _ in range(5):
+        burst(redis_server, workplace)
+        assert queue.scheduled_job_registry.get_job_ids() == [job.id]
+        make_due(queue, job.id)
+    told = [record.getMessage() for record in caplog.records if "can not be" in record.getMessage()]
+    assert len(told) == 5
+    assert told[0].startswith(f"{CLIP_NAME}: {name} can not be")
+    (workplace.video_dir / name).rmdir() if name == LOG_NAME else (workplace.video_dir / name).unlink()
+    burst(redis_server, workplace)
+    assert [record["ok"] for record in lines(workplace)] == [True]
+
+
+def test_data_that_is_not_packed_is_a_job_as_well(redis_server, queue, workplace):
+    job = submit(CLIP_NAME, queue=queue)
+    queue.connection.hset(job.key, "data", zlib.decompress(queue.connection.hget(job.key, "data")))
+    burst(redis_server, workplace)
+    assert [record["ok"] for record in lines(workplace)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ('{"aspect": "1e999999999"}', "no aspect ratio"),
+        ('{"aspect": "1:1e999999999"}', "no aspect ratio"),
+        (f'{{"imgsz": {"9" * 4000}}}', "outside 32 to 4096"),
+        ('{"fps": 1e999}', "outside 0 to 240"),
+    ],
+)
+def test_numbers_of_any_size_are_refused_at_once(redis_server, queue, workplace, options, told):
+    job = submit(CLIP_NAME, queue=queue)
+    call = f'["{PROCESS_CLIP}", null, [], {{"filename": "{CLIP_NAME}", "options": {options}}}]'
+    queue.connection.hset(job.key, "data", zlib.compress(call.encode()))
+    burst(redis_server, workplace)
+    [state] = failed_jobs(queue=queue)
+    assert told in state.error
+    assert len(state.error) < 200
 
 
 def test_an_abandoned_job_is_not_given_up_without_its_line(redis_server, queue, full_workplace):

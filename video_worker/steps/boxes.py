@@ -18,9 +18,10 @@ import os
 import shutil
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from shared_utils.durable import sync_file
+from shared_utils.durable import sync_file, written
 from video_worker.steps.base import Run, Sample, Step
 from video_worker.tracking import NO_TRACK
 
@@ -29,6 +30,8 @@ PIXEL_DIGITS = 1
 TIME_DIGITS = 3
 HOST_LETTERS = 24
 """Of this host's name in that of an unfinished file, which is to stay below 255 bytes; a container's has 12."""
+
+_WRITTEN = written("boxes can not be written")
 
 
 def remove_partials(path: Path) -> None:
@@ -40,6 +43,7 @@ def remove_partials(path: Path) -> None:
 class Boxes(Step):
     """The boxes file: written under another name, renamed when it is whole."""
 
+    @_WRITTEN
     def __init__(self, labels: tuple[str, ...], path: Path) -> None:
         self._labels = labels
         self._path = path
@@ -53,6 +57,7 @@ class Boxes(Step):
         """Applies where boxes are to be kept."""
         return cls(run.detector.labels, run.boxes_path) if run.boxes_path else None
 
+    @_WRITTEN
     def take(self, sample: Sample) -> None:
         """Write the frame's line."""
         found = sample.detections
@@ -72,6 +77,7 @@ class Boxes(Step):
             line["cut"] = True
         self._file.write(json.dumps(line, ensure_ascii=False, separators=(", ", ": ")) + "\n")
 
+    @_WRITTEN
     def result(self) -> Mapping[str, object]:
         """Publish the file: the log line that follows may rely on it."""
         self._file.flush()
@@ -92,6 +98,8 @@ class Boxes(Step):
         self._file.flush()
 
     def close(self) -> None:
-        """Leave nothing half done behind."""
-        self._file.close()
-        self._partial.unlink(missing_ok=True)
+        """Remove the partial file."""
+        with suppress(OSError):  # a disk that is full, or a share that is gone: what is not written is not wanted
+            self._file.close()
+        with suppress(OSError):
+            self._partial.unlink(missing_ok=True)
