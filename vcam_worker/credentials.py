@@ -8,9 +8,11 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 
-_HASHES = {"MD5": "md5", "SHA-256": "sha256"}
-_SCHEME = re.compile(r"(?:^|,)\s*(basic|digest)\s+", re.I)
-_PARAMETER = re.compile(r'([a-z][a-z-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))', re.I)
+_SESSION = "-SESS"
+"""Ends the name of an algorithm that mixes the nonces into the password's hash."""
+_HASHES = {"MD5": "md5", "MD5-SESS": "md5", "SHA-256": "sha256", "SHA-256-SESS": "sha256"}
+_WORD = re.compile(r'([a-z][a-z0-9-]*)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]*)))?', re.I)
+"""A parameter with its value, or a scheme, which has none."""
 
 
 class Credentials:
@@ -43,7 +45,7 @@ class Credentials:
         offers = [offer for line in headers for offer in _offers(line)]
         digests = [one for one in offers if one["scheme"] == "digest" and _algorithm(one) in _HASHES]
         # the password itself is sent only where nothing better is offered
-        best = sorted(digests, key=lambda one: _algorithm(one) != "SHA-256") or [
+        best = sorted(digests, key=lambda one: not _algorithm(one).startswith("SHA-256")) or [
             one for one in offers if one["scheme"] == "basic"
         ]
         if not best:
@@ -76,7 +78,10 @@ class Credentials:
             return hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
 
         realm, nonce = challenge.get("realm", ""), challenge.get("nonce", "")
+        ours = self._nonce()
         first = hashed(f"{self._user}:{realm}:{self._password}")
+        if _algorithm(challenge).endswith(_SESSION):
+            first = hashed(f"{first}:{nonce}:{ours}")
         second = hashed(f"{method}:{uri}")
         fields = [
             f'username="{_quoted(self._user or "")}"',
@@ -86,11 +91,12 @@ class Credentials:
         ]
         if "auth" in [one.strip() for one in challenge.get("qop", "").split(",")]:
             self._count += 1
-            count, ours = f"{self._count:08x}", self._nonce()
+            count = f"{self._count:08x}"
             response = hashed(f"{first}:{nonce}:{count}:{ours}:auth:{second}")
             fields += ["qop=auth", f"nc={count}", f'cnonce="{ours}"']
         else:
             response = hashed(f"{first}:{nonce}:{second}")
+            fields += [f'cnonce="{ours}"'] if _algorithm(challenge).endswith(_SESSION) else []
         fields.append(f'response="{response}"')
         if "algorithm" in challenge:
             fields.append(f"algorithm={challenge['algorithm']}")
@@ -101,15 +107,13 @@ class Credentials:
 
 def _offers(line: str) -> list[dict[str, str]]:
     """Return the challenges of one header line, each with its ``scheme``."""
-    parts = _SCHEME.split(line)[1:]
-    if not parts and line.strip().lower() in {"basic", "digest"}:
-        return [{"scheme": line.strip().lower()}]
-    found = []
-    for scheme, rest in zip(parts[::2], parts[1::2], strict=True):
-        offer = {"scheme": scheme.lower()}
-        for name, quoted, bare in _PARAMETER.findall(rest):
-            offer[name.lower()] = re.sub(r"\\(.)", r"\1", quoted) or bare
-        found.append(offer)
+    found: list[dict[str, str]] = []
+    for word in _WORD.finditer(line):
+        name, quoted, bare = word.groups()
+        if quoted is None and bare is None:
+            found.append({"scheme": name.lower()})
+        elif found:
+            found[-1][name.lower()] = bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
     return found
 
 

@@ -17,6 +17,8 @@ from vcam_worker.credentials import Credentials
 from vcam_worker.wire import CHUNK, Target, TooLongError, Wire, dial, parse_headers
 
 MAX_REDIRECTS = 5
+MAX_REPEATS = 2
+"""Times that a request is sent again with the password; a camera may take its nonce back in between."""
 MAX_CONTINUES = 10
 """Answers such as "100 Continue" before the real one."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -152,9 +154,15 @@ class HttpClient:
             SourceError: anything else; the kind says why.
         """
         deadline = self._clock() + self._timeout
-        for _ in range(MAX_REDIRECTS + 2):
+        repeats = 0
+        for _ in range(MAX_REDIRECTS + MAX_REPEATS + 1):
             answer = self._once(headers or {}, deadline)
-            if answer.status == 401 and self._credentials.challenged(answer.headers.get("www-authenticate", [])):
+            if (
+                answer.status == 401
+                and repeats < MAX_REPEATS
+                and self._credentials.challenged(answer.headers.get("www-authenticate", []))
+            ):
+                repeats += 1
                 continue
             if answer.status != 401:
                 self._credentials.accepted()

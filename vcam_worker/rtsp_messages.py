@@ -13,7 +13,7 @@ MAX_BODY = 256 * 1024
 
 _PACKET = 0x24
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_BEGIN = re.compile(rb"\$|[A-Z_]{3,}[ /]")
+_BEGIN = re.compile(rb"\$|(?:RTSP|HTTP)/\d|[A-Z_]{3,} \S+ RTSP/")
 """What a message or a packet begins with, where bytes in between belong to neither."""
 
 
@@ -60,8 +60,8 @@ class Message:
         return replace(self, headers=((name, value), *others))
 
     def only(self, names: Collection[str]) -> Message:
-        """Return the message with the headers of these names, in lower case, alone."""
-        return replace(self, headers=tuple(one for one in self.headers if one[0].lower() in names))
+        """Return the message with the headers of these names, in lower case, alone, where they say something."""
+        return replace(self, headers=tuple(one for one in self.headers if one[0].lower() in names and one[1]))
 
     def without_body_lines(self, prefix: bytes) -> Message:
         """Return the message without the lines of its body that begin so."""
@@ -134,6 +134,8 @@ class Splitter:
                 raise ProtocolError("answers with headers that do not end")
             return None
         lines = bytes(self._buffer[: end.start()]).splitlines()
+        if lines[0].startswith(b"HTTP/"):
+            raise ProtocolError("speaks HTTP at this port, not RTSP: check the port")
         length = next(iter(parse_headers(lines[1:]).get("content-length", [])), "0")
         size = int(length) if length.isdigit() and len(length) < 20 else 0
         if size > MAX_BODY:

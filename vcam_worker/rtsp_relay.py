@@ -27,6 +27,8 @@ from vcam_worker.source_errors import OPEN_TIMEOUT
 from vcam_worker.wire import CHUNK, Target, dial
 
 MAX_REDIRECTS = 5
+MAX_REPEATS = 2
+"""Times that one request is sent again with the password; a camera may take its nonce back in between."""
 ACCEPT_SECONDS = 10.0
 """The library connects as soon as it is given the relay's address."""
 CLOSE_SECONDS = 1.0
@@ -47,7 +49,7 @@ class _Asked:
 
     message: Message
     number: str  # the library's own
-    is_repeated: bool = False
+    repeats: int = 0
 
 
 class RtspRelay(Way):
@@ -210,13 +212,19 @@ class RtspRelay(Way):
             return item
         if not item.is_answer:  # a request of the camera's own
             return item.only({"cseq", "session"}).encoded()
-        # a camera that leaves the number out answers in turn
-        number = item.header("cseq") or next(iter(self._asked), "")
-        asked = self._asked.pop(number, None)
+        if 100 <= item.status < 200:  # the answer itself is still to come
+            return b""
+        # a camera that leaves the number out, or has one of its own, answers in turn
+        number = item.header("cseq")
+        asked = self._asked.pop(number if number in self._asked else next(iter(self._asked), ""), None)
         if asked is None:
             return b""
-        if item.status == 401 and self._credentials.challenged(item.values("www-authenticate")):
-            self._send(replace(asked, is_repeated=True))
+        if (
+            item.status == 401
+            and asked.repeats < MAX_REPEATS
+            and self._credentials.challenged(item.values("www-authenticate"))
+        ):
+            self._send(replace(asked, repeats=asked.repeats + 1))
             return b""
         if item.status != 401:
             self._credentials.accepted()
@@ -232,9 +240,10 @@ class RtspRelay(Way):
     def _redirected(self, location: str) -> str:
         """Return where the library is sent for a redirect: to us again, if the camera's own host is meant."""
         there = mask_url(location)[:100] or "nowhere"
+        is_path = location.startswith("/") and not location.startswith("//")
         self._redirects += 1
         try:
-            target = Target.of(location)
+            target = replace(self._target, path=location) if is_path else Target.of(location)
         except ValueError:
             raise SourceError(f"{self._camera.shown} redirects to {there!r}, which is no address") from None
         if target.scheme not in {"rtsp", "rtsps"} or not target.is_same_host(self._origin):

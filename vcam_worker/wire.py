@@ -235,9 +235,18 @@ class Wire:
 
 
 def parse_headers(lines: list[bytes]) -> dict[str, list[str]]:
-    """Return headers by name in lower case; a line without a colon is left out."""
+    """Return headers by name in lower case; a line that begins with a blank goes on with the one before.
+
+    One without a colon is left out.
+    """
     headers: dict[str, list[str]] = {}
+    whole: list[bytes] = []
     for line in lines:
+        if whole and line[:1] in {b" ", b"\t"}:
+            whole[-1] += b" " + line.strip()
+        else:
+            whole.append(line)
+    for line in whole:
         name, colon, value = line.decode("latin-1").partition(":")
         if colon:
             headers.setdefault(name.strip().lower(), []).append(value.strip())

@@ -30,8 +30,8 @@ def file_launch(footage: Path, codec: str = "h264") -> str:
     return f"filesrc location={footage} ! qtdemux ! {codec}parse config-interval=-1 ! rtp{codec}pay name=pay0 pt=96"
 
 
-def gst_server(programs: Programs, launch: str, *options: str) -> int:
-    """Start GStreamer's RTSP server; return its port. Its address is rtsp://127.0.0.1:PORT/test."""
+def gst_command(launch: str, *options: str) -> list[str]:
+    """Return the command of GStreamer's RTSP server, which says "ready PORT"; the test is skipped without it."""
     check = [GST_PYTHON, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"]
     try:
         subprocess.run(check, check=True, capture_output=True)
@@ -40,5 +40,10 @@ def gst_server(programs: Programs, launch: str, *options: str) -> int:
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-    server = programs.start(GST_PYTHON, str(ROOT / "tests/support/gst_rtsp_server.py"), "--launch", launch, *options)
+    return [GST_PYTHON, str(ROOT / "tests/support/gst_rtsp_server.py"), "--launch", launch, *options]
+
+
+def gst_server(programs: Programs, launch: str, *options: str) -> int:
+    """Start GStreamer's RTSP server; return its port. Its address is rtsp://127.0.0.1:PORT/test."""
+    server = programs.start(*gst_command(launch, *options))
     return int(server.wait_for(r"ready (\d+)")[1])

@@ -18,11 +18,12 @@ parser.add_argument("--launch", required=True, help="pipeline whose payloader is
 parser.add_argument("--user")
 parser.add_argument("--password")
 parser.add_argument("--transport", choices=["tcp", "udp", "both"], default="both")
+parser.add_argument("--address", default="127.0.0.1")
 options = parser.parse_args()
 
 Gst.init(None)
 server = GstRtspServer.RTSPServer()
-server.set_address("127.0.0.1")
+server.set_address(options.address)
 server.set_service("0")
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch(f"( {options.launch} )")

@@ -55,6 +55,8 @@ class Report:
 
 
 Script = Callable[[], Iterable[Send | Report]]
+Speak = Callable[[str, bytes], bytes]
+"""Takes a request's head and the ordinary answer to it; returns what is sent instead."""
 
 
 def access_units(path: Path) -> list[tuple[bytes, bool]]:
@@ -110,10 +112,18 @@ class RtspCamera:
         sound: media section of the SDP for the sound; empty without.
         before: media sections in front of the video's.
         hold: keep the connection open and silent at the script's end.
+        speak: how it answers, where that is not the usual way.
     """
 
     def __init__(
-        self, script: Script, keyframe: bytes, *, sound: str = AAC_SDP, before: str = "", hold: bool = True
+        self,
+        script: Script,
+        keyframe: bytes,
+        *,
+        sound: str = AAC_SDP,
+        before: str = "",
+        hold: bool = True,
+        speak: Speak = lambda _, answer: answer,
     ) -> None:
         self._script = script
         sets = [base64.b64encode(unit).decode() for unit in units_of(keyframe) if unit[0] & 0x1F in {7, 8}]
@@ -123,6 +133,9 @@ class RtspCamera:
             + before + VIDEO_SDP.format(sprop=sprop) + sound
         )  # fmt: skip
         self._hold = hold
+        self._speak = speak
+        self.requests: list[str] = []
+        """Heads of all requests."""
         self._closed = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -155,7 +168,11 @@ class RtspCamera:
                 return
             with peer, suppress(OSError):
                 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                _Session(peer, self._sdp, self._closed).run(self._play)
+                _Session(peer, self._sdp, self._closed, self._told).run(self._play)
+
+    def _told(self, request: str, answer: bytes) -> bytes:
+        self.requests.append(request)
+        return self._speak(request, answer)
 
     def _play(self) -> Iterator[Send | Report | None]:
         self.viewers += 1
@@ -167,8 +184,9 @@ class RtspCamera:
 class _Session:
     """One connection: answers requests, and sends the script from PLAY on."""
 
-    def __init__(self, peer: socket.socket, sdp: str, closed: threading.Event) -> None:
+    def __init__(self, peer: socket.socket, sdp: str, closed: threading.Event, speak: Speak) -> None:
         self._peer = peer
+        self._speak = speak
         self._sdp = sdp
         self._closed = closed
         self._channels: dict[Media, int] = {}
@@ -209,6 +227,9 @@ class _Session:
             self._received += more
         head, _, self._received = self._received.partition(b"\r\n\r\n")
         lines = head.decode(errors="replace").split("\r\n")
+        if lines[0].startswith("RTSP/"):  # an answer to a request of our own
+            self._speak(head.decode(errors="replace"), b"")
+            return False
         method, url, _ = lines[0].split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
         extra, body = "", ""
@@ -217,16 +238,18 @@ class _Session:
             extra = f"Content-Base: {url}/\r\nContent-Type: application/sdp\r\nContent-Length: {len(body)}\r\n"
         elif method == "SETUP":
             media: Media = "audio" if url.rstrip("/").endswith("audio") else "video"
-            if url.rstrip("/").endswith(("audio", "video")):
+            if url.rstrip("/").endswith(("audio", "*")) or "video" in url:
                 self._channels[media] = int(headers["transport"].split("interleaved=")[1].split("-")[0])
             extra = f"Transport: {headers['transport']}\r\n"
         elif method == "OPTIONS":
             extra = "Public: DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n"
         session = "" if method in {"OPTIONS", "DESCRIBE"} else "Session: 1\r\n"
-        self._peer.sendall(f"RTSP/1.0 200 OK\r\nCSeq: {headers['cseq']}\r\n{session}{extra}\r\n{body}".encode())
+        answer = f"RTSP/1.0 200 OK\r\nCSeq: {headers['cseq']}\r\n{session}{extra}\r\n{body}".encode()
+        said = self._speak(head.decode(errors="replace"), answer)
+        self._peer.sendall(said)
         if method == "TEARDOWN":
             raise ConnectionError("the viewer has left")
-        return method == "PLAY"
+        return method == "PLAY" and b" 401 " not in said
 
     def _send(self, item: Send) -> None:
         if item.media not in self._channels:

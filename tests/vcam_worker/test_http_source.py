@@ -234,6 +234,24 @@ def test_a_snapshot_behind_a_digest_password_survives_a_stale_nonce(algorithm: s
     assert here.calls == 1
 
 
+def test_a_camera_that_calls_each_nonce_stale_is_not_asked_for_ever() -> None:
+    def behave(call: Call) -> None:
+        for number in count():
+            if not call.request():
+                return
+            call.host.requests.append("GET")
+            challenge = f'Digest realm="x",\r\n nonce="{number}", stale=true'
+            call.answer(f"401 Unauthorized\r\nWWW-Authenticate: {challenge}\r\nContent-Length: 0")
+
+    with (
+        host(behave) as here,
+        pytest.raises(SourceUnauthorized, match="wrong user name or password"),
+        connect(camera(f"admin:pw@{here.url}/snapshot.jpg"), "any"),
+    ):
+        pass
+    assert len(here.requests) == 3
+
+
 def test_a_stream_behind_a_basic_password_is_read_and_a_wrong_one_named() -> None:
     right = base64.b64encode(f"{NAME}:{PASSWORD}".encode()).decode()
 
