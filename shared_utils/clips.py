@@ -23,9 +23,9 @@ WORK_FOLDER = ".recording"
 
 MAX_NAME_BYTES = 255
 """Longest file name that Linux file systems take."""
-MAX_STEM_BYTES = 160
-"""Longest stem that a sidecar takes over whole: a run's id, the writing worker's name and two suffixes come on top."""
-KEPT_STEM_BYTES = 140
+MAX_STEM_BYTES = 212
+"""Longest stem that a sidecar takes over whole: a run's id (36) and a suffix come on top."""
+KEPT_STEM_BYTES = 190
 """What a sidecar keeps of a longer stem, before a hash of the clip's name."""
 
 CAMERA_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}"

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ HIDDEN = ".download-"
 STALE_S = 24 * 3600
 """Seconds after which an unfinished download is nobody's any more."""
 MAX_STEM = 120
-"""Characters of a file's name: boxes files add 43 to it, file systems take 255 bytes."""
+"""Bytes of a file's name without its suffix: boxes files add 43 to it, file systems take 255."""
 HEADERS = {"User-Agent": "vcam", "Accept": "video/*, */*;q=0.5", "Accept-Encoding": "identity"}
 FORMATS = "best[ext=mp4][vcodec^=avc1]/best[ext=mp4]/bestvideo[ext=mp4][vcodec^=avc1]/best/bestvideo"
 """Of a page's films one file that needs no joining; H.264 first, which browsers play."""
@@ -112,7 +113,7 @@ def check_address(address: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """Return a bare file name of letters, digits, ``.``, ``_`` and ``-`` that means the same as `name`.
+    """Return a bare file name of letters of any script, digits, ``.``, ``_`` and ``-`` that means the same as `name`.
 
     Args:
         name: as an address or a server gives it; anything. One without a film's suffix gets ``.mp4``.
@@ -121,7 +122,8 @@ def safe_name(name: str) -> str:
     stem, dot, ending = base.rpartition(".")
     if not dot or f".{ending.lower()}" not in VIDEO_SUFFIXES:
         stem, ending = base, "mp4"
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:MAX_STEM].rstrip("._-")
+    stem = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", stem)).strip("._-")
+    stem = stem.encode()[:MAX_STEM].decode("utf-8", "ignore").rstrip("._-")
     return f"{stem or 'film'}.{ending.lower()}"
 
 
@@ -238,7 +240,6 @@ def _fetch_page(address: str, folder: Path, limits: Limits, told: Progress) -> t
         "format": FORMATS,
         "outtmpl": {"default": "%(title).100B.%(ext)s"},
         "paths": {"home": str(folder)},
-        "restrictfilenames": True,
         "noplaylist": True,
         "playlist_items": "1",
         "max_filesize": limits.max_bytes,

@@ -29,15 +29,19 @@ SCORE_DIGITS = 4
 PIXEL_DIGITS = 1
 TIME_DIGITS = 3
 HOST_LETTERS = 24
-"""Of this host's name in that of an unfinished file, which is to stay below 255 bytes; a container's has 12."""
+"""Of this host's name in that of an unfinished file; a container's has 12."""
 
 _WRITTEN = written("boxes can not be written")
 
 
 def remove_partials(path: Path) -> None:
     """Remove what killed workers left unfinished of the boxes file `path`."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+    for left in path.parent.glob(f".*{glob.escape(_run_id(path))}.*.partial"):  # of earlier versions as well
         left.unlink(missing_ok=True)
+
+
+def _run_id(path: Path) -> str:
+    return path.stem.rpartition(".")[2]
 
 
 class Boxes(Step):
@@ -49,7 +53,8 @@ class Boxes(Step):
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         # two workers may do one run at a time, when one was taken for dead; in containers all have the same process id
-        self._partial = path.with_name(f".{path.name}.{socket.gethostname()[:HOST_LETTERS]}-{os.getpid()}.partial")
+        host = socket.gethostname()[:HOST_LETTERS]
+        self._partial = path.with_name(f".{_run_id(path)}.{host}-{os.getpid()}.partial")
         self._file = self._partial.open("w+", encoding="utf-8")
 
     @classmethod
