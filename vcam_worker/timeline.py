@@ -55,6 +55,9 @@ PROGRESS = 0.1
 """Seconds of lead that a backlog wins while it is delivered faster than it was sent."""
 SETTLE_SECONDS = 0.5
 """Without such progress for so long, packets come at their own pace again."""
+HESITATION, HESITATION_SECONDS = 0.5, 2.0
+"""Share of a gap up to which another one after its first packets is part of it, and for how long: after an outage, TCP
+tries one packet, and waits for its answer, or for the next try."""
 OPEN_SECONDS = 30.0
 """A backlog lasts so long at most: also of a source that delivers in bursts alone (HLS)."""
 SPEED_SECONDS = 10
@@ -78,6 +81,7 @@ class _Gap:
         since: arrival after it, seconds.
         mark, mark_at: lead at the last progress, and its arrival.
         best: highest lead so far.
+        doubted: arrival since which packets wait for the decision.
         is_draining: a backlog has been seen.
     """
 
@@ -85,6 +89,7 @@ class _Gap:
     mark: float
     mark_at: float
     best: float
+    doubted: float
     is_draining: bool = False
 
 
@@ -135,7 +140,8 @@ class Timeline:
 
     @property
     def is_undecided(self) -> bool:
-        """The packet placed last may have to be moved: what follows will tell, in half a second at most."""
+        """The packet placed last may have to be moved: what follows will tell, in half a second, or little more than
+        :data:`HESITATION_SECONDS` where there are further gaps."""
         return self._gap is not None and not self._gap.is_draining
 
     def give_up(self) -> float:
@@ -285,14 +291,21 @@ class Timeline:
         """Begin to watch what follows a gap in the arrivals."""
         before, self._gap = self._gap, None
         self._recent.clear()
-        if before and not before.is_draining:  # one gap after the other, and no burst: both are real
+        doubted = before.doubted if before and not before.is_draining else arrived
+        if before and not before.is_draining and not self._hesitates(before, lead, arrived):
+            # one gap after the other, and no burst: both are real
             self.moved = -before.mark
             self._marks.clear()
             return -lead
         # a source that delivers in bursts alone goes from one gap to the next: the best of them counts
         best, since = (max(before.best, lead), before.since) if before else (lead, arrived)
-        self._gap = _Gap(since, lead, arrived, best)
+        self._gap = _Gap(since, lead, arrived, best, doubted)
         return 0.0
+
+    @staticmethod
+    def _hesitates(gap: _Gap, lead: float, arrived: float) -> bool:
+        """Tell whether another gap after the first packets is one in which a network that was away only hesitates."""
+        return gap.mark - lead <= HESITATION * -gap.mark and arrived - gap.doubted <= HESITATION_SECONDS
 
     def _follow_gap(self, gap: _Gap, lead: float, arrived: float) -> float:
         gap.best = max(gap.best, lead)
