@@ -41,6 +41,7 @@ class Arrivals:
         self._offset: float | None = None  # arrival minus stamp
         self._checked = 0.0
         self._last = 0.0
+        self._empty_at = 0.0  # the buffer was empty up to then: what is read later has come later
         self._rested = 0.0
         self._eager_until: float | None = None  # read as it comes up to then; None before the first packet
         self.at_rest = False
@@ -61,7 +62,7 @@ class Arrivals:
             if now - asked >= WAITED_SECONDS:
                 self._check(now - stamp, now)
             elif self._offset is not None:
-                arrived = min(now, max(self._last, stamp + self._offset))
+                arrived = min(now, max(self._last, self._empty_at, stamp + self._offset))
         self._last = arrived
         self.look(asked, now)
         return arrived
@@ -76,6 +77,8 @@ class Arrivals:
 
     def look(self, asked: float, now: float) -> None:
         """Take note of a read, of any packet."""
+        if now - asked >= WAITED_SECONDS:
+            self._empty_at = now
         if self._is_patient(now):
             self.at_rest = now - asked >= WAITED_SECONDS
             self.pause = GATHER_SECONDS if self.at_rest else 0.0

@@ -76,6 +76,23 @@ def test_at_any_rate_nothing_is_late_by_more_than_a_pause(fps: float) -> None:
     assert max(map(abs, reader.errors)) < 0.005
 
 
+def test_a_gap_with_sound_in_it_is_none_that_stamps_may_deny() -> None:
+    """Pictures pause for 4 s, and their stamps do not show it: what the reads of the sound have seen counts."""
+    arrivals = Arrivals(gathers=True)
+    sent = [("video", number / 10 - (4 if number > 200 else 0), number / 10) for number in range(400)]
+    events = [one for one in sent if not 20 < one[2] < 24]
+    events += [("audio", None, number * 0.064 + 0.001) for number in range(600)]
+    now, dates = 0.0, {}
+    for kind, stamp, arrival in sorted(events, key=lambda one: one[2]):
+        now += arrivals.pause
+        asked, now = now, max(now, arrival) + READ
+        if kind == "video":
+            dates[arrival] = arrivals.date(stamp, asked, now)
+        else:
+            arrivals.look(asked, now)
+    assert max(abs(date - arrival) for arrival, date in dates.items()) < GATHER_SECONDS + 0.1
+
+
 def test_a_jittery_network_is_no_reason_to_hurry() -> None:
     reader = Reader(Arrivals(gathers=True))
     reader.read(stream(lambda sent: sent, jitter=0.15), 1060)
