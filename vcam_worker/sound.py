@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from vcam_worker.timeline import MAX_USUAL_STEP, MIN_STEP
+from vcam_worker.timeline import JUMP_SECONDS, MIN_STEP
 
 LIVE_BOUND = 1.0
 """Seconds that sound may be outside of what the pictures and the arrivals allow: several times a network's jitter."""
 FILE_BOUND = 10.0
 """The same for files, whose blocks of sound and pictures take turns in larger portions."""
+MAX_BLOCK = 0.3
+"""Seconds between two blocks of sound at most: AAC of 8 kHz has 0.26 of them in one. More is a gap."""
 NEAR = 0.3
 """Seconds outside up to which it is left as it is."""
 PULL = 0.05
@@ -28,6 +30,7 @@ class SoundClock:
         self._offset = 0.0  # stream time minus the sound's own
         self._last: float | None = None
         self._last_dts: float | None = None
+        self._last_now = 0.0
         self._step = MIN_STEP
         self.jumped: float | None = None
         """The step of the sound's clock that the last packet came with, seconds; None without."""
@@ -48,9 +51,9 @@ class SoundClock:
             return None
         else:
             time = self._next(self._last, dts, pictures, now)
-        if self._last is not None and MIN_STEP <= time - self._last < MAX_USUAL_STEP:
+        if self._last is not None and MIN_STEP <= time - self._last < MAX_BLOCK:
             self._step = time - self._last
-        self._last, self._last_dts = time, dts
+        self._last, self._last_dts, self._last_now = time, dts, now
         return time
 
     def _first(self, dts: float | None, pictures: float, now: float, offset: float | None) -> float:
@@ -65,9 +68,11 @@ class SoundClock:
             return max(self._nearest(last + self._step, pictures, now), last + MIN_STEP)
         time = dts + self._offset
         outside = self._outside(time, pictures, now)
-        stepped = self._last_dts is None or dts <= self._last_dts or outside > self._bound
-        if stepped:
-            if self._last_dts is not None and (dts < self._last_dts or outside > self._bound):
+        jumped = self._last_dts is not None and (
+            dts < self._last_dts or outside > self._bound or self._leaps(dts - self._last_dts, time, now)
+        )
+        if jumped or self._last_dts is None or dts == self._last_dts:
+            if jumped and self._last_dts is not None:
                 self.jumped = dts - self._last_dts - self._step
             time = max(self._nearest(last + self._step, pictures, now), last + MIN_STEP)
             self._offset = time - dts
@@ -75,6 +80,10 @@ class SoundClock:
             pull = PULL * (time - last)
             self._offset += pull if time < pictures else -pull
         return max(time, last + MIN_STEP)
+
+    def _leaps(self, step: float, time: float, now: float) -> bool:
+        """Tell whether the sound's clock has stepped forward by more than has passed, to what is yet to come."""
+        return step > max(self._step, now - self._last_now) + JUMP_SECONDS and time > now + JUMP_SECONDS
 
     @staticmethod
     def _outside(time: float, pictures: float, now: float) -> float:

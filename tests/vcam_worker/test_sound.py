@@ -87,6 +87,24 @@ def test_a_step_of_the_sounds_clock_is_reported_and_leaves_no_gap(step: float) -
     assert max(after - before for before, after in itertools.pairwise(times)) < 0.1
 
 
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        lambda sent: sent + 0.2 * (int(2 * sent) % 2),
+        lambda sent: sent + 0.5 * (int(sent / 3) % 2),
+        lambda sent: sent + 0.3 * (int(sent / AAC_SECONDS) % 7),
+        lambda sent: sent + 0.3 * int(sent),
+    ],
+    ids=["0.2 s to and fro", "0.5 s to and fro", "a sawtooth", "stairs"],
+)
+def test_small_steps_of_the_sounds_clock_do_not_add_up(stamp: Stamp) -> None:
+    clock = SoundClock()
+    for number in range(round(2 * SECONDS / AAC_SECONDS)):
+        sent = number * AAC_SECONDS
+        time = clock.place(stamp(sent), sent // 0.1 * 0.1, sent + 0.05, 0.0)
+        assert time == pytest.approx(sent, abs=0.4)
+
+
 def test_sound_that_pauses_has_a_gap_and_goes_on_in_its_place() -> None:
     clock = SoundClock()
     for sent, stamp in [(1.0, 1.0), (1.1, 1.1), (20.0, 1.2), (20.1, 1.3)]:  # its stamps do not tell of the pause
