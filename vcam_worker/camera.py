@@ -227,6 +227,8 @@ class CameraRunner:
             say("%s is back after %.0f s: %s", what, time.monotonic() - away, info)
         else:
             self._log.info("connected to %s: %s", feed.camera.shown, info)
+        if not info.width:
+            say("what the camera sends can be decoded from its next keyframe on")
         if feed is self._detect:
             self._detect_info = info
             self._use_detect_stream()

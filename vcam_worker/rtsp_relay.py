@@ -76,6 +76,7 @@ class RtspRelay(Way):
         self._problem: SourceError | None = None
         self._rest_until = 0.0
         self._closing = False
+        self.is_silent = True
         self._redirects = 0
         self._asked: dict[str, _Asked] = {}
         self._numbers = 0
@@ -209,6 +210,7 @@ class RtspRelay(Way):
     def _answered(self, item: Message | bytes) -> bytes:
         """Return what the library is to get of what the camera sends."""
         if not isinstance(item, Message):
+            self.is_silent = False
             return item
         if not item.is_answer:  # a request of the camera's own
             return item.only({"cseq", "session"}).encoded()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 import av
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
+from shared_utils.errors import SourceError
+from vcam_worker.source_errors import OPEN_TIMEOUT
+
+COPY_CODECS = frozenset({"h264", "hevc"})
+"""Copied into clips as they are; other codecs are encoded."""
 COPY_AUDIO_CODECS = frozenset({"aac", "opus"})
 """Sound that MP4 holds as it is."""
 
@@ -57,3 +66,34 @@ def _of_sound(stream: Stream) -> str:
     if codec is None:
         return "sound is left out: its codec is unknown"
     return f"sound is left out: {codec} does not fit into MP4"
+
+
+def joined_in_mid_gop(
+    container: InputContainer, video: av.VideoStream, may_follow: bool
+) -> Iterator[av.Packet[Stream]]:  # fmt: skip
+    """Return the packets of a stream whose picture is still unknown.
+
+    A camera that puts its parameter sets into its keyframes alone tells its picture at the next one only, which may be
+    minutes away.
+
+    Args:
+        container: open.
+        video: its pictures.
+        may_follow: packets have come, or it is not known.
+
+    Raises:
+        SourceError: there is something else wrong with it.
+    """
+    passed, until = [], time.monotonic() + OPEN_TIMEOUT
+    with suppress(av.FFmpegError):
+        demuxed = container.demux()
+        while may_follow and time.monotonic() < until:
+            raw = next(demuxed, None)
+            if raw is None:
+                break
+            passed.append(raw)
+            if raw.stream.index == video.index and raw.size:
+                if raw.is_keyframe or video.codec_context.codec.canonical_name not in COPY_CODECS:
+                    break
+                return chain(passed, demuxed)
+    raise SourceError("the stream sent no picture parameters while it was opened")

@@ -21,13 +21,11 @@ from vcam_worker.jpeg_parts import picture_size
 from vcam_worker.mp4 import decoder_config
 from vcam_worker.packets import Kind, Packet
 from vcam_worker.parameter_sets import ParameterSets, PictureFormat
-from vcam_worker.selection import select
+from vcam_worker.selection import COPY_CODECS, joined_in_mid_gop, select
 from vcam_worker.source_errors import STALL_TIMEOUT, plain, source_errors
 
 S = TypeVar("S", bound=Stream)
 
-COPY_CODECS = frozenset({"h264", "hevc"})
-"""Copied into clips as they are; other codecs are encoded."""
 MAX_REORDER = 2.0
 """Seconds between decoding and showing a picture, at most: more is a clock that has stepped between the two stamps."""
 
@@ -101,7 +99,13 @@ class StreamInfo:
 
 
 class Way:
-    """What stands between the video library and a camera, as it opens no connection by itself."""
+    """What stands between the video library and a camera, as it opens no connection by itself.
+
+    Attributes:
+        is_silent: no packet of the stream has come this way.
+    """
+
+    is_silent = False
 
     def problem(self) -> SourceError | None:
         """Return what went wrong here, which the video library knows only as a broken connection."""
@@ -161,6 +165,8 @@ class Connection:
         self._arrivals = Arrivals(gathers=transport == "tcp" and self.has_timestamps)
         self._sets = SetsReader(self.info.codec, self.info.extradata)
         self._last_read = self._last_picture = clock()
+        may_follow = not (transport == "tcp" and self._way.is_silent)  # UDP's packets come another way
+        self._demuxed = container.demux() if self.info.width else joined_in_mid_gop(container, video, may_follow)
 
     def __enter__(self) -> Connection:
         return self
@@ -188,13 +194,12 @@ class Connection:
             SourceStalled: no picture came for :data:`vcam_worker.source_errors.STALL_TIMEOUT` seconds.
             SourceError: the connection broke.
         """
-        demuxed = self._container.demux()
         while True:
             if self._arrivals.pause:
                 self._way.rest(self._arrivals.pause)
             asked = self._clock()
             with source_errors(self._camera, "reading", self._last_picture, self._way.problem):
-                raw = self._next(demuxed)
+                raw = self._next()
                 kind = self._kind(raw)
                 if kind == "video":
                     self._last_picture = self._last_read
@@ -210,10 +215,10 @@ class Connection:
                 if is_late:
                     raise SourceStalled(f"no picture for {STALL_TIMEOUT:.0f} s")
 
-    def _next(self, demuxed: Iterator[av.Packet[Stream]]) -> av.Packet[Stream]:
+    def _next(self) -> av.Packet[Stream]:
         """Return the next packet that is recorded; what else is sent is passed over."""
         while True:
-            raw = next(demuxed, None)
+            raw = next(self._demuxed, None)
             if raw is None:
                 raise SourceEnded("the file is at its end" if self._is_file else "the camera ended the stream")
             self._last_read = self._clock()
@@ -275,8 +280,6 @@ def _selected(
     selection = select(container)
     if selection.video is None:
         raise SourceError(f"{camera.setting}: what {camera.shown} sends can not be decoded; set it to H.264 or H.265")
-    if not selection.video.codec_context.width:
-        raise SourceError("the stream sent no picture parameters while it was opened")
     check_size(selection.video.codec_context.width, selection.video.codec_context.height)
     return selection.video, selection.audio, selection.left_out
 

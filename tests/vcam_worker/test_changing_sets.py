@@ -13,12 +13,14 @@ import av
 import numpy as np
 import pytest
 
-from shared_utils.cameras import MotionSettings
+from shared_utils.cameras import Camera, MotionSettings
 from tests.support.mp4 import box_order, decoded
 from tests.support.recorded import Recorded, record
+from tests.support.recording import Recording, to_the_end
 from tests.support.rtsp_script import Script, rtsp_script
 from tests.support.units import Frame, encode
 from tests.support.video import Picture, moving_box
+from vcam_worker import opening
 from vcam_worker.bitstream import SetsReader, join_units, length_size_of, units_of_extradata
 from vcam_worker.events import ClipRules
 from vcam_worker.mp4 import decoder_config
@@ -100,6 +102,25 @@ def write_framed(path: Path, codec: Codec, config: bytes, frames: list[bytes]) -
 def run(folder: Path, script: Script, rules: ClipRules = RULES) -> Recorded:
     with rtsp_script(script) as url:
         return record(url, folder, rules, motion=MotionSettings(fps=5))
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_camera_with_sets_in_rare_keyframes_alone_is_waited_for(
+    tmp_path: Path, codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Joined in mid-GOP, and its description names no parameter sets: the opening ends long before the keyframe."""
+    monkeypatch.setattr(opening, "OPEN_TIMEOUT", 1.0)
+    frames = encode(scene(start_s=7, end_s=8), seconds=10, codec=codec, gop=60)[1:]
+    script = Script(codec, (), timed(frames), pace=1.0)
+    with rtsp_script(script) as url, opening.connect(Camera("cam1", url), "tcp") as connection:
+        assert (connection.info.codec, connection.info.width) == (codec, 0)
+        recording = Recording(connection.info, tmp_path, clip_seconds=30)
+        recording.feed(to_the_end(connection))
+        recording.recorder.close()
+    [clip] = recording.clips
+    shown = list(pictures(clip.path))
+    assert len(shown) == len(frames) - 59
+    assert shown[0].shape == (LARGE[1], LARGE[0], 3)
 
 
 @pytest.mark.parametrize("codec", CODECS)
