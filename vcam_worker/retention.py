@@ -1,8 +1,8 @@
 """How old clips are, judged by time that was seen to pass, whatever the host's clock says meanwhile.
 
-A clock that is ahead by years for an hour would make every clip look overdue. So an unseen leap of the clock counts
-for little: a quarter of the retention time, and two days at most. Time passes unseen while capture is down as well,
-which looks the same; clips then stay longer by it, and go as the days pass that capture sees.
+A clock that is ahead by years for an hour would make every clip look overdue. So leaps of the clock, all those of a
+clip's life together, count for little: a quarter of the retention time, and two days at most. Time passes unseen while
+capture is down as well, which looks the same; clips then stay longer by it, and go as the days pass that capture sees.
 """
 
 from __future__ import annotations
@@ -69,11 +69,13 @@ class RetentionClock:
             self._infer(now, sorted(clips.values()), newest_write)
         else:
             passed = timedelta(seconds=max(0.0, tick - self._tick)) if self._tick else timedelta(0)
-            if now - self._seen > passed + self._allowance:
+            # what was not seen to pass in this run is the clock's doing; before it, capture may have been down
+            if now - self._seen > passed + (JITTER if self._tick else self._allowance):
                 self._leaps.append(Leap(self._seen + passed, now))
-        # a clock that was set back undoes what it did; a leap before all clips says nothing of any
+        # a clock that is set back undoes as much of what it did; a leap before all clips says nothing of any
         first = min(clips.values(), default=now)
-        self._leaps = [leap for leap in self._leaps if leap.after <= now + JITTER and leap.before >= first]
+        undone = (leap if leap.after <= now + JITTER else Leap(leap.before, now) for leap in self._leaps)
+        self._leaps = [leap for leap in undone if leap.after > leap.before + JITTER and leap.before >= first]
         self._seen, self._tick = now, tick
         self._note_odd(now, clips)
 
@@ -107,11 +109,8 @@ class RetentionClock:
             now: by the host's clock.
         """
         began = self._born.get(name, time)
-        age = now - began
-        for leap in self._leaps:
-            if began <= leap.before:
-                age -= max(timedelta(0), leap.after - leap.before - self._allowance)
-        return age
+        leaps = sum((leap.after - leap.before for leap in self._leaps if began <= leap.before), timedelta(0))
+        return now - began - max(timedelta(0), leaps - self._allowance)
 
     def state(self) -> dict[str, Any]:
         """Return what the next run is to know, as JSON values."""

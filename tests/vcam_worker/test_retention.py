@@ -89,6 +89,38 @@ def test_a_clock_that_is_ahead_when_capture_starts(tmp_path: Path, ahead: timede
     assert set(host.sweep()) >= set(names[2:])
 
 
+@pytest.mark.parametrize("step", [timedelta(hours=6), DAY, 40 * DAY])
+def test_a_clock_that_climbs_in_steps_deletes_no_more_than_one_that_leaps(tmp_path: Path, step: timedelta) -> None:
+    host = Host(tmp_path)
+    names = host.clips(7)
+    host.sweep()
+    for _ in range(40):
+        host.now += step
+        host.passes(timedelta(seconds=10))
+        left = host.sweep()
+    assert set(left) >= set(names[2:])
+
+
+@pytest.mark.parametrize("back", [3600 * DAY, 1825 * DAY, DAY])
+def test_a_clock_that_is_put_right_by_half_only(tmp_path: Path, back: timedelta) -> None:
+    host = Host(tmp_path)
+    names = host.clips(7)
+    host.sweep()
+    host.now += 3650 * DAY
+    host.sweep()
+    host.now -= back
+    assert set(host.sweep()) >= set(names[2:])
+    host.boot()
+    assert set(host.sweep()) >= set(names[2:])
+    host.now = NOW + timedelta(minutes=1)
+    left = host.sweep()
+    assert set(left) >= set(names[2:])
+    for _ in range(8):
+        host.passes(DAY)
+        left = host.sweep()
+    assert left == []
+
+
 def test_clips_that_were_recorded_while_the_clock_was_ahead_prove_nothing(tmp_path: Path) -> None:
     host = Host(tmp_path)
     names = host.clips(7)
