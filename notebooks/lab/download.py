@@ -6,27 +6,24 @@ name by one step, and never the name of a file that is there.
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import os
 import re
-import shutil
-import time
-import unicodedata
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import yt_dlp
 from tqdm.auto import tqdm
 
-from shared_utils.errors import ClipError, VcamError
-from shared_utils.jobs import VIDEO_SUFFIXES
+from notebooks.lab.film_files import DownloadError, publish, workshop
+from notebooks.lab.reach import ForbiddenHostError, Judge, from_here, is_inside
+from shared_utils.errors import ClipError
 from shared_utils.redact import mask_url
 from video_worker.frames import ClipReader
 
@@ -37,21 +34,15 @@ TIMEOUT_S = 20.0
 TRIES = 4
 """Connections to one file: a broken one goes on where it broke, if the server can do that."""
 MAX_REDIRECTS = 5
-HIDDEN = ".download-"
-STALE_S = 24 * 3600
-"""Seconds after which an unfinished download is nobody's any more."""
-MAX_STEM = 120
-"""Bytes of a file's name without its suffix: boxes files add 43 to it, file systems take 255."""
+MAX_PAGE = 16_000_000
+"""Bytes of a page, or of a list of a stream's pieces."""
+CHUNK = 256 * 1024
 HEADERS = {"User-Agent": "vcam", "Accept": "video/*, */*;q=0.5", "Accept-Encoding": "identity"}
 FORMATS = "best[ext=mp4][vcodec^=avc1]/best[ext=mp4]/bestvideo[ext=mp4][vcodec^=avc1]/best/bestvideo"
 """Of a page's films one file that needs no joining; H.264 first, which browsers play."""
 
 Progress = Callable[[int, int | None], None]
 """Told bytes here, and how many there are; None where the server does not tell."""
-
-
-class DownloadError(VcamError):
-    """A film could not be fetched; the text is one line that says why."""
 
 
 @dataclass(frozen=True)
@@ -72,26 +63,40 @@ class Limits:
         return int(self.max_mb * 1e6)
 
 
-def download(address: str, video_dir: Path, limits: Limits | None = None, progress: Progress | None = None) -> Path:
+def download(
+    address: str,
+    video_dir: Path,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+    judge: Judge = is_inside,
+) -> Path:
     """Fetch the film at `address` into `video_dir`, and return where it is once it is whole and playable.
 
     Args:
         address: of a film's file or of a page that shows one; http or https.
         limits: of size and patience.
         progress: told how far it is; None shows a bar.
+        judge: tells which IP addresses are of our own networks, where a public address may not lead to.
 
     Raises:
         DownloadError: there is no film to be had; nothing is left behind. An interrupt leaves nothing either.
     """
     address = check_address(address)
     limits = limits or Limits()
-    with _workshop(video_dir, address) as folder, _bar(progress) as told:
+    with workshop(video_dir, address) as folder, _bar(progress) as told:
         try:
-            partial, name = _fetch_file(address, folder, limits, told)
-        except _NoFile:
-            partial, name = _fetch_page(address, folder, limits, told)
+            with from_here(address, judge):
+                try:
+                    partial, name = _fetch_file(address, folder, limits, told)
+                except _NoFile:
+                    partial, name = _fetch_page(address, folder, limits, told)
+        except ForbiddenHostError as error:
+            raise DownloadError(
+                f"{_shown(address)} leads to {error}, a host of your own networks, which is not followed: "
+                "if that is right, give that address itself"
+            ) from None
         _check_film(partial, address)
-        return _publish(partial, video_dir, name)
+        return publish(partial, video_dir, name)
 
 
 def check_address(address: str) -> str:
@@ -110,21 +115,6 @@ def check_address(address: str) -> str:
     if scheme not in {"http", "https"} or not host or not address.isprintable() or " " in address:
         raise DownloadError(f"{_shown(address)} is no address that can be fetched: give one of http:// or https://")
     return address
-
-
-def safe_name(name: str) -> str:
-    """Return a bare file name of letters of any script, digits, ``.``, ``_`` and ``-`` that means the same as `name`.
-
-    Args:
-        name: as an address or a server gives it; anything. One without a film's suffix gets ``.mp4``.
-    """
-    base = PurePosixPath(unquote(name).replace("\\", "/")).name
-    stem, dot, ending = base.rpartition(".")
-    if not dot or f".{ending.lower()}" not in VIDEO_SUFFIXES:
-        stem, ending = base, "mp4"
-    stem = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", stem)).strip("._-")
-    stem = stem.encode()[:MAX_STEM].decode("utf-8", "ignore").rstrip("._-")
-    return f"{stem or 'film'}.{ending.lower()}"
 
 
 class _NoFile(Exception):
@@ -249,13 +239,16 @@ def _fetch_page(address: str, folder: Path, limits: Limits, told: Progress) -> t
         # our image has no ffmpeg program: what has to be, is done without it everywhere
         "hls_prefer_native": True,
         "fixup": "never",
+        # it would open addresses by itself, and by rules of its own
+        "ffmpeg_location": str(folder / "no-ffmpeg"),
+        "http_headers": {"Accept-Encoding": "identity"},
         "logger": _Silent(),
         "noprogress": True,
         "progress_hooks": [hook],
     }
     before = set(folder.iterdir())
     try:
-        with yt_dlp.YoutubeDL(options) as downloader:
+        with _Downloader(options) as downloader:
             downloader.extract_info(address, download=True)
     except yt_dlp.utils.DownloadError as error:
         raise DownloadError(_page_reason(address, error)) from None
@@ -264,6 +257,32 @@ def _fetch_page(address: str, folder: Path, limits: Limits, told: Progress) -> t
         raise _too_large(address, limits)
     path = max(files, key=lambda one: one.stat().st_size)
     return path, path.name
+
+
+class _Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # it has no types
+    """yt-dlp, which takes pages of any size by itself."""
+
+    def urlopen(self, request: Any) -> Any:
+        """Answer a request; what is read as a whole is bounded."""
+        answer = super().urlopen(request)
+        # no reference to itself: it is closed as soon as nobody has it any more
+        answer.read = partial(_bounded_read, weakref.ref(answer))
+        return answer
+
+
+def _bounded_read(reference: weakref.ref[Any], amount: int | None = None) -> bytes:
+    """Read of an answer; of a whole one no more than :data:`MAX_PAGE`."""
+    answer: Any = reference()
+    read = type(answer).read
+    if amount is not None:
+        return bytes(read(answer, amount))
+    data = bytearray()
+    while more := read(answer, CHUNK):
+        data += more
+        if len(data) > MAX_PAGE:
+            answer.close()
+            raise DownloadError(f"{_shown(answer.url)} is a page of more than {MAX_PAGE / 1e6:g} MB")
+    return bytes(data)
 
 
 class _Silent:
@@ -293,78 +312,6 @@ def _check_film(path: Path, address: str) -> None:
             pass
     except ClipError as error:
         raise DownloadError(f"what {_shown(address)} gives is no film: {error}") from None
-
-
-def _publish(partial: Path, video_dir: Path, name: str) -> Path:
-    """Give the film its name, or that name with a number where there is such a file."""
-    wanted = safe_name(name)
-    suffix = PurePosixPath(wanted).suffix
-    wanted = wanted.removesuffix(suffix) + _suffix_of(partial, suffix)
-    number = 1
-    while True:
-        # in front: at the end of a clip's name it would pass for a part of its camera's
-        target = video_dir / (wanted if number == 1 else f"copy{number}-of-{wanted}")
-        try:
-            # unlike a rename, a link never takes the place of a file that is there
-            os.link(partial, target)
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EMLINK}:
-                raise
-            # a file system without links
-            if target.exists():
-                number += 1
-                continue
-            partial.rename(target)
-            return target
-        else:
-            return target
-
-
-def _suffix_of(path: Path, told: str) -> str:
-    """Return the suffix that fits what is in the file: `told`, unless its first bytes tell of another kind."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    for fits, suffixes in _KINDS:
-        if fits(head):
-            return told if told in suffixes else suffixes[0]
-    return told if told in VIDEO_SUFFIXES else ".mp4"
-
-
-_KINDS: tuple[tuple[Callable[[bytes], bool], tuple[str, ...]], ...] = (
-    (lambda head: head[4:8] == b"ftyp", (".mp4", ".m4v", ".mov")),
-    (lambda head: head[:4] == b"\x1a\x45\xdf\xa3", (".mkv", ".webm")),
-    (lambda head: head[:4] == b"RIFF", (".avi",)),
-    (lambda head: head[:1] == b"\x47", (".ts",)),
-)
-
-
-@contextmanager
-def _workshop(video_dir: Path, address: str) -> Iterator[Path]:
-    """Hand out a hidden folder on the shared volume, and leave nothing of it behind."""
-    mark = hashlib.sha256(address.encode()).hexdigest()[:12]
-    folder = video_dir / f"{HIDDEN}{mark}-{os.getpid()}"
-    try:
-        _sweep(video_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DownloadError(f"VIDEO_DIR can not be written to ({error.strerror})") from None
-    try:
-        yield folder
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise DownloadError("the disk is full: nothing was kept") from None
-        raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep(video_dir: Path) -> None:
-    """Remove what a kernel that was killed has left."""
-    for old in video_dir.glob(f"{HIDDEN}*"):
-        if old.is_dir() and time.time() - old.stat().st_mtime > STALE_S:
-            shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

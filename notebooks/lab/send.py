@@ -16,7 +16,8 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from notebooks.lab.clip import Clip, Run, runs_of
-from notebooks.lab.download import MAX_MB, DownloadError, Limits, download
+from notebooks.lab.download import MAX_MB, Limits, download
+from notebooks.lab.film_files import DownloadError
 from notebooks.lab.picker import FilmPicker
 from notebooks.lab.places import Places
 from notebooks.lab.sheet import contact_sheet

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from notebooks.lab.download import HIDDEN, DownloadError, Limits, _fetch_page, check_address, download, safe_name
+from notebooks.lab.download import Limits, _fetch_page, check_address, download
+from notebooks.lab.film_files import HIDDEN, DownloadError, safe_name
 from notebooks.lab.places import Places
+from notebooks.lab.reach import is_inside
 from notebooks.lab.send import DownloadForm, tried
 from shared_utils.clips import parse_clip_name
 from shared_utils.config import RedisSettings
@@ -29,6 +31,7 @@ class Handler(BaseHTTPRequestHandler):
     requests: list[tuple[str, str | None]]
 
     def do_GET(self) -> None:
+        self.elsewhere = self.server.elsewhere  # type: ignore[attr-defined]
         self.requests.append((self.path, self.headers.get("Range")))
         path = self.path.split("?")[0]
         answers = {
@@ -44,6 +47,15 @@ class Handler(BaseHTTPRequestHandler):
             "/part.ts": lambda: self.give(self.part, kind="video/mp2t"),
             "/moved": lambda: self.redirect("/film.mp4"),
             "/elsewhere": lambda: self.redirect("file:///etc/passwd"),
+            "/inside": lambda: self.redirect(f"{self.elsewhere}/film.mp4"),
+            "/inside.html": lambda: self.give(
+                f'<html><video src="{self.elsewhere}/film.mp4"></video></html>'.encode(), kind="text/html"
+            ),
+            "/inside.m3u8": lambda: self.give(
+                PLAYLIST.replace(b"part.ts", f"{self.elsewhere}/part.ts".encode()), kind="application/x-mpegurl"
+            ),
+            "/inside-page": lambda: self.redirect(f"{self.elsewhere}/page"),
+            "/endless.html": self.endless,
             "/named": lambda: self.give(self.film, {"Content-Disposition": 'attachment; filename="../..\\x y.mp4"'}),
         }
         if path in answers:
@@ -107,6 +119,15 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.film)
 
+    def endless(self) -> None:
+        """A page that does not end."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<html>")
+        while True:
+            self.wfile.write(b"<p>more</p>" * 10_000)
+
     def redirect(self, target: str) -> None:
         self.send_response(302)
         self.send_header("Location", target)
@@ -121,16 +142,17 @@ PLAYLIST = b"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:3\n#EXTINF:3.0,\np
 
 
 class Site:
-    def __init__(self, film: bytes, part: bytes = b"") -> None:
+    def __init__(self, film: bytes, part: bytes = b"", ip: str = "127.0.0.1", elsewhere: str = "") -> None:
         self.requests: list[tuple[str, str | None]] = []
         handler = type("Bound", (Handler,), {"film": film, "part": part, "requests": self.requests})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server = ThreadingHTTPServer((ip, 0), handler)
+        self.server.elsewhere = elsewhere  # type: ignore[attr-defined]
         self.server.release = threading.Event()  # type: ignore[attr-defined]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
         self.thread.start()
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}{path}"
+        return f"http://{self.server.server_address[0]}:{self.server.server_port}{path}"
 
     def close(self) -> None:
         self.server.release.set()  # type: ignore[attr-defined]
@@ -324,6 +346,63 @@ def test_what_a_killed_kernel_left_is_cleared_away_after_a_day(site, folder):
     os.utime(old, (0, 0))
     fetch(site.url("/film.mp4"), folder)
     assert sorted(path.name for path in folder.iterdir()) == [fresh.name, "film.mp4"]
+
+
+def is_first(address: str) -> bool:
+    """Stand for the judgement on what is inside: 127.0.0.1 is, 127.0.0.2 is public."""
+    return address == "127.0.0.1"
+
+
+@pytest.mark.parametrize("path", ["/inside", "/inside.html", "/inside.m3u8", "/inside-page"])
+def test_a_public_address_does_not_lead_into_our_own_networks(site, folder, film, path):
+    public = Site(film.read_bytes(), ip="127.0.0.2", elsewhere=site.url(""))
+    try:
+        with pytest.raises(DownloadError, match=r"leads to 127\.0\.0\.1, a host of your own networks") as caught:
+            download(public.url(path), folder, Limits(timeout_s=5), lambda *_: None, is_first)
+        assert "\n" not in str(caught.value)
+        assert list(folder.iterdir()) == []
+        assert public.requests
+        assert site.requests == []
+        # a person may ask for it
+        assert download(site.url("/film.mp4"), folder, None, lambda *_: None, is_first).name == "film.mp4"
+        # and so may an address in our own networks lead wherever it wants
+        assert download(site.url("/film.mp4"), folder, None, lambda *_: None).read_bytes() == film.read_bytes()
+    finally:
+        public.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [
+        ("127.0.0.1", True),
+        ("10.1.2.3", True),
+        ("192.168.1.1", True),
+        ("172.17.0.1", True),
+        ("169.254.169.254", True),
+        ("100.64.0.1", True),
+        ("0.0.0.0", True),
+        ("224.0.0.1", True),
+        ("::1", True),
+        ("::", True),
+        ("fe80::1%eth0", True),
+        ("fd00::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("64:ff9b::7f00:1", True),
+        ("2002:7f00:1::", True),
+        ("93.184.215.14", False),
+        ("::ffff:93.184.215.14", False),
+        ("64:ff9b::5db8:d70e", False),
+        ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", False),
+    ],
+)
+def test_which_addresses_are_inside(address, inside):
+    assert is_inside(address) == inside
+
+
+def test_a_page_without_an_end_is_given_up(site, folder):
+    with pytest.raises(DownloadError, match=r"is a page of more than 16 MB"):
+        fetch(site.url("/endless.html"), folder)
+    assert list(folder.iterdir()) == []
 
 
 def test_the_notebook_fetches_sends_and_shows(
