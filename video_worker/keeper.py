@@ -175,6 +175,9 @@ class Keeper:
                 return
             job, execution = self._held.job, self._held.execution
             with self._connection.pipeline() as pipeline:
+                # RQ renews only what is there; the set of leases may have been deleted
+                lease = {execution.composite_key: int(time.time()) + LEASE_S}
+                pipeline.zadd(job.started_job_registry.key, lease)
                 execution.heartbeat(job.started_job_registry, LEASE_S, pipeline=pipeline)
                 job.heartbeat(now(), LEASE_S, pipeline=pipeline)
                 pipeline.execute()

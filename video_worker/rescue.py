@@ -21,6 +21,7 @@ from rq.registry import FailedJobRegistry, FinishedJobRegistry
 
 from shared_utils.queue.connection import redis_is_away
 from shared_utils.queue.names import is_job_id
+from shared_utils.queue.orphans import adopt_orphans
 from shared_utils.queue.repair import keep_entry, lock_key, repair_keys, set_aside
 from video_worker.complaints import Complaints
 from video_worker.queue_job import ClipJob
@@ -33,6 +34,8 @@ STUCK_S = 15.0
 """Seconds a job may be between queue and worker, which takes milliseconds, before it is put back."""
 CLEANING_LOCK_S = 20
 """Seconds after which the lock of a worker that died while cleaning up is void."""
+ORPHANS_S = 600.0
+"""Seconds between two searches for jobs that no list knows, which read the state of every job."""
 AT_ONCE = 1000
 """Entries of a key that are looked at in one go."""
 
@@ -58,6 +61,7 @@ class Rescue:
         self._given_up = given_up
         self._complaints = complaints
         self._between: dict[bytes, float] = {}
+        self._searched: float | None = None
 
     def repair(self) -> None:
         """Move aside what has a key of the queue's and is no such thing."""
@@ -83,7 +87,7 @@ class Rescue:
         return not failures
 
     def _duties(self) -> tuple[Callable[[], None], ...]:
-        return self._abandoned, self._stuck, self._scheduled, self._forget
+        return self._orphans, self._abandoned, self._stuck, self._scheduled, self._forget
 
     def _tried(self, duty: Callable[[], None]) -> bool:
         try:
@@ -108,6 +112,14 @@ class Rescue:
                 self._complaints.add("job", f"{key}: {entry[:80]!r}: {error!r}; it is queued as it is", trace=error)
                 self._connection.lpush(self._queue.key, entry.partition(b":")[0])
             self._connection.zrem(key, entry)
+
+    def _orphans(self) -> None:
+        if self._searched is not None and time.monotonic() - self._searched < ORPHANS_S:
+            return
+        self._searched = time.monotonic()
+        found = adopt_orphans(self._queue)
+        if found:
+            log.warning("%d jobs that no list in Redis knew any more were put back", found)
 
     def _abandoned(self) -> None:
         key, now = f"rq:wip:{self._queue.name}", int(time.time())

@@ -6,16 +6,13 @@ stays for a week, and is reported.
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import redis
 from rq import Queue
-from rq.job import Job
 
-from shared_utils.queue.names import FIRST_JOB
+from shared_utils.queue.orphans import adopt_orphans
 
 SET_ASIDE = "vcam:set-aside:"
 """Begins the keys of what was moved aside."""
@@ -25,8 +22,6 @@ MAX_ENTRIES, MAX_ENTRY_BYTES = 1000, 1024
 """Of single entries of a list that are kept."""
 LOCK_LASTS_S = 3600
 """Seconds after which nobody's lock is meant: workers' last for some seconds."""
-BATCH = 1000
-"""Keys that are asked for at once."""
 
 _ASIDE = """
 local kind = redis.call('TYPE', KEYS[1])['ok']
@@ -83,33 +78,6 @@ def repair_keys(queue: Queue, worker_key: str | None = None) -> list[str]:
     for (key, expected), kind in zip(kinds.items(), found, strict=True):
         if kind.decode() not in ("none", expected) and (was := set_aside(connection, key, expected)):
             repaired[key] = was
-    if queue.key in repaired or queue.intermediate_queue_key in repaired:
+    if repaired:
         adopt_orphans(queue)
     return [f"{key} was a {was}" for key, was in repaired.items()]
-
-
-def adopt_orphans(queue: Queue) -> None:
-    """Put jobs that wait, but of which no list knows any more, back into `queue`, oldest first; new clips before."""
-    connection = queue.connection
-    prefix = Job.redis_job_namespace_prefix.encode()
-    known = {*connection.lrange(queue.key, 0, -1), *connection.lrange(queue.intermediate_queue_key, 0, -1)}
-    found: list[tuple[bytes, bytes]] = []
-    for keys in _batches(connection.scan_iter(match=prefix + b"*", count=BATCH, _type="hash")):
-        with connection.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                pipeline.hmget(key, "status", "origin", "enqueued_at")
-            answers = pipeline.execute(raise_on_error=False)
-        for key, answer in zip(keys, answers, strict=True):
-            if isinstance(answer, list) and answer[:2] == [b"queued", queue.name.encode()]:
-                found.append((answer[2] or b"", key.removeprefix(prefix)))
-    first = FIRST_JOB.encode()
-    found.sort(key=lambda job: (not job[1].startswith(first), job[0]))
-    lost = [job_id for _, job_id in found if job_id not in known]
-    for job_ids in _batches(lost):
-        connection.rpush(queue.key, *job_ids)
-
-
-def _batches(items: Iterable[bytes]) -> Iterator[list[bytes]]:
-    rest = iter(items)
-    while batch := list(itertools.islice(rest, BATCH)):
-        yield batch

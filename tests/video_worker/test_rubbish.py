@@ -16,6 +16,7 @@ from shared_utils.detections_log import read_records
 from shared_utils.errors import QueueUnavailable
 from shared_utils.jobs import clip_queue, counts, enqueue_new_clip, failed_jobs, requeue_all, states, submit, workers
 from shared_utils.queue.figures import KEEPER_FIELD, read_figures
+from shared_utils.queue.orphans import adopt_orphans
 from shared_utils.queue.repair import SET_ASIDE
 from tests.support.redis_server import RedisServer
 from tests.support.video import moving_box, write_video
@@ -233,6 +234,55 @@ def test_jobs_of_a_queue_that_was_overwritten_are_found_again(redis_server, queu
     assert queue.connection.keys(f"{SET_ASIDE}{QUEUE}:*")
 
 
+def in_state(queue: Queue, job_id: str, state: str) -> None:
+    """Put a job that waits into another state, as RQ does."""
+    queue.connection.lrem(QUEUE, 1, job_id)
+    queue.connection.hset(f"rq:job:{job_id}", "status", "queued" if state == "between" else state)
+    if state == "queued":
+        queue.connection.rpush(QUEUE, job_id)
+    elif state == "between":
+        queue.connection.rpush(f"{QUEUE}:intermediate", job_id)
+    elif state == "started":
+        queue.connection.zadd("rq:wip:video_queue", {f"{job_id}:x": time.time() + 10})
+    elif state == "scheduled":
+        queue.connection.zadd("rq:scheduled:video_queue", {job_id: time.time() + 3600})
+
+
+@pytest.mark.parametrize("how", ["deleted", "overwritten"])
+@pytest.mark.parametrize(
+    ("state", "key"),
+    [
+        ("queued", QUEUE),
+        ("between", f"{QUEUE}:intermediate"),
+        ("started", "rq:wip:video_queue"),
+        ("scheduled", "rq:scheduled:video_queue"),
+    ],
+)
+def test_a_job_whose_list_is_gone_is_found_again(redis_server, queue, workplace, state, key, how):
+    submit(CLIP_NAME, queue=queue, conf=0.3)
+    enqueue_new_clip(queue, CLIP_NAME)
+    in_state(queue, JOB, state)
+    queue.connection.delete(key)
+    if how == "overwritten":
+        queue.connection.set(key, "x")
+    burst(redis_server, workplace)
+    # a worker that still does it would renew its lease meanwhile
+    for entry in queue.connection.zrange("rq:wip:video_queue", 0, -1):
+        queue.connection.zadd("rq:wip:video_queue", {entry: 1})
+    burst(redis_server, workplace)
+    assert len(analysed(workplace)) == 2
+    assert states([JOB], queue=queue)[0].state == "done"
+
+
+def test_a_new_clip_that_is_found_again_comes_before_further_runs(queue):
+    further = submit(CLIP_NAME, queue=queue)
+    enqueue_new_clip(queue, CLIP_NAME)
+    queue.connection.lrem(QUEUE, 1, JOB)
+    assert adopt_orphans(queue) == 1
+    assert adopt_orphans(queue) == 0
+    assert queue.job_ids == [JOB, further.id]
+
+
 def test_a_lot_of_rubbish_is_counted_and_does_not_fill_the_log(redis_server, queue, workplace, caplog):
     queue.connection.rpush(QUEUE, *(f"no id {number}" for number in range(100)))
     enqueue_new_clip(queue, CLIP_NAME)
@@ -321,6 +371,7 @@ def test_a_worker_whose_own_keys_are_overwritten_in_mid_job_keeps_its_lease(queu
     wait_until(lambda: states([job.id], queue=queue)[0].frames_done)
     [one] = workers(queue=queue)
     overwrite(queue.connection, kind, [f"rq:worker:{one.name}", f"rq:executions:{job.id}", *SETS])
+    queue.connection.delete(f"rq:wip:{queue.name}")
     began = time.time()
     lease = f"rq:wip:{queue.name}"
 
