@@ -192,6 +192,8 @@ class ClipReader:
             index = self.plan.index(decoded.frame, number)
             if decoded.frame.is_corrupt and index not in self.plan.harmless:
                 self.damaged += 1
+            if number == 0 and index:
+                self._irregular("its first frames cannot be decoded")
             if index is None or index <= last:
                 self._irregular("its time stamps contradict the order of its frames")
                 continue
@@ -298,11 +300,15 @@ def _sources(path: Path) -> tuple[list[Source], list[str]]:
         parts = find_parts(path)
     except FileNotFoundError:
         raise ClipMissing("the file is not there") from None
+    notes = [
+        f"bytes {part.understood} to {part.end} are not analysed: no recording begins there"
+        for part in parts
+        if part.understood < part.end
+    ]
     if len(parts) == 1:
         index, left_out = choose_film(Source(path, None))
-        return [Source(path, None, index)], _left_out(left_out)
+        return [Source(path, None, index)], notes + _left_out(left_out)
     sources: list[Source] = []
-    notes: list[str] = []
     errors: list[ClipError] = []
     for part in parts:
         try:

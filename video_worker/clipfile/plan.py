@@ -219,9 +219,9 @@ class Decoder:
             return self._context.decode(packet)
         except av.error.EOFError:  # of a decoder that was emptied
             return []
-        except av.error.FFmpegError as error:  # damage, a picture that is too large, what FFmpeg does not know yet
-            if isinstance(error, OSError | MemoryError):
-                raise
+        except MemoryError:
+            raise
+        except av.error.FFmpegError:  # damage, a picture that is too large, what FFmpeg does not know yet
             self._errors += 1
             return []
 

@@ -39,6 +39,8 @@ RATE_LIMITS = (Fraction(1, 60), Fraction(240))
 """Rates that are believed: some encoders write the ticks of their clock, 90,000 per second."""
 MAX_READ_ERRORS = 20
 """Errors in a row after which nothing more is read of a file; a few are passed over, as what follows may be good."""
+READ_BLOCK = 1 << 20
+"""Bytes read at once to find out whether a file can be read."""
 WRAPPING_FORMATS = frozenset({"mpegts", "mpeg"})
 UNPAIRED = frozenset({0, 1})
 """Field orders that are no interlacing: unknown, progressive (FFmpeg's AVFieldOrder)."""
@@ -85,9 +87,11 @@ class Source:
         except FileNotFoundError:
             raise ClipMissing("the file is not there") from None
         except av.error.FFmpegError as error:
-            if isinstance(error, OSError | MemoryError):
+            if is_unreadable(self.path, error):
                 raise
-            raise ClipError(f"no video that can be read ({error.strerror})") from None
+            forged = isinstance(error, OSError | MemoryError)  # lengths beyond the end, or beyond all memory
+            reason = "damaged, or cut short at its beginning" if forged else error.strerror
+            raise ClipError(f"no video that can be read ({reason})") from None
 
 
 def _prepare(context: VideoCodecContext) -> None:
@@ -106,6 +110,22 @@ def check_file(path: Path) -> None:
         raise ClipError("it is no ordinary file")
     if about.st_size == 0:
         raise ClipError("the file is empty")
+
+
+def is_unreadable(path: Path, error: av.error.FFmpegError) -> bool:
+    """Tell whether `error` says that a file cannot be read, rather than that its content is wrong.
+
+    FFmpeg has the system's numbers for both: a file that is cut within its head is an "Input/output error".
+    """
+    if not isinstance(error, OSError):
+        return False
+    try:
+        with path.open("rb") as file:
+            while file.read(READ_BLOCK):
+                pass
+    except OSError:
+        return True
+    return False
 
 
 def films(container: InputContainer) -> list[VideoStream]:
@@ -153,21 +173,30 @@ def choose_film(source: Source) -> tuple[int, list[str]]:
 
 
 def packets(container: InputContainer, streams: Sequence[VideoStream]) -> Iterator[Packet[VideoStream]]:
-    """Yield the packets of `streams` up to the end of what can be read."""
+    """Yield the packets of `streams` up to the end of what can be read.
+
+    Raises:
+        OSError: the file cannot be read.
+        ClipError: they are encrypted, so that they would be decoded into noise.
+    """
     errors = 0
+    path = Path(container.name.removeprefix("file:"))
     demuxed = container.demux(*streams)
     while errors < MAX_READ_ERRORS:
         try:
             packet = next(demuxed)
-        except (StopIteration, av.error.EOFError):
+        # at the end PyAV stumbles over streams that were not announced at the beginning
+        except (StopIteration, av.error.EOFError, IndexError):
             return
         except av.error.FFmpegError as error:  # damaged, or the file is cut short
-            if isinstance(error, OSError):
+            if is_unreadable(path, error):
                 raise
             errors += 1
             demuxed = container.demux(*streams)
             continue
         errors = 0
+        if packet.has_sidedata("encryption_info"):
+            raise ClipError("its video is encrypted")
         if packet.size:  # the last ones are empty
             yield cast("Packet[VideoStream]", packet)
 
@@ -194,24 +223,23 @@ class Shaper:
         # what the container says goes before what the codec says, as in players; the codec's may change on the way
         self._of_container = told if told and told != self._context.sample_aspect_ratio else None
         self._absurd: dict[Fraction, None] = {}
-        self._inexact = False
+        self._orientation = Orientation()
 
     def shape(self, frame: VideoFrame) -> tuple[Orientation, tuple[int, int]]:
         """Return how `frame` is turned, and its size in square pixels before that."""
-        orientation = Orientation()
+        # of a container it comes with each frame; a codec tells it with keyframes, for those that follow
         # a container that yields its values; its type says that it yields their names
         for data in cast("Iterable[SideData]", frame.side_data):
             if data.type.name == "DISPLAYMATRIX":
-                orientation = Orientation.of_matrix(bytes(data))
-        self._inexact = self._inexact or not orientation.exact
-        ratio = self._ratio(frame, orientation)
-        return orientation, stretched(frame.width, frame.height, ratio, MAX_PIXELS)
+                self._orientation = Orientation.of_matrix(bytes(data))
+        ratio = self._ratio(frame, self._orientation)
+        return self._orientation, stretched(frame.width, frame.height, ratio, MAX_PIXELS)
 
     @property
     def notes(self) -> list[str]:
         """In words, what of the file's wishes was not followed."""
         found = [f"pixels of {one.numerator}:{one.denominator} are taken for square ones" for one in self._absurd]
-        if self._inexact:
+        if not self._orientation.exact:
             found.append("it is to be turned by an angle: shown turned to the nearest quarter")
         return found
 
