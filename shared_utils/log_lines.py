@@ -57,13 +57,16 @@ class Model(msgspec.Struct, frozen=True, gc=False):
     conf: Number = None
     imgsz: Whole = None
     fps: Number = None
+    input: list[int] | None = None
 
 
 class Options(msgspec.Struct, frozen=True, gc=False):
     """``options`` of a line; decoded once each as well."""
 
+    imgsz: Whole = None
     min_hits: Whole = None
     classes: list[str] | None = None
+    aspect: Text = None
 
 
 class Timing(msgspec.Struct, frozen=True, gc=False):

@@ -63,6 +63,9 @@ ORDER = (
     "fps",
     "min_hits",
     "classes",
+    "aspect",
+    "asked_imgsz",
+    "input",
     "sampled_frames",
     "queued_s",
     "decode_s",
@@ -187,9 +190,13 @@ def _frame(columns: Columns) -> pd.DataFrame:
         made[name] = _taken([getattr(model, where) for model in models], columns.model, "category")
     for name, kind in (("conf", "float64"), ("imgsz", "Int32"), ("fps", "float64")):
         made[name] = _taken([getattr(model, name) for model in models], columns.model, kind)
+    inputs = ["×".join(map(str, model.input)) if model.input else None for model in models]
+    made["input"] = _taken(inputs, columns.model, "category")
     options = columns.option_sets()
     made["min_hits"] = _taken([one.min_hits for one in options], columns.options, "Int32")
     # the last one, which a code of -1 takes, is for lines without options
+    made["aspect"] = _taken([*(one.aspect for one in options), None], columns.options, "category")
+    made["asked_imgsz"] = _taken([*(one.imgsz for one in options), None], columns.options, "Int32")
     made["classes"] = _taken([*(tuple(one.classes or ()) for one in options), ()], columns.options, "object")
     return pd.DataFrame({name: made[name] for name in ORDER}, copy=False)
 

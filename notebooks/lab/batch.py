@@ -23,10 +23,18 @@ from shared_utils.jobs import PROCESS_CLIP, redis_errors, settings_of, submit_ma
 from shared_utils.queue.connection import SERIALIZER
 from shared_utils.queue.names import FIRST_JOB, is_job_id
 from shared_utils.results import load_log
-from shared_utils.schemas import Options
+from shared_utils.schemas import Options, parse_aspect
 from video_worker.models import file_sha256
 
-NAMES = {"model": "", "imgsz": "px", "conf": "conf", "fps": "fps", "min_hits": "hits", "classes": "only"}
+NAMES = {
+    "model": "",
+    "imgsz": "px",
+    "conf": "conf",
+    "fps": "fps",
+    "min_hits": "hits",
+    "classes": "only",
+    "aspect": "shown",
+}
 """Options in the order in which they are told in a configuration's name, and what is put there with them."""
 OPTIONS = frozenset(field.name for field in fields(Options))
 MODEL_SUFFIX = ".onnx"
@@ -66,6 +74,8 @@ def usual_options(video_dir: Path) -> Options:
         return Options.from_env(os.environ)
     last = own.iloc[-1]
     told: dict[str, Any] = {name: float(last[name]) for name in numbers}
+    told["imgsz"] = float(own["asked_imgsz"].fillna(own["imgsz"]).iloc[-1])
+    told["aspect"] = None if pd.isna(last["aspect"]) else last["aspect"]
     # a camera's own classes are not the worker's
     classes = set(own.drop_duplicates("camera", keep="last")["classes"])
     told |= {"classes": classes.pop() if len(classes) == 1 else ()}
@@ -102,6 +112,9 @@ def _told(options: Options, keys: Iterable[str]) -> str:
         if key == "classes":
             parts.append(f"only {', '.join(options.classes)}" if options.classes else "all labels")
             continue
+        if key == "aspect":
+            parts.append(f"shown {options.aspect}" if options.aspect else "shown as the file says")
+            continue
         value = PurePath(options.model).stem if key == "model" else f"{getattr(options, key):g}"
         parts.append(f"{value} {NAMES[key]}".strip() if key in ("imgsz", "fps") else f"{NAMES[key]} {value}".strip())
     return ", ".join(parts)
@@ -131,8 +144,9 @@ def choose(clips: str | Iterable[str | Path], video_dir: Path, limit: int | None
 def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: Path) -> pd.DataFrame:
     """Return the run of each clip by each configuration, the last one where there are several.
 
-    A run is the same when clip and model are, byte for byte, and all options. Where a model's file is not to be seen
-    from here, its name must do. Runs whose boxes file is gone do not count; those of a clip that is gone do.
+    A run is the same when clip and model are, byte for byte, and all options; of sizes, what the model saw: one of
+    fixed size sees the same whatever is asked for. Where a model's file is not to be seen from here, its name must do.
+    Runs whose boxes file is gone do not count; those of a clip that is gone do.
 
     Returns:
         A row a clip and configuration, as they were given: `clip`, `configuration`, `state` (``there``, ``to do`` or
@@ -145,8 +159,8 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
         for name, run_id in zip(log["filename"], log["run_id"], strict=True)
     ]
     log = log[pd.Series(has_boxes, index=log.index, dtype=bool)]
-    log = log.assign(reported=log["classes"].map(_spelled))
-    keys = ["clip_sha256", "conf", "imgsz", "fps", "min_hits", "reported"]
+    log = log.assign(reported=log["classes"].map(_spelled), shown=log["aspect"].astype(object).map(_ratio))
+    keys = ["clip_sha256", "conf", "fps", "min_hits", "reported", "shown"]
     known = log.dropna(subset=["clip_sha256"]).drop_duplicates("filename", keep="last").set_index("filename")
     there = {name: _sha256(video_dir / name) for name in clips}
     shas = {name: sha or known["clip_sha256"].get(name) for name, sha in there.items()}
@@ -155,10 +169,11 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
         options = one.options
         model = _model_sha256(options.model)
         same = log["model_sha256"] == model if model else log["model"] == PurePath(options.model).stem
-        runs = log[same].drop_duplicates(keys, keep="last")
+        seen = log["imgsz"].eq(options.imgsz) | log["asked_imgsz"].eq(options.imgsz) | log["input"].notna()
+        runs = log[same & seen.fillna(False).astype(bool)].drop_duplicates(keys, keep="last")
         asked = pd.DataFrame({"clip": clips, "configuration": one.name, "clip_sha256": [shas[name] for name in clips]})
-        asked = asked.assign(conf=options.conf, imgsz=options.imgsz, fps=options.fps, min_hits=options.min_hits)
-        asked = asked.assign(reported=_spelled(options.classes))
+        asked = asked.assign(conf=options.conf, fps=options.fps, min_hits=options.min_hits)
+        asked = asked.assign(reported=_spelled(options.classes), shown=_ratio(options.aspect))
         asked = asked.astype({key: log[key].dtype for key in keys})
         found = asked.merge(runs, on=keys, how="left")
         found["state"] = found["run_id"].notna().map({True: "there", False: "to do"})
@@ -171,6 +186,14 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
 def _spelled(classes: Iterable[str]) -> str:
     """Return labels as one text, whatever their order and case: the log has the model's spelling."""
     return ",".join(sorted({label.casefold() for label in classes}))
+
+
+def _ratio(aspect: object) -> str:
+    """Return an aspect ratio in one spelling: ``16:9`` is ``32:18``."""
+    try:
+        return str(parse_aspect(aspect)) if isinstance(aspect, str) else ""
+    except ValueError:
+        return str(aspect)
 
 
 def _sha256(path: Path) -> str | None:

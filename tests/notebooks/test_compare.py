@@ -36,9 +36,15 @@ Found = dict[int, list[tuple[Any, ...]]]
 """Boxes of a run by frame: label, score, x1, y1, x2, y2, track."""
 
 
-def write_run(folder: Path, name: str, options: Options, found: Found, frames: Sequence[int] = range(4)) -> str:
-    """Write a run as a worker would have: its line in the log, its boxes file. Return its id."""
-    run_id = f"{Path(name).stem}-" + "-".join(map(str, asdict(options).values()))
+def write_run(
+    folder: Path, name: str, options: Options, found: Found, frames: Sequence[int] = range(4), **model: Any
+) -> str:
+    """Write a run as a worker would have: its line in the log, its boxes file. Return its id.
+
+    Args:
+        model: entries of the record's `model` that are otherwise than asked for.
+    """
+    run_id = f"{Path(name).stem}-" + "-".join(map(str, [*asdict(options).values(), *model.values()]))
     seen: dict[str, int] = {}
     for rows in found.values():
         for label in {row[0] for row in rows if row[1] >= options.conf}:
@@ -49,7 +55,7 @@ def write_run(folder: Path, name: str, options: Options, found: Found, frames: S
         "timestamp": "2026-02-23T15:00:00+00:00", "run_id": run_id,
         "clip": {"sha256": batch._sha256(folder / name), "duration_s": 10.0},
         "model": {"name": Path(options.model).stem, "sha256": batch._model_sha256(options.model), "conf": options.conf,
-                  "imgsz": options.imgsz, "fps": options.fps},
+                  "imgsz": options.imgsz, "fps": options.fps, **model},
         "options": asdict(options),
         "timing": {"decode_s": 0.5, "infer_s": options.imgsz / 320, "total_s": 0.2 + options.imgsz / 320},
     }  # fmt: skip
@@ -119,6 +125,27 @@ def test_wrong_configurations_are_refused_in_a_line() -> None:
         batch.configurations([{"name": "x"}, {"name": "x", "conf": 0.1}], USUAL)
 
 
+@pytest.mark.parametrize(
+    ("asked", "model", "wanted", "there"),
+    [({"imgsz": 650}, {"imgsz": 672}, {"imgsz": 650}, True), ({"imgsz": 650}, {"imgsz": 672}, {"imgsz": 672}, True),
+     ({"imgsz": 650}, {"imgsz": 672}, {"imgsz": 640}, False),
+     ({"imgsz": 640}, {"imgsz": 320, "input": [320, 192]}, {"imgsz": 640}, True),
+     ({"imgsz": 640}, {"imgsz": 320, "input": [320, 192]}, {"imgsz": 480}, True),
+     ({"aspect": "16:9"}, {}, {"aspect": "32:18"}, True), ({"aspect": "16:9"}, {}, {"aspect": "4:3"}, False)],
+)  # fmt: skip
+def test_a_run_is_what_was_computed_not_what_was_asked_for(
+    volume: Path, asked: dict[str, Any], model: dict[str, Any], wanted: dict[str, Any], *, there: bool
+) -> None:
+    write_run(volume, A, replace(USUAL, **asked), {}, **model)
+    [one] = batch.configurations([wanted], USUAL)
+    assert batch.find_runs([A], [one], volume)["state"].tolist() == ["there" if there else "to do"]
+
+
+def test_configurations_of_other_aspects_are_named_by_them() -> None:
+    wanted = batch.configurations([{"aspect": "16:9"}, {}, {"aspect": "4:3"}], USUAL)
+    assert [one.name for one in wanted] == ["shown 16:9", "shown as the file says", "shown 4:3"]
+
+
 def test_clips_are_chosen_by_pattern_or_name(volume: Path) -> None:
     assert batch.choose("*", volume) == [A, B]
     assert batch.choose("*", volume, 1) == [B]
@@ -132,6 +159,7 @@ def test_a_run_is_the_same_by_clip_model_and_options(volume: Path) -> None:
     assert batch.find_runs([A], [one], volume)["state"].tolist() == ["to do"]
     for other in (
         replace(USUAL, conf=0.4), replace(USUAL, fps=2.0), replace(USUAL, min_hits=3), replace(USUAL, classes=("car",)),
+        replace(USUAL, aspect="16:9"), replace(USUAL, imgsz=320),
     ):  # fmt: skip
         write_run(volume, A, other, {})
     assert batch.find_runs([A], [one], volume)["state"].tolist() == ["to do"]

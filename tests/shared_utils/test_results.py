@@ -81,6 +81,8 @@ def test_a_line_becomes_a_row_with_every_column(path: Path) -> None:
     [row] = load_log(write(path, line()), zone=KYIV).to_dict("records")
     assert pd.isna(row.pop("error"))
     assert pd.isna(row.pop("queued_s"))
+    assert pd.isna(row.pop("aspect"))
+    assert pd.isna(row.pop("input"))
     assert json.loads(row.pop("objects")) == line()["objects"]
     assert row == {
         "run_id": "01a",
@@ -105,6 +107,7 @@ def test_a_line_becomes_a_row_with_every_column(path: Path) -> None:
         "fps": 5.0,
         "min_hits": 2,
         "classes": (),
+        "asked_imgsz": 640,
         "sampled_frames": 150,
         "decode_s": 0.7,
         "infer_s": 1.4,
