@@ -30,7 +30,7 @@ FORBIDDEN = {
     # the analysis layer may use both workers: its image holds them
     "notebooks": {"camera_emulator", "torch", "ultralytics"},
 }
-QUEUE_ROOM = {"jobs.py", "connection.py", "figures.py", "order.py", "recovery.py", "repair.py"}
+QUEUE_ROOM = {"jobs.py", "connection.py", "figures.py", "order.py", "orphans.py", "recovery.py", "repair.py"}
 PANDAS_ONLY_IN = "shared_utils/results.py"
 ADAPTERS = {
     # one foreign library each: whoever replaces it finds it in these files
