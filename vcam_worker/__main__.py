@@ -104,6 +104,8 @@ def _replay(files: Sequence[Path], out: Path | None, values: Mapping[str, str]) 
     rules = clip_rules(values)
     if out:
         out.mkdir(parents=True, exist_ok=True)
+    if not any(path.is_file() for path in files):  # wrong use: nothing could be done
+        raise SettingError(f"replay: no such file: {', '.join(map(shown_path, files))}")
     failures = 0
     for path in files:
         try:
