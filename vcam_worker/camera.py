@@ -147,6 +147,11 @@ class CameraRunner:
         self._disk_retry_at = time.monotonic() + DISK_RETRY
         self._pause(WRITE_ERROR, f"VIDEO_DIR can not be written to ({error.strerror or error})")
 
+    def _not_finished(self, error: SourceError) -> None:
+        """Save what there is of a clip that the muxer does not finish."""
+        self._log.warning("a clip could not be finished: %s; what there is of it is saved", error)
+        self._recovers()
+
     def _recovers(self) -> bool:
         """Save what there is on disk of a clip, if the disk takes it."""
         try:
@@ -311,6 +316,8 @@ class CameraRunner:
                 recorder.close()
             except OSError as error:
                 self._not_writable(error)
+            except SourceError as error:
+                self._not_finished(error)
 
     # -- what the supervisor sees and asks for
 
@@ -363,6 +370,8 @@ class CameraRunner:
                 self._recorder.pause(bool(self._pauses))
             except OSError as error:  # the open clip can not be finished; nothing is open any more
                 self._not_writable(error)
+            except SourceError as error:
+                self._not_finished(error)
             self._show_pause()
 
     def _show_pause(self) -> None:

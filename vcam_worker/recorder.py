@@ -8,6 +8,7 @@ crash costs the last GOP at most, or the last :data:`FRAGMENT_SECONDS`. Closing 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -18,10 +19,12 @@ from av import Packet as AvPacket
 from av import VideoFrame
 from av.stream import Stream
 
+from shared_utils.errors import SourceError
 from shared_utils.media_rules import FILE_OPTIONS, file_url
 from vcam_worker.mp4 import HEVC_TAG, HevcSamples, moov_first
 from vcam_worker.packets import Packet
 from vcam_worker.source import StreamInfo, video_decoder
+from vcam_worker.source_errors import plain
 from vcam_worker.timeline import MAX_USUAL_STEP
 
 TIME_BASE = Fraction(1, 90_000)
@@ -96,11 +99,20 @@ class ClipWriter:
         return stream
 
     def write(self, packet: Packet) -> None:
-        """Add a packet, in the order of arrival."""
+        """Add a packet, in the order of arrival.
+
+        Raises:
+            OSError: the disk does not take it.
+            SourceError: the muxer does not; what was written before is still there.
+        """
         at = packet.time - self.start
         if packet.kind == "audio":
             self._write_sound(packet.data, at)
             return
+        with _muxing():
+            self._write_picture(packet, at)
+
+    def _write_picture(self, packet: Packet, at: float) -> None:
         # a gap is no measure of how long the last picture is shown
         if 0 < packet.time - self._last < MAX_USUAL_STEP:
             self._step = packet.time - self._last
@@ -135,15 +147,32 @@ class ClipWriter:
         self._output.mux_one(raw)
 
     def close(self) -> ClipSummary:
-        """Finish the file: it is a complete, ordinary MP4 when this returns."""
-        try:
-            if self._encoder is not None:
-                for encoded in self._encoder.flush():
-                    self._output.mux_one(encoded)
-        finally:
-            self._output.close()
+        """Finish the file: it is a complete, ordinary MP4 when this returns.
+
+        Raises:
+            OSError: the disk does not take it.
+            SourceError: the muxer does not; what is in the file can be recovered.
+        """
+        with _muxing():
+            try:
+                if self._encoder is not None:
+                    for encoded in self._encoder.flush():
+                        self._output.mux_one(encoded)
+            finally:
+                self._output.close()
         moov_first(self.path)
         return ClipSummary(self._frames, self._last - self.start + self._step)
+
+
+@contextmanager
+def _muxing() -> Iterator[None]:
+    """Tell what the muxer refuses from what the disk does."""
+    try:
+        yield
+    except OSError:
+        raise
+    except av.FFmpegError as error:
+        raise SourceError(f"what the camera sends does not fit into MP4 ({plain(error)})") from None
 
 
 class _Encoder:

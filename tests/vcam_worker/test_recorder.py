@@ -6,6 +6,9 @@ import itertools
 import os
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,17 @@ from typing import Any
 import av
 import pytest
 
-from shared_utils.cameras import MotionSettings
+from shared_utils.cameras import Camera, MotionSettings
+from shared_utils.errors import SourceError
+from tests.support.rtsp_script import Script, rtsp_script
+from tests.support.units import encode
 from tests.support.video import moving_box, packet_times, write_video
+from vcam_worker.bitstream import join_units
 from vcam_worker.events import ClipRules
-from vcam_worker.recorder import STARTED_AT_KEY, repair
-from vcam_worker.replay import replay
+from vcam_worker.opening import connect
+from vcam_worker.packets import Packet
+from vcam_worker.recorder import STARTED_AT_KEY, ClipWriter, repair
+from vcam_worker.replay import replay as replay_file
 
 MOTION = MotionSettings(fps=5, min_area=0.005)
 
@@ -31,7 +40,7 @@ def payloads(path: Path, kind: str = "video") -> list[bytes]:
 def run(path: Path, out: Path, **rules: float) -> list[dict[str, Any]]:
     out.mkdir(exist_ok=True)
     lines: list[dict[str, Any]] = []
-    replay(path, MOTION, ClipRules(**rules), lines.append, out)
+    replay_file(path, MOTION, ClipRules(**rules), lines.append, out)
     return lines
 
 
@@ -187,3 +196,17 @@ def test_what_was_cut_off_in_the_middle_of_a_picture_ends_with_the_one_before(tm
     with av.open(str(whole)) as clip:
         clip.streams.video[0].codec_context.options = {"err_detect": "explode"}
         assert sum(1 for _ in clip.decode(video=0)) == summary.frames
+
+
+def test_what_the_muxer_refuses_is_the_cameras_fault_and_not_the_disks(tmp_path: Path) -> None:
+    """A stream without parameter sets anywhere, as a good sub-stream may have it recorded."""
+    [frame] = encode(moving_box(), seconds=0.1)
+    bare = join_units([unit for unit in frame if unit[0] & 0x1F not in {7, 8}], 0)
+    script = Script("h264", frame[:2], [(0.0, frame), (0.1, frame)])
+    with rtsp_script(script) as url, connect(Camera("cam1", url), "tcp") as connection:
+        info = replace(connection.info, description=None, width=0, height=0)
+    writer = ClipWriter(tmp_path / "clip.mp4", info, 0.0, datetime.now().astimezone())
+    with pytest.raises(SourceError, match="does not fit into MP4"):
+        writer.write(Packet("video", bare, True, 0.0))
+    with suppress(SourceError):
+        writer.close()
