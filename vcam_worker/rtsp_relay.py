@@ -169,6 +169,8 @@ class RtspRelay(Way):
                     return not is_known
             if far.fileno() in ready:
                 data = _received(far)
+                if data is None:
+                    continue
                 if not data:
                     return False
                 out = b"".join(self._answered(item) for item in from_far.feed(data))
@@ -272,10 +274,21 @@ class RtspRelay(Way):
         return ";".join(parts)
 
 
-def _received(sock: socket.socket) -> bytes:
-    """Return what there is; of TLS, all that has been decrypted, as no poll would tell of it."""
-    data = sock.recv(RECEIVE_BYTES)
-    if isinstance(sock, ssl.SSLSocket):
+def _received(sock: socket.socket) -> bytes | None:
+    """Return what there is, nothing at the end; None where TLS has something for itself, or half of a record.
+
+    Of TLS it is all that has been decrypted, as no poll would tell of it.
+    """
+    if not isinstance(sock, ssl.SSLSocket):
+        return sock.recv(RECEIVE_BYTES)
+    data = b""
+    sock.settimeout(0)  # to wait here would leave the library's requests unheard
+    try:
+        data = sock.recv(RECEIVE_BYTES)
         while pending := sock.pending():
             data += sock.recv(pending)
+    except ssl.SSLWantReadError:
+        return data or None
+    finally:
+        sock.settimeout(None)
     return data

@@ -110,6 +110,8 @@ def dial(target: Target, camera: Camera, timeout: float) -> socket.socket:
     except OSError as error:
         plain.close()
         reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
+        if isinstance(error, TimeoutError):
+            reason = "no answer"
         raise SourceError(f"{target.netloc} does not speak TLS ({reason}): check {camera.setting}") from None
 
 
