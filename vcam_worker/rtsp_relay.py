@@ -168,12 +168,12 @@ class RtspRelay(Way):
                     near.close()
                     return not is_known
             if far.fileno() in ready:
-                data = _received(far)
-                if data is None:
+                received = _received(far)
+                if received is None:
                     continue
-                if not data:
+                if not received:
                     return False
-                out = b"".join(self._answered(item) for item in from_far.feed(data))
+                out = b"".join(self._answered(item) for item in from_far.feed(received))
                 if out:
                     near.sendall(out)
                 if self._far is not far:  # redirected: the library connects anew
