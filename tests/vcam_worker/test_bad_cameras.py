@@ -15,6 +15,7 @@ import pytest
 from shared_utils.cameras import MotionSettings
 from shared_utils.clips import list_clips
 from tests.support.cameras import capture, emulator, file_launch, gst_server
+from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.redis_server import free_port
 from tests.support.rtsp_camera import RtspCamera, Send, access_units
@@ -214,16 +215,32 @@ def test_a_change_of_resolution_closes_the_clip_and_starts_a_new_one(tmp_path: P
     assert lines[0]["end_s"] == lines[1]["start_s"] == pytest.approx(8, abs=0.1)
 
 
-def test_mjpeg_without_timestamps_plays_in_real_time(
-    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
-) -> None:
-    url = f"http://127.0.0.1:{free_port()}/video"
-    emulator(programs, footage, url)  # 10 pictures a second
-    program = capture(programs, env, url, CLIP_SECONDS="10")
-    program.wait_for("clip saved")
-    assert program.stop() == 0
+def test_mjpeg_without_timestamps_plays_in_real_time(programs: Programs, env: dict[str, str], video_dir: Path) -> None:
+    """Measured against what was really sent: a busy machine sends no steady ten pictures per second."""
+    draw = moving_box(start_s=4, end_s=6)
+    pictures = [jpeg(draw(number / 10)) for number in range(80)]
+    sent: list[float] = []
+
+    def behave(call: Call) -> None:
+        call.request()
+        call.answer("200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame")
+        sent.clear()
+        began = time.monotonic()
+        for number in range(2000):
+            picture = pictures[number % len(pictures)]
+            call.send(f"--frame\r\nContent-Length: {len(picture)}\r\n\r\n", picture, "\r\n")
+            sent.append(time.monotonic())
+            time.sleep(max(0.0, began + (number + 1) / 10 - time.monotonic()))
+
+    with host(behave) as here:
+        program = capture(programs, env, f"http://{here.url}/video", CLIP_SECONDS="10")
+        program.wait_for("clip saved", seconds=90)
+        assert program.stop() == 0
     times = packet_times(first_clip(video_dir))
-    assert times[-1] / (len(times) - 1) == pytest.approx(0.1, rel=0.01)
+    length = len(times) - 1
+    assert length > 50
+    spans = [after - before for before, after in zip(sent, sent[length:], strict=False)]
+    assert min(abs(times[-1] - times[0] - span) for span in spans) < 0.1
 
 
 def test_a_camera_process_that_hangs_is_killed_and_started_again(
@@ -232,7 +249,7 @@ def test_a_camera_process_that_hangs_is_killed_and_started_again(
     url = f"http://127.0.0.1:{free_port()}/video"
     emulator(programs, footage, url)
     impatient = (
-        "import sys; import vcam_worker.supervisor as supervisor; supervisor.HANG_SECONDS = 3; "
+        "import sys; import vcam_worker.supervisor as supervisor; supervisor.HANG_SECONDS = 12; "
         "from vcam_worker.__main__ import main; sys.exit(main())"
     )
     program = programs.python("-c", impatient, env={**env, "RTSP_URL": url})
@@ -240,8 +257,8 @@ def test_a_camera_process_that_hangs_is_killed_and_started_again(
     children = psutil.Process(program.process.pid).children()
     [child] = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
     child.suspend()
-    program.wait_for("gives no sign of life for 3 s: killed")
-    program.wait_for("connected", count=2)
+    program.wait_for("gives no sign of life for 12 s: killed")  # on a busy machine a process takes 10 s to start
+    program.wait_for("connected", seconds=90, count=2)
     assert program.stop() == 0
 
 

@@ -195,7 +195,7 @@ def test_a_file_is_recorded_once_at_its_own_pace(
 ) -> None:
     began = time.monotonic()
     program = capture(programs, env, str(footage))
-    assert program.wait() == 0
+    assert program.wait(120) == 0
     assert time.monotonic() - began > 7
     [clip] = list_clips(video_dir)
     assert_playable(clip)
