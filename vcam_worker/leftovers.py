@@ -102,6 +102,7 @@ class Leftovers:
         for camera in list(self._outboxes):
             if camera not in found:
                 del self._outboxes[camera]
+        failed: OSError | None = None
         for camera, (clips, notes) in sorted(found.items()):
             with self._turn:
                 if camera in set(self._active()):
@@ -109,9 +110,13 @@ class Leftovers:
                 self._busy = camera
             try:
                 self._take_over(camera, clips, notes)
+            except OSError as error:  # of this camera's files, perhaps: the others have their turn
+                failed = failed or error
             finally:
                 with self._turn:
                     self._busy = None
+        if failed is not None:
+            raise failed
 
     def _take_over(self, camera: str, clips: int, notes: int) -> None:
         outbox = self._outboxes.get(camera)

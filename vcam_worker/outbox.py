@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ class Outbox:
     def _read_note(self, name: str) -> dict[str, object]:
         try:
             entry = json.loads(self._note(name).read_text())
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError, RecursionError):
             return {}
         return entry if isinstance(entry, dict) else {}
 
@@ -239,18 +240,22 @@ class Outbox:
         self.salvage()
         self._files.sweep()
         for name in self.waiting():
-            self._finish_note(name)
+            self._tried(self._note(name), partial(self._finish_note, name))
         for work, started_at in self._files.left():
-            if work in self._left_alone:
-                continue
-            try:
-                self._recover_file(work, started_at)
-            except OSError as error:
-                if error.errno in NO_ROOM:
-                    raise
-                self.check_room()  # raises where it is the volume's fault; else it is this file's
-                self._left_alone.add(work)
-                self._log.error("%s can not be recovered: %s; tried again at the next start", work.name, error)
+            self._tried(work, partial(self._recover_file, work, started_at))
+
+    def _tried(self, path: Path, recover: Callable[[], None]) -> None:
+        """Recover one file; one that cannot be keeps no other from it, unless the volume is at fault (OSError)."""
+        if path in self._left_alone:
+            return
+        try:
+            recover()
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise
+            self.check_room()  # raises where it is the volume's fault; else it is this file's
+            self._left_alone.add(path)
+            self._log.error("%s can not be recovered: %s; tried again at the next start", path.name, error)
 
     def _finish_note(self, name: str) -> None:
         if self.path_of(name).exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -100,6 +101,22 @@ def test_what_an_active_camera_has_is_left_alone(
         leftovers.look()
     assert len(job_names(redis_server)) == 2
     assert caplog.text.count("not configured any more") == 1
+
+
+def test_a_camera_whose_files_can_not_be_taken_over_keeps_no_other_from_it(tmp_path: Path, clip: Path) -> None:
+    broken, _ = leave(tmp_path, "a", clip), leave(tmp_path, "b", clip)
+    sent: list[str] = []
+
+    def enqueue(name: str, _: str | None) -> bool:
+        if name in broken:
+            raise OSError(errno.EIO, "a bad sector")
+        sent.append(name)
+        return True
+
+    leftovers = Leftovers(Volume.at(tmp_path), list, enqueue)
+    with pytest.raises(OSError, match="a bad sector"):
+        leftovers.look()
+    assert len(sent) == 2
 
 
 def test_without_a_lock_a_file_that_may_be_anothers_must_not_have_grown(tmp_path: Path, clip: Path) -> None:

@@ -291,6 +291,25 @@ def test_a_note_that_does_not_fit_on_the_disk_leaves_nothing_of_itself(tmp_path:
     assert outbox.publish(work, START) == "20260223-144819-cam1.mp4"
 
 
+def test_a_note_that_is_none_keeps_no_other_clip(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sent: list[tuple[str, str | None]] = []
+    outbox = box(tmp_path, lambda *clip: sent.append(clip) is None)
+    notes = tmp_path / ".outbox"
+    (notes / "20200101-000000-cam1.mp4.json").mkdir()
+    (notes / "20200101-000001-cam1.mp4.json").write_bytes(b"\xff")
+    (notes / "20200101-000002-cam1.mp4.json").write_text("[" * 100_000)
+    (notes / "20200101-000003-cam1.mp4.json").symlink_to(notes / "20200101-000003-cam1.mp4.json")
+    (notes / "20200101-000004-cam1.mp4.json").write_text('{"recording": 5, "work": 7}')
+    (tmp_path / "20200101-000004-cam1.mp4").touch()
+    name = outbox.publish(record(outbox), START)
+    for _ in range(2):
+        outbox.recover()
+        assert outbox.send()
+    assert [clip for clip, _ in sent] == ["20200101-000004-cam1.mp4", name]
+    assert caplog.text.count("can not be recovered") == 2  # the folder and the link, once each
+    assert {path.name[:15] for path in notes.iterdir()} == {"20200101-000000", "20200101-000003"}
+
+
 def test_a_note_that_a_power_cut_left_empty_costs_nothing(tmp_path: Path) -> None:
     outbox = box(tmp_path, lambda *_: True)
     source = write_video(tmp_path / "in.mp4", moving_box(), seconds=2)
