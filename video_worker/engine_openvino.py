@@ -35,7 +35,7 @@ class OpenVinoEngine:
     def __init__(self, weights: Path, device: str, threads: int) -> None:
         self.name = f"openvino {ov.__version__.split('-')[0]}"
         self._core = ov.Core()
-        self._device = device
+        self._device = device = device.upper()  # as OpenVINO writes all of them
         self._threads = threads
         self._check_device()
         try:

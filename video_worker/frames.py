@@ -133,6 +133,7 @@ class ClipReader:
         aspect: width by height as it is to be shown; None for what the file says.
         codec: name of its video codec, such as ``h264``.
         plan: when its frames are shown, and where they are.
+        orientation: how its first frame is turned.
         decode_s: seconds spent decoding and converting so far.
         damaged: packets that could not be decoded so far, or not fully.
 
@@ -161,10 +162,12 @@ class ClipReader:
         sources, self._notes = _sources(path)
         self.plan = self._make_plan(sources)
         self._shapers: list[Shaper] = []
+        self.orientation = Orientation()
         self._decoded = self._decode()
         try:
             self._first: Decoded | None = self._first_frame()
             self.facts = self._facts(self._first)
+            self.orientation = self._first.orientation
         except BaseException:
             self.close()
             raise

@@ -20,8 +20,9 @@ from video_worker.models import LoadedModel
 
 SECONDS_DIGITS = 3
 
-FIRST_YEAR = 2000
-"""Clips of years before are clocks that were never set: 1904 and 1970 are the zeros of MP4 and Unix."""
+FIRST_YEAR = 2001
+"""Clips of years before are clocks that were never set: 1904 and 1970 are the zeros of MP4 and Unix, and many cameras
+begin at 2000."""
 CLOCKS_DIFFER = timedelta(days=1)
 """How far ahead of this machine's a camera's clock may be."""
 

@@ -50,6 +50,7 @@ class FrameGrabber:
         self._stamps = self._reader.plan.stamps
         self._source = self._reader.plan.sources[0]
         self._container, self._stream = self._source.open()
+        self._shaper = Shaper(self._stream, self._reader.aspect, self._reader.orientation)
         self.unlike = self._why_unlike()
         self.sound = bool(self._container.streams.audio)
         self._keys = self._read_keys()
@@ -90,7 +91,7 @@ class FrameGrabber:
         if found is None or found.pts is None:
             raise ClipError(f"{self._path.name}: frame {index} cannot be decoded")
         shown = bisect_left(self._stamps, found.pts)
-        decoded = Decoded(found, *Shaper(self._stream, self._reader.aspect).shape(found))
+        decoded = Decoded(found, *self._shaper.shape(found))
         return Frame(shown, self.times_s[shown], decoded.picture((self.facts.width, self.facts.height)))
 
     def _why_unlike(self) -> str:

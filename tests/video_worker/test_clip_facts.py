@@ -38,6 +38,7 @@ def film(path: Path, **metadata: str) -> Path:
     [
         (NAMED, {"creation_time": "1970-01-01T00:00:00Z"}, BY_NAME),
         (NAMED, {"creation_time": "1904-01-01T00:00:00Z"}, BY_NAME),
+        ("film.mp4", {"creation_time": "2000-01-01T00:12:00Z"}, None),
         (NAMED, {"creation_time": TOMORROW}, BY_NAME),
         (NAMED, {"creation_time": "2026-03-01T00:00:00Z"}, BY_NAME),
         (NAMED, {"vcam_started_at": "2026-02-23T14:48:19.25+02:00", "creation_time": "1970-01-01T00:00:00Z"},

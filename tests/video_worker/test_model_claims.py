@@ -63,6 +63,7 @@ def test_the_size_is_the_one_the_model_sees(store, kind, side, imgsz, seen, word
 def test_the_device_that_computes_is_the_one_that_is_named(store):
     content = onnx_model(END_TO_END, metadata=meta(**YOLO26))
     for kind in ENGINES:
+        assert store(content, kind, "cpu").device == "CPU"
         assert store(content, kind, "AUTO").device == "CPU"
         assert store(content, kind, "AUTO").in_words(640).endswith(" on CPU")
 

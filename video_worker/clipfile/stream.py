@@ -214,16 +214,20 @@ class Shaper:
     Args:
         stream: the stream.
         aspect: width by height of the picture as it is to be shown; None for what the file says.
+        orientation: how frames are turned that tell nothing of it themselves.
+
+    Attributes:
+        orientation: how the last frame was turned.
     """
 
-    def __init__(self, stream: VideoStream, aspect: Fraction | None) -> None:
+    def __init__(self, stream: VideoStream, aspect: Fraction | None, orientation: Orientation | None = None) -> None:
         self._context = stream.codec_context
         self._aspect = aspect
         told = stream.sample_aspect_ratio
         # what the container says goes before what the codec says, as in players; the codec's may change on the way
         self._of_container = told if told and told != self._context.sample_aspect_ratio else None
         self._absurd: dict[Fraction, None] = {}
-        self._orientation = Orientation()
+        self.orientation = orientation or Orientation()
 
     def shape(self, frame: VideoFrame) -> tuple[Orientation, tuple[int, int]]:
         """Return how `frame` is turned, and its size in square pixels before that."""
@@ -231,15 +235,15 @@ class Shaper:
         # a container that yields its values; its type says that it yields their names
         for data in cast("Iterable[SideData]", frame.side_data):
             if data.type.name == "DISPLAYMATRIX":
-                self._orientation = Orientation.of_matrix(bytes(data))
-        ratio = self._ratio(frame, self._orientation)
-        return self._orientation, stretched(frame.width, frame.height, ratio, MAX_PIXELS)
+                self.orientation = Orientation.of_matrix(bytes(data))
+        ratio = self._ratio(frame, self.orientation)
+        return self.orientation, stretched(frame.width, frame.height, ratio, MAX_PIXELS)
 
     @property
     def notes(self) -> list[str]:
         """In words, what of the file's wishes was not followed."""
         found = [f"pixels of {one.numerator}:{one.denominator} are taken for square ones" for one in self._absurd]
-        if not self._orientation.exact:
+        if not self.orientation.exact:
             found.append("it is to be turned by an angle: shown turned to the nearest quarter")
         return found
 
