@@ -139,6 +139,15 @@ def test_a_new_camera_changes_the_camera_and_nothing_else(place: Path) -> None:
         assert (place / name).stat().st_mode & 0o777 == 0o600
 
 
+def test_what_the_demo_has_too_stays_where_the_demo_does_not_run(place: Path) -> None:
+    _run(place, "--camera", "rtsp://127.0.0.1:1/a", "--yes")
+    with (place / ".env").open("a") as file:
+        file.write("YOLO_MODEL=scene.onnx\nWITH_YOLOV8N=0\n")
+    before = _settings(place)
+    _run(place, "--camera", "rtsp://127.0.0.1:1/b", "--yes", "--force")
+    assert _settings(place) == {**before, "RTSP_URL": "rtsp://127.0.0.1:1/b"}
+
+
 def test_from_the_demo_to_a_camera_and_back(place: Path) -> None:
     _run(place, "--demo", "--yes")
     demo, kept = _settings(place), _secrets(place)
