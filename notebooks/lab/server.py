@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, FileSystemLoader
 from jupyter_server.serverapp import ServerApp
 from tornado.httputil import HTTPServerRequest
-from tornado.routing import Matcher, Rule
+from tornado.routing import Matcher, PathMatches, Rule
 from tornado.web import RequestHandler
 
 from notebooks.lab.copies import bring_copies
@@ -22,6 +22,9 @@ from shared_utils.web_hosts import is_own_host, own_names
 ORIGINALS = "NOTEBOOKS_FROM"
 """Setting of the image: where our notebooks are, of which people get copies."""
 TEMPLATES = Path(__file__).parent / "templates"
+STYLE = Path(__file__).parent / "lab.css"
+"""What JupyterLab's pages look like on a phone; they ask for it at `STYLE_PATH` with ``--LabApp.custom_css=True``."""
+STYLE_PATH = "/custom/custom.css"
 LAB_NOTEBOOK, PHONE_NOTEBOOK = "/lab/tree/", "/doc/workspaces/phone/tree/"
 """JupyterLab's addresses of a notebook: among others, and alone. A workspace remembers which side bars were open."""
 NOT_FOR_PEOPLE = ("is not trusted", "build status without nodejs")
@@ -38,6 +41,7 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
     app.log.addFilter(_is_for_people)
     _answer_own_names_only(app)
     app.web_app.default_router.rules.insert(1, Rule(_NotebookOnPhone(), _ToSingleDocument, {}, "phone"))
+    app.web_app.default_router.rules.insert(1, Rule(PathMatches(STYLE_PATH), _Style))
     environment = app.web_app.settings["jinja2_env"]
     environment.loader = ChoiceLoader([FileSystemLoader(TEMPLATES), environment.loader])
     originals = os.environ.get(ORIGINALS, "")
@@ -74,6 +78,14 @@ class _ToSingleDocument(RequestHandler):
 
     def get(self) -> None:
         self.redirect(str(self.request.uri).replace(LAB_NOTEBOOK, PHONE_NOTEBOOK, 1))
+
+
+class _Style(RequestHandler):
+    """Answers with `STYLE`."""
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/css; charset=utf-8")
+        self.finish(STYLE.read_bytes())
 
 
 class _ForeignName(Matcher):

@@ -94,6 +94,15 @@ def test_on_a_phone_the_notebook_has_the_width_of_the_screen(lab: Lab, browser: 
     box = page.locator(".jp-NotebookPanel").bounding_box()
     assert box
     assert box["width"] > 0.75 * width
+    run_all_cells(page)
+    picture = page.locator(".jp-RenderedImage img").first
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    assert box
+    assert box["width"] == 640  # its texts can be read
+    is_movable = "image => image.parentElement.scrollWidth > image.parentElement.clientWidth"
+    assert picture.evaluate(is_movable)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
     context.close()
 
 
