@@ -191,7 +191,9 @@ class CameraRunner:
             self._lost(feed, item.error)
 
     def _packet(self, feed: Feed, packet: Packet) -> None:
-        analyse = time.monotonic() - packet.arrived < BEHIND_SECONDS or packet.arrived <= self._blocked_until
+        is_timely = time.monotonic() - packet.arrived < BEHIND_SECONDS or packet.arrived <= self._blocked_until
+        # once it is to end, what waits is recorded, and no time is spent on new motion
+        analyse = is_timely and not self._stop.is_set()
         if feed is self._detect:
             if self._detector:
                 self._detector.feed(packet, analyse=analyse)
