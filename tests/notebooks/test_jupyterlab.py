@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from pathlib import Path
@@ -94,16 +95,25 @@ def test_on_a_phone_the_notebook_has_the_width_of_the_screen(lab: Lab, browser: 
     box = page.locator(".jp-NotebookPanel").bounding_box()
     assert box
     assert box["width"] > 0.75 * width
-    run_all_cells(page)
-    picture = page.locator(".jp-RenderedImage img").first
-    picture.scroll_into_view_if_needed()
+    page.goto(_with_a_wide_picture(lab))
+    picture = page.locator(".jp-RenderedImage img")
+    picture.wait_for()
     box = picture.bounding_box()
     assert box
     assert box["width"] == 640  # its texts can be read
-    is_movable = "image => image.parentElement.scrollWidth > image.parentElement.clientWidth"
-    assert picture.evaluate(is_movable)
+    assert picture.evaluate("image => image.parentElement.scrollWidth > image.parentElement.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     context.close()
+
+
+def _with_a_wide_picture(lab: Lab) -> str:
+    """Save a notebook of which a picture is all there is to see; return its address."""
+    file = io.BytesIO()
+    Image.new("RGB", (990, 400), "white").save(file, "png")
+    output = nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(file.getvalue()).decode()})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[output])])
+    nbformat.write(notebook, lab.folder / "notebooks" / "Picture.ipynb")
+    return lab.address("notebooks/Picture.ipynb", "phone")
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/lab", "/login", "/static/favicon.ico", "/api/kernels"])
