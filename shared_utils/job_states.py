@@ -120,7 +120,7 @@ def read_state(job_id: str, raw: Mapping[str, bytes | None], now: datetime) -> J
         seconds=seconds,
         frames_done=_count(meta.get("frames_done")),
         frames_total=_count(meta.get("frames_total")),
-        ended_at=ended.astimezone() if ended and state in ("done", "failed") else None,
+        ended_at=ended if ended and state in ("done", "failed") else None,
     )
 
 
@@ -183,9 +183,9 @@ def _text(value: bytes | None) -> str:
 def _time(value: bytes | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(_text(value))
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone()
+    except (ValueError, OverflowError):  # the year 9999 in one zone may be 10000 in another
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def read_meta(value: object) -> dict[str, Any]:

@@ -21,6 +21,9 @@ RECENT_JOBS = 50
 MAX_WORKERS = 1000
 """Entries of the set of workers that are looked at."""
 
+MAX_COUNT = 10**12
+"""Of a worker's jobs: a number that is no count may be too large to reckon with."""
+
 _WORKER_FIELDS = (
     "last_heartbeat", "current_job", "successful_job_count", "failed_job_count", "total_working_time", "birth",
 )  # fmt: skip
@@ -196,7 +199,7 @@ def _text(value: bytes) -> str:
 
 def _count(value: bytes | None) -> int:
     try:
-        return max(0, int(value or 0))
+        return min(max(0, int(value or 0)), MAX_COUNT)
     except ValueError:
         return 0
 

@@ -225,6 +225,20 @@ def test_nonsense_in_any_field_of_a_job_is_passed_over(redis_server, queue, work
     assert counts(queue=queue).done == len(VALUES)
 
 
+def test_numbers_and_times_that_nobody_can_reckon_with_are_none(queue):
+    job = submit(CLIP_NAME, queue=queue)
+    for at in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
+        queue.connection.hset(job.key, mapping={"status": "finished", "started_at": at, "ended_at": at})
+        assert states([job.id], queue=queue)[0].ended_at is None
+    queue.connection.sadd("rq:workers:video_queue", "rq:worker:x")
+    told = dict.fromkeys(("successful_job_count", "failed_job_count"), b"9" * 4000)
+    alive = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    queue.connection.hset("rq:worker:x", mapping={**told, "total_working_time": "1", "last_heartbeat": alive})
+    [one] = workers(queue=queue)
+    assert one.done == 10**12
+    assert read_figures(queue).workers[0].clip_seconds == 0.5e-12
+
+
 def test_jobs_of_a_queue_that_was_overwritten_are_found_again(redis_server, queue, workplace, caplog):
     enqueue_new_clip(queue, CLIP_NAME)
     queue.connection.set(QUEUE, "x")
