@@ -8,7 +8,7 @@ crash costs the last GOP at most, or the last :data:`FRAGMENT_SECONDS`. Closing 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -23,7 +23,7 @@ from shared_utils.errors import SourceError
 from shared_utils.media_rules import FILE_OPTIONS, file_url
 from vcam_worker.mp4 import HEVC_TAG, HevcSamples, moov_first
 from vcam_worker.packets import Packet
-from vcam_worker.source import StreamInfo, video_decoder
+from vcam_worker.source import StreamInfo, video_decoder, without_sound
 from vcam_worker.source_errors import plain
 from vcam_worker.timeline import MAX_USUAL_STEP
 
@@ -73,12 +73,16 @@ class ClipWriter:
         self._frames = 0
         self._last = start
         self._step = 1 / info.fps if info.fps else 0.04
-        self._output = av.open(str(path), "w", format="mp4", options=_MUXER_OPTIONS)
-        self._output.metadata[STARTED_AT_KEY] = started_at.isoformat()
-        self._output.metadata["creation_time"] = started_at.isoformat()
+        self._info = info
         self._encoder: _Encoder | None = None
         self._samples: HevcSamples | None = None
         self._video: Stream
+        self._open(info)
+
+    def _open(self, info: StreamInfo) -> None:
+        self._output = av.open(str(self.path), "w", format="mp4", options=_MUXER_OPTIONS)
+        self._output.metadata[STARTED_AT_KEY] = self.started_at.isoformat()
+        self._output.metadata["creation_time"] = self.started_at.isoformat()
         if info.is_copied and info.video:
             self._video = self._add_copied(info, info.video)
         else:
@@ -134,6 +138,10 @@ class ClipWriter:
             raise
         except av.FFmpegError:  # what the muxer does not take as sound: the pictures go on without
             self._audio = None
+            if not self._frames:  # with a track whose first block is refused, it takes no picture either
+                with suppress(av.FFmpegError):
+                    self._output.close()
+                self._open(without_sound(self._info))
 
     def _mux(self, stream: Stream, data: bytes, at: float, delay: float, *, is_keyframe: bool) -> None:
         raw = AvPacket(data)

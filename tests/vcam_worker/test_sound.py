@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tests.support.rtsp_camera import AAC_SECONDS, aac_blocks
 from tests.support.video import moving_box, write_video
 from vcam_worker.opening import connect
 from vcam_worker.packets import Packet
-from vcam_worker.recorder import repair
+from vcam_worker.recorder import ClipWriter, repair
 from vcam_worker.sound import LIVE_BOUND, SoundClock
 from vcam_worker.source import Connection
 from vcam_worker.stream import FinishedClip
@@ -267,6 +268,32 @@ def test_sound_of_a_transport_stream_is_kept(tmp_path: Path, footage: Path) -> N
         assert sum(1 for _ in container.decode(video=0)) == 20
     with av.open(str(clip.path)) as container:
         assert sum(frame.samples for frame in container.decode(audio=0)) == pytest.approx(30 * 1024, rel=0.1)
+
+
+@pytest.mark.parametrize("good_first", [False, True])
+def test_a_damaged_block_of_sound_costs_no_picture(tmp_path: Path, footage: Path, good_first: bool) -> None:
+    """With ADTS headers the muxer reads each block, and refuses one that has none; the first one as well."""
+    stream = tmp_path / "in.ts"
+    with av.open(str(footage)) as source, av.open(str(stream), "w") as output:
+        copies = {one.index: output.add_stream_from_template(one) for one in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                output.mux(packet)
+    with connect(Camera("cam1", str(stream)), "file", paced=False) as connection:
+        received = list(to_the_end(connection))
+        writer = ClipWriter(tmp_path / "clip.mp4", connection.info, 0.0, datetime.now().astimezone())
+    [sound, *_] = [packet for packet in received if packet.kind == "audio"]
+    pictures = [packet for packet in received if packet.kind == "video"]
+    if good_first:
+        writer.write(replace(sound, time=0.0))
+    for number, picture in enumerate(pictures):
+        if number == len(pictures) // 2 or not number:
+            writer.write(replace(sound, data=b"\x12\x34" * 20, time=number / FPS + 0.05))
+        writer.write(replace(picture, time=number / FPS))
+    assert writer.close().frames == len(pictures)
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == len(pictures)
 
 
 CRASH = """
