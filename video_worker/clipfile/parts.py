@@ -68,7 +68,7 @@ def _parts(content: mmap.mmap) -> Iterator[Part]:
         places = range(begin, begin + MAX_TS_PACKET)
         layout = next((found for at in places if (found := ts_layout(content, at))), None)
         if layout is not None:
-            end = understood = ts_end(content, begin, layout, begins.next)
+            end, understood = ts_end(content, begin, layout, begins.next)
         else:
             end, understood = _end_of_chunks(content, begin, begins.next)
         if number == MAX_PARTS:

@@ -46,8 +46,10 @@ class _Programs:
         return False
 
 
-def ts_end(content: mmap.mmap, begin: int, layout: tuple[int, int], next_begin: Callable[[int], int]) -> int:
-    """Return where the recording of MPEG-TS ends that begins at `begin`.
+def ts_end(
+    content: mmap.mmap, begin: int, layout: tuple[int, int], next_begin: Callable[[int], int]
+) -> tuple[int, int]:
+    """Return where what follows the recording of MPEG-TS begins that begins at `begin`, and where its packets end.
 
     Args:
         content: of the file.
@@ -63,15 +65,17 @@ def ts_end(content: mmap.mmap, begin: int, layout: tuple[int, int], next_begin: 
         if content[sync] != TS_SYNC:  # a packet is cut, or the recording ends here
             found = _resynchronised(content, at, layout)
             other = next_begin(at - size + 1 if at > begin else at)
+            if other == found == len(content):
+                return found, at
             if other <= found and ts_layout(content, other) != layout:
-                return other
+                return other, other
             at = found
             continue
         number = (content[sync + 1] & 0x1F) << 8 | content[sync + 2]
         if programs.wants(number) and programs.changed(at, number, _section(content[sync : sync + PACKET])):
-            return programs.listed_at
+            return programs.listed_at, programs.listed_at
         at += size
-    return len(content)
+    return len(content), len(content)
 
 
 def _resynchronised(content: mmap.mmap, begin: int, layout: tuple[int, int]) -> int:
