@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.programs import ROOT, Program, Programs
@@ -23,6 +24,18 @@ def emulator(programs: Programs, footage: Path, url: str) -> Program:
 def capture(programs: Programs, env: dict[str, str], url: str, **more: str) -> Program:
     """Start capture over one address."""
     return programs.python("-m", "vcam_worker", env={**env, "RTSP_URL": url, **more})
+
+
+def camera_processes(program: Program) -> list[psutil.Process]:
+    """Return the processes of a running capture's cameras."""
+    return [child for child in psutil.Process(program.process.pid).children() if _is_camera(child)]
+
+
+def _is_camera(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it ended since it was listed; a zombie counts as well
+        return False
 
 
 def file_launch(footage: Path, codec: str = "h264") -> str:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import av
-import psutil
 import pytest
 
 from shared_utils.cameras import MotionSettings
 from shared_utils.clips import list_clips
-from tests.support.cameras import capture, emulator, file_launch, gst_server
+from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.redis_server import free_port
@@ -254,8 +253,7 @@ def test_a_camera_process_that_hangs_is_killed_and_started_again(
     )
     program = programs.python("-c", impatient, env={**env, "RTSP_URL": url})
     program.wait_for("connected")
-    children = psutil.Process(program.process.pid).children()
-    [child] = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+    [child] = camera_processes(program)
     child.suspend()
     program.wait_for("gives no sign of life for 12 s: killed")  # on a busy machine a process takes 10 s to start
     program.wait_for("connected", seconds=90, count=2)

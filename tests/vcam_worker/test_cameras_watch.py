@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from shared_utils.camera_log import CAMERA_LOG_NAME
-from tests.support.cameras import emulator
+from tests.support.cameras import camera_processes, emulator
 from tests.support.programs import Program, Programs
 from tests.support.redis_server import free_port
 from vcam_worker.cameras_watch import LOOK_SECONDS, CamerasWatch
@@ -29,8 +28,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _pids(program: Program) -> set[int]:
-    children = psutil.Process(program.process.pid).children()
-    return {one.pid for one in children if "spawn_main" in " ".join(one.cmdline())}
+    return {one.pid for one in camera_processes(program)}
 
 
 def _until(condition: Callable[[], bool], seconds: float = 30) -> None:

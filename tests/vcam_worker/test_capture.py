@@ -14,7 +14,7 @@ import pytest
 
 from shared_utils.clips import list_clips
 from shared_utils.jobs import clip_queue
-from tests.support.cameras import capture, emulator, file_launch, gst_server
+from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.programs import Programs
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.video import packet_times
@@ -95,7 +95,7 @@ def test_a_camera_process_that_dies_is_started_again(programs: Programs, footage
     emulator(programs, footage, url)
     program = capture(programs, env, url)
     program.wait_for("connected")
-    [child] = [one for one in psutil.Process(program.process.pid).children() if "spawn_main" in " ".join(one.cmdline())]
+    [child] = camera_processes(program)
     child.kill()
     program.wait_for("camera's process ended .signal SIGKILL.")
     program.wait_for("connected", count=2)

@@ -7,19 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.support.cameras import emulator
+from tests.support.cameras import camera_processes, emulator
 from tests.support.hosts import Call, host
 from tests.support.programs import Programs
 from tests.support.redis_server import free_port
 from tests.support.video import moving_box, write_video
 from vcam_worker import memory
-
-
-def is_camera(process: psutil.Process) -> bool:
-    return "spawn_main" in " ".join(process.cmdline())
 
 
 def test_a_stream_that_fills_the_memory_ends_its_own_process_and_no_other(
@@ -46,8 +41,7 @@ def test_a_stream_that_fills_the_memory_ends_its_own_process_and_no_other(
         ended = r"hostile.*process ended \(it took (\d+) MB of memory, CAMERA_MEMORY_MB allows 250\); started again"
         program.wait_for(ended, 120, count=2)
         program.wait_for("innocent.*clip saved", 60)
-        children = psutil.Process(program.process.pid).children()
-        scores = [Path(f"/proc/{one.pid}/oom_score_adj").read_text() for one in children if is_camera(one)]
+        scores = [Path(f"/proc/{one.pid}/oom_score_adj").read_text() for one in camera_processes(program)]
         assert memory.OOM_SCORE in {int(one) for one in scores}  # one may have begun just now
         assert program.stop() == 0
     text = program.text

@@ -7,12 +7,11 @@ import os
 import socket
 from pathlib import Path
 
-import psutil
 import pytest
 
 from shared_utils.clips import list_clips
 from shared_utils.errors import VolumeInUse
-from tests.support.cameras import capture, emulator
+from tests.support.cameras import camera_processes, capture, emulator
 from tests.support.programs import Programs
 from tests.support.redis_server import free_port
 from vcam_worker.volume_lock import HOLDER_NAME, LOCK_NAME, VolumeLock
@@ -34,7 +33,7 @@ def test_a_second_capture_says_who_holds_the_volume_and_touches_nothing_and_a_ki
     ]
     assert list_clips(video_dir) == []
     # only the supervisor: its camera closes the open clip, and until then the volume is held
-    [camera] = [one for one in psutil.Process(first.process.pid).children() if "spawn_main" in " ".join(one.cmdline())]
+    [camera] = camera_processes(first)
     camera.suspend()
     first.process.kill()
     first.process.wait()
