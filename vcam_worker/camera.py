@@ -24,6 +24,7 @@ from vcam_worker.snapshot import encode_jpeg, time_label
 from vcam_worker.source import StreamInfo
 from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest, State
 from vcam_worker.stream import StreamRecorder
+from vcam_worker.watcher import Backgrounds
 
 BEHIND_SECONDS = 3.0
 """Lag from which frames are recorded without being looked at, until the lag is gone."""
@@ -32,6 +33,8 @@ BLOCKED_SECONDS, BLOCKED_SHARE = 1.0, 0.1
 at all the same, as the machine can keep up."""
 STOP_SECONDS = 6.0
 """Time to queue the last clips when stopping; what is left is queued at the next start."""
+SAME_SCENE_SECONDS = 10.0
+"""A connection made again so soon shows what the one before did: motion is found from its first pictures on."""
 FPS_WINDOW = 5.0
 """Seconds over which the frame rate is measured."""
 DISK_RETRY = 5.0
@@ -73,6 +76,7 @@ class CameraRunner:
         self._feeds = [feed for feed in (self._main, self._detect) if feed]
         self._recorder: StreamRecorder | None = None
         self._seen_until: float | None = None  # of the connection before
+        self._backgrounds: Backgrounds = {}  # likewise
         self._detector: DetectStream | None = None
         self._detect_info: StreamInfo | None = None  # while the sub-stream is connected
         self._away: dict[Feed, float] = {}
@@ -258,6 +262,7 @@ class CameraRunner:
             on_clip=self._publish,
             log=self._log,
             seen_until=self._seen_until,
+            backgrounds=self._backgrounds if away and time.monotonic() - away < SAME_SCENE_SECONDS else None,
         )
         self._recorder.pause(bool(self._pauses))
         self._use_detect_stream()
@@ -313,7 +318,7 @@ class CameraRunner:
         if self._recorder:
             recorder, self._recorder = self._recorder, None
             self._detector = None
-            self._seen_until = recorder.seen_until
+            self._seen_until, self._backgrounds = recorder.seen_until, recorder.backgrounds
             try:
                 recorder.close()
             except OSError as error:

@@ -84,7 +84,12 @@ class MotionDetector:
         self.mask: Luma = np.zeros((0, 0), np.uint8)
         self._calm: Luma | None = None  # the frame before, if it was looked at in full and nothing moved
         self._quiet_until = self._began = self._last_time = 0.0
+        self._is_resumed = False
         self._model = self._new_model()
+
+    def resume(self) -> None:
+        """Have the next frame be that of another connection to the same scene, where stream time begins anew."""
+        self._is_resumed = True
 
     def _new_model(self) -> cv2.BackgroundSubtractorMOG2:
         model = cv2.createBackgroundSubtractorMOG2(varThreshold=VAR_THRESHOLD, detectShadows=False)
@@ -101,6 +106,8 @@ class MotionDetector:
         if luma.shape != self._shape:
             self._start_anew(luma, time)
             return Motion(0.0, moving=False)
+        if self._is_resumed:
+            self._move_clock(time)
         smooth = np.asarray(cv2.GaussianBlur(luma, (3, 3), 0), np.uint8)
         if self._is_calm(smooth):
             self._calm = None
@@ -132,8 +139,16 @@ class MotionDetector:
         memory = min(HISTORY_SECONDS, 2 * (time - self._began))
         return min(MAX_LEARNING_RATE, step / memory) if memory > 0 else MAX_LEARNING_RATE
 
+    def _move_clock(self, time: float) -> None:
+        moved, self._last_time = time - self._last_time, time
+        self._began += moved
+        self._quiet_until += moved
+        self._calm = None
+        self._is_resumed = False
+
     def _start_anew(self, luma: Luma, time: float) -> None:
         self._shape = luma.shape
+        self._is_resumed = False
         self.mask = np.zeros(luma.shape, np.uint8)
         self._began = self._last_time = time
         self._calm = None

@@ -25,7 +25,7 @@ from vcam_worker.session import ClipSession, FinishedClip
 from vcam_worker.sound import FILE_BOUND, LIVE_BOUND, SoundClock
 from vcam_worker.source import StreamInfo, without_sound
 from vcam_worker.timeline import MAX_USUAL_STEP, Timeline
-from vcam_worker.watcher import Observe, Watcher
+from vcam_worker.watcher import Backgrounds, Observe, Watcher
 
 TRIGGER_LATENCY = 2.0
 """Seconds the ring reaches back beyond the pre-roll: the time from the first frame that moves to the decision."""
@@ -58,6 +58,7 @@ class StreamRecorder:
         observe: told of each frame looked at, just before its verdict is acted on.
         seen_until: :attr:`seen_until` of the connection before: what was sent up to then is not recorded again, where a
             server begins with what it has kept (HLS).
+        backgrounds: :attr:`backgrounds` of that connection.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class StreamRecorder:
         log: Log,
         observe: Observe | None = None,
         seen_until: float | None = None,
+        backgrounds: Backgrounds | None = None,
     ) -> None:
         self.info = info
         self._seen_before = seen_until
@@ -86,7 +88,7 @@ class StreamRecorder:
         # keyframes come seconds apart: to wait for a second one would miss most events
         self._events = EventLogic(rules, hits_to_trigger=1 if motion.decode == "keyframes" else 2)
         self._observe = observe
-        self._watcher: Watcher | None = Watcher(info, motion, observe)
+        self._watcher: Watcher | None = Watcher(info, motion, observe, backgrounds)
         self._gops = GopReport(rules, log)
         self._pictures = PictureChanges(log)
         self._keyframe_at = 0.0
@@ -111,6 +113,11 @@ class StreamRecorder:
     def seen_until(self) -> float | None:
         """When the newest picture was sent, seconds of the monotonic clock; None before the first."""
         return self._timeline.arrival(self._last_video.time) if self._last_video else self._seen_before
+
+    @property
+    def backgrounds(self) -> Backgrounds:
+        """What is known of the scene; nothing where another stream is looked at."""
+        return self._watcher.backgrounds if self._watcher else {}
 
     @property
     def settled_until(self) -> float:

@@ -19,6 +19,8 @@ MAX_SPARE_GOP = 5.0
 MAX_SIZES = 4
 """Picture sizes of one stream whose background is remembered."""
 
+Backgrounds = dict[tuple[int, int], MotionDetector]
+"""What is known of a scene, by width and height."""
 Observe = Callable[[float, Motion, Luma], None]
 """Told of each frame looked at: stream time, verdict, and the detector's mask."""
 
@@ -60,15 +62,27 @@ class Watcher:
         info: the stream.
         settings: how to look.
         observe: told of each frame looked at.
+        backgrounds: those of a connection to the same scene that has just ended.
+
+    Attributes:
+        backgrounds: what is known of the scene.
     """
 
-    def __init__(self, info: StreamInfo, settings: MotionSettings, observe: Observe | None = None) -> None:
+    def __init__(
+        self,
+        info: StreamInfo,
+        settings: MotionSettings,
+        observe: Observe | None = None,
+        backgrounds: Backgrounds | None = None,
+    ) -> None:
         self._decoder = LumaDecoder(info, settings.fps, keyframes_only=settings.decode == "keyframes")
         self._min_area = settings.min_area
         self._observe = observe
         self._spare = SpareRule()
         # a background per picture size: a stream that alternates between two would always be learning one
-        self._detectors: dict[tuple[int, int], MotionDetector] = {}
+        self.backgrounds: Backgrounds = backgrounds or {}
+        for one in self.backgrounds.values():
+            one.resume()
 
     @property
     def latest_time(self) -> float:
@@ -92,10 +106,10 @@ class Watcher:
         return [self._look(frame) for frame in self._decoder.feed(packet, keyframes_only=spare, catch_up=overdue)]
 
     def _look(self, frame: DueFrame) -> tuple[float, Motion]:
-        detector = self._detectors.pop(frame.size, None) or MotionDetector(self._min_area)
-        self._detectors[frame.size] = detector
-        if len(self._detectors) > MAX_SIZES:
-            self._detectors.pop(next(iter(self._detectors)))
+        detector = self.backgrounds.pop(frame.size, None) or MotionDetector(self._min_area)
+        self.backgrounds[frame.size] = detector
+        if len(self.backgrounds) > MAX_SIZES:
+            self.backgrounds.pop(next(iter(self.backgrounds)))
         motion = detector.look(frame.luma, frame.time)
         if self._observe:
             self._observe(frame.time, motion, detector.mask)

@@ -154,3 +154,20 @@ def test_the_small_picture_holds_the_means_of_the_large_one(width: int, height: 
     step = height // HEIGHT
     means = large.reshape(HEIGHT, step, WIDTH, step).mean(axis=(1, 3))
     assert np.abs(small_luma(frame) - means).max() <= 1.5
+
+
+def test_a_scene_that_is_known_need_not_be_learnt_again_after_a_new_connection() -> None:
+    rng, still = np.random.default_rng(11), background()
+
+    def look(detector: MotionDetector, time: float, since: float = 100.0) -> bool:
+        picture = with_square(still, time, since, 0.5, side=40) + rng.normal(0, 3, (HEIGHT, WIDTH))
+        return detector.look(np.clip(picture, 0, 255).astype(np.uint8), time).moving
+
+    known, new = MotionDetector(0.005), MotionDetector(0.005)
+    for number in range(10 * FPS):
+        assert not look(known, 50 + number / FPS)
+    known.resume()
+    seen = [[look(one, number / FPS, -1.0) for number in range(FPS)] for one in (known, new)]
+    assert all(seen[0])  # it was there when the connection was made
+    assert not any(seen[1])
+    assert not any(look(known, 3 + number / FPS) for number in range(5 * FPS))

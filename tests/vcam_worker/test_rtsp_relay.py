@@ -62,7 +62,8 @@ def opened(here: Host, transport: str = "tcp", user: str = "") -> None:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcam_worker.opening.OPEN_TIMEOUT", 3.0)
+    monkeypatch.setattr("vcam_worker.opening.OPEN_TIMEOUT", 2.0)
+    monkeypatch.setattr("vcam_worker.opening.STALL_TIMEOUT", 2.0)
 
 
 @pytest.mark.parametrize("method", METHODS)
