@@ -22,6 +22,7 @@ import msgspec
 
 from shared_utils.detections_log import settled_size
 from shared_utils.errors import SettingError
+from shared_utils.schemas import SCHEMA
 
 BLOCK_BYTES = 4_000_000
 """Of lines that are decoded at a time: what Python makes of them takes three times as much meanwhile."""
@@ -86,7 +87,7 @@ class Brightness(msgspec.Struct, frozen=True, gc=False):
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """What is read of a line."""
+    """What is read of a line. Those of a newer `schema` than :data:`SCHEMA` are passed over."""
 
     ok: bool
     filename: Annotated[str, msgspec.Meta(min_length=1)]
@@ -104,6 +105,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     brightness: Brightness = Brightness()
     sampled_frames: Whole = NO_WHOLE
     objects: msgspec.Raw = _EMPTY
+    schema: Annotated[int, msgspec.Meta(le=SCHEMA)] | None = None
 
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -219,6 +221,10 @@ class Columns:
             return
         if not isinstance(found, dict) or not isinstance(found.get("ok"), bool):
             self.skipped["foreign"] += 1
+            return
+        schema = found.get("schema")
+        if isinstance(schema, int | float) and schema > SCHEMA:
+            self.skipped[f"of schema {schema:g}, which this version does not know: update it"] += 1
             return
         odd: list[str] = []
         record = salvaged(Line, found, odd)

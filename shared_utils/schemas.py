@@ -13,7 +13,8 @@ from shared_utils.classes import check_classes, split_classes
 from shared_utils.config import Env
 from shared_utils.errors import JobRefused, SettingError
 
-SCHEMA = 1
+SCHEMA = 2
+"""Of a record. Lines without one, and of schema 1, count hits over the whole clip: 2 has them within one track."""
 
 IMGSZ_LIMITS = (32, 4096)
 FPS_LIMITS = (0.0, 240.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,13 +16,13 @@ from types import TracebackType
 from typing import Any
 
 from notebooks.lab.grab import FrameGrabber
-from notebooks.lab.track_labels import best_label
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, sidecar_stem
 from shared_utils.detections_log import find_run
 from shared_utils.errors import ClipMissing
 from video_worker.frames import Frame
 from video_worker.record import started_at
 from video_worker.sampling import SLACK_S
+from video_worker.things import TrackSummary, by_label, is_detected, things
 
 HOLD = 2.0
 """Steps of sampling after which a box is not shown any more: sampled frames come up to a source frame late."""
@@ -96,6 +96,7 @@ class Seen:
 
     def __init__(self, samples: Sequence[Sampled], step_s: float) -> None:
         self.samples = tuple(samples)
+        self._step_s = step_s
         gaps = sorted(later.time_s - one.time_s for one, later in pairwise(samples))
         self.hold_s = HOLD * (step_s or (gaps[len(gaps) // 2] if gaps else 0.0))
         self._times = [sample.time_s for sample in samples]
@@ -129,29 +130,46 @@ class Seen:
         }
         return [_between(box, same.get((box.track, box.label), ends.get(box.track)), share) for box in shown]
 
-    def best_views(self, min_conf: float = DEFAULT_CONF, min_hits: int = DEFAULT_MIN_HITS) -> list[View]:
-        """Return the best view of each thing that has boxes of `min_conf` or more in `min_hits` frames, by first sight.
+    def best_views(
+        self, min_conf: float = DEFAULT_CONF, min_hits: int = DEFAULT_MIN_HITS, classes: Collection[str] = ()
+    ) -> list[View]:
+        """Return the best view of each thing of the labels that are `detected`, by first sight.
 
-        It is the best one by its best supported label, as in the record.
+        They are the things that the record counts as `tracks`, each at its best box by its own label. With `classes`,
+        only those labels are reported.
         """
-        tracks: dict[int, list[tuple[Sampled, Box]]] = {}
-        for sample in self.samples:
+        tracks: dict[int, TrackSummary] = {}
+        best: dict[tuple[int, str], tuple[Sampled, Box]] = {}
+        for frame, sample in enumerate(self.samples):
             for box in sample.boxes:
-                if box.track is not None and box.score >= min_conf:
-                    tracks.setdefault(box.track, []).append((sample, box))
-        views = []
-        for sights in tracks.values():
-            times = list(dict.fromkeys(sample.time_s for sample, _ in sights))
-            if len(times) < min_hits:
-                continue
-            names: dict[str, dict[int, float]] = {}
-            for sample, box in sights:
-                names.setdefault(box.label, {}).setdefault(sample.frame, box.score)
-            label = best_label(names)
-            best, box = max((one for one in sights if one[1].label == label), key=lambda one: one[1].score)
-            also = {name: len(scores) for name, scores in names.items() if name != label}
-            views.append(View(box, best.time_s, len(times), times[0], times[-1], also))
-        return views
+                if box.track is None:
+                    continue
+                track = tracks.setdefault(box.track, TrackSummary(box.track))
+                strong, reported = box.score >= min_conf, not classes or box.label in classes
+                track.take(frame, sample.time_s, box.label, box.score, strong=strong, reported=reported)
+                before = best.get((box.track, box.label))
+                if before is None or box.score > before[1].score:
+                    best[box.track, box.label] = sample, box
+        counted = [
+            thing
+            for alike in by_label(tracks.values()).values()
+            if is_detected(alike, min_hits)
+            for thing in things(alike, self._times, min_hits)
+        ]
+        return [
+            View(box, sample.time_s, len(one.frames), one.first_s, one.last_s, _also(one))
+            for one in sorted(counted, key=lambda one: (one.first_s, one.number))
+            for sample, box in [best[one.number, one.label]]
+        ]
+
+    def only(self, labels: Collection[str]) -> Seen:
+        """Return the boxes of these labels; all of them for no labels."""
+        if not labels:
+            return self
+        kept = [
+            replace(sample, boxes=tuple(box for box in sample.boxes if box.label in labels)) for sample in self.samples
+        ]
+        return Seen(kept, self._step_s)
 
     def labels(self) -> list[str]:
         """Return the labels of all boxes, by their best score, best first."""
@@ -236,7 +254,7 @@ class Clip:
     Attributes:
         path: the file.
         run: the run shown; None where there is none.
-        seen: its boxes; none where there is no run.
+        seen: its boxes, of the classes that it reports; none where there is no run.
         frames: its pictures.
 
     Raises:
@@ -253,9 +271,10 @@ class Clip:
         except ClipMissing:
             raise ClipMissing(f"{path.name} is not there (any more): choose another clip") from None
         try:
-            self.seen = self.run.read() if self.run else Seen((), 0.0)
+            self._every = self.run.read() if self.run else Seen((), 0.0)
         except FileNotFoundError:  # retention took it just now
-            self.run, self.seen = None, Seen((), 0.0)
+            self.run, self._every = None, Seen((), 0.0)
+        self.seen = self._every.only(self.run.classes) if self.run else self._every
 
     def __enter__(self) -> Clip:
         return self
@@ -299,21 +318,21 @@ class Clip:
         return self.frames.frame_at(time_s)
 
     def boxes_at(self, time_s: float, min_conf: float | None = None) -> list[Box]:
-        """Return the boxes to show at `time_s`, of the classes of the run; see :meth:`Seen.at`.
+        """Return the boxes to show at `time_s`; see :meth:`Seen.at`.
 
         Args:
             min_conf: least score; the run's own threshold if None.
         """
-        found = self.seen.at(time_s, self.conf if min_conf is None else min_conf)
-        return [box for box in found if self._shows(box)]
+        return self.seen.at(time_s, self.conf if min_conf is None else min_conf)
 
     def best_views(self, min_conf: float | None = None) -> list[View]:
-        """Return the best view of each object of the classes of the run; see :meth:`Seen.best_views`."""
-        views = self.seen.best_views(self.conf if min_conf is None else min_conf, self.min_hits)
-        return [view for view in views if self._shows(view.box)]
+        """Return the best view of each object; see :meth:`Seen.best_views`."""
+        classes = self.run.classes if self.run else ()
+        return self._every.best_views(self.conf if min_conf is None else min_conf, self.min_hits, classes)
 
-    def _shows(self, box: Box) -> bool:
-        return self.run is None or not self.run.classes or box.label in self.run.classes
+
+def _also(track: TrackSummary) -> dict[str, int]:
+    return {label: len(name.frames) for label, name in track.names.items() if label != track.label}
 
 
 def _between(box: Box, end: Box | None, share: float) -> Box:

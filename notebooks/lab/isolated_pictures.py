@@ -131,9 +131,10 @@ def tracks(work: Isolated, clip: Clip) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained", width_ratios=[1.25, 1])
     paths: dict[int, dict[float, Box]] = {}
     names: dict[int, dict[str, dict[int, float]]] = {}
+    classes = work.options.classes
     for sample in work.samples:
         for box in sample.boxes:  # best first
-            if box.track is not None:
+            if box.track is not None and (not classes or box.label in classes):
                 paths.setdefault(box.track, {}).setdefault(sample.time_s, box)
                 if box.score >= work.options.conf:
                     names.setdefault(box.track, {}).setdefault(box.label, {}).setdefault(sample.frame, box.score)

@@ -82,7 +82,7 @@ def moments(listed: Mapping[str, Sequence[tuple[float, float]]]) -> pd.DataFrame
 
 
 def moments_of_runs(runs: pd.DataFrame, video_dir: Path) -> pd.DataFrame:
-    """Return when something moved by what the detector saw: tracks whose boxes went somewhere.
+    """Return when something moved by what the detector saw: tracks whose boxes, of the run's classes, went somewhere.
 
     Args:
         runs: rows of the log: one run a clip.
@@ -97,11 +97,14 @@ def moments_of_runs(runs: pd.DataFrame, video_dir: Path) -> pd.DataFrame:
         if boxes.empty:
             continue
         run = options.loc[boxes["run_id"].iloc[0]]
-        strong = boxes[(boxes["conf"] >= run["conf"]) & boxes["track"].notna()]
+        counts = (boxes["conf"] >= run["conf"]) & boxes["track"].notna()
+        if run["classes"]:
+            counts &= boxes["label"].isin(run["classes"])
+        strong = boxes[counts]
         spans = [
             (start, end, label)
             for label, track in ((_name(part), part) for _, part in strong.groupby("track", observed=True))
-            if len(track) >= run["min_hits"]
+            if track["frame"].nunique() >= run["min_hits"]
             for start, end in _moved(track)
         ]
         rows += [(run["filename"], *span) for span in _joined(spans)]

@@ -57,14 +57,14 @@ def thresholds(low: float = LOWEST, high: float = 0.95, step: float = STEP) -> F
 
 
 def boxes_of(runs: pd.DataFrame, video_dir: Path) -> pd.DataFrame:
-    """Return the boxes of `runs` as :func:`shared_utils.results.boxes` does, and in `wanted` whether a run reports
-    their label: boxes files hold all labels, also of runs with ``YOLO_CLASSES``."""
+    """Return the boxes of `runs` as :func:`shared_utils.results.boxes` does, of the labels that each run reports: boxes
+    files hold all labels, also of runs with ``YOLO_CLASSES``, and those of other labels decide nothing."""
     boxes = read_boxes(runs, video_dir)
     classes = {run: frozenset(labels) for run, labels in zip(runs["run_id"], runs["classes"], strict=True)}
     wanted = [
         not classes[run] or label in classes[run] for run, label in zip(boxes["run_id"], boxes["label"], strict=True)
     ]
-    return boxes.assign(wanted=pd.Series(wanted, boxes.index, dtype=bool))
+    return boxes[np.array(wanted, bool)].reset_index(drop=True)
 
 
 def frame_scores(boxes: pd.DataFrame, of: str = "label") -> pd.DataFrame:

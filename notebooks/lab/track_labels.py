@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from video_worker.steps.summarise import SUPPORT_DIGITS
+from video_worker.things import SUPPORT_DIGITS
 
 
 def labels_of_tracks(boxes: pd.DataFrame) -> pd.DataFrame:
@@ -18,21 +18,14 @@ def labels_of_tracks(boxes: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Rows of `filename`, `track`, `label`, `hits` (sampled frames), `low` and `high`: this label, seen in so many
-        frames, at thresholds above `low` up to `high`. Labels that are not `wanted` are left out.
+        frames, at thresholds above `low` up to `high`.
     """
     table = with_tracks(boxes).sort_values("conf", ascending=False, kind="stable")
     rows: list[tuple[Any, ...]] = []
     for (filename, track), part in table.groupby(["filename", "track"], sort=False, observed=True):
         steps = _steps(list(zip(part["conf"], part["frame"], part["label"].astype(object), strict=True)))
         rows += [(filename, track, *step) for step in steps]
-    found = pd.DataFrame(rows, columns=["filename", "track", "label", "hits", "low", "high"])
-    if "wanted" in boxes:
-        reported = set(
-            boxes.loc[boxes["wanted"], ["filename", "label"]].astype(object).itertuples(index=False, name=None)
-        )
-        kept = [key in reported for key in zip(found["filename"], found["label"], strict=True)]
-        found = found[np.array(kept, bool)].reset_index(drop=True)
-    return found
+    return pd.DataFrame(rows, columns=["filename", "track", "label", "hits", "low", "high"])
 
 
 def with_tracks(boxes: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +52,7 @@ def _steps(boxes: Sequence[tuple[float, int, str]]) -> list[tuple[str, int, floa
 
 def best_label(names: Mapping[str, Mapping[int, float]]) -> str:
     """Return the best supported of labels with the score of each of their frames; see
-    :attr:`video_worker.steps.summarise.TrackSummary.label`."""
+    :attr:`video_worker.things.TrackSummary.label`."""
 
     def support(label: str) -> tuple[float, int, int, float]:
         scores = names[label]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from notebooks.lab import sweep
+from notebooks.lab.clip import Run as BoxesRun
 from notebooks.lab.clip import runs_of
 from notebooks.lab.label_files import Change, Label, change
 from notebooks.lab.labels import read
@@ -91,10 +93,30 @@ def test_a_thing_has_the_label_that_is_best_supported_at_each_threshold() -> Non
     assert sweep.changes(runs, thing, 0.7, 2).to_numpy().tolist() == [["a", "car", "bus"]]
 
 
-def test_what_a_run_does_not_report_is_not_swept() -> None:
-    thing = tracked((0, 1, "car", 0.9), (1, 1, "car", 0.9), (0, 2, "dog", 0.9), (1, 2, "dog", 0.9))
-    found = thing.assign(wanted=thing["label"] == "dog")
-    assert list(sweep.detections(found, AT, 2)) == list(sweep.hits(found, AT)) == ["dog"]
+@pytest.mark.parametrize("classes", [("person",), ("car",), ("car", "person"), ()])
+def test_a_run_with_classes_is_swept_by_them_alone(tmp_path: Path, classes: tuple[str, ...]) -> None:
+    """One thing, car in five frames and person in three: record, sweep and sheet tell the same of it."""
+    (tmp_path / "boxes").mkdir()
+    names = ["car", "person", "car", "car", "person", "car", "person", "car"]
+    lines = [{"t": n / 5, "frame": n, "boxes": [[name, 0.6, 1, 1, 9, 9, 1]]} for n, name in enumerate(names)]
+    lines.append({"t": 2.0, "frame": 8, "boxes": [["dog", 0.9, 1, 1, 9, 9, 1]]})
+    path = tmp_path / "boxes" / "a.r.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    seen = BoxesRun("r", path, {"model": {"fps": 5}}).read()
+    record = sweep.as_worker(seen, 0.5, 2, classes)
+    now = pd.Timestamp("2026-02-23", tz="UTC")
+    runs = pd.DataFrame([{"ok": True, "filename": "a.mp4", "run_id": "r", "started_at": now, "classes": classes}])
+    found = sweep.boxes_of(runs, tmp_path)
+    hits = sweep.hits(found, np.array([0.5])).iloc[0]
+    assert {label: count for label, count in hits.items() if count} == {
+        entry["label"]: entry["hits"] for entry in record["objects"]
+    }
+    held = sweep.holds(found, 2)
+    assert held.loc[(held["holds_from"] < 0.5) & (held["holds_to"] >= 0.5), "label"].tolist() == record["detected"]
+    views = seen.best_views(0.5, 2, classes)
+    assert [(view.box.label, view.hits, dict(view.also)) for view in views] == [
+        (entry["label"], entry["hits"], entry.get("also", {})) for entry in record["objects"]
+    ]
 
 
 def test_nothing_was_found() -> None:

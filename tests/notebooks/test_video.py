@@ -237,11 +237,15 @@ def test_a_thing_with_two_names_is_one_object_under_the_better_one():
 def test_only_the_classes_of_the_run_are_shown(tmp_path, clip_path):
     record = {"model": {"conf": 0.5, "fps": 5}, "options": {"min_hits": 1, "classes": ["car"]}}
     path = tmp_path / "boxes.jsonl"
-    boxes = [["car", 0.9, 0, 0, 9, 9, 1], ["cat", 0.8, 50, 0, 59, 9, 2]]
+    # the car is mostly taken for a cell phone
+    boxes = [["cell phone", 0.95, 0, 0, 9, 9, 1], ["car", 0.9, 0, 0, 9, 9, 1], ["cat", 0.8, 50, 0, 59, 9, 2]]
     path.write_text(json.dumps({"t": 0.0, "frame": 0, "boxes": boxes}) + "\n")
     with Clip(clip_path, Run("r", path, record)) as clip:
         assert [one.label for one in clip.boxes_at(0.0)] == ["car"]
-        assert [view.box.label for view in clip.best_views()] == ["car"]
+        assert [(view.box.label, view.hits, view.also) for view in clip.best_views()] == [("car", 1, {})]
+        # the player gets its boxes from here
+        assert [[one.label for one in sample.boxes] for sample in clip.seen.samples] == [["car"]]
+        assert clip.seen.labels() == ["car"]
 
 
 def test_the_newest_run_with_boxes_is_shown(clip_path):

@@ -83,3 +83,13 @@ def test_an_absurd_duration_is_left_empty(tmp_path):
     log = load_log(write(tmp_path, line(1), line(2, clip={"duration_s": 1e12})))
     assert log["duration_s"].isna().tolist() == [False, True]
     assert log.attrs["mended"] == 1
+
+
+def test_lines_of_a_newer_version_are_told_and_not_taken_for_nothing_found(tmp_path, caplog):
+    newer = json.dumps(json.loads(line(2)) | {"schema": 3, "detected": {"car": 1}, "objects": []})
+    old = json.dumps({"ok": True, "filename": "20260225-144819-cam1.mp4", "detected": ["cat"], "count": 1})
+    with caplog.at_level(logging.WARNING):
+        log = load_log(write(tmp_path, line(1), newer, line(3).replace('"schema": 2', '"schema": 1'), old))
+    assert log["detected"].tolist() == [("car",), ("car",), ("cat",)]
+    [message] = [record.getMessage() for record in caplog.records]
+    assert "1 of schema 3, which this version does not know: update it" in message

@@ -34,7 +34,7 @@ def test_a_record_has_the_keys_of_the_design_in_their_order():
         "objects", "clip", "model", "timing", "options",
     ]  # fmt: skip
     assert back["timestamp"] == "2026-02-23T14:49:15.581433+02:00"
-    assert (back["schema"], back["camera"], back["run_id"], back["job_id"]) == (1, "cam1", "run", "job")
+    assert (back["schema"], back["camera"], back["run_id"], back["job_id"]) == (2, "cam1", "run", "job")
     assert back["objects"] == [entry]
     assert list(back["clip"]) == ["sha256", "started_at", "duration_s", "frames", "width", "height"]
     assert back["model"] == {
