@@ -18,7 +18,7 @@ from typing import Any
 from notebooks.lab.grab import FrameGrabber
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, sidecar_stem
 from shared_utils.detections_log import find_run
-from shared_utils.errors import ClipMissing
+from shared_utils.errors import ClipError, ClipMissing
 from video_worker.frames import Frame
 from video_worker.record import started_at
 from video_worker.sampling import SLACK_S
@@ -26,6 +26,8 @@ from video_worker.things import TrackSummary, by_label, is_detected, things
 
 HOLD = 2.0
 """Steps of sampling after which a box is not shown any more: sampled frames come up to a source frame late."""
+BOXES_SCHEMA = 1
+"""Of the boxes files that can be read; those of the present worker have no header yet."""
 DEFAULT_CONF = 0.5
 DEFAULT_MIN_HITS = 2
 _RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -259,7 +261,7 @@ class Clip:
 
     Raises:
         ClipMissing: there is no such file (any more).
-        ClipError: it is no video that can be read.
+        ClipError: it is no video that can be read, or its boxes are of a newer version.
     """
 
     def __init__(self, path: Path, run: Run | None = None) -> None:
@@ -267,14 +269,14 @@ class Clip:
         runs = [run] if run else runs_of(path.parent, path.name)
         self.run: Run | None = runs[0] if runs else None
         try:
-            self.frames = FrameGrabber(path, self.run.aspect if self.run else None)
-        except ClipMissing:
-            raise ClipMissing(f"{path.name} is not there (any more): choose another clip") from None
-        try:
             self._every = self.run.read() if self.run else Seen((), 0.0)
         except FileNotFoundError:  # retention took it just now
             self.run, self._every = None, Seen((), 0.0)
         self.seen = self._every.only(self.run.classes) if self.run else self._every
+        try:
+            self.frames = FrameGrabber(path, self.run.aspect if self.run else None)
+        except ClipMissing:
+            raise ClipMissing(f"{path.name} is not there (any more): choose another clip") from None
 
     def __enter__(self) -> Clip:
         return self
@@ -347,10 +349,14 @@ def _read_boxes(path: Path) -> Iterator[Sampled]:
         for line in file:
             try:
                 row = json.loads(line)
+                if row.get("schema", BOXES_SCHEMA) > BOXES_SCHEMA:
+                    raise ClipError(
+                        f"{path.name} is of schema {row['schema']}, which this version does not know: update it"
+                    )
                 boxes = tuple(
                     Box(str(label), float(score), (float(x1), float(y1), float(x2), float(y2)), track)
                     for label, score, x1, y1, x2, y2, track in row["boxes"]
                 )
                 yield Sampled(float(row["t"]), int(row["frame"]), boxes)
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, AttributeError):
                 continue

@@ -248,6 +248,18 @@ def test_only_the_classes_of_the_run_are_shown(tmp_path, clip_path):
         assert clip.seen.labels() == ["car"]
 
 
+def test_a_boxes_file_of_a_newer_version_is_told_and_not_taken_for_nothing_seen(tmp_path, clip_path):
+    path = tmp_path / "boxes.jsonl"
+    path.write_text('{"schema": 2, "columns": ["t", "boxes"]}\n[0.0, []]\n')
+    with pytest.raises(ClipError, match="schema 2, which this version does not know"):
+        Clip(clip_path, Run("r", path, {}))
+    path.write_text(
+        '{"schema": 1, "columns": []}\n[1]\n{"t": 0.0, "frame": 0, "boxes": [["car", 0.9, 0, 0, 9, 9, 1]]}\n'
+    )
+    with Clip(clip_path, Run("r", path, {})) as clip:
+        assert [one.label for one in clip.boxes_at(0.0)] == ["car"]
+
+
 def test_the_newest_run_with_boxes_is_shown(clip_path):
     add_run(clip_path, line(0.0, 0, ["cat", 0.7, 1, 1, 2, 2, 1]), LATER_ID, conf=0.3)
     append_record(
