@@ -27,9 +27,17 @@ STYLE = Path(__file__).parent / "lab.css"
 STYLE_PATH = "/custom/custom.css"
 LAB_NOTEBOOK, PHONE_NOTEBOOK = "/lab/tree/", "/doc/workspaces/phone/tree/"
 """JupyterLab's addresses of a notebook: among others, and alone. A workspace remembers which side bars were open."""
-NOT_FOR_PEOPLE = ("is not trusted", "build status without nodejs")
+NOT_FOR_PEOPLE = (
+    "is not trusted",
+    "build status without nodejs",
+    "websocket_ping_timeout",
+    "Got events for closed stream",
+)
 """Warnings that ask for nothing: a notebook that was saved before the container was made anew (its outputs show, its
-scripts run once the cell has run), and that JupyterLab cannot be built anew here."""
+scripts run once the cell has run), that JupyterLab cannot be built anew here, that one of Jupyter's own defaults does
+not fit another, and that a browser left a kernel."""
+LOGGERS = ("ServerApp", "LabApp")
+"""Whose warnings they are; neither hands its own on to the other."""
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -38,7 +46,8 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(app: ServerApp) -> None:
     """Add what is ours to a server that is about to serve."""
-    app.log.addFilter(_is_for_people)
+    for name in LOGGERS:
+        logging.getLogger(name).addFilter(_is_for_people)
     _answer_own_names_only(app)
     app.web_app.default_router.rules.insert(1, Rule(_NotebookOnPhone(), _ToSingleDocument, {}, "phone"))
     app.web_app.default_router.rules.insert(1, Rule(PathMatches(STYLE_PATH), _Style))
