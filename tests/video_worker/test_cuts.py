@@ -49,6 +49,15 @@ def test_a_light_switch_is_none(gain, offset, gamma):
     assert cuts(scene, lit(scene, gain, offset, gamma), scene) == [False] * 3
 
 
+@pytest.mark.parametrize(("gain", "noise"), [(0.1, 15), (0.02, 25), (0.1, 25), (0.05, 50), (0.2, 50)])
+def test_the_grain_of_a_camera_at_night_is_none(gain, noise):
+    rng = np.random.default_rng(0)
+    dark = place(1, 640, 360).astype(np.float64) * gain
+    grainy = [np.clip(dark + rng.normal(0, noise, dark.shape), 0, 255).astype(np.uint8) for _ in range(5)]
+    assert cuts(*grainy) == [False] * 5
+    assert cuts(place(1, 640, 360), *grainy, place(2, 640, 360)) == [False] * 6 + [True]
+
+
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.2, 0.3])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_camera_that_turns_is_none(seed, share):
