@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from shared_utils.errors import ClipError, ClipMissing
 from tests.support.video import moving_box, noise_background, write_video
@@ -250,3 +252,17 @@ def test_a_clip_without_frames(tmp_path):
 def test_a_missing_file_is_another_thing(tmp_path):
     with pytest.raises(ClipMissing, match="not there"):
         read(tmp_path / "later.mp4")
+
+
+def test_frames_are_freed_as_they_are_read_not_at_the_next_garbage_collection(tmp_path):
+    path = write_video(tmp_path / "v.mp4", moving_box(), seconds=20)
+    gc.collect()
+    gc.disable()
+    try:
+        with ClipReader(path, 5) as reader:
+            read = sum(1 for _ in reader)
+        kept = sum(isinstance(one, VideoFrame) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert read == 100
+    assert kept <= 200 / 5  # keyframes, whose side data are read; all 200 frames would be kept otherwise

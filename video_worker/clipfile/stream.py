@@ -228,16 +228,27 @@ class Shaper:
         self._of_container = told if told and told != self._context.sample_aspect_ratio else None
         self._absurd: dict[Fraction, None] = {}
         self.orientation = orientation or Orientation()
+        self._is_first = True
 
     def shape(self, frame: VideoFrame) -> tuple[Orientation, tuple[int, int]]:
         """Return how `frame` is turned, and its size in square pixels before that."""
-        # of a container it comes with each frame; a codec tells it with keyframes, for those that follow
-        # a container that yields its values; its type says that it yields their names
-        for data in cast("Iterable[SideData]", frame.side_data):
-            if data.type.name == "DISPLAYMATRIX":
-                self.orientation = Orientation.of_matrix(bytes(data))
+        if self._tells_turn(frame):
+            # a container that yields its values; its type says that it yields their names
+            for data in cast("Iterable[SideData]", frame.side_data):
+                if data.type.name == "DISPLAYMATRIX":
+                    self.orientation = Orientation.of_matrix(bytes(data))
         ratio = self._ratio(frame, self.orientation)
         return self.orientation, stretched(frame.width, frame.height, ratio, MAX_PIXELS)
+
+    def _tells_turn(self, frame: VideoFrame) -> bool:
+        """Tell whether a frame may say how it and those after it are turned.
+
+        A container says it with every frame, a codec with keyframes. Only these are asked: PyAV 18 ties a frame whose
+        side data were read into a reference cycle (frame, container of side data), and keeps its memory until the next
+        garbage collection, which after a clip of 200 frames is hundreds of megabytes.
+        """
+        is_first, self._is_first = self._is_first, False
+        return is_first or (bool(frame.key_frame) and not self._context.codec.intra_only)
 
     @property
     def notes(self) -> list[str]:
