@@ -36,8 +36,9 @@ NOT_FOR_PEOPLE = (
 """Warnings that ask for nothing: a notebook that was saved before the container was made anew (its outputs show, its
 scripts run once the cell has run), that JupyterLab cannot be built anew here, that one of Jupyter's own defaults does
 not fit another, and that a browser left a kernel."""
-LOGGERS = ("ServerApp", "LabApp")
-"""Whose warnings they are; neither hands its own on to the other."""
+LOGGERS = ("ServerApp", "LabApp", "tornado.general", "tornado.application")
+"""Whose warnings they are. A logger's filter does not see what others hand on to it, and Jupyter shows those of tornado
+(of pyzmq, too) under its own name."""
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
