@@ -57,8 +57,8 @@ def _run(place: Path, *arguments: str, **environment: str) -> subprocess.Complet
 class _Talk(fdspawn):
     """`scripts/env` at a terminal of its own.
 
-    Started by subprocess, which runs nothing of ours between fork and exec. pexpect.spawn does, in a copy of this process
-    with all that it has loaded: late in a run of the whole suite that copy once ended without a word.
+    Started by subprocess, which runs nothing of ours between fork and exec. pexpect.spawn does, in a copy of this
+    process with all that it has loaded: late in a run of the whole suite that copy once ended without a word.
     """
 
     def __init__(self, place: Path, arguments: Sequence[str]) -> None:
