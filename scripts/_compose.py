@@ -103,6 +103,10 @@ class Project:
         self._override = dict(override or {})
         self.configure()
 
+    def setting(self, name: str) -> str:
+        """Return a setting of those that differ from ``.env.example``; empty for another one."""
+        return self._settings.get(name, "")
+
     def configure(self, settings: Mapping[str, str] | None = None, override: Mapping[str, Any] | None = None) -> None:
         """Write settings and override anew, with what is to change; ``up`` puts it into effect."""
         self._settings |= settings or {}

@@ -11,6 +11,7 @@ OPEN_SECONDS = 60.0
 
 def test_a_file_of_cameras_in_a_folder_is_taken_over_when_it_is_replaced(running: Running) -> None:
     project = running.project
+    before = project.setting("CAMERAS_FILE")
     folder = project.folder / "cameras"
     folder.mkdir()
     table = f'url = "{project.secrets.camera_url("camera")}"\n'
@@ -33,7 +34,7 @@ def test_a_file_of_cameras_in_a_folder_is_taken_over_when_it_is_replaced(running
     wait_for(lambda: "file was changed; gone: gate" in project.logs("capture"), OPEN_SECONDS, "its end")
     assert project.container("capture") == container
     project.keep_logs("capture")
-    project.configure({"CAMERAS_FILE": ""})
+    project.configure({"CAMERAS_FILE": before})
     project.up()
 
 
