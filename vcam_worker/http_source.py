@@ -14,7 +14,7 @@ from shared_utils.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
 from shared_utils.redact import mask_url
 from vcam_worker.credentials import Credentials
-from vcam_worker.wire import CHUNK, Target, TooLongError, Wire, dial, parse_headers
+from vcam_worker.wire import CHUNK, Target, TooLongError, Wire, check_redirect, dial, parse_headers
 
 MAX_REDIRECTS = 5
 MAX_REPEATS = 2
@@ -192,13 +192,7 @@ class HttpClient:
             target = Target.of(urljoin(here, location))
         except ValueError:
             raise SourceError(f"{self._camera.shown} redirects to {there!r}, which is no address") from None
-        if target.scheme not in {"http", "https"} or not target.is_same_host(self._origin):
-            raise SourceError(
-                f"{self._camera.shown} redirects to another host ({there}), which is not followed: "
-                f"if that is right, put it into {self._camera.setting}"
-            )
-        if self._origin.is_encrypted and not target.is_encrypted:
-            raise SourceError(f"{self._camera.shown} redirects from https to http ({there}), which is not followed")
+        check_redirect(self._camera, self._origin, target, there, "http")
         if (target.port, target.scheme) != (self._target.port, self._target.scheme):
             self.close()
         self._target = replace(target, user=None, password=None)

@@ -24,7 +24,7 @@ from vcam_worker.credentials import Credentials
 from vcam_worker.rtsp_messages import Message, ProtocolError, Splitter
 from vcam_worker.source import Way
 from vcam_worker.source_errors import OPEN_TIMEOUT
-from vcam_worker.wire import CHUNK, Target, dial
+from vcam_worker.wire import CHUNK, Target, check_redirect, dial
 
 MAX_REDIRECTS = 5
 MAX_REPEATS = 2
@@ -250,13 +250,7 @@ class RtspRelay(Way):
             target = replace(self._target, path=location) if is_path else Target.of(location)
         except ValueError:
             raise SourceError(f"{self._camera.shown} redirects to {there!r}, which is no address") from None
-        if target.scheme not in {"rtsp", "rtsps"} or not target.is_same_host(self._origin):
-            raise SourceError(
-                f"{self._camera.shown} redirects to another host ({there}), which is not followed: "
-                f"if that is right, put it into {self._camera.setting}"
-            )
-        if self._origin.is_encrypted and not target.is_encrypted:
-            raise SourceError(f"{self._camera.shown} redirects from rtsps to rtsp ({there}), which is not followed")
+        check_redirect(self._camera, self._origin, target, there, "rtsp")
         if self._redirects > MAX_REDIRECTS:
             raise SourceError(f"{self._camera.shown} redirects in a circle: check the path in {self._camera.setting}")
         self._target = replace(target, user=None, password=None)

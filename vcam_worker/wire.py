@@ -253,3 +253,25 @@ def parse_headers(lines: list[bytes]) -> dict[str, list[str]]:
         if colon:
             headers.setdefault(name.strip().lower(), []).append(value.strip())
     return headers
+
+
+def check_redirect(camera: Camera, origin: Target, target: Target, location: str, plain: str) -> None:
+    """Allow a redirect on the camera's own host alone, and none that gives encryption up.
+
+    Args:
+        camera: whose redirect it is.
+        origin: what the camera's address says.
+        target: where it leads.
+        location: the same, masked, for the message.
+        plain: scheme without encryption, such as ``rtsp``; that with it has an ``s`` behind.
+
+    Raises:
+        SourceError: it is not to be followed; the text says why.
+    """
+    if target.scheme not in {plain, f"{plain}s"} or not target.is_same_host(origin):
+        raise SourceError(
+            f"{camera.shown} redirects to another host ({location}), which is not followed: "
+            f"if that is right, put it into {camera.setting}"
+        )
+    if origin.is_encrypted and not target.is_encrypted:
+        raise SourceError(f"{camera.shown} redirects from {plain}s to {plain} ({location}), which is not followed")
