@@ -31,7 +31,7 @@ from scripts._env import ROOT
 from scripts._parts import free_port, redis_binary
 from scripts.sample_volume import LABELLED, SCENE_MODEL, Plan, make_volume
 from shared_utils.cli import run_program
-from shared_utils.config import RedisSettings
+from shared_utils.config.env import RedisSettings
 from shared_utils.errors import EXIT_OK, QueueUnavailable, SettingError
 from shared_utils.jobs import connect, redis_errors
 

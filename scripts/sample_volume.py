@@ -35,9 +35,9 @@ from camera_emulator.scene import Scene
 from notebooks.lab.label_files import Label, LabelFile, write
 from scripts._env import ROOT
 from shared_utils.camera_log import ALIVE_SECONDS, CAMERA_LOG_NAME
-from shared_utils.cameras import Camera, MotionSettings
 from shared_utils.cli import run_program
 from shared_utils.clips import BOXES_FOLDER, LOG_NAME, ClipName
+from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.detections_log import append_record
 from shared_utils.errors import EXIT_OK, ClipError, SettingError, SourceEnded
 from shared_utils.jobs import clip_job_id

@@ -28,7 +28,7 @@ from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job
 
 from shared_utils.clips import name_fault, resolve_in_video_dir, shown_name
-from shared_utils.config import Env
+from shared_utils.config.env import Env
 from shared_utils.errors import ClipMissing, JobRefused
 from shared_utils.job_states import FIELDS, JobState, QueueCounts, WorkerState, read_meta, read_result, read_state
 from shared_utils.queue.connection import (

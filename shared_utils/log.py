@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import IO, Any
 
-from shared_utils.config import LogSettings
+from shared_utils.config.env import LogSettings
 from shared_utils.redact import Redactor
 
 CAMERA_FIELD = "camera"

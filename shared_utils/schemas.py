@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from typing import Any, NotRequired, TypedDict
 
-from shared_utils.classes import check_classes, split_classes
-from shared_utils.config import Env
+from shared_utils.config.classes import check_classes, split_classes
+from shared_utils.config.env import Env
 from shared_utils.errors import JobRefused, SettingError
 
 SCHEMA = 2

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
 from vcam_worker.detect_stream import DetectStream
 from vcam_worker.events import ClipRules

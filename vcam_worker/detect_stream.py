@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_utils.cameras import MotionSettings
+from shared_utils.config.cameras import MotionSettings
 from vcam_worker.decoding import DecodeHealth
 from vcam_worker.packets import Packet
 from vcam_worker.source import StreamInfo

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceUnauthorized
 from vcam_worker import opening
 from vcam_worker.opening import Opened

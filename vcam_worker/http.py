@@ -23,10 +23,10 @@ from functools import partial
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from shared_utils.config import MAX_PORT, Env
+from shared_utils.config.env import MAX_PORT, Env
+from shared_utils.config.web_hosts import own_names
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
-from shared_utils.web_hosts import own_names
 from vcam_worker.pages import CONTENT_POLICY
 from vcam_worker.queue_watch import QueueState
 from vcam_worker.routes import Site

@@ -12,7 +12,7 @@ import time
 import av
 from av.container import InputContainer
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceRefused, SourceStalled, SourceUnauthorized
 from shared_utils.media_rules import FILE_OPTIONS, FORMATS, file_url
 from vcam_worker.arrivals import GATHER_SECONDS

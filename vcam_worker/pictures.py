@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
 from vcam_worker.arrivals import Arrivals
 from vcam_worker.http_source import Answer, HttpClient

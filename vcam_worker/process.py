@@ -8,7 +8,7 @@ import signal
 import threading
 from multiprocessing.connection import Connection
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import EXIT_FAILED, EXIT_OK
 from shared_utils.jobs import connect
 from shared_utils.log import camera_logger, setup_logging

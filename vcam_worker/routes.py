@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared_utils.web_hosts import is_own_host
+from shared_utils.config.web_hosts import is_own_host
 from vcam_worker import pages
 from vcam_worker.health import Trouble, no_picture, old_picture
 from vcam_worker.metrics import CameraCollector, Metrics, QueueCollector, VolumeCollector
@@ -164,7 +164,7 @@ class Site:
 
 
 class _OwnNames:
-    """Answers to names of ours only, against DNS rebinding (see :mod:`shared_utils.web_hosts`)."""
+    """Answers to names of ours only, against DNS rebinding (see :mod:`shared_utils.config.web_hosts`)."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self._app = app

@@ -17,7 +17,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError
 from shared_utils.redact import mask_url
 from vcam_worker.credentials import Credentials

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared_utils.cameras import Camera, cameras_from_env
-from shared_utils.config import Env, LogSettings, RedisSettings, video_dir
+from shared_utils.config.cameras import Camera, cameras_from_env
+from shared_utils.config.env import Env, LogSettings, RedisSettings, video_dir
 from shared_utils.errors import SettingError
 from shared_utils.redact import url_secrets
 from vcam_worker.disk import DiskRules

@@ -13,7 +13,7 @@ import av
 from av.container import InputContainer
 from av.stream import Stream
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled
 from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
 from vcam_worker.bitstream import SetsReader

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import av
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceRefused, SourceStalled, SourceUnauthorized
 from shared_utils.redact import mask_url
 from vcam_worker.wire import Target, knock

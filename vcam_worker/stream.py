@@ -12,7 +12,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_utils.cameras import MotionSettings
+from shared_utils.config.cameras import MotionSettings
 from vcam_worker.decoding import DecodeHealth
 from vcam_worker.events import ClipRules, EventLogic
 from vcam_worker.gop import GopReport

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_utils.cameras import MotionSettings
+from shared_utils.config.cameras import MotionSettings
 from vcam_worker.decoder import DueFrame, LumaDecoder
 from vcam_worker.decoding import DecodeHealth
 from vcam_worker.motion import Luma, Motion, MotionDetector

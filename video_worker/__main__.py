@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         from video_worker.export import export
 
         return run_program(PROGRAM, lambda: export(parsed.weights, parsed.out))
-    from shared_utils.env_file import with_env_file
+    from shared_utils.config.env_file import with_env_file
     from video_worker.program import analyse, work
 
     def run() -> int:

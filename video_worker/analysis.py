@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from shared_utils.classes import OPTION, known_classes, usable_classes
+from shared_utils.config.classes import OPTION, known_classes, usable_classes
 from shared_utils.errors import ClipError, VcamError
 from shared_utils.schemas import Options, Record
 from video_worker import record as records

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from shared_utils.classes import SETTING, known_classes
-from shared_utils.config import LogSettings, video_dir
+from shared_utils.config.classes import SETTING, known_classes
+from shared_utils.config.env import LogSettings, video_dir
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, ModelError, SettingError
 from shared_utils.log import setup_logging
 from video_worker.analyse import analyse_files

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared_utils.config import Env, LogSettings, RedisSettings
+from shared_utils.config.env import Env, LogSettings, RedisSettings
 from shared_utils.errors import SettingError
 from shared_utils.schemas import Options
 from video_worker.engines import ENGINES

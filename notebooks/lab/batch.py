@@ -17,7 +17,7 @@ from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 
 from shared_utils.clips import BOXES_FOLDER, boxes_name, list_clips
-from shared_utils.config import Env
+from shared_utils.config.env import Env
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.jobs import PROCESS_CLIP, redis_errors, settings_of, submit_many, watch
 from shared_utils.queue.connection import SERIALIZER

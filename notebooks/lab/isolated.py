@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from notebooks.lab.clip import Box, Sampled, Seen, runs_of
 from notebooks.lab.send import model_names
-from shared_utils.classes import SETTING, known_classes
+from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.errors import ClipError, ModelError, SettingError
 from video_worker import record as records
 from video_worker.cores import share_of_cores

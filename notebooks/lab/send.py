@@ -21,8 +21,8 @@ from notebooks.lab.film_files import DownloadError
 from notebooks.lab.picker import FilmPicker
 from notebooks.lab.places import Places
 from notebooks.lab.sheet import contact_sheet
-from shared_utils.classes import split_classes
-from shared_utils.config import Env
+from shared_utils.config.classes import split_classes
+from shared_utils.config.env import Env
 from shared_utils.detections_log import find_run
 from shared_utils.errors import ClipMissing, VcamError
 from shared_utils.job_states import JobState

@@ -17,7 +17,7 @@ from tornado.routing import Matcher, PathMatches, Rule
 from tornado.web import RequestHandler
 
 from notebooks.lab.copies import bring_copies
-from shared_utils.web_hosts import is_own_host, own_names
+from shared_utils.config.web_hosts import is_own_host, own_names
 
 ORIGINALS = "NOTEBOOKS_FROM"
 """Setting of the image: where our notebooks are, of which people get copies."""

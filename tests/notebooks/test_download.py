@@ -16,7 +16,7 @@ from notebooks.lab.places import Places
 from notebooks.lab.reach import is_inside
 from notebooks.lab.send import DownloadForm, tried
 from shared_utils.clips import parse_clip_name
-from shared_utils.config import RedisSettings
+from shared_utils.config.env import RedisSettings
 from tests.notebooks.conftest import RunNotebook
 from tests.support.video import moving_box, write_video
 

@@ -13,8 +13,8 @@ import pytest
 
 from notebooks.lab import motion_pictures as pictures
 from notebooks.lab import motion_tuning as tuning
-from shared_utils.cameras import MotionSettings, cameras_from_env
-from shared_utils.config import Env
+from shared_utils.config.cameras import MotionSettings, cameras_from_env
+from shared_utils.config.env import Env
 from shared_utils.errors import ClipMissing
 from shared_utils.results import latest, load_log
 from tests.notebooks.conftest import RunNotebook

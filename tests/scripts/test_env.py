@@ -16,7 +16,7 @@ import pexpect
 import pytest
 from pexpect.fdpexpect import fdspawn
 
-from shared_utils.cameras import cameras_from_env
+from shared_utils.config.cameras import cameras_from_env
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TIMEOUT = 20

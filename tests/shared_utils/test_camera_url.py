@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from shared_utils.camera_url import clean_url
+from shared_utils.config.camera_url import clean_url
 
 PASSWORDS = [
     "pa#ss",

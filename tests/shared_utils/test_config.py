@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.config import Env, LogSettings, RedisSettings, video_dir
+from shared_utils.config.env import Env, LogSettings, RedisSettings, video_dir
 from shared_utils.errors import SettingError
 from shared_utils.schemas import Options
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.config import check_time_zone
-from shared_utils.env_file import with_env_file
+from shared_utils.config.env import check_time_zone
+from shared_utils.config.env_file import with_env_file
+from shared_utils.config.text_file import decode_text
 from shared_utils.errors import SettingError
-from shared_utils.text_file import decode_text
 from tests.support.programs import ROOT, Programs
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from shared_utils.cameras import Camera, MotionSettings
+from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceEnded
 from vcam_worker.events import ClipRules
 from vcam_worker.opening import connect

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 
-from shared_utils.cameras import MotionSettings
+from shared_utils.config.cameras import MotionSettings
 from shared_utils.errors import SourceEnded
 from vcam_worker.events import ClipRules
 from vcam_worker.motion import Motion

@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 
 from scripts._parts import free_port, redis_binary
-from shared_utils.config import RedisSettings
+from shared_utils.config.env import RedisSettings
 from shared_utils.jobs import connect
 
 PASSWORD = "test-pass@word:1"  # awkward on purpose: it must never show up anywhere

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from tests.support.cameras import file_launch, gst_server
 from tests.support.programs import Programs
 from tests.support.video import moving_box, write_video

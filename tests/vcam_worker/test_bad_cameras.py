@@ -11,8 +11,8 @@ from typing import Any
 import av
 import pytest
 
-from shared_utils.cameras import MotionSettings
 from shared_utils.clips import list_clips
+from shared_utils.config.cameras import MotionSettings
 from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
@@ -279,7 +279,7 @@ def test_a_read_that_hangs_in_the_library_ends_the_process(
         "import vcam_worker.feed as feed, vcam_worker.opening as opening, vcam_worker.process as process\n"
         "feed.HANG_SECONDS = 2\n"
         "opening.connect = lambda *_: time.sleep(1000)\n"
-        "from shared_utils.config import LogSettings\n"
+        "from shared_utils.config.env import LogSettings\n"
         "from vcam_worker.settings import read_settings\n"
         "import os\n"
         "settings = read_settings(os.environ)\n"

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from shared_utils.cameras import Camera, MotionSettings
+from shared_utils.config.cameras import Camera, MotionSettings
 from tests.support.mp4 import box_order, decoded
 from tests.support.recorded import Recorded, record
 from tests.support.recording import Recording, to_the_end

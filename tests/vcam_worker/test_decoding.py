@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError
 from tests.support.cameras import capture
 from tests.support.hosts import Call, host, jpeg

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from tests.support.hosts import Call, Host, host, jpeg
 from tests.support.video import noise_background
 from vcam_worker import feed

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from shared_utils.config.web_hosts import is_own_host, own_names
 from shared_utils.errors import SettingError
-from shared_utils.web_hosts import is_own_host, own_names
 from tests.support.programs import Programs
 from tests.vcam_worker.test_http import CAM, NOW, Clock, FakeBoard, Site
 from vcam_worker.http import HttpLimits, HttpServer, HttpSettings

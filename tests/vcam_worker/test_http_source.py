@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.cameras import Camera, MotionSettings
+from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
 from tests.support.hosts import Call, host, jpeg
 from tests.support.video import moving_box, noise_background, write_video

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared_utils.cameras import MotionSettings
+from shared_utils.config.cameras import MotionSettings
 from tests.support import lighting
 from tests.support.lighting import Draw, encode, with_person
 from vcam_worker.events import ClipRules

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared_utils.cameras import MotionSettings
+from shared_utils.config.cameras import MotionSettings
 from tests.support.mp4 import decoded
 from tests.support.recorded import Recorded, record
 from tests.support.video import Picture, moving_box, write_video

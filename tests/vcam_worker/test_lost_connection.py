@@ -15,7 +15,7 @@ OPEN_AFTERWARDS = """
 import gc, sys
 from datetime import datetime
 from pathlib import Path
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from vcam_worker.opening import connect
 from vcam_worker.recorder import ClipWriter
 packets = []

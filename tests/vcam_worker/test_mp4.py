@@ -28,7 +28,7 @@ CRASH = """
 import os, sys
 from datetime import datetime
 from pathlib import Path
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from vcam_worker.opening import connect
 from vcam_worker.recorder import ClipWriter
 source, work, count = sys.argv[1], sys.argv[2], int(sys.argv[3])

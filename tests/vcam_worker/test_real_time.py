@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import pytest
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled
 from tests.support.recording import Recording, to_the_end, tracks
 from tests.support.rtsp_camera import (

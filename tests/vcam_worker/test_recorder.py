@@ -16,7 +16,7 @@ from typing import Any
 import av
 import pytest
 
-from shared_utils.cameras import Camera, MotionSettings
+from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceError
 from tests.support.rtsp_script import Script, rtsp_script
 from tests.support.units import encode
@@ -151,7 +151,7 @@ CRASH = """
 import os, sys
 from pathlib import Path
 from datetime import datetime
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from vcam_worker.recorder import ClipWriter
 from vcam_worker.opening import connect
 source, work, count = sys.argv[1], sys.argv[2], int(sys.argv[3])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared_utils.cameras import MotionSettings
+from shared_utils.config.cameras import MotionSettings
 from shared_utils.errors import SourceError
 from tests.support.programs import ROOT, Programs
 from tests.support.video import moving_box, noise_background, write_video

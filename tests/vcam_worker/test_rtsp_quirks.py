@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceUnauthorized
 from tests.support.rtsp_camera import VIDEO_CLOCK, RtspCamera, Send, Speak, access_units
 from tests.support.video import moving_box, write_video

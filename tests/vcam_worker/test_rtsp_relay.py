@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceUnauthorized
 from tests.support.hosts import Call, Host, host
 from vcam_worker.opening import connect

@@ -16,7 +16,7 @@ from pathlib import Path
 import av
 import pytest
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from tests.support.programs import ROOT
 from tests.support.recording import Recording, to_the_end, tracks
 from tests.support.rtsp_camera import AAC_SECONDS, aac_blocks
@@ -301,7 +301,7 @@ import os, sys
 from pathlib import Path
 from tests.support.recording import Recording, to_the_end
 from tests.vcam_worker.test_sound import HEARD, packets
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from vcam_worker.opening import connect
 footage, folder, heard, until = sys.argv[1], Path(sys.argv[2]), HEARD[sys.argv[3]][0], float(sys.argv[4])
 connection = connect(Camera("cam1", footage), "file", paced=False)

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from shared_utils.cameras import Camera
+from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError
 from tests.support.hosts import Call, Host, host, jpeg
 from tests.support.rtsp_camera import VIDEO_CLOCK, RtspCamera, Send, access_units

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from shared_utils.config.text_file import read_text
 from shared_utils.errors import SettingError
-from shared_utils.text_file import read_text
 
 ENV_FILE = Path(".env")
 DISABLED = "PYTHON_DOTENV_DISABLED"

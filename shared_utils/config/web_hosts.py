@@ -12,7 +12,7 @@ import socket
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
-from shared_utils.config import Env
+from shared_utils.config.env import Env
 from shared_utils.errors import SettingError
 
 SERVICES = ("capture", "jupyter", "console")
