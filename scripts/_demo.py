@@ -23,9 +23,9 @@ from typing import IO, Any
 
 from scripts._parts import free_port, redis_binary
 from shared_utils.cli import run_program
-from shared_utils.clips import LOG_NAME
 from shared_utils.config.env import RedisSettings
-from shared_utils.detections_log import read_records
+from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import read_records
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable, SettingError, VcamError
 from shared_utils.jobs import connect, redis_errors
 

@@ -34,15 +34,15 @@ from camera_emulator.h264 import default_bitrate
 from camera_emulator.scene import Scene
 from notebooks.lab.label_files import Label, LabelFile, write
 from scripts._env import ROOT
-from shared_utils.camera_log import ALIVE_SECONDS, CAMERA_LOG_NAME
 from shared_utils.cli import run_program
-from shared_utils.clips import BOXES_FOLDER, LOG_NAME, ClipName
 from shared_utils.config.cameras import Camera, MotionSettings
-from shared_utils.detections_log import append_record
+from shared_utils.contracts.camera_log import ALIVE_SECONDS, CAMERA_LOG_NAME
+from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, ClipName
+from shared_utils.contracts.detections_log import append_record
+from shared_utils.contracts.schemas import Options
 from shared_utils.errors import EXIT_OK, ClipError, SettingError, SourceEnded
 from shared_utils.jobs import clip_job_id
 from shared_utils.log import camera_logger
-from shared_utils.schemas import Options
 from vcam_worker.events import ClipRules
 from vcam_worker.opening import connect
 from vcam_worker.packets import Packet

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from shared_utils.clips import name_fault
+from shared_utils.contracts.clips import name_fault
 
 State = Literal["queued", "running", "done", "failed", "lost"]
 """lost: Redis does not know the job: it was deleted, has expired, or Redis was restarted without its data."""

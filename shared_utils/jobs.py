@@ -27,8 +27,9 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job
 
-from shared_utils.clips import name_fault, resolve_in_video_dir, shown_name
 from shared_utils.config.env import Env
+from shared_utils.contracts.clips import name_fault, resolve_in_video_dir, shown_name
+from shared_utils.contracts.schemas import Options, options_as_dict
 from shared_utils.errors import ClipMissing, JobRefused
 from shared_utils.job_states import FIELDS, JobState, QueueCounts, WorkerState, read_meta, read_result, read_state
 from shared_utils.queue.connection import (
@@ -45,7 +46,6 @@ from shared_utils.queue.figures import read_figures, read_workers
 from shared_utils.queue.names import clip_job_id, further_job_id, is_job_id
 from shared_utils.queue.order import ordered
 from shared_utils.queue.repair import set_aside
-from shared_utils.schemas import Options, options_as_dict
 
 __all__ = [
     "PROCESS_CLIP",

@@ -20,9 +20,9 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from shared_utils.detections_log import settled_size
+from shared_utils.contracts.detections_log import settled_size
+from shared_utils.contracts.schemas import SCHEMA
 from shared_utils.errors import SettingError
-from shared_utils.schemas import SCHEMA
 
 BLOCK_BYTES = 4_000_000
 """Of lines that are decoded at a time: what Python makes of them takes three times as much meanwhile."""

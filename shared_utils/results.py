@@ -26,8 +26,8 @@ import msgspec
 import pandas as pd
 from tzlocal import get_localzone
 
-from shared_utils.camera_log import CAMERA_LOG_NAME, read_intervals
-from shared_utils.clips import BOXES_FOLDER, LOG_NAME, boxes_name, parse_clip_name
+from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
+from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, boxes_name, parse_clip_name
 from shared_utils.errors import SettingError
 from shared_utils.log_lines import NO_WHOLE, Codes, Columns, read_columns
 from shared_utils.log_objects import BoxesFrame, Seen, read_objects_column

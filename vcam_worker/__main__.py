@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from shared_utils.cli import run_program
-from shared_utils.clips import shown_path
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.config.env import Env
 from shared_utils.config.env_file import with_env_file
+from shared_utils.contracts.clips import shown_path
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
 from shared_utils.jobs import connect
 from shared_utils.log import setup_logging

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from shared_utils.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
-from shared_utils.detections_log import LogFollower
+from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
+from shared_utils.contracts.detections_log import LogFollower
 from vcam_worker.retention import SAVE_EVERY, STATE_NAME, RetentionClock, load_state, save_state
 from vcam_worker.volume import Volume
 from vcam_worker.volume_figures import ClipSizes, OutboxGrowth, VolumeState, measure

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from shared_utils.clips import parse_clip_name
+from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.log import camera_logger
 from vcam_worker.outbox import Enqueue, Outbox, waiting_clips
 from vcam_worker.volume import Volume

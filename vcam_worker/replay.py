@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_utils.clips import ClipName, sidecar_stem
 from shared_utils.config.cameras import Camera, MotionSettings
+from shared_utils.contracts.clips import ClipName, sidecar_stem
 from shared_utils.errors import SourceEnded
 from shared_utils.log import camera_logger
 from vcam_worker.events import ClipRules

@@ -15,8 +15,8 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import FrameType
 
-from shared_utils.camera_log import CAMERA_LOG_NAME, CameraLog
 from shared_utils.config.cameras import Camera
+from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, CameraLog
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
 from shared_utils.jobs import connect, redis_errors
 from shared_utils.log import camera_logger

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from shared_utils.clips import ClipName, parse_clip_name
+from shared_utils.contracts.clips import ClipName, parse_clip_name
 
 LOOK_BACK = timedelta(days=1)
 """Time before a name from which the log is searched: the next ones of a clock that is set back again."""

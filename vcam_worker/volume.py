@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared_utils.clips import WORK_FOLDER
+from shared_utils.contracts.clips import WORK_FOLDER
 
 OUTBOX_FOLDER = ".outbox"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from shared_utils.clips import CAMERA_PATTERN
+from shared_utils.contracts.clips import CAMERA_PATTERN
 from shared_utils.durable import sync_file
 from vcam_worker.mp4 import FRONT_SUFFIX
 from vcam_worker.volume import Volume

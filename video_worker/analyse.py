@@ -10,9 +10,9 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from shared_utils.clips import shown_path
+from shared_utils.contracts.clips import shown_path
+from shared_utils.contracts.schemas import Options, Record, to_line
 from shared_utils.errors import VcamError
-from shared_utils.schemas import Options, Record, to_line
 from video_worker import record as records
 from video_worker.analysis import Analyst, Task
 

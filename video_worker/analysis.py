@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from shared_utils.config.classes import OPTION, known_classes, usable_classes
+from shared_utils.contracts.schemas import Options, Record
 from shared_utils.errors import ClipError, VcamError
-from shared_utils.schemas import Options, Record
 from video_worker import record as records
 from video_worker.clipfile.growth import Growth
 from video_worker.frames import ClipReader, Frame, Irregular, Reading

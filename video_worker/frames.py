@@ -20,8 +20,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from shared_utils.contracts.schemas import parse_aspect
 from shared_utils.errors import ClipError, ClipMissing, VcamError
-from shared_utils.schemas import parse_aspect
 from video_worker.clipfile.orientation import Orientation
 from video_worker.clipfile.parts import find_parts
 from video_worker.clipfile.plan import Decoder, Plan, plan_by_decoding, plan_by_packets

@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypedDict
 
-from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, resolve_in_video_dir
-from shared_utils.detections_log import append_once, find_run
+from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, resolve_in_video_dir
+from shared_utils.contracts.detections_log import append_once, find_run
+from shared_utils.contracts.run_index import RunIndex
+from shared_utils.contracts.schemas import Options, Record
 from shared_utils.durable import written
 from shared_utils.log import CAMERA_FIELD
-from shared_utils.run_index import RunIndex
-from shared_utils.schemas import Options, Record
 from video_worker import record as records
 from video_worker.analysis import Analyst, Progress, Task
 from video_worker.steps.boxes import remove_partials

@@ -18,7 +18,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import str_to_date
 
-from shared_utils.clips import name_fault
+from shared_utils.contracts.clips import name_fault
 from shared_utils.errors import JobRefused
 from shared_utils.jobs import FAILURE_TTL, PROCESS_CLIP, RESULT_TTL
 from shared_utils.queue.connection import JOB_TIMEOUT

@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
-from shared_utils.clips import boxes_name, parse_clip_name
-from shared_utils.schemas import SCHEMA, ClipEntry, ModelEntry, Options, Record, TimingEntry, options_as_dict
+from shared_utils.contracts.clips import boxes_name, parse_clip_name
+from shared_utils.contracts.schemas import SCHEMA, ClipEntry, ModelEntry, Options, Record, TimingEntry, options_as_dict
 from video_worker.frames import ClipFacts
 from video_worker.models import LoadedModel
 

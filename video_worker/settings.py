@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared_utils.config.env import Env, LogSettings, RedisSettings
+from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
-from shared_utils.schemas import Options
 from video_worker.engines import ENGINES
 
 MAX_THREADS = 256

@@ -26,8 +26,8 @@ from rq.timeouts import JobTimeoutException
 from rq.utils import now
 from rq.worker.base import WorkerStatus
 
-from shared_utils.clips import parse_clip_name
 from shared_utils.config.env import RedisSettings
+from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import (
     ClipError,
     ClipGrowing,

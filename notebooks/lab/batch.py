@@ -16,14 +16,14 @@ from rq import Queue
 from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 
-from shared_utils.clips import BOXES_FOLDER, boxes_name, list_clips
 from shared_utils.config.env import Env
+from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name, list_clips
+from shared_utils.contracts.schemas import Options, parse_aspect
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.jobs import PROCESS_CLIP, redis_errors, settings_of, submit_many, watch
 from shared_utils.queue.connection import SERIALIZER
 from shared_utils.queue.names import FIRST_JOB, is_job_id
 from shared_utils.results import load_log
-from shared_utils.schemas import Options, parse_aspect
 from video_worker.models import file_sha256
 
 NAMES = {
@@ -86,7 +86,7 @@ def configurations(wanted: Sequence[Mapping[str, Any]], usual: Options | None = 
     """Return configurations, each named by what it does not share with the others.
 
     Args:
-        wanted: the options of each, of those of :class:`shared_utils.schemas.Options`; `name` may name it.
+        wanted: the options of each, of those of :class:`shared_utils.contracts.schemas.Options`; `name` may name it.
         usual: the options of those that are not told; the environment's (``YOLO_MODEL`` and so on) if None.
 
     Raises:

@@ -21,8 +21,8 @@ from notebooks.lab import style
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.places import Places
 from notebooks.lab.send import model_names
-from shared_utils.clips import list_clips, parse_clip_name
 from shared_utils.config.env import Env
+from shared_utils.contracts.clips import list_clips, parse_clip_name
 from shared_utils.errors import ClipMissing, SettingError, VcamError
 from shared_utils.jobs import counts, workers
 from shared_utils.results import load_log, local_zone

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Any
 
 from notebooks.lab.grab import FrameGrabber
-from shared_utils.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, sidecar_stem
-from shared_utils.detections_log import find_run
+from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, sidecar_stem
+from shared_utils.contracts.detections_log import find_run
 from shared_utils.errors import ClipError, ClipMissing
 from video_worker.frames import Frame
 from video_worker.record import started_at

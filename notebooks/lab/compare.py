@@ -28,7 +28,7 @@ from notebooks.lab.matching import (
     renamed,
     scores_by_class,
 )
-from shared_utils.clips import BOXES_FOLDER, boxes_name
+from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
 from shared_utils.errors import SettingError
 from shared_utils.results import iter_boxes
 

@@ -20,7 +20,7 @@ from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.sheet import cut_out
 from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, SERIES, finding
 from notebooks.lab.words import how_many
-from shared_utils.clips import parse_clip_name
+from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import ClipError, ClipMissing
 
 SHOWN_CLIPS = 16

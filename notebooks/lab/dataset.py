@@ -32,7 +32,7 @@ from PIL import Image
 
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.label_files import Label, LabelFile, read_all, truth
-from shared_utils.clips import sidecar_stem
+from shared_utils.contracts.clips import sidecar_stem
 from shared_utils.errors import ClipError, ClipMissing, SettingError
 
 DATASETS_FOLDER = "datasets"

@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from notebooks.lab.clip import Clip
 from notebooks.lab.draw import annotate, fitted
-from shared_utils.clips import sidecar_stem
+from shared_utils.contracts.clips import sidecar_stem
 from shared_utils.errors import ClipError
 from video_worker.frames import ClipReader, Reading
 

@@ -23,8 +23,8 @@ from tqdm.auto import tqdm
 
 from notebooks.lab.send import model_names
 from shared_utils.config.env import Env
+from shared_utils.contracts.schemas import Options
 from shared_utils.errors import ModelError, SettingError
-from shared_utils.schemas import Options
 from video_worker.detector import OnnxDetector
 
 TRAINING_FOLDER = "training"

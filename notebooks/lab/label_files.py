@@ -38,7 +38,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
 
-from shared_utils.clips import sidecar_stem
+from shared_utils.contracts.clips import sidecar_stem
 from shared_utils.durable import lock_where_possible, sync_file
 from shared_utils.errors import VcamError
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from shared_utils.clips import list_clips
 from shared_utils.config.cameras import MotionSettings
+from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import ClipMissing, SourceError
 from shared_utils.results import iter_boxes
 from vcam_worker.events import ClipRules

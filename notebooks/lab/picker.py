@@ -13,7 +13,7 @@ import pandas as pd
 import traitlets
 
 from notebooks.lab.places import Places
-from shared_utils.clips import name_fault, parse_clip_name
+from shared_utils.contracts.clips import name_fault, parse_clip_name
 from shared_utils.jobs import VIDEO_SUFFIXES
 from shared_utils.results import load_log
 

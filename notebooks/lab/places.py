@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rq import Queue
 
-from shared_utils.clips import BOXES_FOLDER, LOG_NAME
 from shared_utils.config.env import Env, RedisSettings
+from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME
 from shared_utils.jobs import clip_queue, connect
 
 

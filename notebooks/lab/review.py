@@ -22,7 +22,7 @@ from notebooks.lab.label_files import Xyxy
 from notebooks.lab.page_pictures import PagePicture, PicturePress, to_jpeg
 from notebooks.lab.questions import FRAMES_PER_TRACK, Order, Page, Question
 from notebooks.lab.review_session import MIN_CONF, NotABox, Session
-from shared_utils.clips import parse_clip_name
+from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import SettingError, VcamError
 from shared_utils.results import latest, load_log
 

@@ -32,7 +32,7 @@ from notebooks.lab.questions import (
     pick_frames,
     questions_of,
 )
-from shared_utils.clips import BOXES_FOLDER, boxes_name
+from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
 from shared_utils.errors import VcamError
 
 MIN_CONF = 0.25

@@ -23,11 +23,11 @@ from notebooks.lab.places import Places
 from notebooks.lab.sheet import contact_sheet
 from shared_utils.config.classes import split_classes
 from shared_utils.config.env import Env
-from shared_utils.detections_log import find_run
+from shared_utils.contracts.detections_log import find_run
+from shared_utils.contracts.schemas import FPS_LIMITS, Options
 from shared_utils.errors import ClipMissing, VcamError
 from shared_utils.job_states import JobState
 from shared_utils.jobs import submit, watch
-from shared_utils.schemas import FPS_LIMITS, Options
 
 T = TypeVar("T")
 

@@ -29,10 +29,10 @@ from notebooks.lab.compare import sampled_frames
 from notebooks.lab.labels import Truth
 from notebooks.lab.matching import curve, in_frames, judge
 from notebooks.lab.track_labels import labels_of_tracks, with_tracks
-from shared_utils.clips import BOXES_FOLDER, boxes_name
+from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
+from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
 from shared_utils.results import boxes as read_boxes
-from shared_utils.schemas import Options
 from video_worker.engines import Picture
 from video_worker.frames import ClipFacts
 from video_worker.postprocess import Detections

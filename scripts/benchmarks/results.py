@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks.capture import Report
+from shared_utils.contracts.schemas import Options, to_line
 from shared_utils.results import latest, load_log, objects
-from shared_utils.schemas import Options, to_line
 from video_worker import record as records
 from video_worker.frames import ClipFacts
 

@@ -30,8 +30,8 @@ import cv2
 import numpy as np
 import psutil
 
+from shared_utils.contracts.schemas import Options
 from shared_utils.jobs import clip_queue, submit
-from shared_utils.schemas import Options
 from tests.support.redis_server import RedisServer
 from video_worker.analysis import Analyst, Task
 from video_worker.cores import share_of_cores

@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from shared_utils.clips import CAMERA_PATTERN
 from shared_utils.config.camera_url import SCHEMES as NETWORK_SCHEMES
 from shared_utils.config.camera_url import clean_url
 from shared_utils.config.classes import check_classes
 from shared_utils.config.env import Env
 from shared_utils.config.text_file import decode_text
+from shared_utils.contracts.clips import CAMERA_PATTERN
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
 

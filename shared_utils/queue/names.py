@@ -7,7 +7,7 @@ import re
 import uuid
 from pathlib import PurePath
 
-from shared_utils.clips import CLIP_SUFFIX
+from shared_utils.contracts.clips import CLIP_SUFFIX
 
 FIRST_JOB = "clip-"
 """Begins the id of a clip's first job, which leaves all options to the worker."""

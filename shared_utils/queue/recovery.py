@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rq import Queue
 
-from shared_utils.clips import CLIP_SUFFIX, LOG_NAME, name_fault, shown_name
-from shared_utils.detections_log import read_records
+from shared_utils.contracts.clips import CLIP_SUFFIX, LOG_NAME, name_fault, shown_name
+from shared_utils.contracts.detections_log import read_records
 from shared_utils.jobs import enqueue_new_clip, environment_queue, redis_errors, settings_of
 
 SHOWN = 10

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from shared_utils.detections_log import read_records
+from shared_utils.contracts.detections_log import read_records
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COPIED = (

@@ -14,7 +14,7 @@ from typing import Any
 import av
 import av.logging
 
-from shared_utils.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
+from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
 from shared_utils.jobs import clip_job_id
 
 STARTED_AT_KEY = "vcam_started_at"

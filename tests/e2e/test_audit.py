@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
-from shared_utils.clips import LOG_NAME
+from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.jobs import clip_job_id
 from tests.e2e.audit import STARTED_AT_KEY, Auditor
 from tests.support.video import moving_box, write_video

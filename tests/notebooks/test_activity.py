@@ -15,7 +15,7 @@ import pytest
 from notebooks.lab import activity
 from notebooks.lab.answers import how_often, summary
 from notebooks.lab.oneday import NOTHING, lay_out
-from shared_utils.clips import LOG_NAME
+from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.results import load_log
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -20,13 +20,13 @@ from notebooks.lab import compare_pictures as pictures
 from notebooks.lab.label_files import Change, Label, change
 from notebooks.lab.labels import read
 from scripts.sample_volume import SCENE_MODEL
-from shared_utils.clips import LOG_NAME
-from shared_utils.detections_log import append_record
+from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import append_record
+from shared_utils.contracts.schemas import Options
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.job_states import JobState
 from shared_utils.jobs import clip_queue, states, submit, watch
 from shared_utils.results import boxes, load_log
-from shared_utils.schemas import Options
 from tests.notebooks.conftest import RunNotebook
 from tests.support.programs import Programs
 from tests.support.redis_server import RedisServer

@@ -24,7 +24,7 @@ from notebooks.lab.dataset import (
 )
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.label_files import Change, Label, Source, State, Xyxy, change, labels_path
-from shared_utils.clips import list_clips
+from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import SettingError
 
 SIZE = (640, 360)

@@ -15,8 +15,8 @@ from notebooks.lab.film_files import HIDDEN, DownloadError, safe_name
 from notebooks.lab.places import Places
 from notebooks.lab.reach import is_inside
 from notebooks.lab.send import DownloadForm, tried
-from shared_utils.clips import parse_clip_name
 from shared_utils.config.env import RedisSettings
+from shared_utils.contracts.clips import parse_clip_name
 from tests.notebooks.conftest import RunNotebook
 from tests.support.video import moving_box, write_video
 

@@ -12,7 +12,7 @@ from notebooks.lab.clip import Clip, runs_of
 from notebooks.lab.isolated import Isolated, differences, worker_values
 from notebooks.lab.player import best_moment
 from scripts.sample_volume import SCENE_MODEL
-from shared_utils.detections_log import read_records
+from shared_utils.contracts.detections_log import read_records
 from shared_utils.errors import ClipError, ModelError, SettingError
 from tests.notebooks.conftest import RunNotebook
 

@@ -10,8 +10,8 @@ from notebooks.lab.clip import Box, Sampled
 from notebooks.lab.label_files import labels_path, read_of
 from notebooks.lab.questions import Page, Xyxy, page_of, pick_frames, questions_of
 from notebooks.lab.review_session import NotABox, Session, placed
-from shared_utils.clips import LOG_NAME
-from shared_utils.detections_log import append_record
+from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import append_record
 from shared_utils.results import latest, load_log
 from vcam_worker.disk import DiskGuard, DiskRules
 

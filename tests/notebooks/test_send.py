@@ -11,7 +11,7 @@ import pytest
 from notebooks.lab.places import Places
 from notebooks.lab.send import OWN_MODEL, SendForm, compare_records, model_names, tried
 from scripts.sample_volume import SCENE_MODEL
-from shared_utils.detections_log import read_records
+from shared_utils.contracts.detections_log import read_records
 from tests.notebooks.conftest import RunNotebook
 
 

@@ -18,9 +18,9 @@ from notebooks.lab.clip import runs_of
 from notebooks.lab.label_files import Change, Label, change
 from notebooks.lab.labels import read
 from scripts.sample_volume import SCENE_MODEL
+from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
 from shared_utils.results import boxes, load_log
-from shared_utils.schemas import Options
 from tests.notebooks.conftest import RunNotebook
 from video_worker.analysis import Analyst, Task
 from video_worker.models import EngineChoice, ModelStore

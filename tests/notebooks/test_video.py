@@ -21,9 +21,9 @@ from notebooks.lab.places import Places
 from notebooks.lab.player import best_moment, poster
 from notebooks.lab.sheet import contact_sheet, cut_out
 from notebooks.lab.viewer import Viewer
-from shared_utils.clips import parse_clip_name
 from shared_utils.config.env import RedisSettings
-from shared_utils.detections_log import append_record
+from shared_utils.contracts.clips import parse_clip_name
+from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import ClipError, ClipMissing
 from tests.notebooks.conftest import RunNotebook
 from tests.support.video import packet_times, write_video

@@ -12,8 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.camera_log import ALIVE_SECONDS, CAMERA_LOG_NAME, CameraLog, Changes, Interval, read_intervals
-from shared_utils.detections_log import append_record
+from shared_utils.contracts.camera_log import (
+    ALIVE_SECONDS,
+    CAMERA_LOG_NAME,
+    CameraLog,
+    Changes,
+    Interval,
+    read_intervals,
+)
+from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import SettingError
 from shared_utils.redact import Redactor
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from shared_utils.config.classes import known_classes, split_classes, usable_classes
+from shared_utils.contracts.schemas import Options, options_as_dict
 from shared_utils.errors import JobRefused, ModelError
-from shared_utils.schemas import Options, options_as_dict
 
 LABELS = ("person", "bicycle", "car", "Cell Phone")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.clips import ClipName, list_clips, parse_clip_name, resolve_in_video_dir
+from shared_utils.contracts.clips import ClipName, list_clips, parse_clip_name, resolve_in_video_dir
 from shared_utils.errors import JobRefused
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared_utils.config.env import Env, LogSettings, RedisSettings, video_dir
+from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
-from shared_utils.schemas import Options
 
 
 @pytest.mark.parametrize("raw", ["6380", ' "6380" ', "'6380'"])

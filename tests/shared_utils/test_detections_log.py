@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.detections_log import append_once, append_record, find_run, read_records
-from shared_utils.run_index import RunIndex
+from shared_utils.contracts.detections_log import append_once, append_record, find_run, read_records
+from shared_utils.contracts.run_index import RunIndex
 
 WRITERS = 8
 LINES_EACH = 1250
@@ -206,7 +206,7 @@ class TestRunIndex:
         assert append_once(path, self.line(1), index)
 
     def test_many_new_ids_are_kept_as_the_old_ones_are(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("shared_utils.run_index.MERGE_FROM", 7)
+        monkeypatch.setattr("shared_utils.contracts.run_index.MERGE_FROM", 7)
         path, index = tmp_path / "log.jsonl", RunIndex()
         for number in range(1, 60, 3):
             self.append(path, number, number + 1, number + 2)

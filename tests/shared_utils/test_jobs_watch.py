@@ -16,8 +16,8 @@ import pytest
 from rq import Queue
 from rq.job import Job
 
-from shared_utils.clips import LOG_NAME
 from shared_utils.config.env import RedisSettings
+from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.errors import ClipMissing, JobRefused, QueueUnavailable, SettingError
 from shared_utils.job_states import JobState, filename_of, reason_of
 from shared_utils.jobs import (

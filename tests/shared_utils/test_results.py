@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 
 from scripts.benchmarks.results import write_log
-from shared_utils.camera_log import CAMERA_LOG_NAME
-from shared_utils.clips import LOG_NAME
-from shared_utils.detections_log import append_record
+from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
+from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import SettingError
 from shared_utils.results import boxes, iter_boxes, latest, load_log, objects, uptime
 

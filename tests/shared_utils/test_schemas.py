@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from shared_utils.contracts.schemas import Options, options_as_dict, to_line
 from shared_utils.errors import JobRefused, SettingError
-from shared_utils.schemas import Options, options_as_dict, to_line
 
 
 def test_the_defaults_are_those_of_the_design():

@@ -11,8 +11,8 @@ from typing import Any
 import av
 import pytest
 
-from shared_utils.clips import list_clips
 from shared_utils.config.cameras import MotionSettings
+from shared_utils.contracts.clips import list_clips
 from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs

@@ -12,7 +12,7 @@ import av
 import psutil
 import pytest
 
-from shared_utils.clips import list_clips
+from shared_utils.contracts.clips import list_clips
 from shared_utils.jobs import clip_queue
 from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.programs import Programs

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.clips import LOG_NAME, list_clips
-from shared_utils.detections_log import LogFollower, append_record
+from shared_utils.contracts.clips import LOG_NAME, list_clips
+from shared_utils.contracts.detections_log import LogFollower, append_record
 from shared_utils.log import camera_logger
 from tests.support.programs import Programs
 from tests.support.redis_server import RedisServer

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.clips import list_clips
+from shared_utils.contracts.clips import list_clips
 from shared_utils.jobs import clip_queue
 from shared_utils.log import camera_logger
 from tests.support.programs import Programs

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.clips import LOG_NAME
 from shared_utils.config.cameras import Camera
-from shared_utils.detections_log import append_record
+from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import QueueUnavailable
 from shared_utils.jobs import clip_queue
 from shared_utils.log import camera_logger

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.clips import LOG_NAME, list_clips
-from shared_utils.detections_log import append_record
+from shared_utils.contracts.clips import LOG_NAME, list_clips
+from shared_utils.contracts.detections_log import append_record
 from vcam_worker.disk import GB, DiskGuard, DiskRules
 from vcam_worker.retention import STATE_NAME
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.clips import list_clips
+from shared_utils.contracts.clips import list_clips
 from tests.support.cameras import capture
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs

@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 import pytest
 
-from shared_utils.clips import list_clips, parse_clip_name
+from shared_utils.contracts.clips import list_clips, parse_clip_name
 from shared_utils.jobs import clip_queue
 from tests.support.cameras import capture, emulator
 from tests.support.programs import ROOT, Program, Programs

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared_utils.clips import LOG_NAME
-from shared_utils.detections_log import append_record
+from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import append_record
 from vcam_worker.disk import GB, DiskGuard, DiskRules
 from vcam_worker.http import HttpServer, HttpSettings
 from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest

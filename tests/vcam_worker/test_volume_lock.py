@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.clips import list_clips
+from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import VolumeInUse
 from tests.support.cameras import camera_processes, capture, emulator
 from tests.support.programs import Programs

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared_utils.schemas import Options
+from shared_utils.contracts.schemas import Options
 from tests.support.video import moving_box, write_video
 from video_worker.analysis import Analyst
 from video_worker.engines import Picture

@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
+from shared_utils.contracts.schemas import Options
 from shared_utils.errors import JobRefused, SettingError
-from shared_utils.schemas import Options
 from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import SquareModels, now
 from video_worker import record as records

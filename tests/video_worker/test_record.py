@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from shared_utils.schemas import Options, to_line
+from shared_utils.contracts.schemas import Options, to_line
 from tests.video_worker.conftest import SquareDetector
 from video_worker import record as records
 from video_worker.frames import ClipFacts

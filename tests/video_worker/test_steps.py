@@ -9,7 +9,7 @@ import socket
 import numpy as np
 import pytest
 
-from shared_utils.schemas import Options
+from shared_utils.contracts.schemas import Options
 from tests.video_worker.conftest import SquareDetector
 from video_worker.frames import ClipFacts
 from video_worker.postprocess import Detections

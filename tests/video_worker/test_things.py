@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from camera_emulator.scene import LABELS, Scene, Truth
-from shared_utils.schemas import Options
+from shared_utils.contracts.schemas import Options
 from video_worker.cuts import CutFinder
 from video_worker.detector import OnnxDetector
 from video_worker.frames import ClipFacts, ClipReader

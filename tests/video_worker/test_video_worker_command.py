@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.clips import LOG_NAME
-from shared_utils.detections_log import read_records
+from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import read_records
 from shared_utils.jobs import clip_queue, submit
 from tests.support.redis_server import free_port
 from tests.support.video import moving_box, write_video

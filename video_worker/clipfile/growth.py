@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared_utils.clips import parse_clip_name
+from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import ClipError, ClipGrowing
 from video_worker.clipfile.parts import is_whole
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared_utils.schemas import Options
+from shared_utils.contracts.schemas import Options
 from video_worker.detector import Detector
 from video_worker.engines import Picture
 from video_worker.frames import ClipFacts

@@ -24,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from shared_utils.detections_log import append_record, read_objects
+from shared_utils.contracts.detections_log import append_record, read_objects
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
 
