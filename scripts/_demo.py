@@ -27,7 +27,7 @@ from shared_utils.config.env import RedisSettings
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable, SettingError, VcamError
-from shared_utils.jobs import connect, redis_errors
+from shared_utils.queue.jobs import connect, redis_errors
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENE_MODEL = ROOT / "camera_emulator" / "scene_model" / "scene.onnx"

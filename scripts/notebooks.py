@@ -33,7 +33,7 @@ from scripts.sample_volume import LABELLED, SCENE_MODEL, Plan, make_volume
 from shared_utils.cli import run_program
 from shared_utils.config.env import RedisSettings
 from shared_utils.errors import EXIT_OK, QueueUnavailable, SettingError
-from shared_utils.jobs import connect, redis_errors
+from shared_utils.queue.jobs import connect, redis_errors
 
 FOLDER = ROOT / "notebooks"
 FILM = "a-street.mp4"

@@ -41,8 +41,8 @@ from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, ClipName
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import EXIT_OK, ClipError, SettingError, SourceEnded
-from shared_utils.jobs import clip_job_id
 from shared_utils.log import camera_logger
+from shared_utils.queue.jobs import clip_job_id
 from vcam_worker.events import ClipRules
 from vcam_worker.opening import connect
 from vcam_worker.packets import Packet

@@ -10,7 +10,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from shared_utils.errors import QueueUnavailable
-from shared_utils.job_states import JobState
+from shared_utils.queue.job_states import JobState
 
 BARS_EACH = 4
 """Jobs up to which each has a bar of its own; more share one."""

@@ -16,8 +16,8 @@ from shared_utils.config.env import Env
 from shared_utils.config.env_file import with_env_file
 from shared_utils.contracts.clips import shown_path
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
-from shared_utils.jobs import connect
 from shared_utils.log import setup_logging
+from shared_utils.queue.jobs import connect
 from shared_utils.version import VERSION
 from vcam_worker.cameras_watch import CamerasWatch
 from vcam_worker.disk import DiskGuard

@@ -27,7 +27,7 @@ from shared_utils.config.env import RedisSettings
 from shared_utils.contracts.clips import CLIP_SUFFIX, LOG_NAME, ClipName, parse_clip_name
 from shared_utils.durable import sync_file, sync_folder
 from shared_utils.errors import QueueUnavailable, SettingError
-from shared_utils.jobs import clip_queue, enqueue_new_clip, redis_errors
+from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, redis_errors
 from vcam_worker.mp4 import moov_first
 from vcam_worker.recorder import repair
 from vcam_worker.used_names import UsedNames

@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import EXIT_FAILED, EXIT_OK
-from shared_utils.jobs import connect
 from shared_utils.log import camera_logger, setup_logging
+from shared_utils.queue.jobs import connect
 from vcam_worker.camera import CameraRunner, FeedHangsError
 from vcam_worker.link import ChildLink, SupervisorGoneError
 from vcam_worker.memory import MIB, bound_own

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from shared_utils.config.env import RedisSettings
 from shared_utils.errors import QueueUnavailable, SettingError
-from shared_utils.jobs import clip_queue, connect, redis_errors
 from shared_utils.queue.figures import Growth, QueueFigures, read_figures
+from shared_utils.queue.jobs import clip_queue, connect, redis_errors
 
 EVERY_SECONDS = 10.0
 """Between two looks: each is four questions to Redis."""

@@ -18,8 +18,8 @@ from types import FrameType
 from shared_utils.config.cameras import Camera
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, CameraLog
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
-from shared_utils.jobs import connect, redis_errors
 from shared_utils.log import camera_logger
+from shared_utils.queue.jobs import connect, redis_errors
 from shared_utils.redact import Redactor
 from vcam_worker import memory
 from vcam_worker.cameras_watch import CamerasWatch

@@ -20,8 +20,8 @@ from rq.utils import str_to_date
 
 from shared_utils.contracts.clips import name_fault
 from shared_utils.errors import JobRefused
-from shared_utils.jobs import FAILURE_TTL, PROCESS_CLIP, RESULT_TTL
 from shared_utils.queue.connection import JOB_TIMEOUT
+from shared_utils.queue.jobs import FAILURE_TTL, PROCESS_CLIP, RESULT_TTL
 
 MAX_DATA_BYTES = 64 * 1024
 """Of a job's call, unpacked. Ours take some hundred; a compressed bomb takes any number."""

@@ -20,8 +20,8 @@ from shared_utils.config.env import Env
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name, list_clips
 from shared_utils.contracts.schemas import Options, parse_aspect
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
-from shared_utils.jobs import PROCESS_CLIP, redis_errors, settings_of, submit_many, watch
 from shared_utils.queue.connection import SERIALIZER
+from shared_utils.queue.jobs import PROCESS_CLIP, redis_errors, settings_of, submit_many, watch
 from shared_utils.queue.names import FIRST_JOB, is_job_id
 from shared_utils.results import load_log
 from video_worker.models import file_sha256

@@ -24,7 +24,7 @@ from notebooks.lab.send import model_names
 from shared_utils.config.env import Env
 from shared_utils.contracts.clips import list_clips, parse_clip_name
 from shared_utils.errors import ClipMissing, SettingError, VcamError
-from shared_utils.jobs import counts, workers
+from shared_utils.queue.jobs import counts, workers
 from shared_utils.results import load_log, local_zone
 from shared_utils.version import VERSION
 

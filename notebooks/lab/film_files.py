@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from shared_utils.errors import VcamError
-from shared_utils.jobs import VIDEO_SUFFIXES
+from shared_utils.queue.jobs import VIDEO_SUFFIXES
 
 HIDDEN = ".download-"
 STALE_S = 24 * 3600

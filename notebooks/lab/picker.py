@@ -14,7 +14,7 @@ import traitlets
 
 from notebooks.lab.places import Places
 from shared_utils.contracts.clips import name_fault, parse_clip_name
-from shared_utils.jobs import VIDEO_SUFFIXES
+from shared_utils.queue.jobs import VIDEO_SUFFIXES
 from shared_utils.results import load_log
 
 SHOWN = 200

@@ -11,7 +11,7 @@ from rq import Queue
 
 from shared_utils.config.env import Env, RedisSettings
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME
-from shared_utils.jobs import clip_queue, connect
+from shared_utils.queue.jobs import clip_queue, connect
 
 
 @dataclass(frozen=True)

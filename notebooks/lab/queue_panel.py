@@ -15,8 +15,8 @@ from rq import Queue
 from notebooks.lab.checks import Check, attempt
 from notebooks.lab.places import Places
 from shared_utils.errors import JobRefused, VcamError
-from shared_utils.job_states import JobState
-from shared_utils.jobs import counts, failed_jobs, redis_errors, requeue, workers
+from shared_utils.queue.job_states import JobState
+from shared_utils.queue.jobs import counts, failed_jobs, redis_errors, requeue, workers
 
 __all__ = ["FailedJobs", "attempt", "depth", "ping", "reasons", "shown", "who_works"]
 
@@ -88,7 +88,7 @@ class FailedJobs:
     """The failed jobs with their reasons, and buttons that queue them once more.
 
     Args:
-        queue: see :func:`shared_utils.jobs.clip_queue`.
+        queue: see :func:`shared_utils.queue.jobs.clip_queue`.
 
     Attributes:
         jobs: those in the list, the last failed first.

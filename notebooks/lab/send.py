@@ -26,8 +26,8 @@ from shared_utils.config.env import Env
 from shared_utils.contracts.detections_log import find_run
 from shared_utils.contracts.schemas import FPS_LIMITS, Options
 from shared_utils.errors import ClipMissing, VcamError
-from shared_utils.job_states import JobState
-from shared_utils.jobs import submit, watch
+from shared_utils.queue.job_states import JobState
+from shared_utils.queue.jobs import submit, watch
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Sent:
 
     Attributes:
         filename: of the clip.
-        state: how the job ended; see :class:`shared_utils.job_states.JobState`.
+        state: how the job ended; see :class:`shared_utils.queue.job_states.JobState`.
         record: its line in the log; empty where it failed, or is not done.
         before: the clip's last run before, None if there was none.
     """
@@ -247,7 +247,7 @@ class SendForm(JobForm):
 
         Raises:
             ClipMissing: no file is chosen, or it is not there any more.
-            JobRefused, SettingError, QueueUnavailable: see :func:`shared_utils.jobs.submit`.
+            JobRefused, SettingError, QueueUnavailable: see :func:`shared_utils.queue.jobs.submit`.
         """
         self.sent = run_file(self._places, self.picker.value, self.options.wanted)
         self.picker.refresh()

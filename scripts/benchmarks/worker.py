@@ -31,7 +31,7 @@ import numpy as np
 import psutil
 
 from shared_utils.contracts.schemas import Options
-from shared_utils.jobs import clip_queue, submit
+from shared_utils.queue.jobs import clip_queue, submit
 from tests.support.redis_server import RedisServer
 from video_worker.analysis import Analyst, Task
 from video_worker.cores import share_of_cores

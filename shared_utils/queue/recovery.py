@@ -9,7 +9,7 @@ from rq import Queue
 
 from shared_utils.contracts.clips import CLIP_SUFFIX, LOG_NAME, name_fault, shown_name
 from shared_utils.contracts.detections_log import read_records
-from shared_utils.jobs import enqueue_new_clip, environment_queue, redis_errors, settings_of
+from shared_utils.queue.jobs import enqueue_new_clip, environment_queue, redis_errors, settings_of
 
 SHOWN = 10
 """Files that are named in a line each where they could not be queued."""

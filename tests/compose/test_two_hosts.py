@@ -155,7 +155,7 @@ def _lines(head: Machine) -> list[dict[str, Any]]:
 SUBMIT = """
 import os, sys
 from shared_utils.config.env import RedisSettings
-from shared_utils.jobs import clip_queue, connect, submit
+from shared_utils.queue.jobs import clip_queue, connect, submit
 settings = RedisSettings.from_env(os.environ)
 queue = clip_queue(settings, connect(settings))
 for _ in range(int(sys.argv[2])):
@@ -203,7 +203,7 @@ import dataclasses, os, sys
 from pathlib import Path
 from shared_utils.config.env import RedisSettings
 from shared_utils.errors import VcamError
-from shared_utils.jobs import connect, redis_errors
+from shared_utils.queue.jobs import connect, redis_errors
 settings = dataclasses.replace(RedisSettings.from_env(os.environ), **eval(sys.argv[1]))
 try:
     with redis_errors(settings):

@@ -15,7 +15,7 @@ import av
 import av.logging
 
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
-from shared_utils.jobs import clip_job_id
+from shared_utils.queue.jobs import clip_job_id
 
 STARTED_AT_KEY = "vcam_started_at"
 SEAM_SECONDS = 0.4

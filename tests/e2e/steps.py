@@ -13,7 +13,7 @@ from tests.e2e.incident import Running
 
 _SUBMIT = """
 import json, sys
-from shared_utils.jobs import submit
+from shared_utils.queue.jobs import submit
 print(submit(sys.argv[1], **json.loads(sys.argv[2])).id)
 """
 PAGE_SECONDS = 5

@@ -11,7 +11,7 @@ import av
 import pytest
 
 from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.jobs import clip_job_id
+from shared_utils.queue.jobs import clip_job_id
 from tests.e2e.audit import STARTED_AT_KEY, Auditor
 from tests.support.video import moving_box, write_video
 

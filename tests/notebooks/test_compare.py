@@ -24,8 +24,8 @@ from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
-from shared_utils.job_states import JobState
-from shared_utils.jobs import clip_queue, states, submit, watch
+from shared_utils.queue.job_states import JobState
+from shared_utils.queue.jobs import clip_queue, states, submit, watch
 from shared_utils.results import boxes, load_log
 from tests.notebooks.conftest import RunNotebook
 from tests.support.programs import Programs

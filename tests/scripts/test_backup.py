@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.jobs import clip_queue, enqueue_new_clip
+from shared_utils.queue.jobs import clip_queue, enqueue_new_clip
 from tests.support.programs import ROOT
 from tests.support.redis_server import RedisServer
 

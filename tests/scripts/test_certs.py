@@ -15,7 +15,7 @@ import pytest
 from scripts._parts import free_port, redis_binary
 from shared_utils.config.env import RedisSettings
 from shared_utils.errors import QueueUnavailable, SettingError
-from shared_utils.jobs import connect, redis_errors
+from shared_utils.queue.jobs import connect, redis_errors
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECONDS = 20

@@ -19,8 +19,8 @@ from rq.job import Job
 from shared_utils.config.env import RedisSettings
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.errors import ClipMissing, JobRefused, QueueUnavailable, SettingError
-from shared_utils.job_states import JobState, filename_of, reason_of
-from shared_utils.jobs import (
+from shared_utils.queue.job_states import JobState, filename_of, reason_of
+from shared_utils.queue.jobs import (
     PROCESS_CLIP,
     clip_queue,
     connect,
@@ -210,7 +210,7 @@ def test_many_share_a_bar_and_one_job_needs_no_list(
 
 PROGRAM = """
 import sys
-from shared_utils.jobs import environment_queue, submit_many, watch
+from shared_utils.queue.jobs import environment_queue, submit_many, watch
 for outcome in watch(submit_many(["%s"], fps=0)):
     print("outcome", outcome.state)
 """

@@ -11,7 +11,7 @@ import redis
 
 from scripts._parts import free_port, redis_binary
 from shared_utils.config.env import RedisSettings
-from shared_utils.jobs import connect
+from shared_utils.queue.jobs import connect
 
 PASSWORD = "test-pass@word:1"  # awkward on purpose: it must never show up anywhere
 START_SECONDS = 20

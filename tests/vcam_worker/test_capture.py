@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from shared_utils.contracts.clips import list_clips
-from shared_utils.jobs import clip_queue
+from shared_utils.queue.jobs import clip_queue
 from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.programs import Programs
 from tests.support.redis_server import RedisServer, free_port

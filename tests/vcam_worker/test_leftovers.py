@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared_utils.contracts.clips import list_clips
-from shared_utils.jobs import clip_queue
 from shared_utils.log import camera_logger
+from shared_utils.queue.jobs import clip_queue
 from tests.support.programs import Programs
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.video import moving_box, packet_times, write_video

@@ -15,7 +15,7 @@ import av
 import pytest
 
 from shared_utils.contracts.clips import list_clips, parse_clip_name
-from shared_utils.jobs import clip_queue
+from shared_utils.queue.jobs import clip_queue
 from tests.support.cameras import capture, emulator
 from tests.support.programs import ROOT, Program, Programs
 from tests.support.redis_server import RedisServer, free_port

@@ -13,8 +13,8 @@ from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import ClipError, ClipGrowing
-from shared_utils.jobs import submit
 from shared_utils.queue.connection import clip_queue
+from shared_utils.queue.jobs import submit
 from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import SquareModels, now
 from video_worker import record as records

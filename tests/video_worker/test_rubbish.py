@@ -14,8 +14,17 @@ from rq import Queue
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
 from shared_utils.errors import QueueUnavailable
-from shared_utils.jobs import clip_queue, counts, enqueue_new_clip, failed_jobs, requeue_all, states, submit, workers
 from shared_utils.queue.figures import KEEPER_FIELD, read_figures
+from shared_utils.queue.jobs import (
+    clip_queue,
+    counts,
+    enqueue_new_clip,
+    failed_jobs,
+    requeue_all,
+    states,
+    submit,
+    workers,
+)
 from shared_utils.queue.orphans import adopt_orphans
 from shared_utils.queue.repair import SET_ASIDE
 from tests.support.redis_server import RedisServer

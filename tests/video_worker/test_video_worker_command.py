@@ -16,7 +16,7 @@ import pytest
 
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
-from shared_utils.jobs import clip_queue, submit
+from shared_utils.queue.jobs import clip_queue, submit
 from tests.support.redis_server import free_port
 from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import CLIP_NAME, ROOT

@@ -31,7 +31,6 @@ from shared_utils.config.env import Env
 from shared_utils.contracts.clips import name_fault, resolve_in_video_dir, shown_name
 from shared_utils.contracts.schemas import Options, options_as_dict
 from shared_utils.errors import ClipMissing, JobRefused
-from shared_utils.job_states import FIELDS, JobState, QueueCounts, WorkerState, read_meta, read_result, read_state
 from shared_utils.queue.connection import (
     JOB_TIMEOUT,
     SERIALIZER,
@@ -43,6 +42,7 @@ from shared_utils.queue.connection import (
     settings_of,
 )
 from shared_utils.queue.figures import read_figures, read_workers
+from shared_utils.queue.job_states import FIELDS, JobState, QueueCounts, WorkerState, read_meta, read_result, read_state
 from shared_utils.queue.names import clip_job_id, further_job_id, is_job_id
 from shared_utils.queue.order import ordered
 from shared_utils.queue.repair import set_aside
