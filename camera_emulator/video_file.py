@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from camera_emulator.source import Picture, even
 from shared_utils.errors import SettingError, SourceError
-from shared_utils.media_rules import FILE_OPTIONS, file_url
+from shared_utils.media.rules import FILE_OPTIONS, file_url
 
 Image = npt.NDArray[np.uint8]
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import cast
 
-from vcam_worker.packets import Packet
-from vcam_worker.parameter_sets import (
+from shared_utils.media.parameter_sets import (
     H264_PPS,
     H264_SPS,
     HEVC_PPS,
@@ -28,6 +27,7 @@ from vcam_worker.parameter_sets import (
     slice_pps,
     unit_kind,
 )
+from vcam_worker.packets import Packet
 
 START_CODE = b"\0\0\1"
 ANNEX_B = 0

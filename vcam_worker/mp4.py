@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from vcam_worker.bitstream import join_units, split_units
-from vcam_worker.parameter_sets import (
+from shared_utils.media.parameter_sets import (
     H264_HIGH_PROFILES,
     H264_PPS,
     H264_SPS,
@@ -21,6 +20,7 @@ from vcam_worker.parameter_sets import (
     is_parameter_set,
     unit_kind,
 )
+from vcam_worker.bitstream import join_units, split_units
 
 LENGTH_SIZE = 4
 """Bytes of a unit's length in H.265 samples that we frame."""

@@ -14,7 +14,7 @@ from av.container import InputContainer
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceRefused, SourceStalled, SourceUnauthorized
-from shared_utils.media_rules import FILE_OPTIONS, FORMATS, file_url
+from shared_utils.media.rules import FILE_OPTIONS, FORMATS, file_url
 from vcam_worker.arrivals import GATHER_SECONDS
 from vcam_worker.http_source import Answer, HttpClient
 from vcam_worker.pictures import PictureConnection, Timing, open_pictures

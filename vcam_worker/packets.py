@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from vcam_worker.parameter_sets import ParameterSets, PictureFormat
+from shared_utils.media.parameter_sets import ParameterSets, PictureFormat
 
 Kind = Literal["video", "audio"]
 

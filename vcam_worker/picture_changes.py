@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import replace
 from typing import Literal
 
+from shared_utils.media.parameter_sets import PictureFormat
 from vcam_worker.packets import Packet
-from vcam_worker.parameter_sets import PictureFormat
 from vcam_worker.source import StreamInfo
 
 CHANGES, CHANGES_WINDOW = 3, 60.0

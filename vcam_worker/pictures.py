@@ -9,11 +9,11 @@ from types import TracebackType
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
+from shared_utils.media.parameter_sets import PictureFormat
 from vcam_worker.arrivals import Arrivals
 from vcam_worker.http_source import Answer, HttpClient
 from vcam_worker.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError, picture_size
 from vcam_worker.packets import Packet
-from vcam_worker.parameter_sets import PictureFormat
 from vcam_worker.source import StreamInfo, check_size, picture_info
 from vcam_worker.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT
 from vcam_worker.wire import CHUNK

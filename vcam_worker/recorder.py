@@ -20,7 +20,7 @@ from av import VideoFrame
 from av.stream import Stream
 
 from shared_utils.errors import SourceError
-from shared_utils.media_rules import FILE_OPTIONS, file_url
+from shared_utils.media.rules import FILE_OPTIONS, file_url
 from vcam_worker.mp4 import HEVC_TAG, HevcSamples, moov_first
 from vcam_worker.packets import Packet
 from vcam_worker.source import StreamInfo, video_decoder, without_sound

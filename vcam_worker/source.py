@@ -15,12 +15,12 @@ from av.stream import Stream
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled
+from shared_utils.media.parameter_sets import ParameterSets, PictureFormat
 from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
 from vcam_worker.bitstream import SetsReader
 from vcam_worker.jpeg_parts import picture_size
 from vcam_worker.mp4 import decoder_config
 from vcam_worker.packets import Kind, Packet
-from vcam_worker.parameter_sets import ParameterSets, PictureFormat
 from vcam_worker.selection import COPY_CODECS, joined_in_mid_gop, select
 from vcam_worker.source_errors import STALL_TIMEOUT, plain, source_errors
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from shared_utils.config.classes import OPTION, known_classes, usable_classes
 from shared_utils.contracts.schemas import Options, Record
 from shared_utils.errors import ClipError, VcamError
+from shared_utils.media.clipfile.growth import Growth
+from shared_utils.media.frames import ClipReader, Frame, Irregular, Reading
 from video_worker import record as records
-from video_worker.clipfile.growth import Growth
-from video_worker.frames import ClipReader, Frame, Irregular, Reading
 from video_worker.models import LoadedModel, Models, file_sha256
 from video_worker.overlap import ahead
 from video_worker.steps import STEPS

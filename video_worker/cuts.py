@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from video_worker.engines import Picture
+from shared_utils.media.picture import Picture
 
 WIDTH, HEIGHT = 96, 54
 """Pixels of the small picture."""

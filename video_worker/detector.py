@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from shared_utils.errors import ModelError
-from video_worker.engines import Engine, Picture, open_engine
+from shared_utils.media.picture import Picture
+from video_worker.engines import Engine, open_engine
 from video_worker.geometry import Letterbox
 from video_worker.model_info import ModelInfo, read_model_info
 from video_worker.postprocess import Detections, decode_end_to_end, decode_raw

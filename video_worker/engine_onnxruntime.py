@@ -12,7 +12,8 @@ import numpy as np
 import onnxruntime as ort
 
 from shared_utils.errors import ModelError, SettingError
-from video_worker.engines import Output, Picture, Shape, unreadable
+from shared_utils.media.picture import Picture
+from video_worker.engines import Output, Shape, unreadable
 
 MAX_STREAMS = 4
 """Pictures computed at once on a CPU, each by its share of the threads; see the same of OpenVINO."""

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.errors import ModelError, SettingError
+from shared_utils.media.picture import Picture
 from video_worker.onnx_file import HEAD_BYTES, explain, foreign
 
-Picture = NDArray[np.uint8]
-"""Height×width×3, blue green red."""
 Output = NDArray[np.float32]
 """A head's output without its batch dimension."""
 Shape = tuple[int | None, ...]

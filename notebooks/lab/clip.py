@@ -19,9 +19,9 @@ from notebooks.lab.grab import FrameGrabber
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, sidecar_stem
 from shared_utils.contracts.detections_log import find_run
 from shared_utils.errors import ClipError, ClipMissing
-from video_worker.frames import Frame
+from shared_utils.media.frames import Frame
+from shared_utils.media.sampling import SLACK_S
 from video_worker.record import started_at
-from video_worker.sampling import SLACK_S
 from video_worker.things import TrackSummary, by_label, is_detected, things
 
 HOLD = 2.0

@@ -24,8 +24,8 @@ from tqdm.auto import tqdm
 from notebooks.lab.film_files import DownloadError, publish, workshop
 from notebooks.lab.reach import ForbiddenHostError, Judge, from_here, is_inside
 from shared_utils.errors import ClipError
+from shared_utils.media.frames import ClipReader
 from shared_utils.redact import mask_url
-from video_worker.frames import ClipReader
 
 MAX_MB = 2000
 """Largest film that is taken, if not told otherwise, megabytes."""

@@ -13,7 +13,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from notebooks.lab.clip import Box
 from notebooks.lab.style import BLACK, GREY, SERIES
-from video_worker.engines import Picture
+from shared_utils.media.picture import Picture
 
 WHITE = "#FFFFFF"
 LINE_SHARE = 1 / 260

@@ -23,7 +23,7 @@ from notebooks.lab.clip import Clip
 from notebooks.lab.draw import annotate, fitted
 from shared_utils.contracts.clips import sidecar_stem
 from shared_utils.errors import ClipError
-from video_worker.frames import ClipReader, Reading
+from shared_utils.media.frames import ClipReader, Reading
 
 EXPORTS_FOLDER = "exports"
 """Beneath the shared volume: nothing in there passes for a clip."""

@@ -10,10 +10,10 @@ from types import TracebackType
 from av.video.frame import VideoFrame
 
 from shared_utils.errors import ClipError
-from video_worker.clipfile.plan import Decoder
-from video_worker.clipfile.stream import Shaper, packets
-from video_worker.frames import ClipReader, Decoded, Frame, Reading
-from video_worker.sampling import SLACK_S
+from shared_utils.media.clipfile.plan import Decoder
+from shared_utils.media.clipfile.stream import Shaper, packets
+from shared_utils.media.frames import ClipReader, Decoded, Frame, Reading
+from shared_utils.media.sampling import SLACK_S
 
 
 class FrameGrabber:
@@ -26,7 +26,7 @@ class FrameGrabber:
         aspect: width by height as the clip is to be shown; None for what it says. See :class:`ClipReader`.
 
     Attributes:
-        facts: what the clip is; see :class:`video_worker.frames.ClipFacts`.
+        facts: what the clip is; see :class:`shared_utils.media.frames.ClipFacts`.
         codec: name of its video codec, such as ``h264``.
         sound: whether it has any.
         unlike: why a browser would show it otherwise; empty where it would not.

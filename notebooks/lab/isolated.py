@@ -21,11 +21,12 @@ from notebooks.lab.clip import Box, Sampled, Seen, runs_of
 from notebooks.lab.send import model_names
 from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.errors import ClipError, ModelError, SettingError
+from shared_utils.media.frames import ClipFacts, ClipReader, Frame, Reading
+from shared_utils.media.picture import Picture
 from video_worker import record as records
 from video_worker.cores import share_of_cores
 from video_worker.detector import OnnxDetector
-from video_worker.engines import Output, Picture, open_engine
-from video_worker.frames import ClipFacts, ClipReader, Frame, Reading
+from video_worker.engines import Output, open_engine
 from video_worker.geometry import Letterbox
 from video_worker.model_info import ModelInfo, read_model_info
 from video_worker.models import LoadedModel, file_sha256

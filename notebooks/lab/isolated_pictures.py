@@ -16,7 +16,8 @@ from notebooks.lab.draw import annotate, fitted, track_colour
 from notebooks.lab.isolated import Isolated, Look
 from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, finding
 from notebooks.lab.track_labels import best_label
-from video_worker.engines import Output, Picture
+from shared_utils.media.picture import Picture
+from video_worker.engines import Output
 from video_worker.postprocess import Detections
 
 STRIP = 6

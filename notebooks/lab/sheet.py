@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from notebooks.lab.clip import Box, Clip, View
 from notebooks.lab.draw import annotate, fitted, track_colour
 from notebooks.lab.style import GREY, finding
-from video_worker.engines import Picture
-from video_worker.frames import Frame
+from shared_utils.media.frames import Frame
+from shared_utils.media.picture import Picture
 
 MARGIN = 0.25
 """Room around an object that is cut out, of its longer side."""

@@ -32,9 +32,9 @@ from notebooks.lab.track_labels import labels_of_tracks, with_tracks
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
+from shared_utils.media.frames import ClipFacts
+from shared_utils.media.picture import Picture
 from shared_utils.results import boxes as read_boxes
-from video_worker.engines import Picture
-from video_worker.frames import ClipFacts
 from video_worker.postprocess import Detections
 from video_worker.steps.base import Run, Sample
 from video_worker.steps.summarise import Summarise

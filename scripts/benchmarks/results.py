@@ -29,9 +29,9 @@ from typing import Any
 
 from scripts.benchmarks.capture import Report
 from shared_utils.contracts.schemas import Options, to_line
+from shared_utils.media.frames import ClipFacts
 from shared_utils.results import latest, load_log, objects
 from video_worker import record as records
-from video_worker.frames import ClipFacts
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = 1_000_000

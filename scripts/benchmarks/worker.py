@@ -31,12 +31,12 @@ import numpy as np
 import psutil
 
 from shared_utils.contracts.schemas import Options
+from shared_utils.media.frames import ClipReader
 from shared_utils.queue.jobs import clip_queue, submit
 from tests.support.redis_server import RedisServer
 from video_worker.analysis import Analyst, Task
 from video_worker.cores import share_of_cores
 from video_worker.engines import open_engine
-from video_worker.frames import ClipReader
 from video_worker.geometry import Letterbox
 from video_worker.models import EngineChoice, ModelStore
 from video_worker.prepare import letterbox

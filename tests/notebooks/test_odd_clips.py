@@ -12,8 +12,8 @@ from notebooks.lab.clip import Clip
 from notebooks.lab.export import export_mp4
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.player import Player
+from shared_utils.media.frames import ClipReader, Reading
 from tests.support.video import moving_box, packet_times, write_video
-from video_worker.frames import ClipReader, Reading
 
 PLAIN = {"hflip.mp4", "sar2.mp4", "still_first.mkv"}
 

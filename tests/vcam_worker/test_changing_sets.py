@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from shared_utils.config.cameras import Camera, MotionSettings
+from shared_utils.media.parameter_sets import Codec, is_parameter_set, unit_kind
 from tests.support.mp4 import box_order, decoded
 from tests.support.recorded import Recorded, record
 from tests.support.recording import Recording, to_the_end
@@ -25,7 +26,6 @@ from vcam_worker.bitstream import SetsReader, join_units, length_size_of, units_
 from vcam_worker.events import ClipRules
 from vcam_worker.mp4 import decoder_config
 from vcam_worker.packets import Packet
-from vcam_worker.parameter_sets import Codec, is_parameter_set, unit_kind
 
 LARGE, SMALL = (320, 180), (160, 96)
 RULES = ClipRules(clip_seconds=6, pre_roll_seconds=1)

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from shared_utils.media.frames import ClipReader
 from video_worker.detector import OnnxDetector
-from video_worker.frames import ClipReader
 from video_worker.postprocess import Detections
 
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "yolov8n.json").read_text())["pictures"]

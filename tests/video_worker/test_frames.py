@@ -13,8 +13,8 @@ import pytest
 from av.video.frame import VideoFrame
 
 from shared_utils.errors import ClipError, ClipMissing
+from shared_utils.media.frames import ClipReader
 from tests.support.video import moving_box, noise_background, write_video
-from video_worker.frames import ClipReader
 
 
 def flat(width: int, height: int, value: int = 120):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from shared_utils.errors import ClipError
+from shared_utils.media.clipfile.parts import find_parts
+from shared_utils.media.frames import ClipReader, Frame, Irregular, Reading
 from tests.support.video import moving_box, write_video
-from video_worker.clipfile.parts import find_parts
-from video_worker.frames import ClipReader, Frame, Irregular, Reading
 
 FRAMES = 10
 KINDS: dict[str, tuple[str, str, dict[str, str]]] = {

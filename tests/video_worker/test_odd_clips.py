@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from shared_utils.errors import ClipError
+from shared_utils.media.frames import ClipReader, Frame, Reading
 from tests.support.video import moving_box, noise_background, write_video
-from video_worker.frames import ClipReader, Frame, Reading
 
 ONE = 1 << 16
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from shared_utils.contracts.schemas import Options, to_line
+from shared_utils.media.frames import ClipFacts
 from tests.video_worker.conftest import SquareDetector
 from video_worker import record as records
-from video_worker.frames import ClipFacts
 from video_worker.models import LoadedModel
 
 NOW = datetime(2026, 2, 23, 14, 49, 15, 581433, tzinfo=timezone(timedelta(hours=2)))

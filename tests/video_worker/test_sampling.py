@@ -1,6 +1,6 @@
 import pytest
 
-from video_worker.sampling import Sampler, sampled
+from shared_utils.media.sampling import Sampler, sampled
 
 
 def times(fps: float, seconds: float) -> list[float]:

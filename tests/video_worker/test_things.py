@@ -12,11 +12,11 @@ import pytest
 
 from camera_emulator.scene import LABELS, Scene, Truth
 from shared_utils.contracts.schemas import Options
+from shared_utils.media.frames import ClipFacts, ClipReader
+from shared_utils.media.sampling import Sampler
 from video_worker.cuts import CutFinder
 from video_worker.detector import OnnxDetector
-from video_worker.frames import ClipFacts, ClipReader
 from video_worker.postprocess import Detections, suppress
-from video_worker.sampling import Sampler
 from video_worker.steps.base import Run, Sample
 from video_worker.steps.summarise import Summarise
 from video_worker.steps.track import Track

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from video_worker.clipfile.timestamps import WRAP, Clock, is_plain, timeline
+from shared_utils.media.clipfile.timestamps import WRAP, Clock, is_plain, timeline
 
 STEP = 80
 CLOCK = Clock(Fraction(1, 1000), Fraction(25, 2))

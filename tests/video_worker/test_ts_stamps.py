@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from shared_utils.media.frames import ClipReader, Reading
 from tests.support.ts_stamps import WRAP, with_stamps
 from tests.support.video import moving_box, write_video
-from video_worker.frames import ClipReader, Reading
 
 COUNT = 30
 HOUR = 90_000 * 3600

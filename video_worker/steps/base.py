@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from shared_utils.contracts.schemas import Options
+from shared_utils.media.frames import ClipFacts
+from shared_utils.media.picture import Picture
 from video_worker.detector import Detector
-from video_worker.engines import Picture
-from video_worker.frames import ClipFacts
 from video_worker.postprocess import Detections, Ints
 
 BOXES_FROM = 0.1

@@ -20,7 +20,7 @@ import ultralytics
 from ultralytics import YOLO
 from ultralytics.utils import ASSETS
 
-from video_worker.frames import ClipReader
+from shared_utils.media.frames import ClipReader
 
 OUT = Path(__file__).with_name("yolov8n.json")
 CLIPS = ("bikes.mp4", "bottle-detection.mp4", "car-detection.mp4")

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from video_worker.engines import Picture
+from shared_utils.media.picture import Picture
 
 MATRIX_BYTES = 36
 """Of a display matrix: nine numbers of 32 bits (ISO/IEC 14496-12, 6.2.2)."""

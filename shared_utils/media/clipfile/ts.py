@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable
 
-from video_worker.clipfile.begins import TS_SYNC, ts_layout
+from shared_utils.media.clipfile.begins import TS_SYNC, ts_layout
 
 PACKET = 188
 CRC_POLYNOMIAL = 0x04C11DB7

@@ -4,7 +4,7 @@ A demuxer reads the first recording of such a file and passes over the rest, or 
 Matroska, AVI and FLV files the second one is never seen; of MPEG-TS it is, but with the codecs of the first.
 
 A recording is followed by its own structure where it has one. Where that ends before the file does, the next one is
-found by the bytes with which recordings begin (:mod:`video_worker.clipfile.begins`).
+found by the bytes with which recordings begin (:mod:`shared_utils.media.clipfile.begins`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from video_worker.clipfile.begins import EBML, Begins, ts_layout
-from video_worker.clipfile.ts import ts_end
+from shared_utils.media.clipfile.begins import EBML, Begins, ts_layout
+from shared_utils.media.clipfile.ts import ts_end
 
 MAX_PARTS = 1000
 """Recordings in one file that are told apart; a forged file may name any number."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import ClipError, ClipGrowing
-from video_worker.clipfile.parts import is_whole
+from shared_utils.media.clipfile.parts import is_whole
 
 RECENT_S = 10.0
 """Seconds since its last change for which a file is watched; longer, and nobody writes it."""

@@ -1,6 +1,6 @@
 """Sampled frames out of a clip: upright, in square pixels, of one size, at their time in the clip.
 
-A clip is gone through twice: once for every frame's time (see :mod:`video_worker.clipfile.plan`), which takes
+A clip is gone through twice: once for every frame's time (see :mod:`shared_utils.media.clipfile.plan`), which takes
 milliseconds where packets alone tell; then it is decoded, and only the frames wanted are converted to colour. Packets
 that no wanted frame needs are not decoded where the codec tells them.
 """
@@ -22,13 +22,12 @@ from av.video.stream import VideoStream
 
 from shared_utils.contracts.schemas import parse_aspect
 from shared_utils.errors import ClipError, ClipMissing, VcamError
-from video_worker.clipfile.orientation import Orientation
-from video_worker.clipfile.parts import find_parts
-from video_worker.clipfile.plan import Decoder, Plan, plan_by_decoding, plan_by_packets
-from video_worker.clipfile.stream import Shaper, Source, check_file, choose_film, packets
-from video_worker.engines import Picture
-from video_worker.prepare import fitted_into
-from video_worker.sampling import Sampler, sampled
+from shared_utils.media.clipfile.orientation import Orientation
+from shared_utils.media.clipfile.parts import find_parts
+from shared_utils.media.clipfile.plan import Decoder, Plan, plan_by_decoding, plan_by_packets
+from shared_utils.media.clipfile.stream import Shaper, Source, check_file, choose_film, packets
+from shared_utils.media.picture import Picture, fitted_into
+from shared_utils.media.sampling import Sampler, sampled
 
 
 class Irregular(VcamError):

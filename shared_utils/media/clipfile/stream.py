@@ -19,10 +19,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from shared_utils.errors import ClipError, ClipMissing
-from shared_utils.media_rules import FILE_OPTIONS, FORMATS, file_url
-from video_worker.clipfile.orientation import Orientation, sane_ratio, stretched
-from video_worker.clipfile.parts import Part, PartFile
-from video_worker.clipfile.timestamps import Clock
+from shared_utils.media.clipfile.orientation import Orientation, sane_ratio, stretched
+from shared_utils.media.clipfile.parts import Part, PartFile
+from shared_utils.media.clipfile.timestamps import Clock
+from shared_utils.media.rules import FILE_OPTIONS, FORMATS, file_url
 
 OPEN_OPTIONS = {
     **FILE_OPTIONS,

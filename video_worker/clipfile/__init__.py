@@ -1,1 +1,0 @@
-"""Reading a clip's file: its recordings, streams, time stamps and orientation. See :mod:`video_worker.frames`."""
