@@ -29,9 +29,9 @@ from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
 from vcam_worker.pages import CONTENT_POLICY
 from vcam_worker.queue_watch import QueueState
+from vcam_worker.recording.storage.volume_figures import VolumeState
 from vcam_worker.routes import Site
 from vcam_worker.status import Board
-from vcam_worker.volume_figures import VolumeState
 
 STOP_SECONDS = 0.9
 """Time for answers in work to end."""

@@ -15,9 +15,9 @@ from shared_utils.queue.jobs import connect
 from vcam_worker.camera import CameraRunner, FeedHangsError
 from vcam_worker.link import ChildLink, SupervisorGoneError
 from vcam_worker.memory import MIB, bound_own
-from vcam_worker.outbox import Outbox, redis_enqueue
+from vcam_worker.recording.storage.outbox import Outbox, redis_enqueue
+from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.settings import CaptureSettings
-from vcam_worker.volume_lock import VolumeLock
 
 
 def run_camera(

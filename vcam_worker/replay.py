@@ -20,14 +20,14 @@ from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.contracts.clips import ClipName, sidecar_stem
 from shared_utils.errors import SourceEnded
 from shared_utils.log import camera_logger
-from vcam_worker.events import ClipRules
 from vcam_worker.motion import Luma, Motion
 from vcam_worker.opening import open_file
 from vcam_worker.packets import Packet
-from vcam_worker.recorder import ClipWriter
-from vcam_worker.session import FinishedClip
+from vcam_worker.recording.events import ClipRules
+from vcam_worker.recording.recorder import ClipWriter
+from vcam_worker.recording.session import FinishedClip
+from vcam_worker.recording.stream_recorder import StreamRecorder
 from vcam_worker.source import Connection, StreamInfo
-from vcam_worker.stream import StreamRecorder
 from vcam_worker.watcher import Observe, SpareRule
 
 EPOCH = datetime(2000, 1, 1).astimezone()
@@ -64,7 +64,7 @@ class Look:
 
 @dataclass(frozen=True)
 class ReplayedClip:
-    """A clip that would be recorded, seconds from the file's start; see :class:`vcam_worker.session.FinishedClip`."""
+    """A clip that would be recorded, seconds from the file's start; see :class:`vcam_worker.recording.session.FinishedClip`."""
 
     start_s: float
     trigger_s: float

@@ -25,9 +25,9 @@ from vcam_worker.health import Trouble, no_picture, old_picture
 from vcam_worker.metrics import CameraCollector, Metrics, QueueCollector, VolumeCollector
 from vcam_worker.placeholder import Drawing, draw
 from vcam_worker.queue_watch import QueueState
+from vcam_worker.recording.storage.volume_figures import VolumeState
 from vcam_worker.snapshot_cache import PictureCache, TooManyPictures
 from vcam_worker.status import QUALITY_LIMITS, WIDTH_LIMITS, Board, CameraStatus, Snapshot, SnapshotRequest
-from vcam_worker.volume_figures import VolumeState
 
 _NOTHING = Trouble("no picture", "packets come, but the camera's process gives no picture", 0.0)
 

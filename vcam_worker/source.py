@@ -19,8 +19,8 @@ from shared_utils.media.parameter_sets import ParameterSets, PictureFormat
 from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
 from vcam_worker.bitstream import SetsReader
 from vcam_worker.jpeg_parts import picture_size
-from vcam_worker.mp4 import decoder_config
 from vcam_worker.packets import Kind, Packet
+from vcam_worker.recording.mp4 import decoder_config
 from vcam_worker.selection import COPY_CODECS, joined_in_mid_gop, select
 from vcam_worker.source_errors import STALL_TIMEOUT, plain, source_errors
 

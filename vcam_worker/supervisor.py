@@ -26,9 +26,9 @@ from vcam_worker.cameras_watch import CamerasWatch
 from vcam_worker.feed import HEALTHY_SECONDS, Backoff
 from vcam_worker.link import Answer, Pause, Wanted
 from vcam_worker.process import run_camera
+from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.settings import CaptureSettings
 from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest
-from vcam_worker.volume_lock import VolumeLock
 
 POLL_SECONDS = 1.0
 MEMORY_POLL_SECONDS = 0.25

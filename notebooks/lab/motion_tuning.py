@@ -15,7 +15,7 @@ from shared_utils.config.cameras import MotionSettings
 from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import ClipMissing, SourceError
 from shared_utils.results import iter_boxes
-from vcam_worker.events import ClipRules
+from vcam_worker.recording.events import ClipRules
 from vcam_worker.replay import Look, ReplayedClip, Trace, opened, rejudge, trace
 
 SHORT = ClipRules(clip_seconds=5.0, pre_roll_seconds=1.0)

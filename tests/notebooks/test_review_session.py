@@ -13,7 +13,7 @@ from notebooks.lab.review_session import NotABox, Session, placed
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.results import latest, load_log
-from vcam_worker.disk import DiskGuard, DiskRules
+from vcam_worker.recording.storage.disk import DiskGuard, DiskRules
 
 CLIP = "20260223-144819-door.mp4"
 SIZE = (640, 360)

@@ -19,7 +19,7 @@ from tests.support.programs import Programs
 from tests.support.redis_server import free_port
 from tests.support.rtsp_camera import RtspCamera, Send, access_units
 from tests.support.video import moving_box, packet_times, write_video
-from vcam_worker.events import ClipRules
+from vcam_worker.recording.events import ClipRules
 from vcam_worker.replay import replay
 
 LIVE_SOUND = "audiotestsrc is-live=true ! audioconvert ! audioresample !"

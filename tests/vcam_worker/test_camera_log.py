@@ -18,7 +18,7 @@ from shared_utils.contracts.detections_log import append_record
 from tests.support.cameras import capture, emulator
 from tests.support.programs import Programs
 from tests.support.redis_server import free_port
-from vcam_worker.disk import DiskGuard, DiskRules
+from vcam_worker.recording.storage.disk import DiskGuard, DiskRules
 
 PASSWORD = "camera-secret-1"
 

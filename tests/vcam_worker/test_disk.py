@@ -14,8 +14,8 @@ from shared_utils.log import camera_logger
 from tests.support.programs import Programs
 from tests.support.redis_server import RedisServer
 from tests.support.video import moving_box, packet_times, write_video
-from vcam_worker.disk import GB, DiskGuard, DiskRules
-from vcam_worker.outbox import Outbox
+from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
+from vcam_worker.recording.storage.outbox import Outbox
 
 NOW = datetime(2026, 3, 1, 12)
 

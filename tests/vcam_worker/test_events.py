@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vcam_worker.events import ClipRules, EventLogic
+from vcam_worker.recording.events import ClipRules, EventLogic
 
 RULES = ClipRules(clip_seconds=30, pre_roll_seconds=5)
 

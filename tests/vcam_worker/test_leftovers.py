@@ -15,9 +15,9 @@ from shared_utils.queue.jobs import clip_queue
 from tests.support.programs import Programs
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.video import moving_box, packet_times, write_video
-from vcam_worker.leftovers import Leftovers
-from vcam_worker.outbox import Outbox, redis_enqueue
-from vcam_worker.volume import Volume
+from vcam_worker.recording.storage.leftovers import Leftovers
+from vcam_worker.recording.storage.outbox import Outbox, redis_enqueue
+from vcam_worker.recording.storage.volume import Volume
 
 START = datetime(2026, 2, 23, 14, 48, 19, 250000).astimezone()
 NAMES = ["door", "Door", "front-door", "door_2", "x" * 32]

@@ -17,9 +17,9 @@ import pytest
 from shared_utils.log import camera_logger
 from tests.support.mp4 import box_order, decoded
 from tests.support.video import moving_box, packet_times, write_video
-from vcam_worker.mp4 import FRONT_SUFFIX, moov_first
-from vcam_worker.outbox import Outbox
-from vcam_worker.recorder import FRAGMENT_SECONDS, STARTED_AT_KEY, repair
+from vcam_worker.recording.mp4 import FRONT_SUFFIX, moov_first
+from vcam_worker.recording.recorder import FRAGMENT_SECONDS, STARTED_AT_KEY, repair
+from vcam_worker.recording.storage.outbox import Outbox
 
 START = datetime(2026, 2, 23, 14, 48, 19, 250000).astimezone()
 X265 = {"x265-params": "bframes=0:log-level=none:keyint={gop}:min-keyint={gop}:repeat-headers=1"}
@@ -30,7 +30,7 @@ from datetime import datetime
 from pathlib import Path
 from shared_utils.config.cameras import Camera
 from vcam_worker.opening import connect
-from vcam_worker.recorder import ClipWriter
+from vcam_worker.recording.recorder import ClipWriter
 source, work, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 with connect(Camera("cam1", source), "file", paced=False) as connection:
     writer = None

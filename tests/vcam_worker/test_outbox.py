@@ -18,7 +18,7 @@ from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import clip_queue
 from tests.support.redis_server import RedisServer
 from tests.support.video import moving_box, packet_times, write_video
-from vcam_worker.outbox import Enqueue, Outbox, QueueSender, redis_enqueue
+from vcam_worker.recording.storage.outbox import Enqueue, Outbox, QueueSender, redis_enqueue
 
 START = datetime(2026, 2, 23, 14, 48, 19, 250000).astimezone()
 

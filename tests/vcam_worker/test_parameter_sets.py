@@ -15,8 +15,8 @@ from shared_utils.media.parameter_sets import PictureFormat, picture_format, set
 from tests.support.units import encode
 from tests.support.video import moving_box
 from vcam_worker.bitstream import SetsReader, join_units, length_size_of, split_units, units_of_extradata
-from vcam_worker.mp4 import decoder_config
 from vcam_worker.packets import Packet
+from vcam_worker.recording.mp4 import decoder_config
 
 SPS = {"h264": 7, "hevc": 33}
 PPS = {"h264": 8, "hevc": 34}

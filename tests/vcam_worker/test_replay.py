@@ -14,7 +14,7 @@ from shared_utils.config.cameras import MotionSettings
 from shared_utils.errors import SourceError
 from tests.support.programs import ROOT, Programs
 from tests.support.video import moving_box, noise_background, write_video
-from vcam_worker.events import ClipRules
+from vcam_worker.recording.events import ClipRules
 from vcam_worker.replay import Trace, rejudge, replay, trace
 
 LOWEST = MotionSettings(min_area=0.001)

@@ -11,8 +11,8 @@ import pytest
 
 from shared_utils.contracts.clips import LOG_NAME, list_clips
 from shared_utils.contracts.detections_log import append_record
-from vcam_worker.disk import GB, DiskGuard, DiskRules
-from vcam_worker.retention import STATE_NAME
+from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
+from vcam_worker.recording.storage.retention import STATE_NAME
 
 NOW = datetime(2026, 3, 1, 12)
 DAY = timedelta(days=1)

@@ -23,10 +23,10 @@ from tests.support.rtsp_camera import AAC_SECONDS, aac_blocks
 from tests.support.video import moving_box, write_video
 from vcam_worker.opening import connect
 from vcam_worker.packets import Packet
-from vcam_worker.recorder import ClipWriter, repair
+from vcam_worker.recording.recorder import ClipWriter, repair
+from vcam_worker.recording.stream_recorder import FinishedClip
 from vcam_worker.sound import LIVE_BOUND, SoundClock
 from vcam_worker.source import Connection
-from vcam_worker.stream import FinishedClip
 from vcam_worker.timeline import Timeline
 
 SECONDS = 30.0

@@ -14,7 +14,7 @@ from shared_utils.errors import VolumeInUse
 from tests.support.cameras import camera_processes, capture, emulator
 from tests.support.programs import Programs
 from tests.support.redis_server import free_port
-from vcam_worker.volume_lock import HOLDER_NAME, LOCK_NAME, VolumeLock
+from vcam_worker.recording.storage.volume_lock import HOLDER_NAME, LOCK_NAME, VolumeLock
 
 
 def test_a_second_capture_says_who_holds_the_volume_and_touches_nothing_and_a_killed_one_holds_nothing(

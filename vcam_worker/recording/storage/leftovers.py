@@ -14,9 +14,9 @@ from pathlib import Path
 
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.log import camera_logger
-from vcam_worker.outbox import Enqueue, Outbox, waiting_clips
-from vcam_worker.volume import Volume
-from vcam_worker.work_files import PART_SUFFIX, parse_part_name
+from vcam_worker.recording.storage.outbox import Enqueue, Outbox, waiting_clips
+from vcam_worker.recording.storage.volume import Volume
+from vcam_worker.recording.storage.work_files import PART_SUFFIX, parse_part_name
 
 LOOK_SECONDS = 5.0
 """Between two looks: a camera may be removed while capture runs, and Redis may be away."""

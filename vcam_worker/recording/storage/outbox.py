@@ -28,11 +28,11 @@ from shared_utils.contracts.clips import CLIP_SUFFIX, LOG_NAME, ClipName, parse_
 from shared_utils.durable import sync_file, sync_folder
 from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, redis_errors
-from vcam_worker.mp4 import moov_first
-from vcam_worker.recorder import repair
-from vcam_worker.used_names import UsedNames
-from vcam_worker.volume import Volume
-from vcam_worker.work_files import WorkFiles
+from vcam_worker.recording.mp4 import moov_first
+from vcam_worker.recording.recorder import repair
+from vcam_worker.recording.storage.used_names import UsedNames
+from vcam_worker.recording.storage.volume import Volume
+from vcam_worker.recording.storage.work_files import WorkFiles
 
 NOTE_SUFFIX = ".json"
 RETRY_FIRST, RETRY_MAX = 1.0, 15.0
@@ -55,7 +55,7 @@ class Outbox:
         camera: slug; notes and files of other cameras are left alone.
         log: for what happens to clips.
         enqueue: queues a clip.
-        mount: the mount point of the volume, which must be one; see :class:`vcam_worker.volume.Volume`.
+        mount: the mount point of the volume, which must be one; see :class:`vcam_worker.recording.storage.volume.Volume`.
     """
 
     def __init__(self, video_dir: Path, camera: str, log: Log, enqueue: Enqueue, mount: Path | None = None) -> None:

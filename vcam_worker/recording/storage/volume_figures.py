@@ -7,8 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from vcam_worker.outbox import waiting_clips
-from vcam_worker.volume import Volume
+from vcam_worker.recording.storage.outbox import waiting_clips
+from vcam_worker.recording.storage.volume import Volume
 
 GROWN = 10
 """Clips in the outbox from which that is said; more are said at twice as many, and so on."""

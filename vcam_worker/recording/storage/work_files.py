@@ -15,8 +15,8 @@ from pathlib import Path
 
 from shared_utils.contracts.clips import CAMERA_PATTERN
 from shared_utils.durable import sync_file
-from vcam_worker.mp4 import FRONT_SUFFIX
-from vcam_worker.volume import Volume
+from vcam_worker.recording.mp4 import FRONT_SUFFIX
+from vcam_worker.recording.storage.volume import Volume
 
 PART_SUFFIX = ".part"
 ROOM_BYTES = 2_000_000

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import LogFollower
-from vcam_worker.retention import SAVE_EVERY, STATE_NAME, RetentionClock, load_state, save_state
-from vcam_worker.volume import Volume
-from vcam_worker.volume_figures import ClipSizes, OutboxGrowth, VolumeState, measure
-from vcam_worker.volume_lock import VolumeLock
+from vcam_worker.recording.storage.retention import SAVE_EVERY, STATE_NAME, RetentionClock, load_state, save_state
+from vcam_worker.recording.storage.volume import Volume
+from vcam_worker.recording.storage.volume_figures import ClipSizes, OutboxGrowth, VolumeState, measure
+from vcam_worker.recording.storage.volume_lock import VolumeLock
 
 SWEEP_SECONDS = 10.0
 """Between two looks: a 16 Mb/s camera writes 20 MB meanwhile, far below the smallest sensible MIN_FREE_GB."""
@@ -50,7 +50,7 @@ class DiskGuard:
         now: local time.
         free: free bytes of the volume that holds a path.
         tick: seconds of a clock that nobody sets, and that goes on while the machine sleeps.
-        mount: the mount point of the volume, which must be one; see :class:`vcam_worker.volume.Volume`.
+        mount: the mount point of the volume, which must be one; see :class:`vcam_worker.recording.storage.volume.Volume`.
         lock: of the volume, taken again where its file is deleted.
     """
 
