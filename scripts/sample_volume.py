@@ -43,12 +43,12 @@ from shared_utils.contracts.schemas import Options
 from shared_utils.errors import EXIT_OK, ClipError, SettingError, SourceEnded
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import clip_job_id
-from vcam_worker.opening import connect
-from vcam_worker.packets import Packet
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.recorder import ClipWriter
 from vcam_worker.recording.stream_recorder import StreamRecorder
-from vcam_worker.source import Connection, StreamInfo
+from vcam_worker.stream.opening import connect
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source import Connection, StreamInfo
 from video_worker.analysis import Analyst
 from video_worker.cores import share_of_cores
 from video_worker.jobs import JobFacts, Workplace, process_clip, write_failure

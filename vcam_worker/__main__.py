@@ -29,7 +29,7 @@ from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.replay import print_line, replay
 from vcam_worker.settings import clip_rules, read_settings
-from vcam_worker.source import library_versions
+from vcam_worker.stream.source import library_versions
 from vcam_worker.supervisor import Supervisor
 
 LEFTOVERS_SECONDS = 2.0

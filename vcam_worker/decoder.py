@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from vcam_worker.decoding import DecodeHealth
 from vcam_worker.motion import ANALYSIS_HEIGHT, Luma
-from vcam_worker.packets import Packet
-from vcam_worker.source import StreamInfo, video_decoder
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source import StreamInfo, video_decoder
 
 # a process for each camera: OpenCV's own threads would only have them fight over the cores
 cv2.setNumThreads(1)

@@ -21,13 +21,13 @@ from shared_utils.contracts.clips import ClipName, sidecar_stem
 from shared_utils.errors import SourceEnded
 from shared_utils.log import camera_logger
 from vcam_worker.motion import Luma, Motion
-from vcam_worker.opening import open_file
-from vcam_worker.packets import Packet
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.recorder import ClipWriter
 from vcam_worker.recording.session import FinishedClip
 from vcam_worker.recording.stream_recorder import StreamRecorder
-from vcam_worker.source import Connection, StreamInfo
+from vcam_worker.stream.opening import open_file
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source import Connection, StreamInfo
 from vcam_worker.watcher import Observe, SpareRule
 
 EPOCH = datetime(2000, 1, 1).astimezone()

@@ -11,8 +11,8 @@ from shared_utils.config.cameras import MotionSettings
 from vcam_worker.decoder import DueFrame, LumaDecoder
 from vcam_worker.decoding import DecodeHealth
 from vcam_worker.motion import Luma, Motion, MotionDetector
-from vcam_worker.packets import Packet
-from vcam_worker.source import StreamInfo
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source import StreamInfo
 
 MAX_SPARE_GOP = 5.0
 """Seconds; where keyframes come more rarely, a clip is too short to wait for one before its end."""

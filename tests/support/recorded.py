@@ -12,13 +12,13 @@ from typing import Any
 
 from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceEnded
-from vcam_worker.opening import connect
-from vcam_worker.packets import Packet
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.recorder import ClipWriter
 from vcam_worker.recording.session import FinishedClip
 from vcam_worker.recording.stream_recorder import StreamRecorder
-from vcam_worker.source import StreamInfo
+from vcam_worker.stream.opening import connect
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source import StreamInfo
 
 
 @dataclass

@@ -13,12 +13,12 @@ import av
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.errors import SourceEnded
 from vcam_worker.motion import Motion
-from vcam_worker.packets import Packet
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.recorder import ClipWriter
 from vcam_worker.recording.session import FinishedClip
 from vcam_worker.recording.stream_recorder import StreamRecorder
-from vcam_worker.source import Connection, StreamInfo
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source import Connection, StreamInfo
 
 
 def to_the_end(connection: Connection) -> Iterator[Packet]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 
 from tests.support.video import Picture
-from vcam_worker.bitstream import split_units
+from vcam_worker.stream.bitstream import split_units
 
 Frame = list[bytes]
 

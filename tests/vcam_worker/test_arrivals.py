@@ -14,8 +14,8 @@ from shared_utils.config.cameras import Camera
 from tests.support.cameras import file_launch, gst_server
 from tests.support.programs import Programs
 from tests.support.video import moving_box, write_video
-from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
-from vcam_worker.opening import connect
+from vcam_worker.stream.arrivals import GATHER_SECONDS, Arrivals
+from vcam_worker.stream.opening import connect
 
 READ = 0.0003
 """Seconds that a read takes when its packet is there."""

@@ -21,11 +21,11 @@ from tests.support.recording import Recording, to_the_end
 from tests.support.rtsp_script import Script, rtsp_script
 from tests.support.units import Frame, encode
 from tests.support.video import Picture, moving_box
-from vcam_worker import opening
-from vcam_worker.bitstream import SetsReader, join_units, length_size_of, units_of_extradata
-from vcam_worker.packets import Packet
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.mp4 import decoder_config
+from vcam_worker.stream import opening
+from vcam_worker.stream.bitstream import SetsReader, join_units, length_size_of, units_of_extradata
+from vcam_worker.stream.packets import Packet
 
 LARGE, SMALL = (320, 180), (160, 96)
 RULES = ClipRules(clip_seconds=6, pre_roll_seconds=1)

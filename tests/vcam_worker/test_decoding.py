@@ -19,7 +19,7 @@ from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.video import moving_box, noise_background, write_video
 from vcam_worker.decoding import FAILED_PACKETS, FAILED_SECONDS, NO_KEYFRAME_SECONDS, DecodeHealth
-from vcam_worker.opening import connect
+from vcam_worker.stream.opening import connect
 
 PICTURE = jpeg(noise_background(320, 180))
 

@@ -14,9 +14,9 @@ import pytest
 from shared_utils.config.cameras import Camera
 from tests.support.hosts import Call, Host, host, jpeg
 from tests.support.video import noise_background
-from vcam_worker import feed
-from vcam_worker.feed import Connected, Feed, Finished, Inbox, Lost
-from vcam_worker.packets import Packet
+from vcam_worker.stream import feed
+from vcam_worker.stream.feed import Connected, Feed, Finished, Inbox, Lost
+from vcam_worker.stream.packets import Packet
 
 
 def readable(inbox: Inbox) -> bool:

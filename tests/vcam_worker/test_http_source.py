@@ -18,9 +18,9 @@ from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
 from tests.support.hosts import Call, host, jpeg
 from tests.support.video import moving_box, noise_background, write_video
-from vcam_worker import pictures
-from vcam_worker.opening import Opened, connect
-from vcam_worker.packets import Packet
+from vcam_worker.stream.opening import Opened, connect
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.protocols import pictures
 
 PICTURES = [jpeg(noise_background(160, 120, seed)) for seed in range(5)]
 MJPEG = "200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame"
@@ -299,7 +299,7 @@ def test_an_answer_that_is_no_stream_is_named_in_one_line(head: str, body: bytes
 
 
 def test_what_is_no_http_and_what_is_silent_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcam_worker.opening.OPEN_TIMEOUT", 0.5)
+    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT", 0.5)
 
     def trickle(call: Call) -> None:
         for letter in "HTTP/1.1 200 OK\r\n" + "X: y\r\n" * 1000:
@@ -334,7 +334,7 @@ def test_a_part_without_an_end_is_given_up_and_a_trickle_is_a_stall(monkeypatch:
         (trickle, SourceStalled, "no packet for 1 s"),
     ):
         if behave is trickle:
-            monkeypatch.setattr("vcam_worker.pictures.STALL_TIMEOUT", 1.0)
+            monkeypatch.setattr("vcam_worker.stream.protocols.pictures.STALL_TIMEOUT", 1.0)
         with host(behave) as here, connect(camera(here.url), "any") as connection:
             packets = connection.packets()
             next(packets)
@@ -346,8 +346,8 @@ def test_a_part_without_an_end_is_given_up_and_a_trickle_is_a_stall(monkeypatch:
 def test_a_container_that_trickles_is_a_stall(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, while_opening: bool
 ) -> None:
-    monkeypatch.setattr("vcam_worker.opening.STALL_TIMEOUT", 1.0)
-    monkeypatch.setattr("vcam_worker.opening.OPEN_TIMEOUT", 1.0 if while_opening else 10.0)
+    monkeypatch.setattr("vcam_worker.stream.opening.STALL_TIMEOUT", 1.0)
+    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT", 1.0 if while_opening else 10.0)
     data = write_video(tmp_path / "a.ts", moving_box(320, 180, side=20), seconds=4).read_bytes()
 
     def behave(call: Call) -> None:

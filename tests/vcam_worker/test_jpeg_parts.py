@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.hosts import jpeg
 from tests.support.video import noise_background
-from vcam_worker.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError, picture_size
+from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError, picture_size
 
 PICTURES = [jpeg(noise_background(160 + 16 * seed, 120, seed)) for seed in range(4)]
 THUMBNAIL = b"\xff\xe1" + (len(PICTURES[3]) + 2).to_bytes(2) + PICTURES[3]

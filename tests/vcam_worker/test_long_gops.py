@@ -13,9 +13,9 @@ from shared_utils.config.cameras import MotionSettings
 from tests.support.mp4 import decoded
 from tests.support.recorded import Recorded, record
 from tests.support.video import Picture, moving_box, write_video
-from vcam_worker.packets import Packet
 from vcam_worker.recording import ring, session
 from vcam_worker.recording.events import ClipRules
+from vcam_worker.stream.packets import Packet
 
 FPS = 5
 SIZE = (160, 96)

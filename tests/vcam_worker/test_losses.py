@@ -8,7 +8,7 @@ from tests.support.cameras import capture
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.video import moving_box
-from vcam_worker.losses import HABIT, SHORT_SECONDS, STEADY_SECONDS, Losses
+from vcam_worker.stream.losses import HABIT, SHORT_SECONDS, STEADY_SECONDS, Losses
 
 DRAW = moving_box(320, 180, 0, 1, side=40)
 PICTURES = [jpeg(DRAW(number / 20)) for number in range(20)]

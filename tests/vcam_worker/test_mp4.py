@@ -29,7 +29,7 @@ import os, sys
 from datetime import datetime
 from pathlib import Path
 from shared_utils.config.cameras import Camera
-from vcam_worker.opening import connect
+from vcam_worker.stream.opening import connect
 from vcam_worker.recording.recorder import ClipWriter
 source, work, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 with connect(Camera("cam1", source), "file", paced=False) as connection:

@@ -14,9 +14,9 @@ import pytest
 from shared_utils.media.parameter_sets import PictureFormat, picture_format, set_ids, unit_kind
 from tests.support.units import encode
 from tests.support.video import moving_box
-from vcam_worker.bitstream import SetsReader, join_units, length_size_of, split_units, units_of_extradata
-from vcam_worker.packets import Packet
 from vcam_worker.recording.mp4 import decoder_config
+from vcam_worker.stream.bitstream import SetsReader, join_units, length_size_of, split_units, units_of_extradata
+from vcam_worker.stream.packets import Packet
 
 SPS = {"h264": 7, "hevc": 33}
 PPS = {"h264": 8, "hevc": 34}

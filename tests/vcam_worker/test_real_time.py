@@ -28,10 +28,10 @@ from tests.support.rtsp_camera import (
     access_units,
 )
 from tests.support.video import moving_box, write_video
-from vcam_worker import opening, source
-from vcam_worker.opening import connect
-from vcam_worker.packets import Packet
-from vcam_worker.source import Connection, StreamInfo
+from vcam_worker.stream import opening, source
+from vcam_worker.stream.opening import connect
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source import Connection, StreamInfo
 
 FPS = 20.0
 SECONDS = 12.0

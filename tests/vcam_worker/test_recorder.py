@@ -21,12 +21,12 @@ from shared_utils.errors import SourceError
 from tests.support.rtsp_script import Script, rtsp_script
 from tests.support.units import encode
 from tests.support.video import moving_box, packet_times, write_video
-from vcam_worker.bitstream import join_units
-from vcam_worker.opening import connect
-from vcam_worker.packets import Packet
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.recorder import STARTED_AT_KEY, ClipWriter, repair
 from vcam_worker.replay import replay as replay_file
+from vcam_worker.stream.bitstream import join_units
+from vcam_worker.stream.opening import connect
+from vcam_worker.stream.packets import Packet
 
 MOTION = MotionSettings(fps=5, min_area=0.005)
 
@@ -153,7 +153,7 @@ from pathlib import Path
 from datetime import datetime
 from shared_utils.config.cameras import Camera
 from vcam_worker.recording.recorder import ClipWriter
-from vcam_worker.opening import connect
+from vcam_worker.stream.opening import connect
 source, work, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 connection = connect(Camera("cam1", source), "file", paced=False)
 writer = ClipWriter(Path(work), connection.info, 0.0, datetime.now().astimezone())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vcam_worker.packets import Packet
 from vcam_worker.recording import ring
 from vcam_worker.recording.ring import PacketRing
+from vcam_worker.stream.packets import Packet
 
 
 def video(time: float, *, key: bool = False, size: int = 10) -> Packet:

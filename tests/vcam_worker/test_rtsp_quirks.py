@@ -13,7 +13,7 @@ from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceUnauthorized
 from tests.support.rtsp_camera import VIDEO_CLOCK, RtspCamera, Send, Speak, access_units
 from tests.support.video import moving_box, write_video
-from vcam_worker.opening import connect
+from vcam_worker.stream.opening import connect
 
 RATE = 25
 HURRY = 10

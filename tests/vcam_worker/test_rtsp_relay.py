@@ -12,9 +12,9 @@ import pytest
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceUnauthorized
 from tests.support.hosts import Call, Host, host
-from vcam_worker.opening import connect
-from vcam_worker.rtsp_messages import Message, ProtocolError, Splitter
-from vcam_worker.rtsp_relay import RtspRelay
+from vcam_worker.stream.opening import connect
+from vcam_worker.stream.protocols.rtsp_messages import Message, ProtocolError, Splitter
+from vcam_worker.stream.protocols.rtsp_relay import RtspRelay
 
 SDP = (
     "v=0\r\no=- 0 0 IN IP4 {ip}\r\ns=x\r\nc=IN IP4 {ip}\r\nt=0 0\r\na=control:*\r\n"
@@ -62,8 +62,8 @@ def opened(here: Host, transport: str = "tcp", user: str = "") -> None:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcam_worker.opening.OPEN_TIMEOUT", 2.0)
-    monkeypatch.setattr("vcam_worker.opening.STALL_TIMEOUT", 2.0)
+    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT", 2.0)
+    monkeypatch.setattr("vcam_worker.stream.opening.STALL_TIMEOUT", 2.0)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -21,13 +21,13 @@ from tests.support.programs import ROOT
 from tests.support.recording import Recording, to_the_end, tracks
 from tests.support.rtsp_camera import AAC_SECONDS, aac_blocks
 from tests.support.video import moving_box, write_video
-from vcam_worker.opening import connect
-from vcam_worker.packets import Packet
 from vcam_worker.recording.recorder import ClipWriter, repair
 from vcam_worker.recording.stream_recorder import FinishedClip
-from vcam_worker.sound import LIVE_BOUND, SoundClock
-from vcam_worker.source import Connection
-from vcam_worker.timeline import Timeline
+from vcam_worker.stream.opening import connect
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.sound import LIVE_BOUND, SoundClock
+from vcam_worker.stream.source import Connection
+from vcam_worker.stream.timeline import Timeline
 
 SECONDS = 30.0
 FPS = 10.0
@@ -302,7 +302,7 @@ from pathlib import Path
 from tests.support.recording import Recording, to_the_end
 from tests.vcam_worker.test_sound import HEARD, packets
 from shared_utils.config.cameras import Camera
-from vcam_worker.opening import connect
+from vcam_worker.stream.opening import connect
 footage, folder, heard, until = sys.argv[1], Path(sys.argv[2]), HEARD[sys.argv[3]][0], float(sys.argv[4])
 connection = connect(Camera("cam1", footage), "file", paced=False)
 pictures = [packet for packet in to_the_end(connection) if packet.kind == "video"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from vcam_worker.timeline import HESITATION_SECONDS, Timeline
+from vcam_worker.stream.timeline import HESITATION_SECONDS, Timeline
 
 START = 1000.0
 

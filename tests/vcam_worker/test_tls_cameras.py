@@ -18,8 +18,8 @@ from shared_utils.errors import SourceError
 from tests.support.hosts import Call, Host, host, jpeg
 from tests.support.rtsp_camera import VIDEO_CLOCK, RtspCamera, Send, access_units
 from tests.support.video import moving_box, noise_background, write_video
-from vcam_worker.opening import connect
-from vcam_worker.rtsp_relay import RtspRelay
+from vcam_worker.stream.opening import connect
+from vcam_worker.stream.protocols.rtsp_relay import RtspRelay
 
 PICTURES = [jpeg(noise_background(160, 120, seed)) for seed in range(5)]
 Behave = Callable[[Call], None]
@@ -211,8 +211,8 @@ def not_tls(here: Host, scheme: str) -> str:
 
 @pytest.mark.parametrize("scheme", ["https", "rtsps"])
 def test_a_port_without_tls_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcam_worker.opening.OPEN_TIMEOUT", 0.5)
-    monkeypatch.setattr("vcam_worker.rtsp_relay.OPEN_TIMEOUT", 0.5)
+    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT", 0.5)
+    monkeypatch.setattr("vcam_worker.stream.protocols.rtsp_relay.OPEN_TIMEOUT", 0.5)
     with host(lambda call: call.send("HTTP/1.1 400 Bad Request\r\n\r\n")) as plain:
         assert "does not speak TLS (" in not_tls(plain, scheme)
     with host(lambda call: [call.socket.recv(1000) for _ in range(2)]) as silent:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from vcam_worker.packets import Packet
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.ring import MAX_BYTES
+from vcam_worker.stream.packets import Packet
 
 LONG_GOP = 10.0
 """Seconds between keyframes from which clips become noticeably longer than asked for."""

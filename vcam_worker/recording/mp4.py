@@ -20,7 +20,7 @@ from shared_utils.media.parameter_sets import (
     is_parameter_set,
     unit_kind,
 )
-from vcam_worker.bitstream import join_units, split_units
+from vcam_worker.stream.bitstream import join_units, split_units
 
 LENGTH_SIZE = 4
 """Bytes of a unit's length in H.265 samples that we frame."""

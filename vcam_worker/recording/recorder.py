@@ -21,11 +21,11 @@ from av.stream import Stream
 
 from shared_utils.errors import SourceError
 from shared_utils.media.rules import FILE_OPTIONS, file_url
-from vcam_worker.packets import Packet
 from vcam_worker.recording.mp4 import HEVC_TAG, HevcSamples, moov_first
-from vcam_worker.source import StreamInfo, video_decoder, without_sound
-from vcam_worker.source_errors import plain
-from vcam_worker.timeline import MAX_USUAL_STEP
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source import StreamInfo, video_decoder, without_sound
+from vcam_worker.stream.source_errors import plain
+from vcam_worker.stream.timeline import MAX_USUAL_STEP
 
 TIME_BASE = Fraction(1, 90_000)
 """The clock of H.264 over RTP; fine enough for any frame rate."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from vcam_worker.packets import Packet
+from vcam_worker.stream.packets import Packet
 
 MAX_SECONDS = 600.0
 """A GOP longer than this is none that anybody sets: such a camera sends no keyframes any more."""

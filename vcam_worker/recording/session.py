@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from vcam_worker.packets import Packet
 from vcam_worker.recording.recorder import ClipSummary, ClipWriter
+from vcam_worker.stream.packets import Packet
 
 HELD_BYTES = 16 * 1024 * 1024
 """Bytes that wait in memory after the end of a clip that is held open; then they are written to it after all."""

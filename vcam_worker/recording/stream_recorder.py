@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from shared_utils.config.cameras import MotionSettings
 from vcam_worker.decoding import DecodeHealth
 from vcam_worker.motion import Motion
-from vcam_worker.packets import Packet
-from vcam_worker.picture_changes import PictureChanges
 from vcam_worker.recording.events import ClipRules, EventLogic
 from vcam_worker.recording.gop import GopReport
 from vcam_worker.recording.recorder import ClipWriter
 from vcam_worker.recording.ring import MAX_SECONDS, PacketRing
 from vcam_worker.recording.session import ClipSession, FinishedClip
-from vcam_worker.sound import FILE_BOUND, LIVE_BOUND, SoundClock
-from vcam_worker.source import StreamInfo, without_sound
-from vcam_worker.timeline import MAX_USUAL_STEP, Timeline
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.picture_changes import PictureChanges
+from vcam_worker.stream.sound import FILE_BOUND, LIVE_BOUND, SoundClock
+from vcam_worker.stream.source import StreamInfo, without_sound
+from vcam_worker.stream.timeline import MAX_USUAL_STEP, Timeline
 from vcam_worker.watcher import Backgrounds, Observe, Watcher
 
 TRIGGER_LATENCY = 2.0

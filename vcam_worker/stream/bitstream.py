@@ -27,7 +27,7 @@ from shared_utils.media.parameter_sets import (
     slice_pps,
     unit_kind,
 )
-from vcam_worker.packets import Packet
+from vcam_worker.stream.packets import Packet
 
 START_CODE = b"\0\0\1"
 ANNEX_B = 0

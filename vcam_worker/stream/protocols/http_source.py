@@ -13,8 +13,8 @@ from urllib.parse import urljoin
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
 from shared_utils.redact import mask_url
-from vcam_worker.credentials import Credentials
-from vcam_worker.wire import CHUNK, Target, TooLongError, Wire, check_redirect, dial, parse_headers
+from vcam_worker.stream.protocols.credentials import Credentials
+from vcam_worker.stream.protocols.wire import CHUNK, Target, TooLongError, Wire, check_redirect, dial, parse_headers
 
 MAX_REDIRECTS = 5
 MAX_REPEATS = 2

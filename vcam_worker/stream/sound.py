@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vcam_worker.timeline import JUMP_SECONDS, MIN_STEP
+from vcam_worker.stream.timeline import JUMP_SECONDS, MIN_STEP
 
 LIVE_BOUND = 1.0
 """Seconds that sound may be outside of what the pictures and the arrivals allow: several times a network's jitter."""

@@ -1,7 +1,7 @@
-"""Opens a camera's stream (or a file), over one transport. One attempt: :mod:`vcam_worker.feed` decides on the next.
+"""Opens a camera's stream (or a file), over one transport. One attempt: :mod:`vcam_worker.stream.feed` decides on the next.
 
 What a camera sends decides nothing about where we connect to. Files are opened by the protocol ``file`` alone, HTTP
-is spoken by :mod:`vcam_worker.http_source`, RTSP passes through :mod:`vcam_worker.rtsp_relay`. Only formats that hold
+is spoken by :mod:`vcam_worker.stream.protocols.http_source`, RTSP passes through :mod:`vcam_worker.stream.protocols.rtsp_relay`. Only formats that hold
 the pictures themselves are read: no playlist, and no list of other files.
 """
 
@@ -15,13 +15,13 @@ from av.container import InputContainer
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceRefused, SourceStalled, SourceUnauthorized
 from shared_utils.media.rules import FILE_OPTIONS, FORMATS, file_url
-from vcam_worker.arrivals import GATHER_SECONDS
-from vcam_worker.http_source import Answer, HttpClient
-from vcam_worker.pictures import PictureConnection, Timing, open_pictures
-from vcam_worker.rtsp_relay import RtspRelay
-from vcam_worker.source import Connection, Way, probing_limits
-from vcam_worker.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT, source_errors
-from vcam_worker.wire import CHUNK
+from vcam_worker.stream.arrivals import GATHER_SECONDS
+from vcam_worker.stream.protocols.http_source import Answer, HttpClient
+from vcam_worker.stream.protocols.pictures import PictureConnection, Timing, open_pictures
+from vcam_worker.stream.protocols.rtsp_relay import RtspRelay
+from vcam_worker.stream.protocols.wire import CHUNK
+from vcam_worker.stream.source import Connection, Way, probing_limits
+from vcam_worker.stream.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT, source_errors
 
 NOT_ABOUT_TRANSPORT = (SourceRefused, SourceUnauthorized)
 """Failures that another RTSP transport would not change."""

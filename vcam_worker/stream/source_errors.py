@@ -11,7 +11,7 @@ import av
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceRefused, SourceStalled, SourceUnauthorized
 from shared_utils.redact import mask_url
-from vcam_worker.wire import Target, knock
+from vcam_worker.stream.protocols.wire import Target, knock
 
 OPEN_TIMEOUT = 12.0
 """Seconds to connect and learn the stream's parameters: a camera with a long GOP sends its first keyframe late."""

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from shared_utils.errors import SourceError
-from vcam_worker.source_errors import OPEN_TIMEOUT
+from vcam_worker.stream.source_errors import OPEN_TIMEOUT
 
 COPY_CODECS = frozenset({"h264", "hevc"})
 """Copied into clips as they are; other codecs are encoded."""

@@ -16,13 +16,13 @@ from av.stream import Stream
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled
 from shared_utils.media.parameter_sets import ParameterSets, PictureFormat
-from vcam_worker.arrivals import GATHER_SECONDS, Arrivals
-from vcam_worker.bitstream import SetsReader
-from vcam_worker.jpeg_parts import picture_size
-from vcam_worker.packets import Kind, Packet
 from vcam_worker.recording.mp4 import decoder_config
-from vcam_worker.selection import COPY_CODECS, joined_in_mid_gop, select
-from vcam_worker.source_errors import STALL_TIMEOUT, plain, source_errors
+from vcam_worker.stream.arrivals import GATHER_SECONDS, Arrivals
+from vcam_worker.stream.bitstream import SetsReader
+from vcam_worker.stream.packets import Kind, Packet
+from vcam_worker.stream.protocols.jpeg_parts import picture_size
+from vcam_worker.stream.selection import COPY_CODECS, joined_in_mid_gop, select
+from vcam_worker.stream.source_errors import STALL_TIMEOUT, plain, source_errors
 
 S = TypeVar("S", bound=Stream)
 
@@ -191,7 +191,7 @@ class Connection:
 
         Raises:
             SourceEnded: the stream is over.
-            SourceStalled: no picture came for :data:`vcam_worker.source_errors.STALL_TIMEOUT` seconds.
+            SourceStalled: no picture came for :data:`vcam_worker.stream.source_errors.STALL_TIMEOUT` seconds.
             SourceError: the connection broke.
         """
         while True:

@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError
 from shared_utils.redact import mask_url
-from vcam_worker.credentials import Credentials
-from vcam_worker.rtsp_messages import Message, ProtocolError, Splitter
-from vcam_worker.source import Way
-from vcam_worker.source_errors import OPEN_TIMEOUT
-from vcam_worker.wire import CHUNK, Target, check_redirect, dial
+from vcam_worker.stream.protocols.credentials import Credentials
+from vcam_worker.stream.protocols.rtsp_messages import Message, ProtocolError, Splitter
+from vcam_worker.stream.protocols.wire import CHUNK, Target, check_redirect, dial
+from vcam_worker.stream.source import Way
+from vcam_worker.stream.source_errors import OPEN_TIMEOUT
 
 MAX_REDIRECTS = 5
 MAX_REPEATS = 2

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Literal
 
 from shared_utils.media.parameter_sets import PictureFormat
-from vcam_worker.packets import Packet
-from vcam_worker.source import StreamInfo
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source import StreamInfo
 
 CHANGES, CHANGES_WINDOW = 3, 60.0
 """So many changes of the picture within so many seconds are no longer somebody's wish, but the camera's habit."""

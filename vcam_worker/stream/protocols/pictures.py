@@ -10,13 +10,13 @@ from types import TracebackType
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
 from shared_utils.media.parameter_sets import PictureFormat
-from vcam_worker.arrivals import Arrivals
-from vcam_worker.http_source import Answer, HttpClient
-from vcam_worker.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError, picture_size
-from vcam_worker.packets import Packet
-from vcam_worker.source import StreamInfo, check_size, picture_info
-from vcam_worker.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT
-from vcam_worker.wire import CHUNK
+from vcam_worker.stream.arrivals import Arrivals
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.protocols.http_source import Answer, HttpClient
+from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError, picture_size
+from vcam_worker.stream.protocols.wire import CHUNK
+from vcam_worker.stream.source import StreamInfo, check_size, picture_info
+from vcam_worker.stream.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT
 
 MIN_POLL, MAX_POLL = 1.0, 5.0
 """Pictures asked for per second where each takes a request; within these, as many as are analysed."""
@@ -40,7 +40,7 @@ class Timing:
 
 
 class PictureConnection:
-    """An open stream of JPEG pictures; see :class:`vcam_worker.source.Connection`.
+    """An open stream of JPEG pictures; see :class:`vcam_worker.stream.source.Connection`.
 
     Args:
         client: to be closed with it.
@@ -81,7 +81,7 @@ class PictureConnection:
 
         Raises:
             SourceEnded: the camera ended the stream.
-            SourceStalled: no picture came for :data:`vcam_worker.source_errors.STALL_TIMEOUT` seconds.
+            SourceStalled: no picture came for :data:`vcam_worker.stream.source_errors.STALL_TIMEOUT` seconds.
             SourceError: the connection broke, or what comes is no picture.
         """
         asked = self._timing.clock()

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceUnauthorized
-from vcam_worker import opening
-from vcam_worker.opening import Opened
-from vcam_worker.packets import Packet
-from vcam_worker.source import StreamInfo
+from vcam_worker.stream import opening
+from vcam_worker.stream.opening import Opened
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source import StreamInfo
 
 RETRY_FIRST, RETRY_MAX = 1.0, 30.0
 """Seconds between attempts to connect; they double from the first to the longest."""

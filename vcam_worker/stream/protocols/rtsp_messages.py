@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from vcam_worker.wire import MAX_HEAD, parse_headers
+from vcam_worker.stream.protocols.wire import MAX_HEAD, parse_headers
 
 MAX_BODY = 256 * 1024
 """Bytes of a message's body; a camera's description has 1 to 2 KiB."""
