@@ -12,19 +12,19 @@ from datetime import datetime
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
-from vcam_worker.detect_stream import DetectStream
+from vcam_worker.motion.detect_stream import DetectStream
+from vcam_worker.motion.snapshot import encode_jpeg, time_label
+from vcam_worker.motion.watcher import Backgrounds
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.recorder import ClipWriter
 from vcam_worker.recording.session import FinishedClip
 from vcam_worker.recording.storage.outbox import Outbox, QueueSender
 from vcam_worker.recording.stream_recorder import StreamRecorder
-from vcam_worker.snapshot import encode_jpeg, time_label
 from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest, State
 from vcam_worker.stream.feed import POLL_SECONDS, Connected, Feed, Finished, Inbox, Item, Lost
 from vcam_worker.stream.losses import Losses
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source import StreamInfo
-from vcam_worker.watcher import Backgrounds
 
 BEHIND_SECONDS = 3.0
 """Lag from which frames are recorded without being looked at, until the lag is gone."""

@@ -20,7 +20,8 @@ from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.contracts.clips import ClipName, sidecar_stem
 from shared_utils.errors import SourceEnded
 from shared_utils.log import camera_logger
-from vcam_worker.motion import Luma, Motion
+from vcam_worker.motion.detector import Luma, Motion
+from vcam_worker.motion.watcher import Observe, SpareRule
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.recorder import ClipWriter
 from vcam_worker.recording.session import FinishedClip
@@ -28,7 +29,6 @@ from vcam_worker.recording.stream_recorder import StreamRecorder
 from vcam_worker.stream.opening import open_file
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source import Connection, StreamInfo
-from vcam_worker.watcher import Observe, SpareRule
 
 EPOCH = datetime(2000, 1, 1).astimezone()
 """Local time that replayed clips are dated from: a file has none, and two replays must give the same."""
@@ -41,7 +41,7 @@ class Look:
     Attributes:
         time_s: stream time, seconds.
         share: moving share of the picture, 0..1; below `min_area` that of all that changed, light included.
-        moving, light: the verdict; see :class:`vcam_worker.motion.Motion`.
+        moving, light: the verdict; see :class:`vcam_worker.motion.detector.Motion`.
         packet: number of the packet in the file, from 0, that it came with.
         shape: height and width of the mask.
         bits: the mask, eight pixels a byte.

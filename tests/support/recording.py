@@ -12,7 +12,7 @@ import av
 
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.errors import SourceEnded
-from vcam_worker.motion import Motion
+from vcam_worker.motion.detector import Motion
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.recorder import ClipWriter
 from vcam_worker.recording.session import FinishedClip

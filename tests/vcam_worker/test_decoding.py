@@ -18,7 +18,7 @@ from tests.support.cameras import capture
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.video import moving_box, noise_background, write_video
-from vcam_worker.decoding import FAILED_PACKETS, FAILED_SECONDS, NO_KEYFRAME_SECONDS, DecodeHealth
+from vcam_worker.motion.decoding import FAILED_PACKETS, FAILED_SECONDS, NO_KEYFRAME_SECONDS, DecodeHealth
 from vcam_worker.stream.opening import connect
 
 PICTURE = jpeg(noise_background(320, 180))

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.config.cameras import MotionSettings
-from vcam_worker.decoding import DecodeHealth
-from vcam_worker.motion import Motion
+from vcam_worker.motion.decoding import DecodeHealth
+from vcam_worker.motion.detector import Motion
+from vcam_worker.motion.watcher import Backgrounds, Observe, Watcher
 from vcam_worker.recording.events import ClipRules, EventLogic
 from vcam_worker.recording.gop import GopReport
 from vcam_worker.recording.recorder import ClipWriter
@@ -25,7 +26,6 @@ from vcam_worker.stream.picture_changes import PictureChanges
 from vcam_worker.stream.sound import FILE_BOUND, LIVE_BOUND, SoundClock
 from vcam_worker.stream.source import StreamInfo, without_sound
 from vcam_worker.stream.timeline import MAX_USUAL_STEP, Timeline
-from vcam_worker.watcher import Backgrounds, Observe, Watcher
 
 TRIGGER_LATENCY = 2.0
 """Seconds the ring reaches back beyond the pre-roll: the time from the first frame that moves to the decision."""

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.config.cameras import MotionSettings
-from vcam_worker.decoder import DueFrame, LumaDecoder
-from vcam_worker.decoding import DecodeHealth
-from vcam_worker.motion import Luma, Motion, MotionDetector
+from vcam_worker.motion.decoder import DueFrame, LumaDecoder
+from vcam_worker.motion.decoding import DecodeHealth
+from vcam_worker.motion.detector import Luma, Motion, MotionDetector
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source import StreamInfo
 

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.config.cameras import MotionSettings
-from vcam_worker.decoding import DecodeHealth
+from vcam_worker.motion.decoding import DecodeHealth
+from vcam_worker.motion.watcher import Watcher
 from vcam_worker.recording.stream_recorder import NOMINAL_STEP, StreamRecorder
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source import StreamInfo
 from vcam_worker.stream.timeline import Timeline
-from vcam_worker.watcher import Watcher
 
 
 class DetectStream:

@@ -10,8 +10,8 @@ from av import FFmpegError, VideoFrame
 from av import Packet as AvPacket
 from numpy.typing import NDArray
 
-from vcam_worker.decoding import DecodeHealth
-from vcam_worker.motion import ANALYSIS_HEIGHT, Luma
+from vcam_worker.motion.decoding import DecodeHealth
+from vcam_worker.motion.detector import ANALYSIS_HEIGHT, Luma
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source import StreamInfo, video_decoder
 
