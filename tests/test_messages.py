@@ -15,9 +15,11 @@ PLACEHOLDER = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[sdrfgx]")
 # what is logged there is put together elsewhere; how it looks in the log
 PASSED_ON = {
     ("shared_utils/results.py", "…: …"): ["lines passed over: …"],
-    ("vcam_worker/process.py", "…"): ["…: the connection hangs in the video library"],
+    ("vcam_worker/runtime/process.py", "…"): ["…: the connection hangs in the video library"],
     ("video_worker/jobs.py", "…: …"): ["failed: …"],
-    ("vcam_worker/queue_watch.py", "…"): ["the queue grows: …; docs/scaling.md tells what makes analysis faster"],
+    ("vcam_worker/runtime/queue_watch.py", "…"): [
+        "the queue grows: …; docs/scaling.md tells what makes analysis faster"
+    ],
     ("video_worker/analyse.py", "…: failed unexpectedly"): ["failed unexpectedly"],
     ("video_worker/complaints.py", "……"): [
         "refused: the queue names a job …, which is no id",

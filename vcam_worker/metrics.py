@@ -16,11 +16,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from shared_utils.queue.figures import QueueFigures, WorkerFigures
-from vcam_worker.health import trouble
-from vcam_worker.queue_watch import QueueState
 from vcam_worker.recording.storage.volume_figures import VolumeState
+from vcam_worker.runtime.health import trouble
+from vcam_worker.runtime.queue_watch import QueueState
+from vcam_worker.runtime.status import CameraStatus, State
 from vcam_worker.snapshot_cache import CacheState
-from vcam_worker.status import CameraStatus, State
 
 CAMERA = "camera"
 

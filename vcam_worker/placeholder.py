@@ -8,7 +8,7 @@ from datetime import datetime
 import cv2
 import numpy as np
 
-from vcam_worker.health import Trouble
+from vcam_worker.runtime.health import Trouble
 
 Colour = tuple[int, int, int]
 

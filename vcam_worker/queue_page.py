@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from shared_utils.queue.figures import QueueFigures, WorkerFigures, backlog_in_words
-from vcam_worker.queue_watch import QueueState
+from vcam_worker.runtime.queue_watch import QueueState
 
 SHOWN = 12
 """Workers that have a line of their own."""

@@ -21,13 +21,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared_utils.config.web_hosts import is_own_host
 from vcam_worker import pages
-from vcam_worker.health import Trouble, no_picture, old_picture
 from vcam_worker.metrics import CameraCollector, Metrics, QueueCollector, VolumeCollector
 from vcam_worker.placeholder import Drawing, draw
-from vcam_worker.queue_watch import QueueState
 from vcam_worker.recording.storage.volume_figures import VolumeState
+from vcam_worker.runtime.health import Trouble, no_picture, old_picture
+from vcam_worker.runtime.queue_watch import QueueState
+from vcam_worker.runtime.status import QUALITY_LIMITS, WIDTH_LIMITS, Board, CameraStatus, Snapshot, SnapshotRequest
 from vcam_worker.snapshot_cache import PictureCache, TooManyPictures
-from vcam_worker.status import QUALITY_LIMITS, WIDTH_LIMITS, Board, CameraStatus, Snapshot, SnapshotRequest
 
 _NOTHING = Trouble("no picture", "packets come, but the camera's process gives no picture", 0.0)
 

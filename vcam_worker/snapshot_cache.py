@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from vcam_worker.status import Snapshot
+from vcam_worker.runtime.status import Snapshot
 
 K = TypeVar("K", bound=Hashable)
 

@@ -248,7 +248,7 @@ def test_a_camera_process_that_hangs_is_killed_and_started_again(
     url = f"http://127.0.0.1:{free_port()}/video"
     emulator(programs, footage, url)
     impatient = (
-        "import sys; import vcam_worker.supervisor as supervisor; supervisor.HANG_SECONDS = 12; "
+        "import sys; import vcam_worker.runtime.supervisor as supervisor; supervisor.HANG_SECONDS = 12; "
         "from vcam_worker.__main__ import main; sys.exit(main())"
     )
     program = programs.python("-c", impatient, env={**env, "RTSP_URL": url})
@@ -276,7 +276,7 @@ def test_a_read_that_hangs_in_the_library_ends_the_process(
     emulator(programs, footage, url)
     hanging = (
         "import sys, threading, time, multiprocessing\n"
-        "import vcam_worker.stream.feed as feed, vcam_worker.stream.opening as opening, vcam_worker.process as process\n"
+        "import vcam_worker.stream.feed as feed, vcam_worker.stream.opening as opening, vcam_worker.runtime.process as process\n"
         "feed.HANG_SECONDS = 2\n"
         "opening.connect = lambda *_: time.sleep(1000)\n"
         "from shared_utils.config.env import LogSettings\n"

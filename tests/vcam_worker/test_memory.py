@@ -14,7 +14,7 @@ from tests.support.hosts import Call, host
 from tests.support.programs import Programs
 from tests.support.redis_server import free_port
 from tests.support.video import moving_box, write_video
-from vcam_worker import memory
+from vcam_worker.runtime import memory
 
 
 def test_a_stream_that_fills_the_memory_ends_its_own_process_and_no_other(

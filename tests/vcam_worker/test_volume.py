@@ -20,7 +20,7 @@ from tests.support.cameras import capture, emulator
 from tests.support.programs import ROOT, Program, Programs
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.video import moving_box, packet_times, write_video
-from vcam_worker.supervisor import waits_for_disk
+from vcam_worker.runtime.supervisor import waits_for_disk
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest
+from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
 
 STATUS_EVERY = 1.0
 """Seconds between two messages from a camera's process; they are its sign of life as well."""

@@ -21,13 +21,13 @@ from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import connect, redis_errors
 from shared_utils.redact import Redactor
-from vcam_worker import memory
-from vcam_worker.cameras_watch import CamerasWatch
-from vcam_worker.link import Answer, Pause, Wanted
-from vcam_worker.process import run_camera
 from vcam_worker.recording.storage.volume_lock import VolumeLock
+from vcam_worker.runtime import memory
+from vcam_worker.runtime.cameras_watch import CamerasWatch
+from vcam_worker.runtime.link import Answer, Pause, Wanted
+from vcam_worker.runtime.process import run_camera
+from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
 from vcam_worker.settings import CaptureSettings
-from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest
 from vcam_worker.stream.feed import HEALTHY_SECONDS, Backoff
 
 POLL_SECONDS = 1.0

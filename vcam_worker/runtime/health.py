@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vcam_worker.status import CameraStatus, Snapshot
+from vcam_worker.runtime.status import CameraStatus, Snapshot
 
 START_SECONDS = 30.0
 """Time a camera may take to its first picture before that counts as trouble: connecting and waiting for a keyframe."""

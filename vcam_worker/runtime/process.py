@@ -12,11 +12,11 @@ from shared_utils.config.cameras import Camera
 from shared_utils.errors import EXIT_FAILED, EXIT_OK
 from shared_utils.log import camera_logger, setup_logging
 from shared_utils.queue.jobs import connect
-from vcam_worker.camera import CameraRunner, FeedHangsError
-from vcam_worker.link import ChildLink, SupervisorGoneError
-from vcam_worker.memory import MIB, bound_own
 from vcam_worker.recording.storage.outbox import Outbox, redis_enqueue
 from vcam_worker.recording.storage.volume_lock import VolumeLock
+from vcam_worker.runtime.camera import CameraRunner, FeedHangsError
+from vcam_worker.runtime.link import ChildLink, SupervisorGoneError
+from vcam_worker.runtime.memory import MIB, bound_own
 from vcam_worker.settings import CaptureSettings
 
 
@@ -34,7 +34,7 @@ def run_camera(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the supervisor passes it on in its own way
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     setup_logging(settings.log, settings.secrets)
-    log = camera_logger("vcam_worker.camera", camera.name)
+    log = camera_logger("vcam_worker.runtime.camera", camera.name)
     bound_own(settings.camera_memory_mb * MIB)
     code = EXIT_OK
     try:

@@ -20,7 +20,7 @@ from vcam_worker.recording.recorder import ClipWriter
 from vcam_worker.recording.session import FinishedClip
 from vcam_worker.recording.storage.outbox import Outbox, QueueSender
 from vcam_worker.recording.stream_recorder import StreamRecorder
-from vcam_worker.status import CameraStatus, Snapshot, SnapshotRequest, State
+from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest, State
 from vcam_worker.stream.feed import POLL_SECONDS, Connected, Feed, Finished, Inbox, Item, Lost
 from vcam_worker.stream.losses import Losses
 from vcam_worker.stream.packets import Packet
