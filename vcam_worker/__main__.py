@@ -19,7 +19,6 @@ from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
 from shared_utils.log import setup_logging
 from shared_utils.queue.jobs import connect
 from shared_utils.version import VERSION
-from vcam_worker.http import HttpServer
 from vcam_worker.recording.storage.disk import DiskGuard
 from vcam_worker.recording.storage.leftovers import SETTLE_SECONDS, Leftovers
 from vcam_worker.recording.storage.outbox import redis_enqueue
@@ -31,6 +30,7 @@ from vcam_worker.runtime.queue_watch import QueueWatch
 from vcam_worker.runtime.supervisor import Supervisor
 from vcam_worker.settings import clip_rules, read_settings
 from vcam_worker.stream.source import library_versions
+from vcam_worker.web.server import HttpServer
 
 LEFTOVERS_SECONDS = 2.0
 """Time at the end for what former cameras left: what it does not suffice for is there at the next start."""

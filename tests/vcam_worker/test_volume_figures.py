@@ -14,10 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
-from vcam_worker.http import HttpServer, HttpSettings
 from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
 from vcam_worker.recording.storage.volume_figures import GROWN, OutboxGrowth
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
+from vcam_worker.web.server import HttpServer, HttpSettings
 
 
 class NoCameras:

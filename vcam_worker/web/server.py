@@ -27,11 +27,11 @@ from shared_utils.config.env import MAX_PORT, Env
 from shared_utils.config.web_hosts import own_names
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
-from vcam_worker.pages import CONTENT_POLICY
 from vcam_worker.recording.storage.volume_figures import VolumeState
-from vcam_worker.routes import Site
 from vcam_worker.runtime.queue_watch import QueueState
 from vcam_worker.runtime.status import Board
+from vcam_worker.web.pages import CONTENT_POLICY
+from vcam_worker.web.routes import Site
 
 STOP_SECONDS = 0.9
 """Time for answers in work to end."""

@@ -20,7 +20,7 @@ from vcam_worker.recording.storage.volume_figures import VolumeState
 from vcam_worker.runtime.health import trouble
 from vcam_worker.runtime.queue_watch import QueueState
 from vcam_worker.runtime.status import CameraStatus, State
-from vcam_worker.snapshot_cache import CacheState
+from vcam_worker.web.snapshot_cache import CacheState
 
 CAMERA = "camera"
 

@@ -20,14 +20,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared_utils.config.web_hosts import is_own_host
-from vcam_worker import pages
-from vcam_worker.metrics import CameraCollector, Metrics, QueueCollector, VolumeCollector
-from vcam_worker.placeholder import Drawing, draw
 from vcam_worker.recording.storage.volume_figures import VolumeState
 from vcam_worker.runtime.health import Trouble, no_picture, old_picture
 from vcam_worker.runtime.queue_watch import QueueState
 from vcam_worker.runtime.status import QUALITY_LIMITS, WIDTH_LIMITS, Board, CameraStatus, Snapshot, SnapshotRequest
-from vcam_worker.snapshot_cache import PictureCache, TooManyPictures
+from vcam_worker.web import pages
+from vcam_worker.web.metrics import CameraCollector, Metrics, QueueCollector, VolumeCollector
+from vcam_worker.web.placeholder import Drawing, draw
+from vcam_worker.web.snapshot_cache import PictureCache, TooManyPictures
 
 _NOTHING = Trouble("no picture", "packets come, but the camera's process gives no picture", 0.0)
 
@@ -36,7 +36,7 @@ class Site:
     """The routes and what they answer.
 
     Args:
-        board, info, redact, clock, now, volume, queue: as :class:`vcam_worker.http.HttpServer` takes them.
+        board, info, redact, clock, now, volume, queue: as :class:`vcam_worker.web.server.HttpServer` takes them.
         threads: where pictures are waited for and drawn.
     """
 

@@ -14,12 +14,12 @@ from html import escape
 from string import Template
 from typing import Any
 
-from vcam_worker.queue_page import backlog, queue_info, queue_lines
 from vcam_worker.recording.storage.volume_figures import VolumeState
 from vcam_worker.runtime.health import Trouble, trouble
 from vcam_worker.runtime.queue_watch import QueueState
 from vcam_worker.runtime.status import CameraStatus
-from vcam_worker.snapshot_cache import CacheState
+from vcam_worker.web.queue_page import backlog, queue_info, queue_lines
+from vcam_worker.web.snapshot_cache import CacheState
 
 PICTURE_WIDTH = 960
 """Pixels of a picture on the page: sharp on a phone, and a third of the bytes of 1080p."""
