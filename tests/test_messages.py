@@ -21,7 +21,7 @@ PASSED_ON = {
         "the queue grows: …; docs/scaling.md tells what makes analysis faster"
     ],
     ("video_worker/analyse.py", "…: failed unexpectedly"): ["failed unexpectedly"],
-    ("video_worker/complaints.py", "……"): [
+    ("video_worker/queue/complaints.py", "……"): [
         "refused: the queue names a job …, which is no id",
         "refused: … names a job …, which is none",
         "refused: the job … is a …; it was moved aside",
@@ -29,7 +29,7 @@ PASSED_ON = {
         "in Redis … was a …, which this queue cannot use: it was moved aside",
         "what keeps the worker's leases met …",
     ],
-    ("video_worker/worker.py", "…: …"): [
+    ("video_worker/queue/worker.py", "…: …"): [
         "refused: …",
         "…; tried again in … s",
         "handed back to the queue, as the worker is to stop",

@@ -19,7 +19,7 @@ from video_worker import record as records
 from video_worker.analysis import Analyst, Progress, Task
 from video_worker.steps.boxes import remove_partials
 
-log = logging.getLogger("video_worker.worker")
+log = logging.getLogger("video_worker.queue.worker")
 
 _NO_LOG = f"{LOG_NAME} can not be read or written"
 

@@ -17,11 +17,11 @@ from video_worker.analysis import Analyst
 from video_worker.cores import share_of_cores
 from video_worker.jobs import Workplace
 from video_worker.models import EngineChoice, ModelStore
+from video_worker.queue.stop import Stop
+from video_worker.queue.worker import serve
 from video_worker.settings import AnalysisSettings, WorkerSettings
-from video_worker.stop import Stop
-from video_worker.worker import serve
 
-log = logging.getLogger("video_worker.worker")
+log = logging.getLogger("video_worker.queue.worker")
 
 
 def _now() -> datetime:

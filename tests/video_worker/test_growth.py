@@ -20,8 +20,8 @@ from tests.video_worker.conftest import SquareModels, now
 from video_worker import record as records
 from video_worker.analysis import Analyst, Task
 from video_worker.jobs import Workplace
-from video_worker.stop import Stop
-from video_worker.worker import serve
+from video_worker.queue.stop import Stop
+from video_worker.queue.worker import serve
 
 
 @pytest.fixture(scope="module")

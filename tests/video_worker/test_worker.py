@@ -24,9 +24,9 @@ from shared_utils.results import boxes, load_log
 from tests.support.redis_server import RedisServer
 from tests.video_worker.conftest import CLIP_NAME
 from video_worker.jobs import Workplace
+from video_worker.queue.stop import Stop
+from video_worker.queue.worker import serve
 from video_worker.record import RunNames, make_run_id
-from video_worker.stop import Stop
-from video_worker.worker import serve
 
 
 def burst(server: RedisServer, workplace: Workplace) -> None:
@@ -460,7 +460,7 @@ def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue,
 
 
 def test_a_job_that_was_lost_between_queue_and_worker_is_put_back(redis_server, queue, workplace, monkeypatch):
-    monkeypatch.setattr("video_worker.rescue.STUCK_S", 0)
+    monkeypatch.setattr("video_worker.queue.rescue.STUCK_S", 0)
     submit(CLIP_NAME, queue=queue)
     queue.connection.lmove(queue.key, queue.intermediate_queue_key)
     queue.connection.rpush(queue.intermediate_queue_key, "gone")

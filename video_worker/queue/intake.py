@@ -9,9 +9,9 @@ from rq.exceptions import NoSuchJobError
 
 from shared_utils.queue.names import is_job_id
 from shared_utils.queue.repair import keep_entry, set_aside
-from video_worker.complaints import Complaints
-from video_worker.queue_job import ClipJob
-from video_worker.stop import Stop, StopWaiting
+from video_worker.queue.complaints import Complaints
+from video_worker.queue.queue_job import ClipJob
+from video_worker.queue.stop import Stop, StopWaiting
 
 
 class Intake:

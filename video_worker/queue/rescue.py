@@ -23,8 +23,8 @@ from shared_utils.queue.connection import redis_is_away
 from shared_utils.queue.names import is_job_id
 from shared_utils.queue.orphans import adopt_orphans
 from shared_utils.queue.repair import keep_entry, lock_key, repair_keys, set_aside
-from video_worker.complaints import Complaints
-from video_worker.queue_job import ClipJob
+from video_worker.queue.complaints import Complaints
+from video_worker.queue.queue_job import ClipJob
 
 LEASE_S = 15
 """Seconds after its worker's last sign of life that a job is taken for abandoned."""
@@ -39,7 +39,7 @@ ORPHANS_S = 600.0
 AT_ONCE = 1000
 """Entries of a key that are looked at in one go."""
 
-log = logging.getLogger("video_worker.worker")
+log = logging.getLogger("video_worker.queue.worker")
 
 
 class Rescue:

@@ -1,7 +1,7 @@
 """Keeps a worker's promises to the queue from a thread of its own, while the worker itself is busy or waits.
 
 It renews the lease of the job at hand, passes its progress on, and has jobs looked after whose worker died
-(:mod:`video_worker.rescue`): those come back to the queue when their lease is over, which is within a minute. A job
+(:mod:`video_worker.queue.rescue`): those come back to the queue when their lease is over, which is within a minute. A job
 that hangs in native code, such as a read from a share that has gone, can be ended by nothing else, so then the whole
 process is.
 """
@@ -23,9 +23,9 @@ from rq.utils import now
 
 from shared_utils.errors import EXIT_FAILED
 from shared_utils.queue.connection import redis_is_away
-from video_worker.complaints import Complaints
-from video_worker.queue_job import ClipJob
-from video_worker.rescue import LEASE_S
+from video_worker.queue.complaints import Complaints
+from video_worker.queue.queue_job import ClipJob
+from video_worker.queue.rescue import LEASE_S
 
 RENEW_S = 2.0
 """Seconds between signs of life, and between looks after others' jobs."""
@@ -34,7 +34,7 @@ PROGRESS_S = 0.5
 STALL_S = 600.0
 """Seconds without progress after which a job is taken to hang: no frame, and no model's loading, takes so long."""
 
-log = logging.getLogger("video_worker.worker")
+log = logging.getLogger("video_worker.queue.worker")
 
 
 @dataclass
