@@ -49,11 +49,11 @@ from vcam_worker.recording.stream_recorder import StreamRecorder
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source import Connection, StreamInfo
-from video_worker.analysis import Analyst
-from video_worker.cores import share_of_cores
 from video_worker.jobs import JobFacts, Workplace, process_clip, write_failure
 from video_worker.models import EngineChoice, ModelStore
-from video_worker.record import RunNames, make_run_id
+from video_worker.pipeline.analysis import Analyst
+from video_worker.pipeline.cores import share_of_cores
+from video_worker.pipeline.record import RunNames, make_run_id
 
 SCENE_MODEL = ROOT / "camera_emulator" / "scene_model" / "scene.onnx"
 CAMERAS = {"street": 0.6, "yard": 0.4}

@@ -20,7 +20,7 @@ PASSED_ON = {
     ("vcam_worker/runtime/queue_watch.py", "…"): [
         "the queue grows: …; docs/scaling.md tells what makes analysis faster"
     ],
-    ("video_worker/analyse.py", "…: failed unexpectedly"): ["failed unexpectedly"],
+    ("video_worker/pipeline/analyse.py", "…: failed unexpectedly"): ["failed unexpectedly"],
     ("video_worker/queue/complaints.py", "……"): [
         "refused: the queue names a job …, which is no id",
         "refused: … names a job …, which is none",

@@ -15,8 +15,8 @@ from shared_utils.contracts.run_index import RunIndex
 from shared_utils.contracts.schemas import Options, Record
 from shared_utils.durable import written
 from shared_utils.log import CAMERA_FIELD
-from video_worker import record as records
-from video_worker.analysis import Analyst, Progress, Task
+from video_worker.pipeline import record as records
+from video_worker.pipeline.analysis import Analyst, Progress, Task
 from video_worker.steps.boxes import remove_partials
 
 log = logging.getLogger("video_worker.queue.worker")

@@ -21,8 +21,8 @@ from shared_utils.contracts.detections_log import find_run
 from shared_utils.errors import ClipError, ClipMissing
 from shared_utils.media.frames import Frame
 from shared_utils.media.sampling import SLACK_S
-from video_worker.record import started_at
-from video_worker.things import TrackSummary, by_label, is_detected, things
+from video_worker.pipeline.record import started_at
+from video_worker.pipeline.things import TrackSummary, by_label, is_detected, things
 
 HOLD = 2.0
 """Steps of sampling after which a box is not shown any more: sampled frames come up to a source frame late."""

@@ -31,7 +31,7 @@ from scripts.benchmarks.capture import Report
 from shared_utils.contracts.schemas import Options, to_line
 from shared_utils.media.frames import ClipFacts
 from shared_utils.results import latest, load_log, objects
-from video_worker import record as records
+from video_worker.pipeline import record as records
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = 1_000_000

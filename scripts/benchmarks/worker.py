@@ -34,13 +34,13 @@ from shared_utils.contracts.schemas import Options
 from shared_utils.media.frames import ClipReader
 from shared_utils.queue.jobs import clip_queue, submit
 from tests.support.redis_server import RedisServer
-from video_worker.analysis import Analyst, Task
-from video_worker.cores import share_of_cores
 from video_worker.engines import open_engine
 from video_worker.geometry import Letterbox
 from video_worker.models import EngineChoice, ModelStore
+from video_worker.pipeline.analysis import Analyst, Task
+from video_worker.pipeline.cores import share_of_cores
+from video_worker.pipeline.record import RunNames
 from video_worker.prepare import letterbox
-from video_worker.record import RunNames
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 3

@@ -22,9 +22,9 @@ from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
 from shared_utils.results import boxes, load_log
 from tests.notebooks.conftest import RunNotebook
-from video_worker.analysis import Analyst, Task
 from video_worker.models import EngineChoice, ModelStore
-from video_worker.record import RunNames
+from video_worker.pipeline.analysis import Analyst, Task
+from video_worker.pipeline.record import RunNames
 
 AT = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
 

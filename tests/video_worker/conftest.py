@@ -13,9 +13,9 @@ import pytest
 from shared_utils.contracts.schemas import Options
 from shared_utils.media.picture import Picture
 from tests.support.video import moving_box, write_video
-from video_worker.analysis import Analyst
 from video_worker.jobs import Workplace
 from video_worker.models import LoadedModel
+from video_worker.pipeline.analysis import Analyst
 from video_worker.postprocess import Detections
 
 ROOT = Path(__file__).resolve().parents[2]

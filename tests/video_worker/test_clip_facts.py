@@ -15,8 +15,8 @@ from shared_utils.errors import JobRefused, SettingError
 from shared_utils.media.frames import ClipReader
 from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import SquareModels, now
-from video_worker import record as records
-from video_worker.analysis import Analyst, Task
+from video_worker.pipeline import record as records
+from video_worker.pipeline.analysis import Analyst, Task
 
 NAMED = "20260223-144819-cam1.mp4"
 BY_NAME = datetime(2026, 2, 23, 14, 48, 19).astimezone()

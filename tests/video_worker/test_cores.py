@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from video_worker import cores
-from video_worker.cores import Neighbours, quota_cores, share_of_cores
+from video_worker.pipeline import cores
+from video_worker.pipeline.cores import Neighbours, quota_cores, share_of_cores
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shared_utils.media.frames import ClipReader
-from video_worker.cuts import CutFinder
+from video_worker.pipeline.cuts import CutFinder
 
 
 def place(seed: int, width: int = 1280, height: int = 720) -> np.ndarray:

@@ -17,9 +17,9 @@ from shared_utils.queue.connection import clip_queue
 from shared_utils.queue.jobs import submit
 from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import SquareModels, now
-from video_worker import record as records
-from video_worker.analysis import Analyst, Task
 from video_worker.jobs import Workplace
+from video_worker.pipeline import record as records
+from video_worker.pipeline.analysis import Analyst, Task
 from video_worker.queue.stop import Stop
 from video_worker.queue.worker import serve
 

@@ -11,10 +11,10 @@ import pytest
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import ModelError, SettingError
 from tests.support.onnx_model import FLOAT16, UINT8, onnx_model
-from video_worker import record as records
 from video_worker.__main__ import main
 from video_worker.engines import open_engine
 from video_worker.models import EngineChoice, ModelStore
+from video_worker.pipeline import record as records
 
 ENGINES = ["openvino", "onnxruntime"]
 NAMES = {2: "{0: 'person', 1: 'car'}", 3: "{0: 'person', 1: 'car', 2: 'cat'}"}

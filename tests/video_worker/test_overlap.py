@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from video_worker.overlap import ahead
+from video_worker.pipeline.overlap import ahead
 
 
 def test_items_come_in_order():

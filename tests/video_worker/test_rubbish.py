@@ -30,9 +30,9 @@ from shared_utils.queue.repair import SET_ASIDE
 from tests.support.redis_server import RedisServer
 from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import CLIP_NAME
-from video_worker.cores import Neighbours
 from video_worker.health import check
 from video_worker.jobs import Workplace
+from video_worker.pipeline.cores import Neighbours
 from video_worker.queue import rescue
 from video_worker.queue.complaints import Complaints
 from video_worker.queue.rescue import Rescue

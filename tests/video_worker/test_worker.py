@@ -24,9 +24,9 @@ from shared_utils.results import boxes, load_log
 from tests.support.redis_server import RedisServer
 from tests.video_worker.conftest import CLIP_NAME
 from video_worker.jobs import Workplace
+from video_worker.pipeline.record import RunNames, make_run_id
 from video_worker.queue.stop import Stop
 from video_worker.queue.worker import serve
-from video_worker.record import RunNames, make_run_id
 
 
 def burst(server: RedisServer, workplace: Workplace) -> None:

@@ -40,16 +40,16 @@ from shared_utils.errors import (
 from shared_utils.log import CAMERA_FIELD
 from shared_utils.queue.connection import clip_queue, connect, redis_errors, redis_is_away
 from shared_utils.queue.figures import KEEPER_FIELD
-from video_worker.analysis import Interrupted
-from video_worker.cores import Neighbours, share_of_cores
 from video_worker.jobs import JobFacts, Outcome, Workplace, process_clip, write_failure
+from video_worker.pipeline.analysis import Interrupted
+from video_worker.pipeline.cores import Neighbours, share_of_cores
+from video_worker.pipeline.record import RunNames, make_run_id
 from video_worker.queue.complaints import Complaints
 from video_worker.queue.intake import Intake
 from video_worker.queue.keeper import Keeper
 from video_worker.queue.queue_job import SERIALIZER, ClipJob
 from video_worker.queue.rescue import LEASE_S, Rescue
 from video_worker.queue.stop import Stop
-from video_worker.record import RunNames, make_run_id
 
 WORKER_TTL_S = 18
 """Seconds after its last sign of life that Redis forgets a worker; RQ adds 60. RQ waits for a job 15 less at a time,

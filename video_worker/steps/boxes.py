@@ -22,8 +22,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from shared_utils.durable import sync_file, written
+from video_worker.pipeline.tracking import NO_TRACK
 from video_worker.steps.base import Run, Sample, Step
-from video_worker.tracking import NO_TRACK
 
 SCORE_DIGITS = 4
 PIXEL_DIGITS = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from video_worker.cuts import CutFinder
+from video_worker.pipeline.cuts import CutFinder
 from video_worker.steps.base import Run, Sample, Step
 
 TIME_DIGITS = 3

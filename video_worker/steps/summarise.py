@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from shared_utils.contracts.schemas import ObjectEntry
+from video_worker.pipeline.things import TrackSummary, by_label, is_detected, things
+from video_worker.pipeline.tracking import NO_TRACK
 from video_worker.steps.base import Run, Sample, Step
-from video_worker.things import TrackSummary, by_label, is_detected, things
-from video_worker.tracking import NO_TRACK
 
 SCORE_DIGITS = 4
 TIME_DIGITS = 3
@@ -21,7 +21,7 @@ class Summarise(Step):
     alone; and a car that it calls bus in two frames is a bus for who asks for buses alone.
 
     ``objects`` has every label of a track, in order of first sight; ``detected`` those of which one track was seen in
-    at least `min_hits` sampled frames. `tracks` is how many :func:`~video_worker.things.things` there are.
+    at least `min_hits` sampled frames. `tracks` is how many :func:`~video_worker.pipeline.things.things` there are.
     """
 
     def __init__(self, run: Run) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from video_worker.pipeline.tracking import Tracker
 from video_worker.steps.base import Run, Sample, Step
-from video_worker.tracking import Tracker
 
 
 class Track(Step):

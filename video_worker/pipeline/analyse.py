@@ -13,10 +13,10 @@ from tqdm import tqdm
 from shared_utils.contracts.clips import shown_path
 from shared_utils.contracts.schemas import Options, Record, to_line
 from shared_utils.errors import VcamError
-from video_worker import record as records
-from video_worker.analysis import Analyst, Task
+from video_worker.pipeline import record as records
+from video_worker.pipeline.analysis import Analyst, Task
 
-log = logging.getLogger("video_worker.analyse")
+log = logging.getLogger("video_worker.pipeline.analyse")
 
 
 def analyse_files(
