@@ -50,7 +50,7 @@ from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source import Connection, StreamInfo
 from video_worker.jobs import JobFacts, Workplace, process_clip, write_failure
-from video_worker.models import EngineChoice, ModelStore
+from video_worker.models.store import EngineChoice, ModelStore
 from video_worker.pipeline.analysis import Analyst
 from video_worker.pipeline.cores import share_of_cores
 from video_worker.pipeline.record import RunNames, make_run_id

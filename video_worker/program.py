@@ -13,7 +13,7 @@ from shared_utils.config.env import LogSettings, video_dir
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, ModelError, SettingError
 from shared_utils.log import setup_logging
 from video_worker.jobs import Workplace
-from video_worker.models import EngineChoice, ModelStore
+from video_worker.models.store import EngineChoice, ModelStore
 from video_worker.pipeline.analyse import analyse_files
 from video_worker.pipeline.analysis import Analyst
 from video_worker.pipeline.cores import share_of_cores

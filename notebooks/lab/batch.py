@@ -24,7 +24,7 @@ from shared_utils.queue.connection import SERIALIZER
 from shared_utils.queue.jobs import PROCESS_CLIP, redis_errors, settings_of, submit_many, watch
 from shared_utils.queue.names import FIRST_JOB, is_job_id
 from shared_utils.results import load_log
-from video_worker.models import file_sha256
+from video_worker.models.store import file_sha256
 
 NAMES = {
     "model": "",

@@ -25,7 +25,7 @@ from notebooks.lab.send import model_names
 from shared_utils.config.env import Env
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import ModelError, SettingError
-from video_worker.detector import OnnxDetector
+from video_worker.models.detector import OnnxDetector
 
 TRAINING_FOLDER = "training"
 LOOK_S = 0.5

@@ -23,16 +23,16 @@ from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.errors import ClipError, ModelError, SettingError
 from shared_utils.media.frames import ClipFacts, ClipReader, Frame, Reading
 from shared_utils.media.picture import Picture
-from video_worker.detector import OnnxDetector
 from video_worker.engines import Output, open_engine
-from video_worker.geometry import Letterbox
-from video_worker.model_info import ModelInfo, read_model_info
-from video_worker.models import LoadedModel, file_sha256
+from video_worker.models.detector import OnnxDetector
+from video_worker.models.geometry import Letterbox
+from video_worker.models.model_info import ModelInfo, read_model_info
+from video_worker.models.postprocess import Detections, decode_end_to_end, decode_raw
+from video_worker.models.prepare import letterbox
+from video_worker.models.store import LoadedModel, file_sha256
 from video_worker.pipeline import record as records
 from video_worker.pipeline.cores import share_of_cores
 from video_worker.pipeline.tracking import NO_TRACK
-from video_worker.postprocess import Detections, decode_end_to_end, decode_raw
-from video_worker.prepare import letterbox
 from video_worker.settings import AnalysisSettings
 from video_worker.steps import STEPS
 from video_worker.steps.base import Run, Sample

@@ -18,7 +18,7 @@ from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, finding
 from notebooks.lab.track_labels import best_label
 from shared_utils.media.picture import Picture
 from video_worker.engines import Output
-from video_worker.postprocess import Detections
+from video_worker.models.postprocess import Detections
 
 STRIP = 6
 """Frames of the strip of sampled pictures."""

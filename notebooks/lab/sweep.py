@@ -35,7 +35,7 @@ from shared_utils.errors import SettingError
 from shared_utils.media.frames import ClipFacts
 from shared_utils.media.picture import Picture
 from shared_utils.results import boxes as read_boxes
-from video_worker.postprocess import Detections
+from video_worker.models.postprocess import Detections
 from video_worker.steps.base import Run, Sample
 from video_worker.steps.summarise import Summarise
 from video_worker.steps.track import Track

@@ -35,12 +35,12 @@ from shared_utils.media.frames import ClipReader
 from shared_utils.queue.jobs import clip_queue, submit
 from tests.support.redis_server import RedisServer
 from video_worker.engines import open_engine
-from video_worker.geometry import Letterbox
-from video_worker.models import EngineChoice, ModelStore
+from video_worker.models.geometry import Letterbox
+from video_worker.models.prepare import letterbox
+from video_worker.models.store import EngineChoice, ModelStore
 from video_worker.pipeline.analysis import Analyst, Task
 from video_worker.pipeline.cores import share_of_cores
 from video_worker.pipeline.record import RunNames
-from video_worker.prepare import letterbox
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 3

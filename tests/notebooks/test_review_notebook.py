@@ -13,7 +13,7 @@ from notebooks.lab.review_session import Session
 from shared_utils.errors import ModelError, SettingError
 from shared_utils.results import latest, load_log
 from tests.notebooks.conftest import RunNotebook
-from video_worker.detector import OnnxDetector
+from video_worker.models.detector import OnnxDetector
 
 MODELS = {"MODELS_DIR": "/nowhere", "YOLO_MODEL": "scene.onnx"}
 

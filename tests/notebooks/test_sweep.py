@@ -22,7 +22,7 @@ from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
 from shared_utils.results import boxes, load_log
 from tests.notebooks.conftest import RunNotebook
-from video_worker.models import EngineChoice, ModelStore
+from video_worker.models.store import EngineChoice, ModelStore
 from video_worker.pipeline.analysis import Analyst, Task
 from video_worker.pipeline.record import RunNames
 

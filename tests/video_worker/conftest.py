@@ -14,9 +14,9 @@ from shared_utils.contracts.schemas import Options
 from shared_utils.media.picture import Picture
 from tests.support.video import moving_box, write_video
 from video_worker.jobs import Workplace
-from video_worker.models import LoadedModel
+from video_worker.models.postprocess import Detections
+from video_worker.models.store import LoadedModel
 from video_worker.pipeline.analysis import Analyst
-from video_worker.postprocess import Detections
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP_NAME = "20260223-144819-cam1.mp4"

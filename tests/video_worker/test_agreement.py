@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from shared_utils.media.frames import ClipReader
-from video_worker.detector import OnnxDetector
-from video_worker.postprocess import Detections
+from video_worker.models.detector import OnnxDetector
+from video_worker.models.postprocess import Detections
 
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "yolov8n.json").read_text())["pictures"]
 CONF = 0.25

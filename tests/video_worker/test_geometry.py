@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from video_worker.geometry import Letterbox
+from video_worker.models.geometry import Letterbox
 
 
 @pytest.mark.parametrize(

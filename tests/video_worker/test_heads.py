@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.video_worker.test_agreement import CONF, differences
-from video_worker.detector import OnnxDetector
+from video_worker.models.detector import OnnxDetector
 
 HEADS = Path(__file__).parent / "heads"
 EXPECTED = json.loads((HEADS / "expected.json").read_text())

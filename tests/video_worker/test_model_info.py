@@ -1,7 +1,7 @@
 import pytest
 
 from shared_utils.errors import ModelError
-from video_worker.model_info import read_model_info
+from video_worker.models.model_info import read_model_info
 
 META = {"task": "detect", "names": "{0: 'person', 1: 'car'}", "stride": "32"}
 OPEN = (None, 3, None, None)

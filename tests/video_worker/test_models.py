@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared_utils.errors import ModelError, SettingError
-from video_worker.models import EngineChoice, ModelStore, file_sha256
+from video_worker.models.store import EngineChoice, ModelStore, file_sha256
 
 ENGINES = ["openvino", "onnxruntime"]
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from video_worker.postprocess import Detections, decode_end_to_end, decode_raw, suppress
+from video_worker.models.postprocess import Detections, decode_end_to_end, decode_raw, suppress
 
 
 def raw(*boxes: tuple[float, float, float, float, int, float], classes: int = 3) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 from shared_utils.contracts.schemas import Options
 from shared_utils.media.frames import ClipFacts
 from tests.video_worker.conftest import SquareDetector
-from video_worker.postprocess import Detections
+from video_worker.models.postprocess import Detections
 from video_worker.steps import STEPS
 from video_worker.steps.base import Run, Sample
 from video_worker.steps.boxes import Boxes

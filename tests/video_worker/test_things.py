@@ -14,9 +14,9 @@ from camera_emulator.scene import LABELS, Scene, Truth
 from shared_utils.contracts.schemas import Options
 from shared_utils.media.frames import ClipFacts, ClipReader
 from shared_utils.media.sampling import Sampler
-from video_worker.detector import OnnxDetector
+from video_worker.models.detector import OnnxDetector
+from video_worker.models.postprocess import Detections, suppress
 from video_worker.pipeline.cuts import CutFinder
-from video_worker.postprocess import Detections, suppress
 from video_worker.steps.base import Run, Sample
 from video_worker.steps.summarise import Summarise
 from video_worker.steps.track import Track

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from video_worker.models.postprocess import Detections
 from video_worker.pipeline.tracking import Tracker
-from video_worker.postprocess import Detections
 
 RATES = [2, 5, 10, 25]
 """Sampled frames per second."""

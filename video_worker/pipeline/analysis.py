@@ -15,7 +15,7 @@ from shared_utils.contracts.schemas import Options, Record
 from shared_utils.errors import ClipError, VcamError
 from shared_utils.media.clipfile.growth import Growth
 from shared_utils.media.frames import ClipReader, Frame, Irregular, Reading
-from video_worker.models import LoadedModel, Models, file_sha256
+from video_worker.models.store import LoadedModel, Models, file_sha256
 from video_worker.pipeline import record as records
 from video_worker.pipeline.overlap import ahead
 from video_worker.steps import STEPS

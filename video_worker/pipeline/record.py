@@ -16,7 +16,7 @@ from typing import Any, cast
 from shared_utils.contracts.clips import boxes_name, parse_clip_name
 from shared_utils.contracts.schemas import SCHEMA, ClipEntry, ModelEntry, Options, Record, TimingEntry, options_as_dict
 from shared_utils.media.frames import ClipFacts
-from video_worker.models import LoadedModel
+from video_worker.models.store import LoadedModel
 
 SECONDS_DIGITS = 3
 

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from video_worker.postprocess import Detections, Floats, Ints
+from video_worker.models.postprocess import Detections, Floats, Ints
 
 NO_TRACK = 0
 """Track number of a box that belongs to none. Only boxes files of earlier versions have such boxes."""

@@ -11,8 +11,8 @@ import numpy as np
 from shared_utils.contracts.schemas import Options
 from shared_utils.media.frames import ClipFacts
 from shared_utils.media.picture import Picture
-from video_worker.detector import Detector
-from video_worker.postprocess import Detections, Ints
+from video_worker.models.detector import Detector
+from video_worker.models.postprocess import Detections, Ints
 
 BOXES_FROM = 0.1
 """Score from which boxes are kept for the boxes file, so that thresholds can be swept later without inference."""

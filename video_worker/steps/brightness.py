@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from video_worker.prepare import mean_luma
+from video_worker.models.prepare import mean_luma
 from video_worker.steps.base import Run, Sample, Step
 
 DARK = 16.0

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from video_worker.postprocess import Detections
+from video_worker.models.postprocess import Detections
 from video_worker.steps.base import Run, Sample, Step
 
 

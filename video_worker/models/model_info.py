@@ -23,7 +23,7 @@ class ModelInfo:
     Attributes:
         labels: class names by number.
         stride: input sides are multiples of it.
-        end_to_end: whether its output is free of duplicates (see :mod:`video_worker.postprocess`).
+        end_to_end: whether its output is free of duplicates (see :mod:`video_worker.models.postprocess`).
         fixed_wh: width and height of its input, where it takes no other.
     """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from shared_utils.errors import ModelError
-from video_worker.detector import Detector, OnnxDetector
+from video_worker.models.detector import Detector, OnnxDetector
 
 MAX_LOADED = 2
 """Models kept in memory: the worker's own and the one a notebook is trying. Each takes 60 MB and more."""

@@ -9,10 +9,10 @@ from typing import Protocol
 from shared_utils.errors import ModelError
 from shared_utils.media.picture import Picture
 from video_worker.engines import Engine, open_engine
-from video_worker.geometry import Letterbox
-from video_worker.model_info import ModelInfo, read_model_info
-from video_worker.postprocess import Detections, decode_end_to_end, decode_raw
-from video_worker.prepare import letterbox
+from video_worker.models.geometry import Letterbox
+from video_worker.models.model_info import ModelInfo, read_model_info
+from video_worker.models.postprocess import Detections, decode_end_to_end, decode_raw
+from video_worker.models.prepare import letterbox
 
 
 class Detector(Protocol):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from shared_utils.media.picture import Picture
-from video_worker.geometry import Letterbox
+from video_worker.models.geometry import Letterbox
 
 GREY = 114
 """The padding's value in all of ultralytics' training and prediction."""
