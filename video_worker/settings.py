@@ -11,7 +11,7 @@ from pathlib import Path
 from shared_utils.config.env import Env, LogSettings, RedisSettings
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
-from video_worker.engines import ENGINES
+from video_worker.engines.base import ENGINES
 
 MAX_THREADS = 256
 STOP_GRACE_S = 8.0

@@ -23,7 +23,7 @@ from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.errors import ClipError, ModelError, SettingError
 from shared_utils.media.frames import ClipFacts, ClipReader, Frame, Reading
 from shared_utils.media.picture import Picture
-from video_worker.engines import Output, open_engine
+from video_worker.engines.base import Output, open_engine
 from video_worker.models.detector import OnnxDetector
 from video_worker.models.geometry import Letterbox
 from video_worker.models.model_info import ModelInfo, read_model_info

@@ -17,7 +17,7 @@ from notebooks.lab.isolated import Isolated, Look
 from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, finding
 from notebooks.lab.track_labels import best_label
 from shared_utils.media.picture import Picture
-from video_worker.engines import Output
+from video_worker.engines.base import Output
 from video_worker.models.postprocess import Detections
 
 STRIP = 6

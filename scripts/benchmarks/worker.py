@@ -34,7 +34,7 @@ from shared_utils.contracts.schemas import Options
 from shared_utils.media.frames import ClipReader
 from shared_utils.queue.jobs import clip_queue, submit
 from tests.support.redis_server import RedisServer
-from video_worker.engines import open_engine
+from video_worker.engines.base import open_engine
 from video_worker.models.geometry import Letterbox
 from video_worker.models.prepare import letterbox
 from video_worker.models.store import EngineChoice, ModelStore

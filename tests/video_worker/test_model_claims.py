@@ -12,7 +12,7 @@ from shared_utils.contracts.schemas import Options
 from shared_utils.errors import ModelError, SettingError
 from tests.support.onnx_model import FLOAT16, UINT8, onnx_model
 from video_worker.__main__ import main
-from video_worker.engines import open_engine
+from video_worker.engines.base import open_engine
 from video_worker.models.store import EngineChoice, ModelStore
 from video_worker.pipeline import record as records
 

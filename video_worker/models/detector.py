@@ -8,7 +8,7 @@ from typing import Protocol
 
 from shared_utils.errors import ModelError
 from shared_utils.media.picture import Picture
-from video_worker.engines import Engine, open_engine
+from video_worker.engines.base import Engine, open_engine
 from video_worker.models.geometry import Letterbox
 from video_worker.models.model_info import ModelInfo, read_model_info
 from video_worker.models.postprocess import Detections, decode_end_to_end, decode_raw
@@ -57,7 +57,7 @@ class OnnxDetector:
 
     @classmethod
     def open(cls, weights: Path, kind: str, device: str, threads: int) -> OnnxDetector:
-        """Return the model in `weights`; see :func:`video_worker.engines.open_engine`.
+        """Return the model in `weights`; see :func:`video_worker.engines.base.open_engine`.
 
         Raises:
             ModelError: it is no detection model that can be run here.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared_utils.errors import ModelError, SettingError
 from shared_utils.media.picture import Picture
-from video_worker.onnx_file import HEAD_BYTES, explain, foreign
+from video_worker.engines.onnx_file import HEAD_BYTES, explain, foreign
 
 Output = NDArray[np.float32]
 """A head's output without its batch dimension."""
@@ -78,10 +78,10 @@ def open_engine(kind: str, device: str, weights: Path, threads: int) -> Engine:
     # only the engine that is asked for is imported: each costs memory and start-up time
     try:
         if kind == "openvino":
-            from video_worker.engine_openvino import OpenVinoEngine
+            from video_worker.engines.openvino import OpenVinoEngine
 
             return OpenVinoEngine(weights, device, threads)
-        from video_worker.engine_onnxruntime import OnnxRuntimeEngine
+        from video_worker.engines.onnxruntime import OnnxRuntimeEngine
 
         return OnnxRuntimeEngine(weights, device, threads)
     except ImportError as error:

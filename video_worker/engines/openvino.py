@@ -1,4 +1,4 @@
-"""OpenVINO behind :class:`video_worker.engines.Engine`."""
+"""OpenVINO behind :class:`video_worker.engines.base.Engine`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from shared_utils.errors import ModelError, SettingError
 from shared_utils.media.picture import Picture
-from video_worker.engines import Output, Shape, unreadable
+from video_worker.engines.base import Output, Shape, unreadable
 
 MAX_STREAMS = 4
 """Pictures computed at once on a CPU, each by its share of the threads. One thread a picture wastes least: all threads

@@ -1,4 +1,4 @@
-"""ONNX Runtime behind :class:`video_worker.engines.Engine`."""
+"""ONNX Runtime behind :class:`video_worker.engines.base.Engine`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import onnxruntime as ort
 
 from shared_utils.errors import ModelError, SettingError
 from shared_utils.media.picture import Picture
-from video_worker.engines import Output, Shape, unreadable
+from video_worker.engines.base import Output, Shape, unreadable
 
 MAX_STREAMS = 4
 """Pictures computed at once on a CPU, each by its share of the threads; see the same of OpenVINO."""
