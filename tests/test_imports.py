@@ -31,7 +31,7 @@ FORBIDDEN = {
     "notebooks": {"camera_emulator", "torch", "ultralytics"},
 }
 QUEUE_ROOM = {"jobs.py", "connection.py", "figures.py", "order.py", "orphans.py", "recovery.py", "repair.py"}
-PANDAS_ONLY_IN = "shared_utils/results.py"
+PANDAS_ONLY_IN = "notebooks/lab/data/results.py"
 ADAPTERS = {
     # one foreign library each: whoever replaces it finds it in these files
     ("vcam_worker", "av"): {"source.py", "source_errors.py", "opening.py", "decoder.py", "recorder.py", "selection.py"},

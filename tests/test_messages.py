@@ -14,7 +14,7 @@ PLACEHOLDER = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[sdrfgx]")
 
 # what is logged there is put together elsewhere; how it looks in the log
 PASSED_ON = {
-    ("shared_utils/results.py", "…: …"): ["lines passed over: …"],
+    ("notebooks/lab/data/results.py", "…: …"): ["lines passed over: …"],
     ("vcam_worker/runtime/process.py", "…"): ["…: the connection hangs in the video library"],
     ("video_worker/jobs.py", "…: …"): ["failed: …"],
     ("vcam_worker/runtime/queue_watch.py", "…"): [

@@ -16,6 +16,7 @@ from rq import Queue
 from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 
+from notebooks.lab.data.results import load_log
 from shared_utils.config.env import Env
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name, list_clips
 from shared_utils.contracts.schemas import Options, parse_aspect
@@ -23,7 +24,6 @@ from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.queue.connection import SERIALIZER
 from shared_utils.queue.jobs import PROCESS_CLIP, redis_errors, settings_of, submit_many, watch
 from shared_utils.queue.names import FIRST_JOB, is_job_id
-from shared_utils.results import load_log
 from video_worker.models.store import file_sha256
 
 NAMES = {
@@ -150,7 +150,7 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
 
     Returns:
         A row a clip and configuration, as they were given: `clip`, `configuration`, `state` (``there``, ``to do`` or
-        ``no such clip``), and the columns of :func:`shared_utils.results.load_log`, empty where there is no run.
+        ``no such clip``), and the columns of :func:`notebooks.lab.data.results.load_log`, empty where there is no run.
     """
     log = load_log(video_dir)
     log = log[log["ok"]].astype({"model": object, "model_sha256": object})

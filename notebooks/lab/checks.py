@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from notebooks.lab import style
+from notebooks.lab.data.results import load_log, local_zone
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.places import Places
 from notebooks.lab.send import model_names
@@ -25,7 +26,6 @@ from shared_utils.config.env import Env
 from shared_utils.contracts.clips import list_clips, parse_clip_name
 from shared_utils.errors import ClipMissing, SettingError, VcamError
 from shared_utils.queue.jobs import counts, workers
-from shared_utils.results import load_log, local_zone
 from shared_utils.version import VERSION
 
 T = TypeVar("T")

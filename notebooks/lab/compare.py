@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from notebooks.lab.batch import Configuration
-from notebooks.lab.labels import Truth
-from notebooks.lab.matching import (
+from notebooks.lab.data.labels import Truth
+from notebooks.lab.data.matching import (
     CORNERS,
     IOU_MIN,
     agreement,
@@ -28,9 +28,9 @@ from notebooks.lab.matching import (
     renamed,
     scores_by_class,
 )
+from notebooks.lab.data.results import iter_boxes
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
 from shared_utils.errors import SettingError
-from shared_utils.results import iter_boxes
 
 TOUCHES = 0.1
 """Overlap from which what the other configuration saw is worth telling, where it did not see the same."""
@@ -48,7 +48,7 @@ class Comparison:
         configurations: those that have runs, in the order given.
         clips: those that all of them have a run of, oldest first.
         runs: a row a clip and configuration; see :func:`notebooks.lab.batch.find_runs`.
-        boxes: all boxes from 0.1 up: `configuration` and the columns of :func:`shared_utils.results.boxes`.
+        boxes: all boxes from 0.1 up: `configuration` and the columns of :func:`notebooks.lab.data.results.boxes`.
         frames: the frames that all configurations sampled: `filename`, `frame`.
         notes: what was left out, in lines for people.
         same: labels that were renamed.
@@ -311,7 +311,7 @@ def against_truth(comparison: Comparison, truth: Truth) -> pd.DataFrame:
     """Return precision, recall and AP of each configuration, in the reviewed frames that all of them sampled.
 
     Returns:
-        Columns of :func:`notebooks.lab.matching.scores_by_class`, index `configuration` and `label`; empty where there
+        Columns of :func:`notebooks.lab.data.matching.scores_by_class`, index `configuration` and `label`; empty where there
         are no such frames.
     """
     frames = truth.frames.merge(comparison.frames, on=["filename", "frame"])

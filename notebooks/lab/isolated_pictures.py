@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from notebooks.lab.clip import Box, Clip
+from notebooks.lab.data.track_labels import best_label
 from notebooks.lab.draw import annotate, fitted, track_colour
 from notebooks.lab.isolated import Isolated, Look
 from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, finding
-from notebooks.lab.track_labels import best_label
 from shared_utils.media.picture import Picture
 from video_worker.engines.base import Output
 from video_worker.models.postprocess import Detections

@@ -17,10 +17,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from notebooks.lab.data.words import how_many
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.motion_tuning import At, Tried, at_threshold, is_caught, name_of
 from notebooks.lab.style import BLUE, GREEN, GREY, LIGHT, ORANGE, RED, YELLOW, finding
-from notebooks.lab.words import how_many
 from vcam_worker.motion.detector import SPECK_SHARE
 from vcam_worker.replay import Look, ReplayedClip, Trace
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from notebooks.lab.data.results import iter_boxes
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import ClipMissing, SourceError
-from shared_utils.results import iter_boxes
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.replay import Look, ReplayedClip, Trace, opened, rejudge, trace
 

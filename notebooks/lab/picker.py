@@ -12,10 +12,10 @@ import ipywidgets as widgets
 import pandas as pd
 import traitlets
 
+from notebooks.lab.data.results import load_log
 from notebooks.lab.places import Places
 from shared_utils.contracts.clips import name_fault, parse_clip_name
 from shared_utils.queue.jobs import VIDEO_SUFFIXES
-from shared_utils.results import load_log
 
 SHOWN = 200
 """Lines of the list; the filter finds the others."""

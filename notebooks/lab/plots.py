@@ -1,4 +1,4 @@
-"""The pictures of ViewProcessResults. Each takes frames of :mod:`notebooks.lab.activity` and returns a figure.
+"""The pictures of ViewProcessResults. Each takes frames of :mod:`notebooks.lab.data.activity` and returns a figure.
 
 Where nobody looked it is hatched, so that it is never taken for "nothing there".
 """
@@ -17,10 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from notebooks.lab import activity
-from notebooks.lab.oneday import NOTHING, OneDay
+from notebooks.lab.data import activity
+from notebooks.lab.data.oneday import NOTHING, OneDay
+from notebooks.lab.data.words import how_many
 from notebooks.lab.style import BLACK, BLUE, GREY, LIGHT, colours, finding
-from notebooks.lab.words import how_many
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HATCH: dict[str, Any] = {"facecolor": "#F6F6F6", "edgecolor": "#C4C4C4", "hatch": "////", "linewidth": 0.0}

@@ -16,6 +16,7 @@ import pandas as pd
 import traitlets
 
 from notebooks.lab.clip import Box
+from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.draw import annotate, fitted
 from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.label_files import Xyxy
@@ -24,7 +25,6 @@ from notebooks.lab.questions import FRAMES_PER_TRACK, Order, Page, Question
 from notebooks.lab.review_session import MIN_CONF, NotABox, Session
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import SettingError, VcamError
-from shared_utils.results import latest, load_log
 
 HERE = Path(__file__).resolve().parent
 AHEAD = 8
@@ -220,7 +220,7 @@ def open_review(
 
     Args:
         video_dir: the shared volume.
-        rows: the runs to review, rows of :func:`shared_utils.results.load_log`; the last good one of each clip if None.
+        rows: the runs to review, rows of :func:`notebooks.lab.data.results.load_log`; the last good one of each clip if None.
         order: ``uncertain`` (what the model was least sure of first), ``clip`` or ``class``.
         min_conf: score from which boxes are asked about.
         per_track: frames of a track that are asked about at most; None for every one.

@@ -114,7 +114,7 @@ class Session:
         """Begin, or go on with, the review of the runs in `rows`.
 
         Args:
-            rows: of :func:`shared_utils.results.load_log`, one run a clip, such as ``latest(log)``.
+            rows: of :func:`notebooks.lab.data.results.load_log`, one run a clip, such as ``latest(log)``.
             min_conf: score from which boxes are asked about.
             per_track: frames of a track that are asked about at most; None for every one.
         """

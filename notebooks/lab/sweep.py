@@ -26,15 +26,15 @@ from numpy.typing import NDArray
 from notebooks.lab.clip import Run as BoxesRun
 from notebooks.lab.clip import Seen
 from notebooks.lab.compare import sampled_frames
-from notebooks.lab.labels import Truth
-from notebooks.lab.matching import curve, in_frames, judge
-from notebooks.lab.track_labels import labels_of_tracks, with_tracks
+from notebooks.lab.data.labels import Truth
+from notebooks.lab.data.matching import curve, in_frames, judge
+from notebooks.lab.data.results import boxes as read_boxes
+from notebooks.lab.data.track_labels import labels_of_tracks, with_tracks
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
 from shared_utils.media.frames import ClipFacts
 from shared_utils.media.picture import Picture
-from shared_utils.results import boxes as read_boxes
 from video_worker.models.postprocess import Detections
 from video_worker.steps.base import Run, Sample
 from video_worker.steps.summarise import Summarise
@@ -57,7 +57,7 @@ def thresholds(low: float = LOWEST, high: float = 0.95, step: float = STEP) -> F
 
 
 def boxes_of(runs: pd.DataFrame, video_dir: Path) -> pd.DataFrame:
-    """Return the boxes of `runs` as :func:`shared_utils.results.boxes` does, of the labels that each run reports: boxes
+    """Return the boxes of `runs` as :func:`notebooks.lab.data.results.boxes` does, of the labels that each run reports: boxes
     files hold all labels, also of runs with ``YOLO_CLASSES``, and those of other labels decide nothing."""
     boxes = read_boxes(runs, video_dir)
     classes = {run: frozenset(labels) for run, labels in zip(runs["run_id"], runs["classes"], strict=True)}
@@ -202,7 +202,7 @@ def best_f1(points: pd.DataFrame) -> Advice:
     """Return the threshold with the best F1 (as many right ones as can be had for as few wrong ones).
 
     Args:
-        points: a row a threshold: `conf`, `precision`, `recall`, `found`; see :func:`notebooks.lab.matching.curve`.
+        points: a row a threshold: `conf`, `precision`, `recall`, `found`; see :func:`notebooks.lab.data.matching.curve`.
     """
     f1 = f1_score(points)
     if not f1.notna().any() or not f1.max() > 0:
@@ -273,7 +273,7 @@ def runs_to_sweep(log: pd.DataFrame, video_dir: Path, **which: object) -> pd.Dat
     """Return the last good run of each clip by one model at one size, as far as their boxes files are there.
 
     Args:
-        log: of :func:`shared_utils.results.load_log`.
+        log: of :func:`notebooks.lab.data.results.load_log`.
         video_dir: the shared volume.
         which: values of the log's columns, such as ``model="yolov8n"``, ``imgsz=640`` or ``camera="door"``. Model,
             its file, size and sampling are those of the last run that fits, where nothing else is told.
@@ -356,7 +356,7 @@ class Judged:
 
     Attributes:
         boxes, verdict: the boxes in reviewed frames, and of each whether it is right; see
-            :func:`notebooks.lab.matching.judge`.
+            :func:`notebooks.lab.data.matching.judge`.
         truth: the labels in the frames that the runs sampled.
     """
 

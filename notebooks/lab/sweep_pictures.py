@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from notebooks.lab.data.words import how_many
 from notebooks.lab.style import BLACK, BLUE, GREY, ORANGE, colours, finding
 from notebooks.lab.sweep import Advice, f1_score
-from notebooks.lab.words import how_many
 
 AS_GOOD = 0.01
 """Of F1: nobody would tell thresholds apart by less."""
@@ -140,7 +140,7 @@ def truth_curve(curve: pd.DataFrame, used: float, advice: Advice, detail: str) -
     """Draw precision, recall and F1 against the threshold.
 
     Args:
-        curve: of :func:`notebooks.lab.matching.curve`, over all classes.
+        curve: of :func:`notebooks.lab.data.matching.curve`, over all classes.
         used: the threshold of the runs.
         advice: of :func:`notebooks.lab.sweep.best_f1`.
         detail: what the truth is.

@@ -18,9 +18,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import traitlets
 
-from notebooks.lab.activity import clips_of, sightings_of
 from notebooks.lab.clip import Clip
-from notebooks.lab.oneday import NOTHING, OneDay, lay_out
+from notebooks.lab.data.activity import clips_of, sightings_of
+from notebooks.lab.data.oneday import NOTHING, OneDay, lay_out
 from notebooks.lab.player import Player
 from notebooks.lab.plots import plot_one_day
 from notebooks.lab.style import GREY, colours
@@ -33,7 +33,7 @@ class Timeline(anywidget.AnyWidget):
     """A day's clips along a line; the arrow keys go from clip to clip, the wheel zooms.
 
     Attributes:
-        day: what is shown; see :meth:`notebooks.lab.oneday.OneDay.as_dict`.
+        day: what is shown; see :meth:`notebooks.lab.data.oneday.OneDay.as_dict`.
         chosen: file name of the clip that was clicked; empty before.
         clicks: counts them, so that a clip can be played again.
     """
@@ -60,10 +60,10 @@ class DayView(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Choose a day, see its timeline, click a clip to play it.
 
     Args:
-        log: of :func:`shared_utils.results.load_log`.
-        watched: of :func:`shared_utils.results.uptime`.
+        log: of :func:`notebooks.lab.data.results.load_log`.
+        watched: of :func:`notebooks.lab.data.results.uptime`.
         video_dir: the folder of the clips.
-        day, now: as for :func:`notebooks.lab.answers.how_often`; the last day with a clip from the start.
+        day, now: as for :func:`notebooks.lab.data.answers.how_often`; the last day with a clip from the start.
 
     Attributes:
         one_day: the day that is shown.

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
+from notebooks.lab.data.words import how_many
 from notebooks.lab.dataset import SIDES, Exported
 from notebooks.lab.style import BLUE, GREEN, ORANGE, finding
-from notebooks.lab.words import how_many
 
 MAP50 = "metrics/mAP50(B)"
 MAP = "metrics/mAP50-95(B)"

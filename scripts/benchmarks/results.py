@@ -27,10 +27,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from notebooks.lab.data.results import latest, load_log, objects
 from scripts.benchmarks.capture import Report
 from shared_utils.contracts.schemas import Options, to_line
 from shared_utils.media.frames import ClipFacts
-from shared_utils.results import latest, load_log, objects
 from video_worker.pipeline import record as records
 
 ROOT = Path(__file__).resolve().parents[2]

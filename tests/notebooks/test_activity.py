@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
-from notebooks.lab import activity
-from notebooks.lab.answers import how_often, summary
-from notebooks.lab.oneday import NOTHING, lay_out
+from notebooks.lab.data import activity
+from notebooks.lab.data.answers import how_often, summary
+from notebooks.lab.data.oneday import NOTHING, lay_out
+from notebooks.lab.data.results import load_log
 from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.results import load_log
 
 BERLIN = ZoneInfo("Europe/Berlin")
 # clocks of Berlin: 2026-03-29 02:00 becomes 03:00; 2026-10-25 03:00 becomes 02:00 again

@@ -17,8 +17,9 @@ from rq.job import Job
 
 from notebooks.lab import batch, compare
 from notebooks.lab import compare_pictures as pictures
+from notebooks.lab.data.labels import read
+from notebooks.lab.data.results import boxes, load_log
 from notebooks.lab.label_files import Change, Label, change
-from notebooks.lab.labels import read
 from scripts.sample_volume import SCENE_MODEL
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
@@ -26,7 +27,6 @@ from shared_utils.contracts.schemas import Options
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.queue.job_states import JobState
 from shared_utils.queue.jobs import clip_queue, states, submit, watch
-from shared_utils.results import boxes, load_log
 from tests.notebooks.conftest import RunNotebook
 from tests.support.programs import Programs
 from tests.support.redis_server import RedisServer

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from notebooks.lab.label_files import Change, Label, LabelFile, change, write
-from notebooks.lab.labels import Truth, read, truth_of
-from notebooks.lab.matching import (
+from notebooks.lab.data.labels import Truth, read, truth_of
+from notebooks.lab.data.matching import (
     agreement,
     average_precision,
     curve,
@@ -22,6 +21,7 @@ from notebooks.lab.matching import (
     renamed,
     scores_by_class,
 )
+from notebooks.lab.label_files import Change, Label, LabelFile, change, write
 
 
 def boxes(*rows: tuple[Any, ...]) -> pd.DataFrame:

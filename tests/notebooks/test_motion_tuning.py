@@ -13,10 +13,10 @@ import pytest
 
 from notebooks.lab import motion_pictures as pictures
 from notebooks.lab import motion_tuning as tuning
+from notebooks.lab.data.results import latest, load_log
 from shared_utils.config.cameras import MotionSettings, cameras_from_env
 from shared_utils.config.env import Env
 from shared_utils.errors import ClipMissing
-from shared_utils.results import latest, load_log
 from tests.notebooks.conftest import RunNotebook
 from tests.support.video import moving_box, write_video
 from vcam_worker.replay import ReplayedClip, trace

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from notebooks.lab import activity, plots, style
-from notebooks.lab.oneday import lay_out
+from notebooks.lab import plots, style
+from notebooks.lab.data import activity
+from notebooks.lab.data.oneday import lay_out
 from tests.notebooks.test_activity import CATS, NEVER, NOON, clip, log, watch
 
 __all__ = ["log"]  # the fixture

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from shared_utils.results import load_log, objects
+from notebooks.lab.data.results import load_log, objects
 from tests.support.programs import ROOT
 
 PAGE = ROOT / "docs" / "analysis.md"

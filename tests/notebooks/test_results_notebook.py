@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from notebooks.lab.data.results import latest, load_log, objects
 from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.results import latest, load_log, objects
 from tests.notebooks.conftest import RunNotebook
 from tests.notebooks.test_activity import clip
 

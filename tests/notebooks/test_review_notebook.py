@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from notebooks.lab import finetune
+from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.label_files import read_all
 from notebooks.lab.review_session import Session
 from shared_utils.errors import ModelError, SettingError
-from shared_utils.results import latest, load_log
 from tests.notebooks.conftest import RunNotebook
 from video_worker.models.detector import OnnxDetector
 

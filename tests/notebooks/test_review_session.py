@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from notebooks.lab.clip import Box, Sampled
+from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.label_files import labels_path, read_of
 from notebooks.lab.questions import Page, Xyxy, page_of, pick_frames, questions_of
 from notebooks.lab.review_session import NotABox, Session, placed
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
-from shared_utils.results import latest, load_log
 from vcam_worker.recording.storage.disk import DiskGuard, DiskRules
 
 CLIP = "20260223-144819-door.mp4"

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from notebooks.lab.data.results import load_log
 from notebooks.lab.label_files import labels_path, read_of
 from notebooks.lab.page_pictures import PagePicture, PicturePress
 from notebooks.lab.questions import Page
 from notebooks.lab.review import Review, open_review, poster
 from shared_utils.errors import ClipMissing, SettingError
-from shared_utils.results import load_log
 
 SECONDS = 60
 

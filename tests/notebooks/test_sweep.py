@@ -15,12 +15,12 @@ import pytest
 from notebooks.lab import sweep
 from notebooks.lab.clip import Run as BoxesRun
 from notebooks.lab.clip import runs_of
+from notebooks.lab.data.labels import read
+from notebooks.lab.data.results import boxes, load_log
 from notebooks.lab.label_files import Change, Label, change
-from notebooks.lab.labels import read
 from scripts.sample_volume import SCENE_MODEL
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
-from shared_utils.results import boxes, load_log
 from tests.notebooks.conftest import RunNotebook
 from video_worker.models.store import EngineChoice, ModelStore
 from video_worker.pipeline.analysis import Analyst, Task

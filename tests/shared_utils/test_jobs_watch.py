@@ -16,6 +16,7 @@ import pytest
 from rq import Queue
 from rq.job import Job
 
+from notebooks.lab.data.results import load_log
 from shared_utils.config.env import RedisSettings
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.errors import ClipMissing, JobRefused, QueueUnavailable, SettingError
@@ -34,7 +35,6 @@ from shared_utils.queue.jobs import (
     watch,
     workers,
 )
-from shared_utils.results import load_log
 from tests.support.programs import ROOT, Program, Programs
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.video import moving_box, write_video

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from shared_utils.results import boxes, load_log, objects
+from notebooks.lab.data.results import boxes, load_log, objects
 
 
 def line(number: int, **changes: object) -> str:

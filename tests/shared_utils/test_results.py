@@ -15,12 +15,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from notebooks.lab.data.results import boxes, iter_boxes, latest, load_log, objects, uptime
 from scripts.benchmarks.results import write_log
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import SettingError
-from shared_utils.results import boxes, iter_boxes, latest, load_log, objects, uptime
 
 ROOT = Path(__file__).resolve().parents[2]
 KYIV = "Europe/Kyiv"
@@ -209,7 +209,9 @@ def test_a_time_without_a_zone_is_local(path: Path) -> None:
     [("America/New_York", "2026-02-23 07:48:19.250000-05:00"), ("EET-2EEST", "TZ is not the name of a time zone")],
 )
 def test_this_machine_s_zone_is_the_default(path: Path, zone: str, expected: str) -> None:
-    program = "import sys; from shared_utils.results import load_log; print(load_log(sys.argv[1]).loc[0, 'started_at'])"
+    program = (
+        "import sys; from notebooks.lab.data.results import load_log; print(load_log(sys.argv[1]).loc[0, 'started_at'])"
+    )
     command = [sys.executable, "-c", program, str(write(path, line()))]
     done = subprocess.run(
         command, env={**os.environ, "TZ": zone}, cwd=ROOT, capture_output=True, text=True, check=False

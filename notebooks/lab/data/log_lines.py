@@ -1,4 +1,4 @@
-"""Lines of ``detections_log.jsonl`` as columns, fast: only :mod:`shared_utils.results` uses this.
+"""Lines of ``detections_log.jsonl`` as columns, fast: only :mod:`notebooks.lab.data.results` uses this.
 
 A million lines are more than Python's own JSON is made for, so lines are decoded typed, many at a time, and only the
 fields that become columns. Blocks that hold an odd line are gone through line by line; an odd line is read by ``json``

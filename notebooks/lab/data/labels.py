@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from notebooks.lab.data.words import how_many
 from notebooks.lab.label_files import LabelFile, read_all
-from notebooks.lab.words import how_many
 
 COLUMNS = ["filename", "t", "frame", "label", "x1", "y1", "x2", "y2", "state", "is_there"]
 

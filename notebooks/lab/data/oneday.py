@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from notebooks.lab.activity import away, midnight, offset
-from notebooks.lab.answers import which_day
+from notebooks.lab.data.activity import away, midnight, offset
+from notebooks.lab.data.answers import which_day
 
 TICK_HOURS = 3
 NOTHING = "nothing found"
@@ -98,9 +98,9 @@ def lay_out(
     """Lay out one day.
 
     Args:
-        clips, seen: of :mod:`notebooks.lab.activity`.
-        watched: of :func:`shared_utils.results.uptime`; empty where no log tells.
-        day, now: as for :func:`notebooks.lab.answers.how_often`.
+        clips, seen: of :mod:`notebooks.lab.data.activity`.
+        watched: of :func:`notebooks.lab.data.results.uptime`; empty where no log tells.
+        day, now: as for :func:`notebooks.lab.data.answers.how_often`.
     """
     zone = clips["started_at"].dt.tz
     moment = pd.Timestamp(now) if now is not None else pd.Timestamp.now(zone)

@@ -1,7 +1,7 @@
 """Which boxes of two sides mean the same object, and what follows: agreement, precision, recall, average precision.
 
 Pure: data frames in, data frames and numbers out. Boxes are frames with the columns of
-:func:`shared_utils.results.boxes`; corners in pixels of the clip. pycocotools gives the same AP to the third digit, but
+:func:`notebooks.lab.data.results.boxes`; corners in pixels of the clip. pycocotools gives the same AP to the third digit, but
 knows neither frames that were reviewed in part only, nor two models against each other.
 """
 
@@ -101,7 +101,7 @@ def judge(found: pd.DataFrame, truth: pd.DataFrame, frames: pd.DataFrame, iou_mi
 
     Args:
         found: boxes with `conf`.
-        truth: what a person said; see :func:`notebooks.lab.labels.read`: boxes with `is_there`.
+        truth: what a person said; see :func:`notebooks.lab.data.labels.read`: boxes with `is_there`.
         frames: the reviewed frames: `filename`, `frame`, `complete`.
         iou_min: least overlap.
 

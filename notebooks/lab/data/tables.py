@@ -1,11 +1,11 @@
-"""The tables of ViewProcessResults: frames of :mod:`notebooks.lab.activity`, times and numbers as people read them."""
+"""The tables of ViewProcessResults: frames of :mod:`notebooks.lab.data.activity`, times and numbers as people read them."""
 
 from __future__ import annotations
 
 import pandas as pd
 from IPython.display import display
 
-from notebooks.lab import activity
+from notebooks.lab.data import activity
 
 _WHEN = "%a %d %b, %H:%M"
 

@@ -4,7 +4,7 @@ Frames in, frames out; no pictures. Times are local throughout, days and hours a
 that daylight saving begins there is no hour 2 in Berlin, when it ends there are two, and rates know it.
 
 An hour in which nothing was seen and one in which nobody looked are told apart by `watched`, a frame of
-:func:`shared_utils.results.uptime`: rates are per watched hour, and missing where there was none.
+:func:`notebooks.lab.data.results.uptime`: rates are per watched hour, and missing where there was none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import date, tzinfo
 import numpy as np
 import pandas as pd
 
-from shared_utils.results import latest, objects
+from notebooks.lab.data.results import latest, objects
 
 QUARTER_S = 900
 """Watched time is counted in quarters of an hour: all time zones, and all their changes, are whole ones."""
@@ -45,7 +45,7 @@ def clips_of(log: pd.DataFrame) -> pd.DataFrame:
 def sightings_of(log: pd.DataFrame) -> pd.DataFrame:
     """Return what was detected: one row a label and clip, by time.
 
-    Columns: those of :func:`shared_utils.results.objects` and ``stay_s``, seconds from first to last sight; where the
+    Columns: those of :func:`notebooks.lab.data.results.objects` and ``stay_s``, seconds from first to last sight; where the
     log does not tell when in its clip a label was seen, it is taken for its beginning.
     """
     seen = objects(latest(log))

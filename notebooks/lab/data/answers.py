@@ -7,8 +7,8 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from notebooks.lab.activity import away, clips_of, midnight, sightings_of, visits
-from notebooks.lab.words import how_many
+from notebooks.lab.data.activity import away, clips_of, midnight, sightings_of, visits
+from notebooks.lab.data.words import how_many
 
 TOLD = 4
 """Visits that are told one by one; of more, the first and the last."""
@@ -24,7 +24,7 @@ class HowOften:
         label: what was asked for.
         day: which day.
         word: what the asker calls it, such as ``today``.
-        visits: one row a visit; see :func:`notebooks.lab.activity.visits`.
+        visits: one row a visit; see :func:`notebooks.lab.data.activity.visits`.
         clips: clips of the day, whatever they show.
         away_h: hours of the day that each camera was not watched for; None where no log tells.
         so_far_h: hours of the day that have passed.
@@ -88,10 +88,10 @@ def how_often(
     """Return how often `label` was there on a day; shown, it is a sentence.
 
     Args:
-        log: of :func:`shared_utils.results.load_log`.
+        log: of :func:`notebooks.lab.data.results.load_log`.
         label: as the model calls it.
         day: ``today``, ``yesterday``, ``last`` (that has a clip), or a date, also as text: ``2026-02-23``.
-        watched: of :func:`shared_utils.results.uptime`: tells a day without a cat from one without a camera.
+        watched: of :func:`notebooks.lab.data.results.uptime`: tells a day without a cat from one without a camera.
         now: what time it is; this machine's clock, if None.
 
     Raises:

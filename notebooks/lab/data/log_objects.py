@@ -1,4 +1,4 @@
-"""What was seen, out of a line's ``objects`` and the boxes files, by msgspec: for :mod:`shared_utils.results`."""
+"""What was seen, out of a line's ``objects`` and the boxes files, by msgspec: for :mod:`notebooks.lab.data.results`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from shared_utils.log_lines import NO_WHOLE, Number, Seconds, Whole, loads, no_collection, salvaged
+from notebooks.lab.data.log_lines import NO_WHOLE, Number, Seconds, Whole, loads, no_collection, salvaged
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):

@@ -26,11 +26,11 @@ import msgspec
 import pandas as pd
 from tzlocal import get_localzone
 
+from notebooks.lab.data.log_lines import NO_WHOLE, Codes, Columns, read_columns
+from notebooks.lab.data.log_objects import BoxesFrame, Seen, read_objects_column
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, boxes_name, parse_clip_name
 from shared_utils.errors import SettingError
-from shared_utils.log_lines import NO_WHOLE, Codes, Columns, read_columns
-from shared_utils.log_objects import BoxesFrame, Seen, read_objects_column
 
 logger = logging.getLogger(__name__)
 
