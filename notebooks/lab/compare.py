@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from notebooks.lab.batch import Configuration
 from notebooks.lab.data.labels import Truth
 from notebooks.lab.data.matching import (
     CORNERS,
@@ -29,6 +28,7 @@ from notebooks.lab.data.matching import (
     scores_by_class,
 )
 from notebooks.lab.data.results import iter_boxes
+from notebooks.lab.jobs.batch import Configuration
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
 from shared_utils.errors import SettingError
 
@@ -47,7 +47,7 @@ class Comparison:
     Attributes:
         configurations: those that have runs, in the order given.
         clips: those that all of them have a run of, oldest first.
-        runs: a row a clip and configuration; see :func:`notebooks.lab.batch.find_runs`.
+        runs: a row a clip and configuration; see :func:`notebooks.lab.jobs.batch.find_runs`.
         boxes: all boxes from 0.1 up: `configuration` and the columns of :func:`notebooks.lab.data.results.boxes`.
         frames: the frames that all configurations sampled: `filename`, `frame`.
         notes: what was left out, in lines for people.
@@ -97,7 +97,7 @@ def load(
     """Return what the runs of a batch found, where all configurations have one.
 
     Args:
-        runs: of :func:`notebooks.lab.batch.run` or :func:`~notebooks.lab.batch.find_runs`.
+        runs: of :func:`notebooks.lab.jobs.batch.run` or :func:`~notebooks.lab.jobs.batch.find_runs`.
         wanted: the configurations.
         video_dir: the shared volume.
         same: labels that mean the same, for models that call one thing by two names: ``{"motorbike": "motorcycle"}``.

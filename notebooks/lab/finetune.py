@@ -21,7 +21,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from notebooks.lab.send import model_names
+from notebooks.lab.jobs.send import model_names
 from shared_utils.config.env import Env
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import ModelError, SettingError

@@ -18,7 +18,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from notebooks.lab.clip import Box, Sampled, Seen, runs_of
-from notebooks.lab.send import model_names
+from notebooks.lab.jobs.send import model_names
 from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.errors import ClipError, ModelError, SettingError
 from shared_utils.media.frames import ClipFacts, ClipReader, Frame, Reading

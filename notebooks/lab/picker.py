@@ -13,7 +13,7 @@ import pandas as pd
 import traitlets
 
 from notebooks.lab.data.results import load_log
-from notebooks.lab.places import Places
+from notebooks.lab.jobs.places import Places
 from shared_utils.contracts.clips import name_fault, parse_clip_name
 from shared_utils.queue.jobs import VIDEO_SUFFIXES
 

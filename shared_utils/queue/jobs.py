@@ -230,7 +230,7 @@ def watch(jobs: Job | Iterable[Job]) -> list[JobState]:
         SettingError: Redis does not take the password.
     """
     # tqdm is where people watch, not where capture runs
-    from shared_utils.job_bars import follow
+    from notebooks.lab.jobs.job_bars import follow
 
     given = [jobs] if isinstance(jobs, Job) else list(jobs)
     if not given:

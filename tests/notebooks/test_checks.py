@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from notebooks.lab import checks
-from notebooks.lab.checks import Check, Checks
 from notebooks.lab.data.results import load_log
-from notebooks.lab.places import Places
-from notebooks.lab.queue_panel import FailedJobs, depth, ping, reasons, shown, who_works
+from notebooks.lab.jobs import checks
+from notebooks.lab.jobs.checks import Check, Checks
+from notebooks.lab.jobs.places import Places
+from notebooks.lab.jobs.queue_panel import FailedJobs, depth, ping, reasons, shown, who_works
 from scripts.sample_volume import SCENE_MODEL
 from shared_utils.contracts.clips import list_clips
 from shared_utils.queue.jobs import counts, states, submit, submit_many, watch, workers

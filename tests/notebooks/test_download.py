@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from notebooks.lab.download import Limits, _fetch_page, check_address, download
-from notebooks.lab.film_files import HIDDEN, DownloadError, safe_name
-from notebooks.lab.places import Places
-from notebooks.lab.reach import is_inside
-from notebooks.lab.send import DownloadForm, tried
+from notebooks.lab.jobs.download import Limits, _fetch_page, check_address, download
+from notebooks.lab.jobs.film_files import HIDDEN, DownloadError, safe_name
+from notebooks.lab.jobs.places import Places
+from notebooks.lab.jobs.reach import is_inside
+from notebooks.lab.jobs.send import DownloadForm, tried
 from shared_utils.config.env import RedisSettings
 from shared_utils.contracts.clips import parse_clip_name
 from tests.notebooks.conftest import RunNotebook

@@ -16,8 +16,8 @@ from notebooks.lab.clip import Box, Clip, Run, Sampled, Seen, runs_of
 from notebooks.lab.draw import annotate, text_colour, track_colour
 from notebooks.lab.export import EXPORTS_FOLDER, Cut, export_gif, export_mp4
 from notebooks.lab.grab import FrameGrabber
+from notebooks.lab.jobs.places import Places
 from notebooks.lab.picker import FilmPicker, films
-from notebooks.lab.places import Places
 from notebooks.lab.player import best_moment, poster
 from notebooks.lab.sheet import contact_sheet, cut_out
 from notebooks.lab.viewer import Viewer

@@ -12,8 +12,8 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 from rq import Queue
 
-from notebooks.lab.checks import Check, attempt
-from notebooks.lab.places import Places
+from notebooks.lab.jobs.checks import Check, attempt
+from notebooks.lab.jobs.places import Places
 from shared_utils.errors import JobRefused, VcamError
 from shared_utils.queue.job_states import JobState
 from shared_utils.queue.jobs import counts, failed_jobs, redis_errors, requeue, workers

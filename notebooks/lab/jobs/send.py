@@ -16,10 +16,10 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from notebooks.lab.clip import Clip, Run, runs_of
-from notebooks.lab.download import MAX_MB, Limits, download
-from notebooks.lab.film_files import DownloadError
+from notebooks.lab.jobs.download import MAX_MB, Limits, download
+from notebooks.lab.jobs.film_files import DownloadError
+from notebooks.lab.jobs.places import Places
 from notebooks.lab.picker import FilmPicker
-from notebooks.lab.places import Places
 from notebooks.lab.sheet import contact_sheet
 from shared_utils.config.classes import split_classes
 from shared_utils.config.env import Env

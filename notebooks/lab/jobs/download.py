@@ -21,8 +21,8 @@ import httpx
 import yt_dlp
 from tqdm.auto import tqdm
 
-from notebooks.lab.film_files import DownloadError, publish, workshop
-from notebooks.lab.reach import ForbiddenHostError, Judge, from_here, is_inside
+from notebooks.lab.jobs.film_files import DownloadError, publish, workshop
+from notebooks.lab.jobs.reach import ForbiddenHostError, Judge, from_here, is_inside
 from shared_utils.errors import ClipError
 from shared_utils.media.frames import ClipReader
 from shared_utils.redact import mask_url
