@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from notebooks.lab.clip import Box
 from notebooks.lab.compare import Comparison, Pair, matrix, seconds
 from notebooks.lab.data.words import how_many
-from notebooks.lab.draw import annotate, fitted
-from notebooks.lab.grab import FrameGrabber
-from notebooks.lab.sheet import cut_out
+from notebooks.lab.media.clip import Box
+from notebooks.lab.media.draw import annotate, fitted
+from notebooks.lab.media.grab import FrameGrabber
+from notebooks.lab.media.sheet import cut_out
 from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, SERIES, finding
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import ClipError, ClipMissing

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from notebooks.lab.clip import Box, Sampled, Seen, runs_of
 from notebooks.lab.jobs.send import model_names
+from notebooks.lab.media.clip import Box, Sampled, Seen, runs_of
 from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.errors import ClipError, ModelError, SettingError
 from shared_utils.media.frames import ClipFacts, ClipReader, Frame, Reading

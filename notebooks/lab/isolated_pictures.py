@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from notebooks.lab.clip import Box, Clip
 from notebooks.lab.data.track_labels import best_label
-from notebooks.lab.draw import annotate, fitted, track_colour
 from notebooks.lab.isolated import Isolated, Look
+from notebooks.lab.media.clip import Box, Clip
+from notebooks.lab.media.draw import annotate, fitted, track_colour
 from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, finding
 from shared_utils.media.picture import Picture
 from video_worker.engines.base import Output

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from notebooks.lab.data.words import how_many
-from notebooks.lab.grab import FrameGrabber
+from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.motion_tuning import At, Tried, at_threshold, is_caught, name_of
 from notebooks.lab.style import BLUE, GREEN, GREY, LIGHT, ORANGE, RED, YELLOW, finding
 from vcam_worker.motion.detector import SPECK_SHARE

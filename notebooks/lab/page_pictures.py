@@ -11,8 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from notebooks.lab.draw import annotate, fitted
-from notebooks.lab.grab import FrameGrabber
+from notebooks.lab.media.draw import annotate, fitted
+from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.questions import Page
 from shared_utils.errors import ClipMissing, VcamError
 

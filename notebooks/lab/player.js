@@ -1,5 +1,5 @@
 // The player of ViewVideo: a <video> with the boxes of a run drawn over it, frame by frame, as the kernel's own
-// pictures have them (notebooks/lab/draw.py). Times are seconds from the clip's first frame throughout.
+// pictures have them (notebooks/lab/media/draw.py). Times are seconds from the clip's first frame throughout.
 
 const MOST_BYTES = 200e6; // of a clip that is sent through the kernel, where no address leads to it
 const EARLY = 2e-3; // seconds that a time may lie before its frame: browsers and boxes files round
@@ -76,7 +76,7 @@ class Boxes {
     return score >= this.threshold && !this.hidden.has(label);
   }
 
-  // As Seen.at of notebooks/lab/clip.py: sampled frames as they are; in between, marked by `between`, on the way to
+  // As Seen.at of notebooks/lab/media/clip.py: sampled frames as they are; in between, marked by `between`, on the way to
   // the next sampled frame's box of that track.
   at(time) {
     const number = lastUpTo(this.times, time);

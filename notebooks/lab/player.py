@@ -17,8 +17,8 @@ import anywidget
 import traitlets
 from ipykernel.connect import get_connection_file
 
-from notebooks.lab.clip import Clip, Sampled
-from notebooks.lab.draw import annotate, fitted
+from notebooks.lab.media.clip import Clip, Sampled
+from notebooks.lab.media.draw import annotate, fitted
 from notebooks.lab.style import GREY, SERIES
 from shared_utils.errors import VcamError
 

@@ -15,11 +15,11 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from notebooks.lab.clip import Box
 from notebooks.lab.data.results import latest, load_log
-from notebooks.lab.draw import annotate, fitted
-from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.label_files import Xyxy
+from notebooks.lab.media.clip import Box
+from notebooks.lab.media.draw import annotate, fitted
+from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.page_pictures import PagePicture, PicturePress, to_jpeg
 from notebooks.lab.questions import FRAMES_PER_TRACK, Order, Page, Question
 from notebooks.lab.review_session import MIN_CONF, NotABox, Session

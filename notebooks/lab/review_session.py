@@ -10,7 +10,6 @@ from typing import Literal
 
 import pandas as pd
 
-from notebooks.lab.clip import Run
 from notebooks.lab.label_files import (
     Change,
     Label,
@@ -23,6 +22,7 @@ from notebooks.lab.label_files import (
     change,
     read_of,
 )
+from notebooks.lab.media.clip import Run
 from notebooks.lab.questions import (
     FRAMES_PER_TRACK,
     Order,

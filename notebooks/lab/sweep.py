@@ -23,13 +23,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from notebooks.lab.clip import Run as BoxesRun
-from notebooks.lab.clip import Seen
 from notebooks.lab.compare import sampled_frames
 from notebooks.lab.data.labels import Truth
 from notebooks.lab.data.matching import curve, in_frames, judge
 from notebooks.lab.data.results import boxes as read_boxes
 from notebooks.lab.data.track_labels import labels_of_tracks, with_tracks
+from notebooks.lab.media.clip import Run as BoxesRun
+from notebooks.lab.media.clip import Seen
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
@@ -242,7 +242,7 @@ def as_worker(seen: Seen, conf: float, min_hits: int, classes: Sequence[str] = (
     By the worker's own steps; the module tells what is exact.
 
     Args:
-        seen: a run's boxes; see :meth:`notebooks.lab.clip.Run.read`.
+        seen: a run's boxes; see :meth:`notebooks.lab.media.clip.Run.read`.
         conf: the threshold, from 0.1 (or the run's own, if lower) up.
         min_hits: sampled frames that a track must be seen in.
         classes: labels to report; none for all.

@@ -18,9 +18,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import traitlets
 
-from notebooks.lab.clip import Clip
 from notebooks.lab.data.activity import clips_of, sightings_of
 from notebooks.lab.data.oneday import NOTHING, OneDay, lay_out
+from notebooks.lab.media.clip import Clip
 from notebooks.lab.player import Player
 from notebooks.lab.plots import plot_one_day
 from notebooks.lab.style import GREY, colours

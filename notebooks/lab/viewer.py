@@ -12,12 +12,12 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 from IPython.display import display
 
-from notebooks.lab.clip import Clip, Run, runs_of
-from notebooks.lab.export import Cut, export_gif, export_mp4
 from notebooks.lab.jobs.places import Places
+from notebooks.lab.media.clip import Clip, Run, runs_of
+from notebooks.lab.media.export import Cut, export_gif, export_mp4
+from notebooks.lab.media.sheet import contact_sheet
 from notebooks.lab.picker import FilmPicker
 from notebooks.lab.player import Player, poster
-from notebooks.lab.sheet import contact_sheet
 from shared_utils.errors import VcamError
 
 Export = Callable[..., Path]

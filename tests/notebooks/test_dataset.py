@@ -22,8 +22,8 @@ from notebooks.lab.dataset import (
     stable_names,
     yolo_line,
 )
-from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.label_files import Change, Label, Source, State, Xyxy, change, labels_path
+from notebooks.lab.media.grab import FrameGrabber
 from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import SettingError
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from notebooks.lab import isolated_pictures as pictures
-from notebooks.lab.clip import Clip, runs_of
 from notebooks.lab.isolated import Isolated, differences, worker_values
+from notebooks.lab.media.clip import Clip, runs_of
 from notebooks.lab.player import best_moment
 from scripts.sample_volume import SCENE_MODEL
 from shared_utils.contracts.detections_log import read_records

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from notebooks.lab.clip import Box, Sampled
 from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.label_files import labels_path, read_of
+from notebooks.lab.media.clip import Box, Sampled
 from notebooks.lab.questions import Page, Xyxy, page_of, pick_frames, questions_of
 from notebooks.lab.review_session import NotABox, Session, placed
 from shared_utils.contracts.clips import LOG_NAME

@@ -12,14 +12,14 @@ import pytest
 from PIL import Image
 
 from notebooks.lab import style
-from notebooks.lab.clip import Box, Clip, Run, Sampled, Seen, runs_of
-from notebooks.lab.draw import annotate, text_colour, track_colour
-from notebooks.lab.export import EXPORTS_FOLDER, Cut, export_gif, export_mp4
-from notebooks.lab.grab import FrameGrabber
 from notebooks.lab.jobs.places import Places
+from notebooks.lab.media.clip import Box, Clip, Run, Sampled, Seen, runs_of
+from notebooks.lab.media.draw import annotate, text_colour, track_colour
+from notebooks.lab.media.export import EXPORTS_FOLDER, Cut, export_gif, export_mp4
+from notebooks.lab.media.grab import FrameGrabber
+from notebooks.lab.media.sheet import contact_sheet, cut_out
 from notebooks.lab.picker import FilmPicker, films
 from notebooks.lab.player import best_moment, poster
-from notebooks.lab.sheet import contact_sheet, cut_out
 from notebooks.lab.viewer import Viewer
 from shared_utils.config.env import RedisSettings
 from shared_utils.contracts.clips import parse_clip_name

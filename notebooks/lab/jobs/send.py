@@ -15,12 +15,12 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from notebooks.lab.clip import Clip, Run, runs_of
 from notebooks.lab.jobs.download import MAX_MB, Limits, download
 from notebooks.lab.jobs.film_files import DownloadError
 from notebooks.lab.jobs.places import Places
+from notebooks.lab.media.clip import Clip, Run, runs_of
+from notebooks.lab.media.sheet import contact_sheet
 from notebooks.lab.picker import FilmPicker
-from notebooks.lab.sheet import contact_sheet
 from shared_utils.config.classes import split_classes
 from shared_utils.config.env import Env
 from shared_utils.contracts.detections_log import find_run

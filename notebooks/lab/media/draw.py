@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from notebooks.lab.clip import Box
+from notebooks.lab.media.clip import Box
 from notebooks.lab.style import BLACK, GREY, SERIES
 from shared_utils.media.picture import Picture
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from notebooks.lab.grab import FrameGrabber
+from notebooks.lab.media.grab import FrameGrabber
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, sidecar_stem
 from shared_utils.contracts.detections_log import find_run
 from shared_utils.errors import ClipError, ClipMissing

@@ -19,8 +19,8 @@ from av.video.stream import VideoStream
 from PIL import Image
 from tqdm.auto import tqdm
 
-from notebooks.lab.clip import Clip
-from notebooks.lab.draw import annotate, fitted
+from notebooks.lab.media.clip import Clip
+from notebooks.lab.media.draw import annotate, fitted
 from shared_utils.contracts.clips import sidecar_stem
 from shared_utils.errors import ClipError
 from shared_utils.media.frames import ClipReader, Reading

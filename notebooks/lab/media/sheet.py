@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from notebooks.lab.clip import Box, Clip, View
-from notebooks.lab.draw import annotate, fitted, track_colour
+from notebooks.lab.media.clip import Box, Clip, View
+from notebooks.lab.media.draw import annotate, fitted, track_colour
 from notebooks.lab.style import GREY, finding
 from shared_utils.media.frames import Frame
 from shared_utils.media.picture import Picture
