@@ -11,7 +11,7 @@ import pytest
 from notebooks.lab.media.clip import Clip
 from notebooks.lab.media.export import export_mp4
 from notebooks.lab.media.grab import FrameGrabber
-from notebooks.lab.player import Player
+from notebooks.lab.viewer.player import Player
 from shared_utils.media.frames import ClipReader, Reading
 from tests.support.video import moving_box, packet_times, write_video
 

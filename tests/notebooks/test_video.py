@@ -18,9 +18,9 @@ from notebooks.lab.media.draw import annotate, text_colour, track_colour
 from notebooks.lab.media.export import EXPORTS_FOLDER, Cut, export_gif, export_mp4
 from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.media.sheet import contact_sheet, cut_out
-from notebooks.lab.picker import FilmPicker, films
-from notebooks.lab.player import best_moment, poster
-from notebooks.lab.viewer import Viewer
+from notebooks.lab.viewer.picker import FilmPicker, films
+from notebooks.lab.viewer.player import best_moment, poster
+from notebooks.lab.viewer.viewer import Viewer
 from shared_utils.config.env import RedisSettings
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.contracts.detections_log import append_record

@@ -18,7 +18,7 @@ FPS = 10
 BOXES = line(1.0, 10, ["car", 0.9, 100, 40, 300, 150, 1]) + line(1.2, 12, ["car", 0.8, 140, 40, 340, 150, 1])
 BY_KERNEL = f"""from pathlib import Path
 from notebooks.lab.media.clip import Clip
-from notebooks.lab.player import Player
+from notebooks.lab.viewer.player import Player
 player = Player(Clip(Path("../video") / {STRANGE!r}), by_kernel=True)
 player"""
 UNPLAYED = "20200101-000000-cam1.mp4"

@@ -20,7 +20,7 @@ from notebooks.lab.jobs.film_files import DownloadError
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.media.clip import Clip, Run, runs_of
 from notebooks.lab.media.sheet import contact_sheet
-from notebooks.lab.picker import FilmPicker
+from notebooks.lab.viewer.picker import FilmPicker
 from shared_utils.config.classes import split_classes
 from shared_utils.config.env import Env
 from shared_utils.contracts.detections_log import find_run

@@ -1,4 +1,4 @@
-// A day's clips along a line (notebooks/lab/timeline.py). Places are shares 0..1 of the day.
+// A day's clips along a line (notebooks/lab/viewer/timeline.py). Places are shares 0..1 of the day.
 
 const NS = "http://www.w3.org/2000/svg";
 const LEFT = 140; // pixels for the rows' names

@@ -16,8 +16,8 @@ from notebooks.lab.jobs.places import Places
 from notebooks.lab.media.clip import Clip, Run, runs_of
 from notebooks.lab.media.export import Cut, export_gif, export_mp4
 from notebooks.lab.media.sheet import contact_sheet
-from notebooks.lab.picker import FilmPicker
-from notebooks.lab.player import Player, poster
+from notebooks.lab.viewer.picker import FilmPicker
+from notebooks.lab.viewer.player import Player, poster
 from shared_utils.errors import VcamError
 
 Export = Callable[..., Path]
