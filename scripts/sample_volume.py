@@ -32,7 +32,7 @@ import numpy as np
 
 from camera_emulator.h264 import default_bitrate
 from camera_emulator.scene import Scene
-from notebooks.lab.label_files import Label, LabelFile, write
+from notebooks.lab.review.label_files import Label, LabelFile, write
 from scripts._env import ROOT
 from shared_utils.cli import run_program
 from shared_utils.config.cameras import Camera, MotionSettings

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from notebooks.lab.dataset import (
+from notebooks.lab.media.grab import FrameGrabber
+from notebooks.lab.review.dataset import (
     SIDES,
     Exported,
     export_dataset,
@@ -22,8 +23,7 @@ from notebooks.lab.dataset import (
     stable_names,
     yolo_line,
 )
-from notebooks.lab.label_files import Change, Label, Source, State, Xyxy, change, labels_path
-from notebooks.lab.media.grab import FrameGrabber
+from notebooks.lab.review.label_files import Change, Label, Source, State, Xyxy, change, labels_path
 from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import SettingError
 

@@ -21,7 +21,7 @@ from notebooks.lab.data.matching import (
     renamed,
     scores_by_class,
 )
-from notebooks.lab.label_files import Change, Label, LabelFile, change, write
+from notebooks.lab.review.label_files import Change, Label, LabelFile, change, write
 
 
 def boxes(*rows: tuple[Any, ...]) -> pd.DataFrame:

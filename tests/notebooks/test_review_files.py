@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from notebooks.lab.label_files import (
+from notebooks.lab.review.label_files import (
     Change,
     Label,
     LabelFile,

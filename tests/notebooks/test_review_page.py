@@ -14,14 +14,14 @@ import nbformat
 import pytest
 from playwright.sync_api import Page
 
-from notebooks.lab.label_files import Label, list_labels, read
+from notebooks.lab.review.label_files import Label, list_labels, read
 from tests.notebooks.conftest import PATIENCE_MS
 from tests.support.jupyterlab import IDLE, Lab, open_notebook
 
 CELL = """
 import os
 from pathlib import Path
-from notebooks.lab.review import open_review
+from notebooks.lab.review.review import open_review
 Path("kernel.pid").write_text(str(os.getpid()))
 review = open_review(Path("video").resolve())
 review

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from notebooks.lab.data.results import latest, load_log
-from notebooks.lab.label_files import labels_path, read_of
 from notebooks.lab.media.clip import Box, Sampled
-from notebooks.lab.questions import Page, Xyxy, page_of, pick_frames, questions_of
-from notebooks.lab.review_session import NotABox, Session, placed
+from notebooks.lab.review.label_files import labels_path, read_of
+from notebooks.lab.review.questions import Page, Xyxy, page_of, pick_frames, questions_of
+from notebooks.lab.review.review_session import NotABox, Session, placed
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
 from vcam_worker.recording.storage.disk import DiskGuard, DiskRules

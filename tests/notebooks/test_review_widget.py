@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from notebooks.lab.data.results import load_log
-from notebooks.lab.label_files import labels_path, read_of
-from notebooks.lab.page_pictures import PagePicture, PicturePress
-from notebooks.lab.questions import Page
-from notebooks.lab.review import Review, open_review, poster
+from notebooks.lab.review.label_files import labels_path, read_of
+from notebooks.lab.review.page_pictures import PagePicture, PicturePress
+from notebooks.lab.review.questions import Page
+from notebooks.lab.review.review import Review, open_review, poster
 from shared_utils.errors import ClipMissing, SettingError
 
 SECONDS = 60

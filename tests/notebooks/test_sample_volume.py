@@ -14,7 +14,7 @@ import pytest
 
 from camera_emulator.scene import Scene
 from notebooks.lab.data.results import boxes, latest, load_log, uptime
-from notebooks.lab.label_files import LabelFile, list_labels, read
+from notebooks.lab.review.label_files import LabelFile, list_labels, read
 from scripts.sample_volume import AWAY, CAMERAS, FPS, SIZE, Plan, make_volume
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import read_records

@@ -1,6 +1,6 @@
 """What people said is really there, as data frames: the truth that runs are measured against.
 
-LabelReview writes a file a clip, see :mod:`notebooks.lab.label_files`.
+LabelReview writes a file a clip, see :mod:`notebooks.lab.review.label_files`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from notebooks.lab.data.words import how_many
-from notebooks.lab.label_files import LabelFile, read_all
+from notebooks.lab.review.label_files import LabelFile, read_all
 
 COLUMNS = ["filename", "t", "frame", "label", "x1", "y1", "x2", "y2", "state", "is_there"]
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from notebooks.lab.media.draw import annotate, fitted
 from notebooks.lab.media.grab import FrameGrabber
-from notebooks.lab.questions import Page
+from notebooks.lab.review.questions import Page
 from shared_utils.errors import ClipMissing, VcamError
 
 SIDE = 1600

@@ -10,7 +10,8 @@ from typing import Literal
 
 import pandas as pd
 
-from notebooks.lab.label_files import (
+from notebooks.lab.media.clip import Run
+from notebooks.lab.review.label_files import (
     Change,
     Label,
     LabelFile,
@@ -22,8 +23,7 @@ from notebooks.lab.label_files import (
     change,
     read_of,
 )
-from notebooks.lab.media.clip import Run
-from notebooks.lab.questions import (
+from notebooks.lab.review.questions import (
     FRAMES_PER_TRACK,
     Order,
     Page,
@@ -69,7 +69,7 @@ class Session:
     Args:
         video_dir: the shared volume.
         pages: the frames to review.
-        order: see :func:`notebooks.lab.questions.questions_of`.
+        order: see :func:`notebooks.lab.review.questions.questions_of`.
         notes: lines on what was passed over.
 
     Attributes:

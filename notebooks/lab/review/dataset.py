@@ -30,8 +30,8 @@ from typing import Literal
 
 from PIL import Image
 
-from notebooks.lab.label_files import Label, LabelFile, read_all, truth
 from notebooks.lab.media.grab import FrameGrabber
+from notebooks.lab.review.label_files import Label, LabelFile, read_all, truth
 from shared_utils.contracts.clips import sidecar_stem
 from shared_utils.errors import ClipError, ClipMissing, SettingError
 

@@ -16,8 +16,8 @@ from typing import Literal
 import numpy as np
 
 from notebooks.lab.data.matching import iou
-from notebooks.lab.label_files import Label, LabelFile, Source, Xyxy
 from notebooks.lab.media.clip import Sampled
+from notebooks.lab.review.label_files import Label, LabelFile, Source, Xyxy
 
 FRAMES_PER_TRACK = 5
 """Frames of a track that are asked about at most, its best and worst among them."""
