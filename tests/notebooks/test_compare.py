@@ -15,12 +15,12 @@ import pytest
 from rq import Queue
 from rq.job import Job
 
-from notebooks.lab import compare
-from notebooks.lab import compare_pictures as pictures
 from notebooks.lab.data.labels import read
 from notebooks.lab.data.results import boxes, load_log
 from notebooks.lab.jobs import batch
 from notebooks.lab.review.label_files import Change, Label, change
+from notebooks.lab.tuning import compare
+from notebooks.lab.tuning import compare_pictures as pictures
 from scripts.sample_volume import SCENE_MODEL
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record

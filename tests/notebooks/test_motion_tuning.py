@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from notebooks.lab import motion_pictures as pictures
-from notebooks.lab import motion_tuning as tuning
 from notebooks.lab.data.results import latest, load_log
+from notebooks.lab.tuning import motion_pictures as pictures
+from notebooks.lab.tuning import motion_tuning as tuning
 from shared_utils.config.cameras import MotionSettings, cameras_from_env
 from shared_utils.config.env import Env
 from shared_utils.errors import ClipMissing

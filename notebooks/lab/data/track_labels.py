@@ -1,4 +1,4 @@
-"""Which label a track has at which threshold, from the boxes of runs: what :mod:`notebooks.lab.sweep` counts."""
+"""Which label a track has at which threshold, from the boxes of runs: what :mod:`notebooks.lab.tuning.sweep` counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of :mod:`notebooks.lab.motion_tuning`: scores over time, what is recorded, where it moves."""
+"""Pictures of :mod:`notebooks.lab.tuning.motion_tuning`: scores over time, what is recorded, where it moves."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from notebooks.lab.data.words import how_many
 from notebooks.lab.media.grab import FrameGrabber
-from notebooks.lab.motion_tuning import At, Tried, at_threshold, is_caught, name_of
 from notebooks.lab.style import BLUE, GREEN, GREY, LIGHT, ORANGE, RED, YELLOW, finding
+from notebooks.lab.tuning.motion_tuning import At, Tried, at_threshold, is_caught, name_of
 from vcam_worker.motion.detector import SPECK_SHARE
 from vcam_worker.replay import Look, ReplayedClip, Trace
 

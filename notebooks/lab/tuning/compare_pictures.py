@@ -1,4 +1,4 @@
-"""Pictures of :mod:`notebooks.lab.compare`: agreement, classes, what only one saw, seconds, precision and recall."""
+"""Pictures of :mod:`notebooks.lab.tuning.compare`: agreement, classes, what only one saw, seconds, precision and recall."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from notebooks.lab.compare import Comparison, Pair, matrix, seconds
 from notebooks.lab.data.words import how_many
 from notebooks.lab.media.clip import Box
 from notebooks.lab.media.draw import annotate, fitted
 from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.media.sheet import cut_out
 from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, SERIES, finding
+from notebooks.lab.tuning.compare import Comparison, Pair, matrix, seconds
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import ClipError, ClipMissing
 
@@ -239,7 +239,7 @@ def truth_picture(scores: pd.DataFrame) -> Figure:
     """Draw precision, recall and AP of each configuration, class by class.
 
     Args:
-        scores: of :func:`notebooks.lab.compare.against_truth`.
+        scores: of :func:`notebooks.lab.tuning.compare.against_truth`.
     """
     if scores.empty:
         return _empty("No reviewed frame was sampled by all configurations")

@@ -23,13 +23,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from notebooks.lab.compare import sampled_frames
 from notebooks.lab.data.labels import Truth
 from notebooks.lab.data.matching import curve, in_frames, judge
 from notebooks.lab.data.results import boxes as read_boxes
 from notebooks.lab.data.track_labels import labels_of_tracks, with_tracks
 from notebooks.lab.media.clip import Run as BoxesRun
 from notebooks.lab.media.clip import Seen
+from notebooks.lab.tuning.compare import sampled_frames
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError

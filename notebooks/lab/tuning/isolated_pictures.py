@@ -1,4 +1,4 @@
-"""A picture for each step of the analysis; see :mod:`notebooks.lab.isolated`."""
+"""A picture for each step of the analysis; see :mod:`notebooks.lab.tuning.isolated`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from notebooks.lab.data.track_labels import best_label
-from notebooks.lab.isolated import Isolated, Look
 from notebooks.lab.media.clip import Box, Clip
 from notebooks.lab.media.draw import annotate, fitted, track_colour
 from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, finding
+from notebooks.lab.tuning.isolated import Isolated, Look
 from shared_utils.media.picture import Picture
 from video_worker.engines.base import Output
 from video_worker.models.postprocess import Detections

@@ -1,4 +1,4 @@
-"""Pictures of :mod:`notebooks.lab.sweep`: what other thresholds would have found."""
+"""Pictures of :mod:`notebooks.lab.tuning.sweep`: what other thresholds would have found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from notebooks.lab.data.words import how_many
 from notebooks.lab.style import BLACK, BLUE, GREY, ORANGE, colours, finding
-from notebooks.lab.sweep import Advice, f1_score
+from notebooks.lab.tuning.sweep import Advice, f1_score
 
 AS_GOOD = 0.01
 """Of F1: nobody would tell thresholds apart by less."""
@@ -23,7 +23,7 @@ def detections_picture(counts: pd.DataFrame, used: float, advice: Advice, detail
     """Draw in how many clips each label is detected, against the threshold.
 
     Args:
-        counts: of :func:`notebooks.lab.sweep.detections`.
+        counts: of :func:`notebooks.lab.tuning.sweep.detections`.
         used: the threshold that the runs were made with.
         advice: what is recommended; its reason is the title.
         detail: what it was made of.
@@ -38,7 +38,7 @@ def detections_picture(counts: pd.DataFrame, used: float, advice: Advice, detail
 
 
 def hits_picture(counts: pd.DataFrame, used: float) -> Figure:
-    """Draw in how many sampled frames each label is seen, by threshold; see :func:`notebooks.lab.sweep.hits`."""
+    """Draw in how many sampled frames each label is seen, by threshold; see :func:`notebooks.lab.tuning.sweep.hits`."""
     figure, axes = plt.subplots(figsize=(9, 3.6))
     _lines(axes, counts, step=False)
     axes.set(xlabel="threshold (score)", ylabel="sampled frames with it")
@@ -106,7 +106,7 @@ def min_hits_picture(counts: pd.DataFrame, used: tuple[float, int]) -> Figure:
     """Draw how many labels of clips are detected, for each `min_hits`, against the threshold.
 
     Args:
-        counts: of :func:`notebooks.lab.sweep.by_min_hits`.
+        counts: of :func:`notebooks.lab.tuning.sweep.by_min_hits`.
         used: threshold and `min_hits` of the runs.
     """
     figure, axes = plt.subplots(figsize=(9, 3.8))
@@ -142,7 +142,7 @@ def truth_curve(curve: pd.DataFrame, used: float, advice: Advice, detail: str) -
     Args:
         curve: of :func:`notebooks.lab.data.matching.curve`, over all classes.
         used: the threshold of the runs.
-        advice: of :func:`notebooks.lab.sweep.best_f1`.
+        advice: of :func:`notebooks.lab.tuning.sweep.best_f1`.
         detail: what the truth is.
     """
     figure, axes = plt.subplots(figsize=(9, 3.8))
