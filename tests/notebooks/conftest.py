@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from notebooks.lab import style
+from notebooks.lab.plots.plots import style
 from scripts.notebooks import Executed, execute
 from scripts.sample_volume import SCENE_MODEL, Plan, make_volume
 from tests.support.jupyterlab import Lab, running_lab

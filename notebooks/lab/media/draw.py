@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from notebooks.lab.media.clip import Box
-from notebooks.lab.style import BLACK, GREY, SERIES
+from notebooks.lab.plots.style import BLACK, GREY, SERIES
 from shared_utils.media.picture import Picture
 
 WHITE = "#FFFFFF"

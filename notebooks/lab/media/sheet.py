@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from notebooks.lab.media.clip import Box, Clip, View
 from notebooks.lab.media.draw import annotate, fitted, track_colour
-from notebooks.lab.style import GREY, finding
+from notebooks.lab.plots.style import GREY, finding
 from shared_utils.media.frames import Frame
 from shared_utils.media.picture import Picture
 

@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
 from notebooks.lab.data.words import how_many
+from notebooks.lab.plots.style import BLUE, GREEN, ORANGE, finding
 from notebooks.lab.review.dataset import SIDES, Exported
-from notebooks.lab.style import BLUE, GREEN, ORANGE, finding
 
 MAP50 = "metrics/mAP50(B)"
 MAP = "metrics/mAP50-95(B)"

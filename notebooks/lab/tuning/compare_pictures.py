@@ -18,7 +18,7 @@ from notebooks.lab.media.clip import Box
 from notebooks.lab.media.draw import annotate, fitted
 from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.media.sheet import cut_out
-from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, SERIES, finding
+from notebooks.lab.plots.style import BLUE, GREY, LIGHT, ORANGE, SERIES, finding
 from notebooks.lab.tuning.compare import Comparison, Pair, matrix, seconds
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import ClipError, ClipMissing

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from notebooks.lab.data.track_labels import best_label
 from notebooks.lab.media.clip import Box, Clip
 from notebooks.lab.media.draw import annotate, fitted, track_colour
-from notebooks.lab.style import BLUE, GREY, LIGHT, ORANGE, finding
+from notebooks.lab.plots.style import BLUE, GREY, LIGHT, ORANGE, finding
 from notebooks.lab.tuning.isolated import Isolated, Look
 from shared_utils.media.picture import Picture
 from video_worker.engines.base import Output

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from notebooks.lab.data.words import how_many
-from notebooks.lab.style import BLACK, BLUE, GREY, ORANGE, colours, finding
+from notebooks.lab.plots.style import BLACK, BLUE, GREY, ORANGE, colours, finding
 from notebooks.lab.tuning.sweep import Advice, f1_score
 
 AS_GOOD = 0.01

@@ -19,7 +19,7 @@ from ipykernel.connect import get_connection_file
 
 from notebooks.lab.media.clip import Clip, Sampled
 from notebooks.lab.media.draw import annotate, fitted
-from notebooks.lab.style import GREY, SERIES
+from notebooks.lab.plots.style import GREY, SERIES
 from shared_utils.errors import VcamError
 
 HERE = Path(__file__).resolve().parent

@@ -21,8 +21,8 @@ import traitlets
 from notebooks.lab.data.activity import clips_of, sightings_of
 from notebooks.lab.data.oneday import NOTHING, OneDay, lay_out
 from notebooks.lab.media.clip import Clip
-from notebooks.lab.plots import plot_one_day
-from notebooks.lab.style import GREY, colours
+from notebooks.lab.plots.plots import plot_one_day
+from notebooks.lab.plots.style import GREY, colours
 from notebooks.lab.viewer.player import Player
 from shared_utils.errors import VcamError
 

@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from notebooks.lab.data import activity
 from notebooks.lab.data.oneday import NOTHING, OneDay
 from notebooks.lab.data.words import how_many
-from notebooks.lab.style import BLACK, BLUE, GREY, LIGHT, colours, finding
+from notebooks.lab.plots.style import BLACK, BLUE, GREY, LIGHT, colours, finding
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HATCH: dict[str, Any] = {"facecolor": "#F6F6F6", "edgecolor": "#C4C4C4", "hatch": "////", "linewidth": 0.0}
