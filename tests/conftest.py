@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from devtools.redis_server import RedisServer
 from tests.support.programs import Programs
-from tests.support.redis_server import RedisServer
 
 ROOT = Path(__file__).resolve().parent.parent
 

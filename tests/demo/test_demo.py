@@ -11,15 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts import _demo
+from devtools import demo as _demo
+from devtools.redis_server import free_port
 from tests.support.programs import Program, Programs
-from tests.support.redis_server import free_port
 
 MINUTES = 180.0
 
 
 def start(programs: Programs, *arguments: str) -> Program:
-    return programs.python("-m", "scripts._demo", *arguments)
+    return programs.python("-m", "devtools.demo", *arguments)
 
 
 def descendants(program: Program) -> list[psutil.Process]:

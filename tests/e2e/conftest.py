@@ -11,8 +11,8 @@ from types import FrameType
 
 import pytest
 
-from scripts._compose import Project, needs_docker, remove_folder, temporary_folder
-from tests.e2e.audit import Auditor
+from devtools.audit import Auditor
+from devtools.compose import Project, needs_docker, remove_folder, temporary_folder
 from tests.e2e.incident import Report, Running
 from tests.support.video import moving_box, write_video
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts._compose import Project, wait_for
-from tests.e2e.audit import Auditor
+from devtools.audit import Auditor
+from devtools.compose import Project, wait_for
 
 SETTLE_SECONDS = 150.0
 """Longest until all that was on the volume has its line: more than a dead worker's lease, its start and a job."""

@@ -8,7 +8,7 @@ import time
 import urllib.request
 from typing import Any
 
-from scripts._compose import wait_for
+from devtools.compose import wait_for
 from tests.e2e.incident import Running
 
 _SUBMIT = """

@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 import pytest
 
+from devtools.audit import STARTED_AT_KEY, Auditor
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.queue.jobs import clip_job_id
-from tests.e2e.audit import STARTED_AT_KEY, Auditor
 from tests.support.video import moving_box, write_video
 
 NAMES = ["20260223-144800-yard.mp4", "20260223-144804-yard.mp4"]

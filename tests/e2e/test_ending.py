@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from scripts._compose import docker, wait_for
+from devtools.compose import docker, wait_for
 from tests.e2e.incident import Row, Running
 from tests.e2e.steps import add_yard
 

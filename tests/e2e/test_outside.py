@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from scripts._compose import docker
+from devtools.compose import docker
 from shared_utils.redact import spellings
 from tests.e2e.incident import Running
 from tests.e2e.steps import add_yard, page

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts._compose import wait_for
+from devtools.compose import wait_for
 from tests.e2e.incident import Row, Running
 from tests.e2e.steps import add_yard, submit
 

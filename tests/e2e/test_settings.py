@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts._compose import wait_for
+from devtools.compose import wait_for
 from shared_utils.config.cameras import FILE_NAME
 from tests.e2e.incident import Running
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts._compose import POLL_SECONDS, Project, docker, wait_for
+from devtools.compose import POLL_SECONDS, Project, docker, wait_for
 from tests.e2e.incident import Running
 from tests.e2e.steps import add_yard, job_status, running_cameras, submit
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from scripts.notebooks import SAMPLE
+from devtools.run_notebooks import SAMPLE
 from tests.support.programs import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from devtools.redis_server import RedisServer, free_port
+from devtools.sample_volume import SCENE_MODEL
 from notebooks.lab.data.results import load_log
 from notebooks.lab.jobs import checks
 from notebooks.lab.jobs.checks import Check, Checks
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.jobs.queue_panel import FailedJobs, depth, ping, reasons, shown, who_works
-from scripts.sample_volume import SCENE_MODEL
 from shared_utils.contracts.clips import list_clips
 from shared_utils.queue.jobs import counts, states, submit, submit_many, watch, workers
 from tests.notebooks.conftest import RunNotebook
-from tests.support.redis_server import RedisServer, free_port
 
 
 @pytest.fixture

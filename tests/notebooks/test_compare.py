@@ -15,13 +15,14 @@ import pytest
 from rq import Queue
 from rq.job import Job
 
+from devtools.redis_server import RedisServer
+from devtools.sample_volume import SCENE_MODEL
 from notebooks.lab.data.labels import read
 from notebooks.lab.data.results import boxes, load_log
 from notebooks.lab.jobs import batch
 from notebooks.lab.review.label_files import Change, Label, change
 from notebooks.lab.tuning import compare
 from notebooks.lab.tuning import compare_pictures as pictures
-from scripts.sample_volume import SCENE_MODEL
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.contracts.schemas import Options
@@ -30,7 +31,6 @@ from shared_utils.queue.job_states import JobState
 from shared_utils.queue.jobs import clip_queue, states, submit, watch
 from tests.notebooks.conftest import RunNotebook
 from tests.support.programs import Programs
-from tests.support.redis_server import RedisServer
 
 USUAL = Options(model=SCENE_MODEL.name)
 Found = dict[int, list[tuple[Any, ...]]]

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from camera_emulator.scene import Scene
+from devtools.sample_volume import AWAY, CAMERAS, FPS, SIZE, Plan, make_volume
 from notebooks.lab.data.results import boxes, latest, load_log, uptime
 from notebooks.lab.review.label_files import LabelFile, list_labels, read
-from scripts.sample_volume import AWAY, CAMERAS, FPS, SIZE, Plan, make_volume
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import read_records
 from tests.notebooks.conftest import SMALL
@@ -130,7 +130,7 @@ def _check_labels(folder: Path, file: LabelFile, plan: Plan) -> None:
 )
 def test_wrong_use_is_one_line(programs: Programs, tmp_path: Path, arguments: list[str], told: str) -> None:
     (tmp_path / "something").touch()
-    program = programs.python("-m", "scripts.sample_volume", str(tmp_path), *arguments)
+    program = programs.python("-m", "devtools.sample_volume", str(tmp_path), *arguments)
     assert program.wait() == 2
     assert told in program.text
     assert len(program.lines) == 1

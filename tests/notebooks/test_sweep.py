@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from devtools.sample_volume import SCENE_MODEL
 from notebooks.lab.data.labels import read
 from notebooks.lab.data.results import boxes, load_log
 from notebooks.lab.media.clip import Run as BoxesRun
 from notebooks.lab.media.clip import runs_of
 from notebooks.lab.review.label_files import Change, Label, change
 from notebooks.lab.tuning import sweep
-from scripts.sample_volume import SCENE_MODEL
 from shared_utils.contracts.schemas import Options
 from shared_utils.errors import SettingError
 from tests.notebooks.conftest import RunNotebook

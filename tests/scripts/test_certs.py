@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts._parts import free_port, redis_binary
+from devtools.parts import free_port, redis_binary
 from shared_utils.config.env import RedisSettings
 from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.queue.jobs import connect, redis_errors

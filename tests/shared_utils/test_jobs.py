@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from devtools.redis_server import RedisServer, free_port
 from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.queue.figures import read_figures
 from shared_utils.queue.jobs import clip_queue, connect, enqueue_new_clip, redis_errors, submit, submit_many
-from tests.support.redis_server import RedisServer, free_port
 
 CLIP = "20260223-144819-cam1.mp4"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rq import Queue
 
+from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name, name_fault, sidecar_stem
 from shared_utils.errors import ClipMissing, JobRefused
 from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, states, submit, submit_many
 from shared_utils.queue.names import clip_job_id, is_job_id
-from tests.support.redis_server import RedisServer
 
 GOOD = [
     "20260223-144819-cam1.mp4",

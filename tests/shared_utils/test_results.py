@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from devtools.benchmarks.results import write_log
 from notebooks.lab.data.results import boxes, iter_boxes, latest, load_log, objects, uptime
-from scripts.benchmarks.results import write_log
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record

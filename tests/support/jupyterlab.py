@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Page
 
-from scripts._parts import free_port
+from devtools.parts import free_port
 from tests.support.programs import ROOT, Programs
 
 TOKEN = "a token & of the test's own"  # awkward on purpose: it has to be encoded

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.redis_server import RedisServer, free_port
+from devtools.redis_server import RedisServer, free_port
 from tests.support.video import moving_box, write_video
 
 

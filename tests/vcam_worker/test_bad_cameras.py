@@ -11,12 +11,12 @@ from typing import Any
 import av
 import pytest
 
+from devtools.redis_server import free_port
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.contracts.clips import list_clips
 from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
-from tests.support.redis_server import free_port
 from tests.support.rtsp_camera import RtspCamera, Send, access_units
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker.recording.events import ClipRules

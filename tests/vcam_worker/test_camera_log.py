@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from devtools.redis_server import free_port
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
 from shared_utils.contracts.clips import LOG_NAME, list_clips
 from shared_utils.contracts.detections_log import append_record
 from tests.support.cameras import capture, emulator
 from tests.support.programs import Programs
-from tests.support.redis_server import free_port
 from vcam_worker.recording.storage.disk import DiskGuard, DiskRules
 
 PASSWORD = "camera-secret-1"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from devtools.redis_server import free_port
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
 from tests.support.cameras import camera_processes, emulator
 from tests.support.programs import Program, Programs
-from tests.support.redis_server import free_port
 from vcam_worker.runtime.cameras_watch import LOOK_SECONDS, CamerasWatch
 
 TAKEN_OVER_SECONDS = 5.0

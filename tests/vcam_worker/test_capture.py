@@ -12,11 +12,11 @@ import av
 import psutil
 import pytest
 
+from devtools.redis_server import RedisServer, free_port
 from shared_utils.contracts.clips import list_clips
 from shared_utils.queue.jobs import clip_queue
 from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.programs import Programs
-from tests.support.redis_server import RedisServer, free_port
 from tests.support.video import packet_times
 
 PASSWORD = "p@ss:w/ör d1"

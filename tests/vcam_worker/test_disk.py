@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import LOG_NAME, list_clips
 from shared_utils.contracts.detections_log import LogFollower, append_record
 from shared_utils.log import camera_logger
 from tests.support.programs import Programs
-from tests.support.redis_server import RedisServer
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
 from vcam_worker.recording.storage.outbox import Outbox

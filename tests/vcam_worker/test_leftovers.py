@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.redis_server import RedisServer, free_port
 from shared_utils.contracts.clips import list_clips
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import clip_queue
 from tests.support.programs import Programs
-from tests.support.redis_server import RedisServer, free_port
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker.recording.storage.leftovers import Leftovers
 from vcam_worker.recording.storage.outbox import Outbox, redis_enqueue

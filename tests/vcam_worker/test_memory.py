@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from devtools.redis_server import free_port
 from tests.support.cameras import camera_processes, emulator
 from tests.support.hosts import Call, host
 from tests.support.programs import Programs
-from tests.support.redis_server import free_port
 from tests.support.video import moving_box, write_video
 from vcam_worker.runtime import memory
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from devtools.redis_server import RedisServer
 from shared_utils.config.cameras import Camera
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import QueueUnavailable
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import clip_queue
-from tests.support.redis_server import RedisServer
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker.recording.storage.outbox import Enqueue, Outbox, QueueSender, redis_enqueue
 

@@ -12,9 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from rq import Queue
 
+from devtools.redis_server import RedisServer
 from shared_utils.queue.figures import Growth, backlog_in_words, read_figures
 from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, submit_many
-from tests.support.redis_server import RedisServer
 from tests.vcam_worker.test_volume_figures import NoCameras
 from vcam_worker.runtime.queue_watch import QueueWatch
 from vcam_worker.web.server import HttpServer, HttpSettings

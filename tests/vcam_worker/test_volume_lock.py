@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.redis_server import free_port
 from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import VolumeInUse
 from tests.support.cameras import camera_processes, capture, emulator
 from tests.support.programs import Programs
-from tests.support.redis_server import free_port
 from vcam_worker.recording.storage.volume_lock import HOLDER_NAME, LOCK_NAME, VolumeLock
 
 

@@ -11,6 +11,7 @@ import pytest
 import redis
 from rq import Queue
 
+from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
 from shared_utils.errors import QueueUnavailable
@@ -27,7 +28,6 @@ from shared_utils.queue.jobs import (
 )
 from shared_utils.queue.orphans import adopt_orphans
 from shared_utils.queue.repair import SET_ASIDE
-from tests.support.redis_server import RedisServer
 from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import CLIP_NAME
 from video_worker.health import check

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from devtools.redis_server import free_port
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
 from shared_utils.queue.jobs import clip_queue, submit
-from tests.support.redis_server import free_port
 from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import CLIP_NAME, ROOT
 

@@ -17,11 +17,11 @@ from rq import Queue, Repeat, Retry
 from rq.job import Callback, Job
 from rq.webhook import Webhook
 
+from devtools.redis_server import RedisServer
 from notebooks.lab.data.results import boxes, load_log
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME
 from shared_utils.contracts.detections_log import append_record, read_records
 from shared_utils.queue.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, failed_jobs, submit
-from tests.support.redis_server import RedisServer
 from tests.video_worker.conftest import CLIP_NAME
 from video_worker.jobs import Workplace
 from video_worker.pipeline.record import RunNames, make_run_id

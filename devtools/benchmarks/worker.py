@@ -2,7 +2,7 @@
 
 ::
 
-    python -m scripts.benchmarks.worker [--model FILE.onnx] [--clip FILE] [--torch-python PYTHON] [--out FILE.json]
+    python -m devtools.benchmarks.worker [--model FILE.onnx] [--clip FILE] [--torch-python PYTHON] [--out FILE.json]
 
 Times are the best of a few rounds; ratios compare figures of the same run, so that a slow machine spoils none.
 The clip, where none is given, is the scene drawn at 1080p: 30 s, 20 frames a second, H.264 of 4 Mb/s without B-frames.
@@ -30,10 +30,10 @@ import cv2
 import numpy as np
 import psutil
 
+from devtools.redis_server import RedisServer
 from shared_utils.contracts.schemas import Options
 from shared_utils.media.frames import ClipReader
 from shared_utils.queue.jobs import clip_queue, submit
-from tests.support.redis_server import RedisServer
 from video_worker.engines.base import open_engine
 from video_worker.models.geometry import Letterbox
 from video_worker.models.prepare import letterbox

@@ -36,8 +36,8 @@ from typing import Any
 import av
 import psutil
 
-from scripts.benchmarks.streams import MOVING, SMALL, STILL, SUB, ensure
-from tests.support.redis_server import RedisServer, free_port
+from devtools.benchmarks.streams import MOVING, SMALL, STILL, SUB, ensure
+from devtools.redis_server import RedisServer, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 FOOTAGE = ROOT.parent / "shared" / "data"
@@ -146,7 +146,7 @@ class Cameras:
     """The RTSP server in a process of its own; it ends with this one."""
 
     def __init__(self, mounts: Mapping[str, Path]) -> None:
-        command = [sys.executable, "-m", "scripts.benchmarks.streams"]
+        command = [sys.executable, "-m", "devtools.benchmarks.streams"]
         command += [f"{name}={path}" for name, path in mounts.items()]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._port = int(self._line().split()[1])

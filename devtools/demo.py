@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from scripts._parts import free_port, redis_binary
+from devtools.parts import free_port, redis_binary
 from shared_utils.cli import run_program
 from shared_utils.config.env import RedisSettings
 from shared_utils.contracts.clips import LOG_NAME

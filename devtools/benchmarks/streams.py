@@ -3,7 +3,7 @@
 The server codes nothing, speaks RTSP over TCP (so that no datagram is lost on the way, and every frame sent must
 arrive), plays each file again and again to each client from its beginning, and counts what it has sent::
 
-    python -m scripts.benchmarks.streams MOUNT=FILE…
+    python -m devtools.benchmarks.streams MOUNT=FILE…
 
 It prints ``ready PORT``, answers each line on its standard input with its counts as JSON, stops sending on the line
 ``hold``, and ends with its standard input.

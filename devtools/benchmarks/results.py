@@ -27,8 +27,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from devtools.benchmarks.capture import Report
 from notebooks.lab.data.results import latest, load_log, objects
-from scripts.benchmarks.capture import Report
 from shared_utils.contracts.schemas import Options, to_line
 from shared_utils.media.frames import ClipFacts
 from video_worker.pipeline import record as records
@@ -143,7 +143,7 @@ def measure(log: Path, part: str) -> dict[str, float]:
 def bench(report: Report, log: Path, rounds: int, kinds: dict[str, int], scale: float) -> None:
     million = sum(kinds.values()) / 1e6
     for part in ("load_log", "latest", "objects"):
-        command = [sys.executable, "-m", "scripts.benchmarks.results", "--measure", part, "--log", str(log)]
+        command = [sys.executable, "-m", "devtools.benchmarks.results", "--measure", part, "--log", str(log)]
         runs = [
             json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
             for _ in range(rounds)

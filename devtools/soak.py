@@ -19,10 +19,10 @@ from typing import Any
 
 import psutil
 
-from scripts._compose import Project, docker, remove_folder, require_docker, temporary_folder
+from devtools.audit import Auditor
+from devtools.compose import Project, docker, remove_folder, require_docker, temporary_folder
 from shared_utils.cli import run_program
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError
-from tests.e2e.audit import Auditor
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 10.0
@@ -284,7 +284,7 @@ def run(minutes: float, out: Path) -> int:
 
 def report(samples: Sequence[dict[str, Any]], findings: Sequence[str], clips: int, out: Path) -> int:
     """Print the table; write picture and figures into `out`."""
-    from scripts._soak_picture import draw
+    from devtools.soak_picture import draw
 
     found = verdicts(samples)
     out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Run notebooks as a user would, top to bottom: ``python -m scripts.notebooks [NAME…]`` saves them with their outputs.
+"""Run notebooks as a user would, top to bottom: ``python -m devtools.run_notebooks [NAME…]`` saves them with their outputs.
 
 They run in a copy, on a sample volume made for the occasion, with a Redis, a worker and a film's address of their own;
 the copy takes the notebook's place when all of its cells have passed.
@@ -27,9 +27,9 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+from devtools.parts import free_port, redis_binary
+from devtools.sample_volume import LABELLED, SCENE_MODEL, Plan, make_volume
 from scripts._env import ROOT
-from scripts._parts import free_port, redis_binary
-from scripts.sample_volume import LABELLED, SCENE_MODEL, Plan, make_volume
 from shared_utils.cli import run_program
 from shared_utils.config.env import RedisSettings
 from shared_utils.errors import EXIT_OK, QueueUnavailable, SettingError
@@ -235,7 +235,7 @@ def _wait_for(redis: RedisSettings) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.notebooks",
+        prog="python -m devtools.run_notebooks",
         description="Run notebooks on a sample volume; save them with their outputs.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="of a notebook, without .ipynb (all)")
@@ -266,4 +266,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_program("scripts.notebooks", main))
+    sys.exit(run_program("devtools.run_notebooks", main))

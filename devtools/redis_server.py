@@ -9,7 +9,7 @@ from pathlib import Path
 
 import redis
 
-from scripts._parts import free_port, redis_binary
+from devtools.parts import free_port, redis_binary
 from shared_utils.config.env import RedisSettings
 from shared_utils.queue.jobs import connect
 

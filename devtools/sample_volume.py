@@ -1,4 +1,4 @@
-"""A video folder as after a week of the demo: ``python -m scripts.sample_volume DIR``.
+"""A video folder as after a week of the demo: ``python -m devtools.sample_volume DIR``.
 
 For notebooks, tests and screenshots. Everything in it is made by the code that makes the real thing: the drawn street
 is filmed, capture's recorder cuts the clips, and the worker's job analyses them with the scene's own model. Only the
@@ -219,7 +219,7 @@ def _record(film: Path, camera: str, moment: datetime) -> tuple[Path, float] | N
         starts.append(start)
         return ClipWriter(film.with_suffix(f".{start:.3f}.mp4"), info, start, moment)
 
-    log = camera_logger("scripts.sample_volume", camera)
+    log = camera_logger("devtools.sample_volume", camera)
     with connect(Camera(camera, str(film), setting="FILM"), "file", paced=False) as connection:
         recorder = StreamRecorder(
             connection.info,
@@ -368,7 +368,7 @@ def _event(camera: str, event: str, at: datetime) -> dict[str, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.sample_volume", description="Make a video folder as after a week of the demo."
+        prog="python -m devtools.sample_volume", description="Make a video folder as after a week of the demo."
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="where to make it: a new or empty folder")
     parser.add_argument("--days", type=float, help="how far back it reaches (7)")
@@ -401,4 +401,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_program("scripts.sample_volume", main))
+    sys.exit(run_program("devtools.sample_volume", main))
