@@ -1,0 +1,1 @@
+"""What scripts and tests both need."""

@@ -1,4 +1,5 @@
-"""Run notebooks as a user would, top to bottom: ``python -m devtools.run_notebooks [NAME…]`` saves them with their outputs.
+"""Run notebooks as a user would, top to bottom: ``python -m devtools.run_notebooks [NAME…]`` saves them with their
+outputs.
 
 They run in a copy, on a sample volume made for the occasion, with a Redis, a worker and a film's address of their own;
 the copy takes the notebook's place when all of its cells have passed.

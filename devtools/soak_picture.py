@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from notebooks.lab.plots.plots import style
+from notebooks.lab.plots import style
 
 PANELS = (
     ("anon", "Memory of each container (MiB, anonymous)"),

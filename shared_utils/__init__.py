@@ -1,0 +1,18 @@
+"""What two or more programs use: settings, contracts, the queue, media, logging."""
+
+from shared_utils.former_names import FormerNames
+
+FORMER_NAMES = {
+    "shared_utils.camera_log": "shared_utils.contracts.camera_log",
+    "shared_utils.cameras": "shared_utils.config.cameras",
+    "shared_utils.clips": "shared_utils.contracts.clips",
+    "shared_utils.detections_log": "shared_utils.contracts.detections_log",
+    "shared_utils.job_bars": "notebooks.lab.jobs.job_bars",
+    "shared_utils.job_states": "shared_utils.queue.job_states",
+    "shared_utils.jobs": "shared_utils.queue.jobs",
+    "shared_utils.log_lines": "notebooks.lab.data.log_lines",
+    "shared_utils.results": "notebooks.lab.data.results",
+    "shared_utils.schemas": "shared_utils.contracts.schemas",
+}
+
+FormerNames(FORMER_NAMES).install()

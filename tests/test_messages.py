@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("shared_utils", "vcam_worker", "video_worker", "camera_emulator")
+PACKAGES = ("shared_utils", "vcam_worker", "video_worker", "camera_emulator", "notebooks/lab/data")
 LEVELS = {"warning", "error", "exception", "critical"}
 PLACEHOLDER = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[sdrfgx]")
 

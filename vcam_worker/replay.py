@@ -64,7 +64,8 @@ class Look:
 
 @dataclass(frozen=True)
 class ReplayedClip:
-    """A clip that would be recorded, seconds from the file's start; see :class:`vcam_worker.recording.session.FinishedClip`."""
+    """A clip that would be recorded, seconds from the file's start; see
+    :class:`vcam_worker.recording.session.FinishedClip`."""
 
     start_s: float
     trigger_s: float

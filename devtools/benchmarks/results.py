@@ -57,7 +57,7 @@ def write_log(path: Path, lines: int) -> dict[str, int]:
 
 
 def _lines(count: int) -> Iterator[tuple[str, str]]:
-    dice = random.Random(1)  # noqa: S311  # no secrets
+    dice = random.Random(1)  # no secrets
     step = timedelta(days=365) / count
     for number in range(count):
         start = (BEGIN + number * step).replace(microsecond=0)

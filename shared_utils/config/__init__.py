@@ -1,0 +1,1 @@
+"""Settings and the files that people edit, read and validated."""

@@ -1,0 +1,1 @@
+"""Files and messages that others rely on. Standard library only."""

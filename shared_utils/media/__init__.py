@@ -1,0 +1,1 @@
+"""Clips and pictures: the only shared room that imports PyAV, OpenCV and NumPy."""

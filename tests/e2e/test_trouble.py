@@ -24,8 +24,9 @@ LEAST_LOSS_S = 4.0
 """Seconds of footage before a ``kill -9`` that may be lost: the GOP in work, a second here, and what was on its way."""
 OPEN_BYTES = 100_000
 """Of the yard's clip in work: three seconds."""
-TIGHT = "260m"
-"""Memory that suffices for ordinary clips, but not for a picture of 4096 pixels."""
+TIGHT = "400m"
+"""Memory that suffices for ordinary clips, but not for a picture of 4096 pixels. A worker that has analysed many clips
+holds up to 280 MB, page cache included, and the kernel refuses a limit below that."""
 CAMERAS = {"street", "yard"}
 LONG_JOB = {"imgsz": 1280, "fps": 0}
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from devtools.redis_server import RedisServer
 from devtools.run_notebooks import Executed, execute
 from devtools.sample_volume import SCENE_MODEL, Plan, make_volume
-from notebooks.lab.plots.plots import style
+from notebooks.lab.plots import style
 from tests.support.jupyterlab import Lab, running_lab
 from tests.support.programs import Programs
 
@@ -55,7 +55,8 @@ def worker_env(sample_volume: Path, redis_server: RedisServer, programs: Program
 def run_notebook(tmp_path: Path) -> RunNotebook:
     """Run a notebook of ours from top to bottom, in a copy in the test's folder.
 
-    ``run_notebook(name, video_dir, env=None, values=[…], changes={…})``: see :func:`devtools.run_notebooks.execute`. `env`
+    ``run_notebook(name, video_dir, env=None, values=[…], changes={…})``: see :func:`devtools.run_notebooks.execute`.
+    `env`
     may be `worker_env`; `values` are Python expressions, whose results at the end are in ``.values``.
     """
 

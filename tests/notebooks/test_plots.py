@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from notebooks.lab.data import activity
 from notebooks.lab.data.oneday import lay_out
-from notebooks.lab.plots.plots import plots, style
+from notebooks.lab.plots import plots, style
 from tests.notebooks.test_activity import CATS, NEVER, NOON, clip, log, watch
 
 __all__ = ["log"]  # the fixture

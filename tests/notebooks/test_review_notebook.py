@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from notebooks.lab.data.results import latest, load_log
+from notebooks.lab.review import finetune
 from notebooks.lab.review.label_files import read_all
-from notebooks.lab.review.review import finetune
 from notebooks.lab.review.review_session import Session
 from shared_utils.errors import ModelError, SettingError
 from tests.notebooks.conftest import RunNotebook

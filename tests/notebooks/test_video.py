@@ -17,7 +17,7 @@ from notebooks.lab.media.draw import annotate, text_colour, track_colour
 from notebooks.lab.media.export import EXPORTS_FOLDER, Cut, export_gif, export_mp4
 from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.media.sheet import contact_sheet, cut_out
-from notebooks.lab.plots.plots import style
+from notebooks.lab.plots import style
 from notebooks.lab.viewer.picker import FilmPicker, films
 from notebooks.lab.viewer.player import best_moment, poster
 from notebooks.lab.viewer.viewer import Viewer

@@ -25,9 +25,9 @@ SETTING = re.compile(r"^([A-Z][A-Z0-9_]*)='?(.*?)'?$", re.MULTILINE)
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    for folder in ("scripts", "shared_utils"):
-        (tmp_path / folder).mkdir()
-    parts = ("__init__.py", "camera_url.py", "text_file.py")
+    for folder in ("scripts", "shared_utils/config"):
+        (tmp_path / folder).mkdir(parents=True)
+    parts = ("__init__.py", "config/__init__.py", "config/camera_url.py", "config/text_file.py")
     for name in ("scripts/env", "scripts/_env.py", ".env.example", *(f"shared_utils/{part}" for part in parts)):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path

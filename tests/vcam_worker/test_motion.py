@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
+from vcam_worker.motion import detector as motion
 from vcam_worker.motion.decoder import small_luma
 from vcam_worker.motion.detector import Luma, MotionDetector
-from vcam_worker.motion.detector import detector as motion
 
 HEIGHT, WIDTH, FPS = 180, 320, 5
 Draw = Callable[[float], np.ndarray]

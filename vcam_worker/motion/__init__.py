@@ -1,0 +1,1 @@
+"""Motion detection on small luma pictures."""

@@ -1,0 +1,1 @@
+"""Processes: one per camera, and the supervisor over them."""

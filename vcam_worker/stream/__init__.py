@@ -1,0 +1,1 @@
+"""A camera's stream: connecting, timing, and packets of our own type."""

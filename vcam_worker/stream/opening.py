@@ -1,7 +1,9 @@
-"""Opens a camera's stream (or a file), over one transport. One attempt: :mod:`vcam_worker.stream.feed` decides on the next.
+"""Opens a camera's stream (or a file), over one transport. One attempt: :mod:`vcam_worker.stream.feed` decides on the
+next.
 
 What a camera sends decides nothing about where we connect to. Files are opened by the protocol ``file`` alone, HTTP
-is spoken by :mod:`vcam_worker.stream.protocols.http_source`, RTSP passes through :mod:`vcam_worker.stream.protocols.rtsp_relay`. Only formats that hold
+is spoken by :mod:`vcam_worker.stream.protocols.http_source`, RTSP passes through
+:mod:`vcam_worker.stream.protocols.rtsp_relay`. Only formats that hold
 the pictures themselves are read: no playlist, and no list of other files.
 """
 

@@ -22,7 +22,8 @@ class Packet:
         delay: presentation time minus decoding time, seconds; 0 without B-frames.
         arrived: when it was received, seconds of the monotonic clock (for files: equal to `time`).
         wall: when it was received, seconds since the epoch.
-        time: its place in the stream by our own steady clock, seconds; set by :class:`vcam_worker.stream.timeline.Timeline`.
+        time: its place in the stream by our own steady clock, seconds; set by
+        :class:`vcam_worker.stream.timeline.Timeline`.
         description: the stream's new parameter sets (avcC, hvcC), where the container announces a change.
         sets: of a keyframe: what decoding from here on needs; set by :class:`vcam_worker.stream.bitstream.SetsReader`.
         picture: of a keyframe, where it says so: the picture's size and format; likewise.

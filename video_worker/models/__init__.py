@@ -1,0 +1,1 @@
+"""Models: loading, and the processing before and after inference."""

@@ -1,0 +1,1 @@
+"""One clip through all steps, and its record."""

@@ -1,7 +1,8 @@
 """Keeps a worker's promises to the queue from a thread of its own, while the worker itself is busy or waits.
 
 It renews the lease of the job at hand, passes its progress on, and has jobs looked after whose worker died
-(:mod:`video_worker.queue.rescue`): those come back to the queue when their lease is over, which is within a minute. A job
+(:mod:`video_worker.queue.rescue`): those come back to the queue when their lease is over, which is within a minute. A
+job
 that hangs in native code, such as a read from a share that has gone, can be ended by nothing else, so then the whole
 process is.
 """

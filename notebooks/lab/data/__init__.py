@@ -1,0 +1,1 @@
+"""The log as data frames, and what follows from it."""

@@ -45,7 +45,8 @@ def clips_of(log: pd.DataFrame) -> pd.DataFrame:
 def sightings_of(log: pd.DataFrame) -> pd.DataFrame:
     """Return what was detected: one row a label and clip, by time.
 
-    Columns: those of :func:`notebooks.lab.data.results.objects` and ``stay_s``, seconds from first to last sight; where the
+    Columns: those of :func:`notebooks.lab.data.results.objects` and ``stay_s``, seconds from first to last sight;
+    where the
     log does not tell when in its clip a label was seen, it is taken for its beginning.
     """
     seen = objects(latest(log))

@@ -1,7 +1,8 @@
 """Which boxes of two sides mean the same object, and what follows: agreement, precision, recall, average precision.
 
 Pure: data frames in, data frames and numbers out. Boxes are frames with the columns of
-:func:`notebooks.lab.data.results.boxes`; corners in pixels of the clip. pycocotools gives the same AP to the third digit, but
+:func:`notebooks.lab.data.results.boxes`; corners in pixels of the clip. pycocotools gives the same AP to the third
+digit, but
 knows neither frames that were reviewed in part only, nor two models against each other.
 """
 

@@ -1,4 +1,5 @@
-"""The tables of ViewProcessResults: frames of :mod:`notebooks.lab.data.activity`, times and numbers as people read them."""
+"""The tables of ViewProcessResults: frames of :mod:`notebooks.lab.data.activity`, times and numbers as people read
+them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Sending clips for analysis, downloads, checks, and what the queue holds."""

@@ -1,0 +1,11 @@
+"""Plots and their style."""
+
+from importlib import import_module
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """Return what ``notebooks.lab.plots`` held when it was a module: notebooks of users import it from here."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(import_module("notebooks.lab.plots.plots"), name)

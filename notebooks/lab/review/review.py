@@ -220,7 +220,8 @@ def open_review(
 
     Args:
         video_dir: the shared volume.
-        rows: the runs to review, rows of :func:`notebooks.lab.data.results.load_log`; the last good one of each clip if None.
+        rows: the runs to review, rows of :func:`notebooks.lab.data.results.load_log`; the last good one of each clip
+        if None.
         order: ``uncertain`` (what the model was least sure of first), ``clip`` or ``class``.
         min_conf: score from which boxes are asked about.
         per_track: frames of a track that are asked about at most; None for every one.

@@ -1,0 +1,11 @@
+"""Motion settings, thresholds, and runs side by side."""
+
+from importlib import import_module
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """Return what ``notebooks.lab.tuning`` held when it was a module: notebooks of users import it from here."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(import_module("notebooks.lab.review.training_pictures"), name)

@@ -311,7 +311,8 @@ def against_truth(comparison: Comparison, truth: Truth) -> pd.DataFrame:
     """Return precision, recall and AP of each configuration, in the reviewed frames that all of them sampled.
 
     Returns:
-        Columns of :func:`notebooks.lab.data.matching.scores_by_class`, index `configuration` and `label`; empty where there
+        Columns of :func:`notebooks.lab.data.matching.scores_by_class`, index `configuration` and `label`; empty where
+        there
         are no such frames.
     """
     frames = truth.frames.merge(comparison.frames, on=["filename", "frame"])

@@ -1,4 +1,5 @@
-"""Pictures of :mod:`notebooks.lab.tuning.compare`: agreement, classes, what only one saw, seconds, precision and recall."""
+"""Pictures of :mod:`notebooks.lab.tuning.compare`: agreement, classes, what only one saw, seconds, precision and
+recall."""
 
 from __future__ import annotations
 

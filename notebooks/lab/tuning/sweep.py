@@ -57,7 +57,8 @@ def thresholds(low: float = LOWEST, high: float = 0.95, step: float = STEP) -> F
 
 
 def boxes_of(runs: pd.DataFrame, video_dir: Path) -> pd.DataFrame:
-    """Return the boxes of `runs` as :func:`notebooks.lab.data.results.boxes` does, of the labels that each run reports: boxes
+    """Return the boxes of `runs` as :func:`notebooks.lab.data.results.boxes` does, of the labels that each run
+    reports: boxes
     files hold all labels, also of runs with ``YOLO_CLASSES``, and those of other labels decide nothing."""
     boxes = read_boxes(runs, video_dir)
     classes = {run: frozenset(labels) for run, labels in zip(runs["run_id"], runs["classes"], strict=True)}
@@ -202,7 +203,8 @@ def best_f1(points: pd.DataFrame) -> Advice:
     """Return the threshold with the best F1 (as many right ones as can be had for as few wrong ones).
 
     Args:
-        points: a row a threshold: `conf`, `precision`, `recall`, `found`; see :func:`notebooks.lab.data.matching.curve`.
+        points: a row a threshold: `conf`, `precision`, `recall`, `found`; see
+        :func:`notebooks.lab.data.matching.curve`.
     """
     f1 = f1_score(points)
     if not f1.notna().any() or not f1.max() > 0:

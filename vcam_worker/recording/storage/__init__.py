@@ -1,0 +1,1 @@
+"""The shared volume: publishing clips, room, retention, the lock."""

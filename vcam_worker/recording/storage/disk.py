@@ -50,7 +50,8 @@ class DiskGuard:
         now: local time.
         free: free bytes of the volume that holds a path.
         tick: seconds of a clock that nobody sets, and that goes on while the machine sleeps.
-        mount: the mount point of the volume, which must be one; see :class:`vcam_worker.recording.storage.volume.Volume`.
+        mount: the mount point of the volume, which must be one; see
+        :class:`vcam_worker.recording.storage.volume.Volume`.
         lock: of the volume, taken again where its file is deleted.
     """
 

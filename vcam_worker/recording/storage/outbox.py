@@ -55,7 +55,8 @@ class Outbox:
         camera: slug; notes and files of other cameras are left alone.
         log: for what happens to clips.
         enqueue: queues a clip.
-        mount: the mount point of the volume, which must be one; see :class:`vcam_worker.recording.storage.volume.Volume`.
+        mount: the mount point of the volume, which must be one; see
+        :class:`vcam_worker.recording.storage.volume.Volume`.
     """
 
     def __init__(self, video_dir: Path, camera: str, log: Log, enqueue: Enqueue, mount: Path | None = None) -> None:

@@ -1,0 +1,1 @@
+"""HTTP, RTSP and MJPEG as cameras speak them."""
