@@ -1,7 +1,7 @@
-"""Logging for people who follow ``docker compose logs -f``, or for a collector: one line an event.
+"""Logging for people who follow ``docker compose logs -f``, or for a collector: one line per message.
 
-Text:  ``14:48:19 INFO  cam1  motion seen (2.1 % of the picture)``
-JSON:  ``{"time": "...", "level": "INFO", "camera": "cam1", "message": "..."}``
+Text:  ``14:48:19 INFO  cam1  motion seen (2.1 % of the picture)``; warnings and errors end with their code in brackets
+JSON:  ``{"time": "...", "level": "INFO", "code": "motion_seen", "camera": "cam1", "message": "..."}``
 
 Whatever is logged passes a :class:`~shared_utils.redact.Redactor` at the very end, tracebacks included.
 """
@@ -21,6 +21,34 @@ from shared_utils.redact import Redactor
 CAMERA_FIELD = "camera"
 
 
+class LogMessage(str):
+    """The text of a log message, with a stable code: tests, docs and collectors rely on the code, not on the wording.
+
+    Programs keep theirs in a module of their own, such as :mod:`vcam_worker.messages`, and log them as usual::
+
+        NO_PICTURE = LogMessage("no_picture", "no picture: %s; trying again until there is one")
+        logger.warning(NO_PICTURE, reason)
+
+    Attributes:
+        code: lower case with underscores, unique.
+    """
+
+    __slots__ = ("code",)
+
+    code: str
+
+    def __new__(cls, code: str, text: str) -> LogMessage:
+        """Return the message `text`, with placeholders as ``%`` takes them, known as `code`."""
+        message = super().__new__(cls, text)
+        message.code = code
+        return message
+
+
+def message_code(record: logging.LogRecord) -> str | None:
+    """Return the code of a record's message; None for one that has no code, such as a library's."""
+    return record.msg.code if isinstance(record.msg, LogMessage) else None
+
+
 class TextFormatter(logging.Formatter):
     """One plain line: time, level, camera (or program part), message."""
 
@@ -33,6 +61,9 @@ class TextFormatter(logging.Formatter):
         when = datetime.fromtimestamp(record.created).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         who = getattr(record, CAMERA_FIELD, None) or record.name.rpartition(".")[2]
         line = f"{when} {record.levelname:<7} {who:<8} {record.getMessage()}"
+        code = message_code(record)
+        if code and record.levelno >= logging.WARNING:
+            line += f" [{code}]"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return self._redact(line)
@@ -51,6 +82,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created).astimezone().isoformat(),
             "level": record.levelname,
             "logger": record.name,
+            "code": message_code(record),
             "message": self._redact(record.getMessage()),
         }
         camera = getattr(record, CAMERA_FIELD, None)
