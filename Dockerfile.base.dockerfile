@@ -24,7 +24,7 @@ COPY requirements.export.txt /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip pip install -r /tmp/requirements.export.txt
 WORKDIR /src
 # of our code only what the export needs, so that no other change makes the model anew
-COPY shared_utils/__init__.py shared_utils/errors.py shared_utils/
+COPY shared_utils/__init__.py shared_utils/errors.py shared_utils/former_names.py shared_utils/
 COPY video_worker/__init__.py video_worker/export.py video_worker/
 ENV YOLO_AUTOINSTALL=false
 

@@ -13,7 +13,7 @@ from shared_utils.redact import url_secrets
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.storage.disk import DiskRules
 from vcam_worker.recording.storage.volume import mount_point
-from vcam_worker.web.server import HttpSettings
+from vcam_worker.web.settings import HttpSettings
 
 CAMERA_MEMORY_MB = 512
 """Most memory of one camera's process: half of the container's; MJPEG of 4K takes 280."""

@@ -27,7 +27,7 @@ SETTING = re.compile(r"^([A-Z][A-Z0-9_]*)='?(.*?)'?$", re.MULTILINE)
 def place(tmp_path: Path) -> Path:
     for folder in ("scripts", "shared_utils/config"):
         (tmp_path / folder).mkdir(parents=True)
-    parts = ("__init__.py", "config/__init__.py", "config/camera_url.py", "config/text_file.py")
+    parts = ("__init__.py", "former_names.py", "config/__init__.py", "config/camera_url.py", "config/text_file.py")
     for name in ("scripts/env", "scripts/_env.py", ".env.example", *(f"shared_utils/{part}" for part in parts)):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path

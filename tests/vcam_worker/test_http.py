@@ -23,7 +23,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from shared_utils.errors import SettingError
 from shared_utils.redact import Redactor
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest, State
-from vcam_worker.web.server import HttpServer, HttpSettings
+from vcam_worker.web.server import HttpServer
+from vcam_worker.web.settings import HttpSettings
 from vcam_worker.web.snapshot_cache import BURST, KEEP_SECONDS, MAX_BYTES, MAX_ENTRIES, STALE_SECONDS
 
 NOW = 1_795_000_000.0

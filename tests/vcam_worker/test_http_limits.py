@@ -17,7 +17,8 @@ from shared_utils.config.web_hosts import is_own_host, own_names
 from shared_utils.errors import SettingError
 from tests.support.programs import Programs
 from tests.vcam_worker.test_http import CAM, NOW, Clock, FakeBoard, Site
-from vcam_worker.web.server import HttpLimits, HttpServer, HttpSettings
+from vcam_worker.web.server import HttpLimits, HttpServer
+from vcam_worker.web.settings import HttpSettings
 
 SHORT = HttpLimits(request_seconds=0.5, read_seconds=0.5)
 HALF = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "

@@ -17,7 +17,8 @@ from shared_utils.queue.figures import Growth, backlog_in_words, read_figures
 from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, submit_many
 from tests.vcam_worker.test_volume_figures import NoCameras
 from vcam_worker.runtime.queue_watch import QueueWatch
-from vcam_worker.web.server import HttpServer, HttpSettings
+from vcam_worker.web.server import HttpServer
+from vcam_worker.web.settings import HttpSettings
 
 CLIP = "20260223-144819-cam1.mp4"
 

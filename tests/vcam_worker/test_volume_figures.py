@@ -17,7 +17,8 @@ from shared_utils.contracts.detections_log import append_record
 from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
 from vcam_worker.recording.storage.volume_figures import GROWN, OutboxGrowth
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
-from vcam_worker.web.server import HttpServer, HttpSettings
+from vcam_worker.web.server import HttpServer
+from vcam_worker.web.settings import HttpSettings
 
 
 class NoCameras:

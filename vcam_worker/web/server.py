@@ -16,15 +16,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from shared_utils.config.env import MAX_PORT, Env
-from shared_utils.config.web_hosts import own_names
+from shared_utils.config.env import MAX_PORT
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
 from vcam_worker.recording.storage.volume_figures import VolumeState
@@ -32,6 +31,7 @@ from vcam_worker.runtime.queue_watch import QueueState
 from vcam_worker.runtime.status import Board
 from vcam_worker.web.pages import CONTENT_POLICY
 from vcam_worker.web.routes import Site
+from vcam_worker.web.settings import HttpSettings
 
 STOP_SECONDS = 0.9
 """Time for answers in work to end."""
@@ -59,25 +59,6 @@ HEADERS = [
 ]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class HttpSettings:
-    """Where to listen, and to which names to answer. Port 0 takes any free one."""
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    names: frozenset[str] = field(default_factory=lambda: own_names({}))
-
-    @classmethod
-    def from_env(cls, values: Mapping[str, str]) -> HttpSettings:
-        """Read ``HTTP_HOST``, ``HTTP_PORT`` and ``HTTP_NAMES``."""
-        env = Env(values)
-        return cls(
-            host=env.text("HTTP_HOST", cls.host),
-            port=env.integer("HTTP_PORT", cls.port, 0, MAX_PORT),
-            names=own_names(values),
-        )
 
 
 @dataclass(frozen=True)
