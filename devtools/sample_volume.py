@@ -39,7 +39,7 @@ from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.contracts.camera_log import ALIVE_SECONDS, CAMERA_LOG_NAME
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, ClipName
 from shared_utils.contracts.detections_log import append_record
-from shared_utils.contracts.schemas import Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.errors import EXIT_OK, ClipError, SettingError, SourceEnded
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import clip_job_id

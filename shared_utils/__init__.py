@@ -2,7 +2,7 @@
 
 from shared_utils.former_names import FormerNames
 
-FORMER_NAMES = {
+FORMER_NAMES: dict[str, str | tuple[str, ...]] = {
     "shared_utils.camera_log": "shared_utils.contracts.camera_log",
     "shared_utils.cameras": "shared_utils.config.cameras",
     "shared_utils.clips": "shared_utils.contracts.clips",
@@ -12,7 +12,11 @@ FORMER_NAMES = {
     "shared_utils.jobs": "shared_utils.queue.jobs",
     "shared_utils.log_lines": "notebooks.lab.data.log_lines",
     "shared_utils.results": "notebooks.lab.data.results",
-    "shared_utils.schemas": "shared_utils.contracts.schemas",
+    "shared_utils.schemas": (
+        "shared_utils.contracts.record",
+        "shared_utils.contracts.job_options",
+        "shared_utils.config.job_options",
+    ),
 }
 
 FormerNames(FORMER_NAMES).install()

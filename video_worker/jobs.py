@@ -9,10 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypedDict
 
+from shared_utils.config.job_options import replace_options
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, resolve_in_video_dir
 from shared_utils.contracts.detections_log import append_once, find_run
+from shared_utils.contracts.job_options import Options
+from shared_utils.contracts.record import Record
 from shared_utils.contracts.run_index import RunIndex
-from shared_utils.contracts.schemas import Options, Record
 from shared_utils.durable import written
 from shared_utils.log import CAMERA_FIELD
 from video_worker.pipeline import record as records
@@ -89,7 +91,7 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
         NotWritten: the volume does not take the outcome.
     """
     path = resolve_in_video_dir(workplace.video_dir, filename)
-    wanted = workplace.options.replaced_by(options)
+    wanted = replace_options(workplace.options, options)
     name = str(filename)
     names = records.RunNames(name, records.make_run_id(facts.created_at, facts.job_id), facts.job_id)
     log_path = workplace.video_dir / LOG_NAME

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared_utils.config.env import Env, LogSettings, RedisSettings
-from shared_utils.contracts.schemas import Options
+from shared_utils.config.job_options import options_from_env
+from shared_utils.contracts.job_options import Options
 from shared_utils.errors import SettingError
 from video_worker.engines.base import ENGINES
 
@@ -46,7 +47,7 @@ class AnalysisSettings:
         an image brings along. ``YOLO_MODEL`` is a bare name in one of them, or the path of a file.
         """
         env = Env(values)
-        options = Options.from_env(values)
+        options = options_from_env(values)
         models_dirs = tuple(Path(part) for part in env.text("MODELS_DIR", "models").split(os.pathsep) if part)
         # a bare name that lies in a models folder, or else a path as it stands
         places = [folder / options.model for folder in models_dirs]

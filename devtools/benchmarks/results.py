@@ -29,7 +29,8 @@ from typing import Any
 
 from devtools.benchmarks.capture import Report
 from notebooks.lab.data.results import latest, load_log, objects
-from shared_utils.contracts.schemas import Options, to_line
+from shared_utils.contracts.job_options import Options
+from shared_utils.contracts.record import to_line
 from shared_utils.media.frames import ClipFacts
 from video_worker.pipeline import record as records
 

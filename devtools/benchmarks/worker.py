@@ -31,7 +31,7 @@ import numpy as np
 import psutil
 
 from devtools.redis_server import RedisServer
-from shared_utils.contracts.schemas import Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import ClipReader
 from shared_utils.queue.jobs import clip_queue, submit
 from video_worker.engines.base import open_engine

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from shared_utils.contracts.record import Record, to_line
 from shared_utils.contracts.run_index import RunIndex
-from shared_utils.contracts.schemas import Record, to_line
 from shared_utils.durable import lock_where_possible, sync_file
 
 

@@ -20,7 +20,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from shared_utils.contracts.schemas import parse_aspect
+from shared_utils.config.job_options import parse_aspect
 from shared_utils.errors import ClipError, ClipMissing, VcamError
 from shared_utils.media.clipfile.orientation import Orientation
 from shared_utils.media.clipfile.parts import find_parts

@@ -28,8 +28,9 @@ from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job
 
 from shared_utils.config.env import Env
+from shared_utils.config.job_options import replace_options
 from shared_utils.contracts.clips import name_fault, resolve_in_video_dir, shown_name
-from shared_utils.contracts.schemas import Options, options_as_dict
+from shared_utils.contracts.job_options import Options, options_as_dict
 from shared_utils.errors import ClipMissing, JobRefused
 from shared_utils.queue.connection import (
     JOB_TIMEOUT,
@@ -210,7 +211,7 @@ def _matching(pattern: str, video_dir: str | Path | None) -> list[str]:
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return `options` as a job carries them, numbers and lists of numpy and pandas made plain."""
     plain = {key: _plain(value) for key, value in options.items()}
-    whole = options_as_dict(Options().replaced_by(plain))
+    whole = options_as_dict(replace_options(Options(), plain))
     return {key: whole[key] for key in plain}
 
 

@@ -23,9 +23,10 @@ from notebooks.lab.jobs import batch
 from notebooks.lab.review.label_files import Change, Label, change
 from notebooks.lab.tuning import compare
 from notebooks.lab.tuning import compare_pictures as pictures
+from shared_utils.config.job_options import options_from_env
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
-from shared_utils.contracts.schemas import Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.queue.job_states import JobState
 from shared_utils.queue.jobs import clip_queue, states, submit, watch
@@ -111,7 +112,7 @@ def test_configurations_are_named_by_what_differs() -> None:
 
 
 def test_the_usual_options_are_those_of_the_worker_over_new_clips(volume: Path, made_volume: Path) -> None:
-    assert batch.usual_options(volume) == Options.from_env(os.environ)
+    assert batch.usual_options(volume) == options_from_env(os.environ)
     # its last runs were asked for with another threshold
     assert load_log(made_volume)["conf"].iloc[-1] == 0.25
     assert batch.usual_options(made_volume) == USUAL

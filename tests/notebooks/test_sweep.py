@@ -19,7 +19,7 @@ from notebooks.lab.media.clip import Run as BoxesRun
 from notebooks.lab.media.clip import runs_of
 from notebooks.lab.review.label_files import Change, Label, change
 from notebooks.lab.tuning import sweep
-from shared_utils.contracts.schemas import Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.errors import SettingError
 from tests.notebooks.conftest import RunNotebook
 from video_worker.models.store import EngineChoice, ModelStore

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from shared_utils.config.classes import known_classes, split_classes, usable_classes
-from shared_utils.contracts.schemas import Options, options_as_dict
+from shared_utils.config.job_options import options_from_env, replace_options
+from shared_utils.contracts.job_options import Options, options_as_dict
 from shared_utils.errors import JobRefused, ModelError
 
 LABELS = ("person", "bicycle", "car", "Cell Phone")
@@ -16,8 +17,8 @@ LABELS = ("person", "bicycle", "car", "Cell Phone")
 def test_a_setting_is_a_list_with_commas() -> None:
     assert split_classes(" person, car ,,person,cell   phone") == ("person", "car", "cell phone")
     assert split_classes("") == split_classes(" , ") == ()
-    assert Options.from_env({"YOLO_CLASSES": '"person, car"'}).classes == ("person", "car")
-    assert Options.from_env({"YOLO_CLASSES": ""}).classes == Options().classes == ()
+    assert options_from_env({"YOLO_CLASSES": '"person, car"'}).classes == ("person", "car")
+    assert options_from_env({"YOLO_CLASSES": ""}).classes == Options().classes == ()
 
 
 def test_labels_are_found_whatever_their_case() -> None:
@@ -61,10 +62,10 @@ def test_of_the_setting_another_model_needs_to_know_some() -> None:
 )
 def test_a_job_names_its_own(given: object, expected: tuple[str, ...]) -> None:
     own = Options(classes=("dog",))
-    wanted = own.replaced_by({"classes": given})
+    wanted = replace_options(own, {"classes": given})
     assert wanted.classes == expected
-    assert own.replaced_by({"conf": 0.3}).classes == ("dog",)
-    assert Options().replaced_by(json.loads(json.dumps(options_as_dict(wanted)))) == wanted
+    assert replace_options(own, {"conf": 0.3}).classes == ("dog",)
+    assert replace_options(Options(), json.loads(json.dumps(options_as_dict(wanted)))) == wanted
 
 
 @pytest.mark.parametrize(
@@ -72,4 +73,4 @@ def test_a_job_names_its_own(given: object, expected: tuple[str, ...]) -> None:
 )
 def test_what_is_no_list_of_labels_is_refused(given: object) -> None:
     with pytest.raises(JobRefused, match="option classes"):
-        Options().replaced_by({"classes": given})
+        replace_options(Options(), {"classes": given})

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared_utils.config.env import Env, LogSettings, RedisSettings, video_dir
-from shared_utils.contracts.schemas import Options
+from shared_utils.config.job_options import options_from_env
+from shared_utils.contracts.job_options import Options
 from shared_utils.errors import SettingError
 
 
@@ -33,7 +34,7 @@ def test_words_are_taken_in_any_case() -> None:
 
 def test_the_defaults_of_the_contract() -> None:
     assert RedisSettings.from_env({}) == RedisSettings("redis", 6379, None, "video_queue")
-    assert Options.from_env({}) == Options("yolov8n.onnx", 0.5, 640, 5.0, 2)
+    assert options_from_env({}) == Options("yolov8n.onnx", 0.5, 640, 5.0, 2)
 
 
 def test_the_shared_volume_is_made(tmp_path: Path) -> None:

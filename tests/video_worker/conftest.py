@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared_utils.contracts.schemas import Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.media.picture import Picture
 from tests.support.video import moving_box, write_video
 from video_worker.jobs import Workplace

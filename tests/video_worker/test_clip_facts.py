@@ -10,7 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from shared_utils.contracts.schemas import Options
+from shared_utils.config.job_options import options_from_env, replace_options
+from shared_utils.contracts.job_options import Options
 from shared_utils.errors import JobRefused, SettingError
 from shared_utils.media.frames import ClipReader
 from tests.support.video import moving_box, write_video
@@ -99,20 +100,20 @@ def test_an_aspect_is_an_option_of_the_job(tmp_path):
 
 @pytest.mark.parametrize("value", ["16:9", "1.85", "3 : 4", "10"])
 def test_aspects(value):
-    assert Options().replaced_by({"aspect": value}).aspect == value
-    assert Options.from_env({"CLIP_ASPECT": value}).aspect == value
+    assert replace_options(Options(), {"aspect": value}).aspect == value
+    assert options_from_env({"CLIP_ASPECT": value}).aspect == value
 
 
 @pytest.mark.parametrize("value", ["wide", "0:9", "16:0", "-4:3", "1:100", "nan", "inf", "1e9", "16:9:1", ""])
 def test_what_is_no_aspect_is_refused(value):
     with pytest.raises(JobRefused, match="aspect"):
-        Options().replaced_by({"aspect": value})
+        replace_options(Options(), {"aspect": value})
     if value:
         with pytest.raises(SettingError, match="CLIP_ASPECT"):
-            Options.from_env({"CLIP_ASPECT": value})
+            options_from_env({"CLIP_ASPECT": value})
 
 
 @pytest.mark.parametrize("value", [16, 1.77, ["16:9"], True, "1" * 100])
 def test_an_aspect_is_text(value):
     with pytest.raises(JobRefused, match="aspect"):
-        Options().replaced_by({"aspect": value})
+        replace_options(Options(), {"aspect": value})

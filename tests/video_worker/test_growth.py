@@ -11,7 +11,7 @@ import pytest
 
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
-from shared_utils.contracts.schemas import Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipError, ClipGrowing
 from shared_utils.queue.connection import clip_queue
 from shared_utils.queue.jobs import submit

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from shared_utils.contracts.schemas import Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ModelError, SettingError
 from tests.support.onnx_model import FLOAT16, UINT8, onnx_model
 from video_worker.__main__ import main

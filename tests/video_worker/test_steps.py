@@ -9,7 +9,7 @@ import socket
 import numpy as np
 import pytest
 
-from shared_utils.contracts.schemas import Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import ClipFacts
 from tests.video_worker.conftest import SquareDetector
 from video_worker.models.postprocess import Detections

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from camera_emulator.scene import LABELS, Scene, Truth
-from shared_utils.contracts.schemas import Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import ClipFacts, ClipReader
 from shared_utils.media.sampling import Sampler
 from video_worker.models.detector import OnnxDetector

@@ -11,7 +11,8 @@ from typing import TextIO
 from tqdm import tqdm
 
 from shared_utils.contracts.clips import shown_path
-from shared_utils.contracts.schemas import Options, Record, to_line
+from shared_utils.contracts.job_options import Options
+from shared_utils.contracts.record import Record, to_line
 from shared_utils.errors import VcamError
 from video_worker.pipeline import record as records
 from video_worker.pipeline.analysis import Analyst, Task

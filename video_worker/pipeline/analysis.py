@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from shared_utils.config.classes import OPTION, known_classes, usable_classes
-from shared_utils.contracts.schemas import Options, Record
+from shared_utils.contracts.job_options import Options
+from shared_utils.contracts.record import Record
 from shared_utils.errors import ClipError, VcamError
 from shared_utils.media.clipfile.growth import Growth
 from shared_utils.media.frames import ClipReader, Frame, Irregular, Reading

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from shared_utils.contracts.clips import boxes_name, parse_clip_name
-from shared_utils.contracts.schemas import SCHEMA, ClipEntry, ModelEntry, Options, Record, TimingEntry, options_as_dict
+from shared_utils.contracts.job_options import Options, options_as_dict
+from shared_utils.contracts.record import SCHEMA, ClipEntry, ModelEntry, Record, TimingEntry
 from shared_utils.media.frames import ClipFacts
 from video_worker.models.store import LoadedModel
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared_utils.contracts.schemas import Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import ClipFacts
 from shared_utils.media.picture import Picture
 from video_worker.models.detector import Detector

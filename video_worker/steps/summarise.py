@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shared_utils.contracts.schemas import ObjectEntry
+from shared_utils.contracts.record import ObjectEntry
 from video_worker.pipeline.things import TrackSummary, by_label, is_detected, things
 from video_worker.pipeline.tracking import NO_TRACK
 from video_worker.steps.base import Run, Sample, Step

@@ -21,7 +21,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from shared_utils.contracts.detections_log import settled_size
-from shared_utils.contracts.schemas import SCHEMA
+from shared_utils.contracts.record import SCHEMA
 from shared_utils.errors import SettingError
 
 BLOCK_BYTES = 4_000_000

@@ -18,8 +18,9 @@ from rq.job import Job
 
 from notebooks.lab.data.results import load_log
 from shared_utils.config.env import Env
+from shared_utils.config.job_options import options_from_env, parse_aspect, replace_options
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name, list_clips
-from shared_utils.contracts.schemas import Options, parse_aspect
+from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.queue.connection import SERIALIZER
 from shared_utils.queue.jobs import PROCESS_CLIP, redis_errors, settings_of, submit_many, watch
@@ -71,7 +72,7 @@ def usual_options(video_dir: Path) -> Options:
     own = log[log["ok"] & log["job_id"].astype(object).str.startswith(FIRST_JOB).fillna(False)]
     own = own.dropna(subset=["model", *numbers])
     if own.empty:
-        return Options.from_env(os.environ)
+        return options_from_env(os.environ)
     last = own.iloc[-1]
     told: dict[str, Any] = {name: float(last[name]) for name in numbers}
     told["imgsz"] = float(own["asked_imgsz"].fillna(own["imgsz"]).iloc[-1])
@@ -79,22 +80,22 @@ def usual_options(video_dir: Path) -> Options:
     # a camera's own classes are not the worker's
     classes = set(own.drop_duplicates("camera", keep="last")["classes"])
     told |= {"classes": classes.pop() if len(classes) == 1 else ()}
-    return Options().replaced_by({"model": f"{last['model']}{MODEL_SUFFIX}", **told})
+    return replace_options(Options(), {"model": f"{last['model']}{MODEL_SUFFIX}", **told})
 
 
 def configurations(wanted: Sequence[Mapping[str, Any]], usual: Options | None = None) -> list[Configuration]:
     """Return configurations, each named by what it does not share with the others.
 
     Args:
-        wanted: the options of each, of those of :class:`shared_utils.contracts.schemas.Options`; `name` may name it.
+        wanted: the options of each, fields of :class:`shared_utils.contracts.job_options.Options`; `name` may name it.
         usual: the options of those that are not told; the environment's (``YOLO_MODEL`` and so on) if None.
 
     Raises:
         JobRefused: an option that the worker would refuse.
         SettingError: two are the same.
     """
-    usual = Options.from_env(os.environ) if usual is None else usual
-    given = [usual.replaced_by({key: value for key, value in one.items() if key != "name"}) for one in wanted]
+    usual = options_from_env(os.environ) if usual is None else usual
+    given = [replace_options(usual, {key: value for key, value in one.items() if key != "name"}) for one in wanted]
     for (first, one), (second, other) in itertools.combinations(enumerate(given, start=1), 2):
         if one == other:
             raise SettingError(f"configurations {first} and {second} are the same: {_told(one, [*NAMES])}")
@@ -261,7 +262,7 @@ def _under_way(queue: Queue) -> dict[tuple[str, Options], Job]:
                 continue
             options = job.kwargs["options"]
             if options.keys() >= OPTIONS:
-                found[job.kwargs["filename"], Options().replaced_by(options)] = job
+                found[job.kwargs["filename"], replace_options(Options(), options)] = job
         except (DeserializationError, JobRefused, KeyError, TypeError, AttributeError):  # not one of ours
             continue
     return found

@@ -23,8 +23,9 @@ from notebooks.lab.media.sheet import contact_sheet
 from notebooks.lab.viewer.picker import FilmPicker
 from shared_utils.config.classes import split_classes
 from shared_utils.config.env import Env
+from shared_utils.config.job_options import FPS_LIMITS
 from shared_utils.contracts.detections_log import find_run
-from shared_utils.contracts.schemas import FPS_LIMITS, Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, VcamError
 from shared_utils.queue.job_states import JobState
 from shared_utils.queue.jobs import submit, watch

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from notebooks.lab.jobs.send import model_names
 from shared_utils.config.env import Env
-from shared_utils.contracts.schemas import Options
+from shared_utils.config.job_options import options_from_env
 from shared_utils.errors import ModelError, SettingError
 from video_worker.models.detector import OnnxDetector
 
@@ -109,7 +109,7 @@ def class_names(model: str) -> tuple[str, ...]:
 def usual_model() -> str | None:
     """Return the model that the clips are analysed by: that of ``YOLO_MODEL``, else any; None where there is none."""
     names = model_names()
-    wanted = Options.from_env(os.environ).model
+    wanted = options_from_env(os.environ).model
     return wanted if wanted in names else next(iter(names), None)
 
 

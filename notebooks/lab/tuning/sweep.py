@@ -31,7 +31,7 @@ from notebooks.lab.media.clip import Run as BoxesRun
 from notebooks.lab.media.clip import Seen
 from notebooks.lab.tuning.compare import sampled_frames
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
-from shared_utils.contracts.schemas import Options
+from shared_utils.contracts.job_options import Options
 from shared_utils.errors import SettingError
 from shared_utils.media.frames import ClipFacts
 from shared_utils.media.picture import Picture

@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from shared_utils.contracts.schemas import Options, options_as_dict, to_line
+from shared_utils.config.job_options import options_from_env, replace_options
+from shared_utils.contracts.job_options import Options, options_as_dict
 from shared_utils.errors import JobRefused, SettingError
 
 
 def test_the_defaults_are_those_of_the_design():
-    assert Options.from_env({}) == Options("yolov8n.onnx", 0.5, 640, 5.0, 2)
+    assert options_from_env({}) == Options("yolov8n.onnx", 0.5, 640, 5.0, 2)
 
 
 def test_settings_are_read():
@@ -17,7 +18,7 @@ def test_settings_are_read():
         "YOLO_MODEL": "'yolo11s.onnx'", "YOLO_CONF": "0.3", "YOLO_IMGSZ": "320",
         "YOLO_MIN_HITS": "3", "ANALYSIS_FPS": "0",
     }  # fmt: skip
-    assert Options.from_env(values) == Options("yolo11s.onnx", 0.3, 320, 0.0, 3)
+    assert options_from_env(values) == Options("yolo11s.onnx", 0.3, 320, 0.0, 3)
 
 
 @pytest.mark.parametrize(
@@ -34,20 +35,20 @@ def test_settings_are_read():
 )
 def test_a_wrong_setting_is_named(name, value):
     with pytest.raises(SettingError, match=f"{name} is '{value}'"):
-        Options.from_env({name: value})
+        options_from_env({name: value})
 
 
 def test_a_jobs_options_replace_the_workers():
     mine = Options()
-    assert mine.replaced_by(None) is mine
-    assert mine.replaced_by({}) == mine
+    assert replace_options(mine, None) is mine
+    assert replace_options(mine, {}) == mine
     wanted = {"model": "b.onnx", "conf": 1, "imgsz": 320.0, "fps": 0, "min_hits": 1}
-    assert mine.replaced_by(wanted) == Options("b.onnx", 1.0, 320, 0.0, 1)
+    assert replace_options(mine, wanted) == Options("b.onnx", 1.0, 320, 0.0, 1)
 
 
 def test_options_survive_their_way_through_json():
     options = Options("b.onnx", 0.25, 320, 2.5, 4)
-    assert Options().replaced_by(json.loads(json.dumps(options_as_dict(options)))) == options
+    assert replace_options(Options(), json.loads(json.dumps(options_as_dict(options)))) == options
 
 
 @pytest.mark.parametrize(
@@ -85,13 +86,4 @@ def test_options_survive_their_way_through_json():
 )
 def test_a_wrong_option_is_refused(wanted, said):
     with pytest.raises(JobRefused, match=said):
-        Options().replaced_by(wanted)
-
-
-def test_a_line_is_one_line_of_json():
-    line = to_line({"filename": "ä\n.mp4", "ok": True})
-    assert "\n" not in line
-    assert "ä" in line
-    assert json.loads(line)["filename"] == "ä\n.mp4"
-    with pytest.raises(ValueError, match="JSON"):
-        to_line({"score": float("nan")})
+        replace_options(Options(), wanted)

@@ -1,0 +1,38 @@
+"""Options of a job: how a clip is analysed. Standard library only.
+
+Reading them from the environment and checking those of a job is in :mod:`shared_utils.config.job_options`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a clip is analysed. The defaults are those of the environment's settings.
+
+    Attributes:
+        model: bare file name of the weights, looked up in the models folder.
+        conf: score threshold, 0..1.
+        imgsz: longest side the model sees, pixels.
+        fps: frames sampled per second; 0 takes every frame.
+        min_hits: sampled frames that a track must be seen in for its label to be `detected`.
+        classes: labels to report; none for all.
+        aspect: width by height of the picture, such as ``16:9``, for recorders that squeeze it without saying so;
+            None for what the file says.
+    """
+
+    model: str = "yolov8n.onnx"
+    conf: float = 0.5
+    imgsz: int = 640
+    fps: float = 5.0
+    min_hits: int = 2
+    classes: tuple[str, ...] = ()
+    aspect: str | None = None
+
+
+def options_as_dict(options: Options) -> dict[str, Any]:
+    """Return `options` as a job and a record carry them."""
+    return {**asdict(options), "classes": list(options.classes)}

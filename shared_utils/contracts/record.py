@@ -1,0 +1,106 @@
+"""A record: one line of ``detections_log.jsonl``, for one analysis of one clip.
+
+This module declares its fields. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
+
+SCHEMA = 2
+"""Of a record. Lines without one, and of schema 1, count hits over the whole clip: 2 has them within one track."""
+
+
+class ObjectEntry(TypedDict):
+    """The things of a clip that have one label: in how many sampled frames, and when, in seconds from the first frame.
+
+    `also`: other labels that the model gave them, with the sampled frames in which it did.
+    """
+
+    label: str
+    tracks: int
+    hits: int
+    max_conf: float
+    first_s: float
+    last_s: float
+    also: NotRequired[dict[str, int]]
+
+
+class SizeEntry(TypedDict):
+    """From a time on, the clip's frames are of this size; boxes are in pixels of the clip's own all the same."""
+
+    at_s: float
+    width: int
+    height: int
+
+
+class ClipEntry(TypedDict):
+    """The clip that was analysed. Width and height are those of its frames as shown, and of boxes.
+
+    `sizes`: of a clip whose size changes; `notes`: what is unusual about the file, and what of it was not analysed.
+    """
+
+    sha256: str
+    started_at: str | None
+    duration_s: float
+    frames: int
+    width: int
+    height: int
+    sizes: NotRequired[list[SizeEntry]]
+    notes: NotRequired[list[str]]
+
+
+class ModelEntry(TypedDict):
+    """What it was analysed with.
+
+    `imgsz`: longest side the model saw, whatever was asked for; `device`: what it was computed on; `input`: width and
+    height that a model of fixed size takes.
+    """
+
+    name: str
+    sha256: str
+    engine: str
+    conf: float
+    imgsz: int
+    fps: float
+    device: NotRequired[str]
+    input: NotRequired[list[int]]
+
+
+class TimingEntry(TypedDict):
+    """Seconds spent. `queued_s` is None where no queue was used."""
+
+    queued_s: float | None
+    decode_s: float
+    infer_s: float
+    total_s: float
+
+
+class Record(TypedDict):
+    """A line of the log. Failures hold ``error`` and lack what could not be found out."""
+
+    ok: bool
+    filename: str
+    timestamp: str
+    schema: int
+    detected: NotRequired[list[str]]
+    count: NotRequired[int]
+    error: NotRequired[str]
+    camera: NotRequired[str | None]
+    run_id: NotRequired[str]
+    job_id: NotRequired[str | None]
+    objects: NotRequired[list[ObjectEntry]]
+    clip: NotRequired[ClipEntry]
+    model: NotRequired[ModelEntry]
+    timing: NotRequired[TimingEntry]
+    options: NotRequired[dict[str, Any]]
+    versions: NotRequired[dict[str, str]]
+    sampled_frames: NotRequired[int]
+    cuts: NotRequired[list[float]]
+
+
+def to_line(record: Mapping[str, Any]) -> str:
+    """Return `record` as one line of JSON, without its newline."""
+    return json.dumps(record, ensure_ascii=False, allow_nan=False)
