@@ -11,6 +11,7 @@ import pytest
 
 from devtools.redis_server import RedisServer
 from tests.support.programs import Programs
+from tests.support.video import CLIP_NAME, moving_box, write_video
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,3 +59,9 @@ def small_volume(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small file system needs root")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def clip_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of 10 s, 10 frames a second, 640×360; a red square crosses at 4 to 7 s."""
+    return write_video(tmp_path_factory.mktemp("clips") / CLIP_NAME, moving_box(start_s=4.0, end_s=7.0))

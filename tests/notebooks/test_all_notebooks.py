@@ -32,7 +32,7 @@ def _texts(path: Path) -> Iterator[str]:
 
 
 def test_some_test_runs_it(path: Path) -> None:
-    tests = [test for test in Path(__file__).parent.glob("test_*.py") if test != Path(__file__)]
+    tests = [test for test in Path(__file__).parent.rglob("test_*.py") if test != Path(__file__)]
     texts = [test.read_text(encoding="utf-8") for test in tests]
     assert [text for text in texts if f'"{path.stem}"' in text and "run_notebook(" in text]
 

@@ -11,6 +11,7 @@ import numpy as np
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
+CLIP_NAME = "20260223-144819-cam1.mp4"
 Picture = NDArray[np.uint8]
 
 

@@ -12,14 +12,13 @@ import pytest
 
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.picture import Picture
-from tests.support.video import moving_box, write_video
+from tests.support.video import CLIP_NAME
 from video_worker.jobs import Workplace
 from video_worker.models.postprocess import Detections
 from video_worker.models.store import LoadedModel
 from video_worker.pipeline.analysis import Analyst
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIP_NAME = "20260223-144819-cam1.mp4"
 
 
 class SquareDetector:
@@ -55,12 +54,6 @@ class SquareModels:
 
 def now() -> datetime:
     return datetime.now().astimezone()
-
-
-@pytest.fixture(scope="session")
-def clip_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip of 10 s, 10 frames a second, 640×360; a red square crosses at 4 to 7 s."""
-    return write_video(tmp_path_factory.mktemp("clips") / CLIP_NAME, moving_box(start_s=4.0, end_s=7.0))
 
 
 @pytest.fixture

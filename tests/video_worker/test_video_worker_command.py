@@ -18,8 +18,8 @@ from devtools.redis_server import free_port
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
 from shared_utils.queue.jobs import clip_queue, submit
-from tests.support.video import moving_box, write_video
-from tests.video_worker.conftest import CLIP_NAME, ROOT
+from tests.support.video import CLIP_NAME, moving_box, write_video
+from tests.video_worker.conftest import ROOT
 
 WAIT_S = 60
 

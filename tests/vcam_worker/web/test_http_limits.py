@@ -16,7 +16,7 @@ import pytest
 from shared_utils.config.web_hosts import is_own_host, own_names
 from shared_utils.errors import SettingError
 from tests.support.programs import Programs
-from tests.vcam_worker.test_http import CAM, NOW, Clock, FakeBoard, Site
+from tests.vcam_worker.web.test_http import CAM, NOW, Clock, FakeBoard, Site
 from vcam_worker.web.server import HttpLimits, HttpServer
 from vcam_worker.web.settings import HttpSettings
 

@@ -13,6 +13,7 @@ from notebooks.lab.review.label_files import read_all
 from notebooks.lab.review.review_session import Session
 from shared_utils.errors import ModelError, SettingError
 from tests.notebooks.conftest import RunNotebook
+from tests.support.programs import ROOT
 from video_worker.models.detector import OnnxDetector
 
 MODELS = {"MODELS_DIR": "/nowhere", "YOLO_MODEL": "scene.onnx"}
@@ -51,7 +52,7 @@ def scene_models(tmp_path: Path) -> Path:
     """A models folder of the test's own, with the scene's model."""
     folder = tmp_path / "models"
     folder.mkdir()
-    model = Path(__file__).resolve().parents[2] / "camera_emulator" / "scene_model" / "scene.onnx"
+    model = ROOT / "camera_emulator" / "scene_model" / "scene.onnx"
     (folder / model.name).write_bytes(model.read_bytes())
     return folder
 

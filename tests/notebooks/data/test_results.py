@@ -21,8 +21,8 @@ from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import SettingError
+from tests.support.programs import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 KYIV = "Europe/Kyiv"
 NAME = "20260223-144819-door.mp4"
 

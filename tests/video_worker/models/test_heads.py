@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.video_worker.test_agreement import CONF, differences
+from tests.video_worker.models.test_agreement import CONF, differences
 from video_worker.models.detector import OnnxDetector
 
 HEADS = Path(__file__).parent / "heads"

@@ -156,7 +156,7 @@ def test_a_clip_of_one_frame(tmp_path):
 
 
 def test_a_portrait_from_a_phone_stands_upright(tmp_path):
-    from tests.video_worker.test_frames import rotated
+    from tests.shared_utils.media.test_frames import rotated
 
     lying = write_video(tmp_path / "lying.mp4", barcode(10), seconds=1, fps=10)
     path = rotated(lying, tmp_path / "phone.mp4", 90)

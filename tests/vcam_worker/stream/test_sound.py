@@ -300,7 +300,7 @@ CRASH = """
 import os, sys
 from pathlib import Path
 from tests.support.recording import Recording, to_the_end
-from tests.vcam_worker.test_sound import HEARD, packets
+from tests.vcam_worker.stream.test_sound import HEARD, packets
 from shared_utils.config.cameras import Camera
 from vcam_worker.stream.opening import connect
 footage, folder, heard, until = sys.argv[1], Path(sys.argv[2]), HEARD[sys.argv[3]][0], float(sys.argv[4])

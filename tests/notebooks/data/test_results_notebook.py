@@ -16,7 +16,7 @@ from PIL import Image
 from notebooks.lab.data.results import latest, load_log, objects
 from shared_utils.contracts.clips import LOG_NAME
 from tests.notebooks.conftest import RunNotebook
-from tests.notebooks.test_activity import clip
+from tests.notebooks.data.test_activity import clip
 
 NAME = "ViewProcessResults"
 ASKED = [

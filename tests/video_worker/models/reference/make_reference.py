@@ -2,7 +2,7 @@
 
 Needs ultralytics, and the shared footage and weights::
 
-    PYTHONPATH=. python tests/video_worker/reference/make_reference.py ../shared
+    PYTHONPATH=. python tests/video_worker/models/reference/make_reference.py ../shared
 
 Frames are read by our own reader and handed over as arrays, so that both sides see the same pixels.
 """

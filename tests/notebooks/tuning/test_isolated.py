@@ -15,8 +15,9 @@ from notebooks.lab.viewer.player import best_moment
 from shared_utils.contracts.detections_log import read_records
 from shared_utils.errors import ClipError, ModelError, SettingError
 from tests.notebooks.conftest import RunNotebook
+from tests.support.programs import ROOT
 
-HEADS = Path(__file__).parents[1] / "video_worker" / "heads"
+HEADS = ROOT / "tests" / "video_worker" / "models" / "heads"
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from notebooks.lab.data.results import boxes, load_log
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME
 from shared_utils.contracts.detections_log import append_record, read_records
 from shared_utils.queue.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, failed_jobs, submit
-from tests.video_worker.conftest import CLIP_NAME
+from tests.support.video import CLIP_NAME
 from video_worker.jobs import Workplace
 from video_worker.pipeline.record import RunNames, make_run_id
 from video_worker.queue.stop import Stop

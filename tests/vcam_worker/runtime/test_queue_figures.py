@@ -15,7 +15,7 @@ from rq import Queue
 from devtools.redis_server import RedisServer
 from shared_utils.queue.figures import Growth, backlog_in_words, read_figures
 from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, submit_many
-from tests.vcam_worker.test_volume_figures import NoCameras
+from tests.vcam_worker.recording.storage.test_volume_figures import NoCameras
 from vcam_worker.runtime.queue_watch import QueueWatch
 from vcam_worker.web.server import HttpServer
 from vcam_worker.web.settings import HttpSettings

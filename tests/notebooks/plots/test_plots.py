@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from notebooks.lab.data import activity
 from notebooks.lab.data.oneday import lay_out
 from notebooks.lab.plots import plots, style
-from tests.notebooks.test_activity import CATS, NEVER, NOON, clip, log, watch
+from tests.notebooks.data.test_activity import CATS, NEVER, NOON, clip, log, watch
 
 __all__ = ["log"]  # the fixture
 WATCHED = watch(("door", "2026-02-23T00:00", "2026-02-24T12:00"), ("yard", "2026-02-24T00:00", "2026-02-24T12:00"))

@@ -2,7 +2,7 @@
 
 Needs ultralytics. Random weights, from a seed: they find nonsense, but the same nonsense in every engine::
 
-    python tests/video_worker/heads/make_heads.py
+    python tests/video_worker/models/heads/make_heads.py
 """
 
 from __future__ import annotations

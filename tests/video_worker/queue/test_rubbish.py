@@ -28,8 +28,7 @@ from shared_utils.queue.jobs import (
 )
 from shared_utils.queue.orphans import adopt_orphans
 from shared_utils.queue.repair import SET_ASIDE
-from tests.support.video import moving_box, write_video
-from tests.video_worker.conftest import CLIP_NAME
+from tests.support.video import CLIP_NAME, moving_box, write_video
 from video_worker.health import check
 from video_worker.jobs import Workplace
 from video_worker.pipeline.cores import Neighbours
