@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shared_utils.config.env import Env, LogSettings, RedisSettings
 from shared_utils.config.job_options import options_from_env
+from shared_utils.config.models_dir import models_dirs
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import SettingError
 from video_worker.engines.base import ENGINES
@@ -43,14 +44,14 @@ class AnalysisSettings:
     def from_env(cls, values: Mapping[str, str]) -> AnalysisSettings:
         """Read the options of :class:`Options` and ``MODELS_DIR``, ``DETECTOR``, ``DETECTOR_DEVICE``, ``THREADS``.
 
-        ``MODELS_DIR`` is a folder, or several with ':' between them, looked at in turn: the user's before those that
-        an image brings along. ``YOLO_MODEL`` is a bare name in one of them, or the path of a file.
+        ``YOLO_MODEL`` is a bare name in one of the folders of :func:`shared_utils.config.models_dir.models_dirs`, or
+        the path of a file.
         """
         env = Env(values)
         options = options_from_env(values)
-        models_dirs = tuple(Path(part) for part in env.text("MODELS_DIR", "models").split(os.pathsep) if part)
+        folders = models_dirs(values)
         # a bare name that lies in a models folder, or else a path as it stands
-        places = [folder / options.model for folder in models_dirs]
+        places = [folder / options.model for folder in folders]
         if os.sep in options.model:
             places = [Path(options.model)]
         own = next((place for place in places if place.is_file()), None)
@@ -62,7 +63,7 @@ class AnalysisSettings:
             )
         return cls(
             options=dataclasses.replace(options, model=own.name),
-            models_dirs=models_dirs,
+            models_dirs=folders,
             own_model=own,
             engine=env.choice("DETECTOR", "openvino", ENGINES),
             device=env.text("DETECTOR_DEVICE", "CPU"),

@@ -17,8 +17,8 @@ from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 
 from notebooks.lab.data.results import load_log
-from shared_utils.config.env import Env
 from shared_utils.config.job_options import options_from_env, parse_aspect, replace_options
+from shared_utils.config.models_dir import find_model
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name, list_clips
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
@@ -202,8 +202,8 @@ def _sha256(path: Path) -> str | None:
 
 
 def _model_sha256(name: str) -> str | None:
-    folders = Env(os.environ).text("MODELS_DIR", "models").split(os.pathsep)
-    return next((sha for folder in folders if folder and (sha := _sha256(Path(folder) / name))), None)
+    path = find_model(name, os.environ)
+    return file_sha256(path) if path else None
 
 
 def run(

@@ -22,8 +22,8 @@ from notebooks.lab.media.clip import Clip, Run, runs_of
 from notebooks.lab.media.sheet import contact_sheet
 from notebooks.lab.viewer.picker import FilmPicker
 from shared_utils.config.classes import split_classes
-from shared_utils.config.env import Env
 from shared_utils.config.job_options import FPS_LIMITS
+from shared_utils.config.models_dir import models_dirs
 from shared_utils.contracts.detections_log import find_run
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, VcamError
@@ -48,8 +48,7 @@ def model_names(values: Mapping[str, str] | None = None) -> list[str]:
 
     As the worker does it, a name that lies in several folders means the first one's. Nothing is loaded.
     """
-    env = Env(os.environ if values is None else values)
-    folders = [Path(part) for part in env.text("MODELS_DIR", "../models").split(os.pathsep) if part]
+    folders = models_dirs(os.environ if values is None else values)
     return sorted({path.name for folder in folders if folder.is_dir() for path in folder.glob("[!.]*.onnx")})
 
 

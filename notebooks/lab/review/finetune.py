@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,8 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from notebooks.lab.jobs.send import model_names
-from shared_utils.config.env import Env
 from shared_utils.config.job_options import options_from_env
+from shared_utils.config.models_dir import find_model, models_dirs
 from shared_utils.errors import ModelError, SettingError
 from video_worker.models.detector import OnnxDetector
 
@@ -78,19 +78,13 @@ def what_is_missing() -> str | None:
     return None if there else HOW_TO_ADD
 
 
-def models_dirs(values: Mapping[str, str] | None = None) -> list[Path]:
-    """Return the models folders, as the worker looks through them."""
-    text = Env(os.environ if values is None else values).text("MODELS_DIR", "../models")
-    return [Path(part) for part in text.split(os.pathsep) if part]
-
-
-def find_model(name: str) -> Path:
+def model_path(name: str) -> Path:
     """Return the path of a model that a job would name so.
 
     Raises:
         ModelError: no models folder holds it.
     """
-    found = next((path for folder in models_dirs() if (path := folder / name).is_file()), None)
+    found = find_model(name, os.environ)
     if found is None:
         known = ", ".join(model_names()) or "none"
         raise ModelError(f"no model {name} in the folders of MODELS_DIR; there are: {known}")
@@ -103,7 +97,7 @@ def class_names(model: str) -> tuple[str, ...]:
     Raises:
         ModelError: there is none of that name, or it is no detection model.
     """
-    return OnnxDetector.open(find_model(model), "openvino", "CPU", 1).labels
+    return OnnxDetector.open(model_path(model), "openvino", "CPU", 1).labels
 
 
 def usual_model() -> str | None:
@@ -115,7 +109,7 @@ def usual_model() -> str | None:
 
 def start_weights(model: str) -> Path | None:
     """Return the PyTorch weights to begin with: those of `model`, else any in the models folders; None without."""
-    folders = [folder for folder in models_dirs() if folder.is_dir()]
+    folders = [folder for folder in models_dirs(os.environ) if folder.is_dir()]
     own = [folder / f"{Path(model).stem}.pt" for folder in folders]
     others = [path for folder in folders for path in sorted(folder.glob("[!.]*.pt"))]
     return next((path for path in [*own, *others] if path.is_file()), None)
@@ -187,7 +181,7 @@ def publish(weights: Path, name: str) -> str:
     """
     if not name or Path(name).name != name or name.startswith("."):
         raise SettingError(f"name is {name!r}: give a plain name, such as 'tuned'")
-    folder = models_dirs()[0]
+    folder = models_dirs(os.environ)[0]
     if not os.access(folder, os.W_OK):
         raise SettingError(f"MODELS_DIR: {folder} can not be written to; mount models/ writable, or export by hand")
     out = folder / f"{name}.onnx"

@@ -89,7 +89,7 @@ def worker_values(video_dir: Path, filename: str, **settings: object) -> dict[st
     values = {_NAMES[key]: str(value) for key, value in options.items() if key != "classes" and value is not None}
     classes = options.get("classes") or ()
     values["YOLO_CLASSES"] = classes if isinstance(classes, str) else ",".join(classes)
-    return {"MODELS_DIR": os.environ.get("MODELS_DIR") or "../models", **values}
+    return values
 
 
 _NAMES = {

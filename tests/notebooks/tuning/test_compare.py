@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -109,6 +110,23 @@ def test_configurations_are_named_by_what_differs() -> None:
         "conf 0.3",
         "strict",
     ]
+
+
+def test_a_model_of_the_same_name_with_other_weights_is_another_one(
+    volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also from ``notebooks/`` without ``MODELS_DIR``, where the models lie in ``../models``."""
+    for folder in ("models", "notebooks"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.delenv("MODELS_DIR", raising=False)
+    monkeypatch.chdir(tmp_path / "notebooks")
+    weights = tmp_path / "models" / USUAL.model
+    weights.write_text("weights")
+    [one] = batch.configurations([{}], USUAL)
+    write_run(volume, A, one.options, {}, sha256=hashlib.sha256(b"weights").hexdigest())
+    assert list(batch.find_runs([A], [one], volume)["state"]) == ["there"]
+    weights.write_text("other weights")
+    assert list(batch.find_runs([A], [one], volume)["state"]) == ["to do"]
 
 
 def test_the_usual_options_are_those_of_the_worker_over_new_clips(volume: Path, made_volume: Path) -> None:
