@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import av
 
+from shared_utils.media.bitstream.nal_units import split_units
 from tests.support.video import Picture
-from vcam_worker.stream.bitstream import split_units
 
 Frame = list[bytes]
 

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from shared_utils.media.parameter_sets import (
-    H264_HIGH_PROFILES,
+from shared_utils.media.bitstream.mp4_boxes import MAX_HEADER_BYTES, read_box_header
+from shared_utils.media.bitstream.nal_units import (
     H264_PPS,
     H264_SPS,
     HEVC_PPS,
     HEVC_SPS,
     HEVC_VPS,
-    ParameterSets,
     is_parameter_set,
+    join_units,
+    split_units,
     unit_kind,
 )
-from vcam_worker.stream.bitstream import join_units, split_units
+from shared_utils.media.bitstream.parameter_sets import H264_HIGH_PROFILES, ParameterSets
 
 LENGTH_SIZE = 4
 """Bytes of a unit's length in H.265 samples that we frame."""
@@ -110,7 +111,6 @@ class _Box:
     kind: bytes
     at: int
     size: int
-    header: int
 
     @property
     def end(self) -> int:
@@ -155,15 +155,11 @@ def moov_first(path: Path) -> bool:
 def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[_Box]:
     while at + 8 <= end:
         file.seek(at)
-        size, kind = struct.unpack(">I4s", file.read(8))
-        header = 8
-        if size == 1:
-            size, header = struct.unpack(">Q", file.read(8))[0], 16
-        elif size == 0:
-            size = end - at
-        if size < header or at + size > end:
-            raise ValueError("a box that is longer than what holds it")
-        yield _Box(kind, at, size, header)
+        header = read_box_header(file.read(MAX_HEADER_BYTES))
+        size = end - at if header.size is None else header.size
+        if at + size > end:
+            raise ValueError("a box is longer than what holds it")
+        yield _Box(header.kind, at, size)
         at += size
 
 
@@ -173,17 +169,19 @@ def _shift_offsets(moov: bytearray, media_at: int, by: int) -> None:
     while pending:
         at, end = pending.pop()
         while at + 8 <= end:
-            size, kind = struct.unpack_from(">I4s", moov, at)
-            if size < 8 or at + size > end:
-                raise ValueError("a box that is longer than what holds it")
-            if kind in _CONTAINERS:
-                pending.append((at + 8, at + size))
-            elif kind in {b"stco", b"co64"}:
-                form = ">{}I" if kind == b"stco" else ">{}Q"
-                (count,) = struct.unpack_from(">I", moov, at + 12)
-                offsets = struct.unpack_from(form.format(count), moov, at + 16)
+            header = read_box_header(bytes(moov[at : at + MAX_HEADER_BYTES]))
+            size = end - at if header.size is None else header.size
+            if at + size > end:
+                raise ValueError("a box is longer than what holds it")
+            content = at + header.header_bytes
+            if header.kind in _CONTAINERS:
+                pending.append((content, at + size))
+            elif header.kind in {b"stco", b"co64"}:
+                form = ">{}I" if header.kind == b"stco" else ">{}Q"
+                (count,) = struct.unpack_from(">I", moov, content + 4)
+                offsets = struct.unpack_from(form.format(count), moov, content + 8)
                 shifted = [one + by if one >= media_at else one for one in offsets]
-                struct.pack_into(form.format(count), moov, at + 16, *shifted)
+                struct.pack_into(form.format(count), moov, content + 8, *shifted)
             at += size
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from shared_utils.media.parameter_sets import ParameterSets, PictureFormat
+from shared_utils.media.bitstream.parameter_sets import ParameterSets, PictureFormat
 
 Kind = Literal["video", "audio"]
 
@@ -25,7 +25,8 @@ class Packet:
         time: its place in the stream by our own steady clock, seconds; set by
         :class:`vcam_worker.stream.timeline.Timeline`.
         description: the stream's new parameter sets (avcC, hvcC), where the container announces a change.
-        sets: of a keyframe: what decoding from here on needs; set by :class:`vcam_worker.stream.bitstream.SetsReader`.
+        sets: of a keyframe: what decoding from here on needs;
+            set by :class:`vcam_worker.stream.sets_reader.SetsReader`.
         picture: of a keyframe, where it says so: the picture's size and format; likewise.
     """
 

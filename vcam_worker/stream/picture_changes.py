@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Literal
 
-from shared_utils.media.parameter_sets import PictureFormat
+from shared_utils.media.bitstream.parameter_sets import PictureFormat
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source import StreamInfo
 

@@ -15,13 +15,13 @@ from av.stream import Stream
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled
-from shared_utils.media.parameter_sets import ParameterSets, PictureFormat
+from shared_utils.media.bitstream.jpeg_header import jpeg_size
+from shared_utils.media.bitstream.parameter_sets import ParameterSets, PictureFormat
 from vcam_worker.recording.mp4 import decoder_config
 from vcam_worker.stream.arrivals import GATHER_SECONDS, Arrivals
-from vcam_worker.stream.bitstream import SetsReader
 from vcam_worker.stream.packets import Kind, Packet
-from vcam_worker.stream.protocols.jpeg_parts import picture_size
 from vcam_worker.stream.selection import COPY_CODECS, joined_in_mid_gop, select
+from vcam_worker.stream.sets_reader import SetsReader
 from vcam_worker.stream.source_errors import STALL_TIMEOUT, plain, source_errors
 
 S = TypeVar("S", bound=Stream)
@@ -352,7 +352,7 @@ def without_sound(info: StreamInfo) -> StreamInfo:
 def _probe(data: bytes, codec: str) -> av.VideoStream:
     """Return the stream of one keyframe: as a tiny file of its own it goes through the same probing as a connection."""
     if codec == "mjpeg":
-        size = picture_size(data)
+        size = jpeg_size(data)
         if size is None:
             raise SourceError("it is no JPEG picture")
         check_size(*size)

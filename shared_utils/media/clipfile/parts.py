@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared_utils.media.bitstream.mp4_boxes import read_box_header
 from shared_utils.media.clipfile.begins import EBML, Begins, ts_layout
 from shared_utils.media.clipfile.ts import ts_end
 
@@ -117,12 +118,13 @@ def _chunks(content: mmap.mmap, begin: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _mp4_chunk(head: bytes) -> tuple[bytes, int | None] | None:
-    length, kind = int.from_bytes(head[:4]), head[4:8]
-    if length == 1:
-        length = int.from_bytes(head[8:16])
-    if length == 0 and kind == b"mdat":  # up to the end of the file
-        return kind, None
-    return (kind, length) if length >= 8 and kind.replace(b" ", b"").isalnum() else None
+    try:
+        header = read_box_header(head)
+    except ValueError:
+        return None
+    if header.size is None:  # up to the end of the file
+        return (header.kind, None) if header.kind == b"mdat" else None
+    return (header.kind, header.size) if header.kind.replace(b" ", b"").isalnum() else None
 
 
 def _matroska_chunk(head: bytes) -> tuple[bytes, int | None] | None:

@@ -18,10 +18,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from shared_utils.errors import ClipError
+from shared_utils.media.bitstream.skippable import BitstreamReader, PacketFacts, unneeded
 from shared_utils.media.clipfile.stream import UNPAIRED, Shaper, Source, clock_of, packets
 from shared_utils.media.clipfile.timestamps import WRAP, Clock, Timeline, is_plain, timeline
 from shared_utils.media.sampling import sampled
-from shared_utils.media.skippable import BitstreamReader, PacketFacts, unneeded
 
 COMMON_BASE = Fraction(1, 90_000)
 """Time base of stamps of several recordings."""

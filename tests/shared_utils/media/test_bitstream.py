@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared_utils.media.skippable import MAX_UNITS, BitstreamReader, PacketFacts, unneeded
+from shared_utils.media.bitstream.skippable import MAX_UNITS, BitstreamReader, PacketFacts, unneeded
 
 AVC = b"\x01\x64\x00\x28\xff\xe1"
 HVC = b"\x01" + bytes(20) + b"\xff"

@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 
 from shared_utils.config.cameras import Camera, MotionSettings
-from shared_utils.media.parameter_sets import Codec, is_parameter_set, unit_kind
+from shared_utils.media.bitstream.nal_units import (
+    Codec,
+    is_parameter_set,
+    join_units,
+    length_size_of,
+    unit_kind,
+    units_of_extradata,
+)
 from tests.support.mp4 import box_order, decoded
 from tests.support.recorded import Recorded, record
 from tests.support.recording import Recording, to_the_end
@@ -24,8 +31,8 @@ from tests.support.video import Picture, moving_box
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.mp4 import decoder_config
 from vcam_worker.stream import opening
-from vcam_worker.stream.bitstream import SetsReader, join_units, length_size_of, units_of_extradata
 from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.sets_reader import SetsReader
 
 LARGE, SMALL = (320, 180), (160, 96)
 RULES = ClipRules(clip_seconds=6, pre_roll_seconds=1)

@@ -18,13 +18,13 @@ import pytest
 
 from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceError
+from shared_utils.media.bitstream.nal_units import join_units
 from tests.support.rtsp_script import Script, rtsp_script
 from tests.support.units import encode
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.recorder import STARTED_AT_KEY, ClipWriter, repair
 from vcam_worker.replay import replay as replay_file
-from vcam_worker.stream.bitstream import join_units
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packets import Packet
 

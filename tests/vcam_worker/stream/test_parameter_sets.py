@@ -11,12 +11,19 @@ from typing import Any
 import av
 import pytest
 
-from shared_utils.media.parameter_sets import PictureFormat, picture_format, set_ids, unit_kind
+from shared_utils.media.bitstream.nal_units import (
+    join_units,
+    length_size_of,
+    split_units,
+    unit_kind,
+    units_of_extradata,
+)
+from shared_utils.media.bitstream.parameter_sets import PictureFormat, picture_format, set_ids
 from tests.support.units import encode
 from tests.support.video import moving_box
 from vcam_worker.recording.mp4 import decoder_config
-from vcam_worker.stream.bitstream import SetsReader, join_units, length_size_of, split_units, units_of_extradata
 from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.sets_reader import SetsReader
 
 SPS = {"h264": 7, "hevc": 33}
 PPS = {"h264": 8, "hevc": 34}

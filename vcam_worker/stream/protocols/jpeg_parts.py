@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from shared_utils.media.bitstream.jpeg_header import EOI, SOI, SOS, WITHOUT_LENGTH
+
 MAX_PICTURE = 32 * 1024 * 1024
 """Bytes of one picture, and of what may stand between two; 8K at the best quality has half as much."""
 
@@ -17,9 +19,6 @@ _MAX_FALSE_STARTS = 10_000
 """Start markers that no picture follows, before there is one: each costs more time than other bytes do."""
 
 _START = b"\xff\xd8\xff"
-_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-"""Markers without a length: TEM and the restart markers."""
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """A marker inside of coded data that is neither a stuffed byte nor a restart."""
 _PADDING = re.compile(rb"\xff+")
@@ -29,23 +28,6 @@ _OTHER_KINDS = (b"audio/", b"text/")
 _HEAD_BYTES = 4096
 """How far back before a picture its headers are looked for."""
 _BOUNDARY = re.compile(rb"\r?\n--[^\r\n]*\r?\n(?:[^\r\n]*\r?\n)*[^\r\n]*$")
-
-
-_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
-"""Markers of a frame header, which holds the picture's size; the other three define tables."""
-
-
-def picture_size(jpeg: bytes) -> tuple[int, int] | None:
-    """Return the width and height that a JPEG picture claims; None where it has no frame header."""
-    at = 2
-    while at + 9 <= len(jpeg) and jpeg[at] == 0xFF:
-        marker = jpeg[at + 1]
-        if marker in _FRAMES:
-            return int.from_bytes(jpeg[at + 7 : at + 9]), int.from_bytes(jpeg[at + 5 : at + 7])
-        if marker == _SOS:
-            return None
-        at += 1 if marker == 0xFF else 2 + int.from_bytes(jpeg[at + 2 : at + 4])
-    return None
 
 
 class NoPictureError(Exception):
@@ -124,11 +106,11 @@ class JpegParts:
             if self._at + 2 > len(self._buffer):
                 return None
             marker = self._buffer[self._at + 1] if self._buffer[self._at] == 0xFF else 0
-            if marker == _EOI:
+            if marker == EOI:
                 return self._at + 2
-            if marker == _SOI and self._was_coded:  # the next picture: this one has lost its end
+            if marker == SOI and self._was_coded:  # the next picture: this one has lost its end
                 return self._cut(self._at)
-            if marker in {0x00, _SOI}:
+            if marker in {0x00, SOI}:
                 return self._restart()
             if not self._pass_segment(marker):
                 return None
@@ -150,14 +132,14 @@ class JpegParts:
             self._at = padding.end() - 1 if padding else self._at + 1
             return self._at + 1 < len(self._buffer)
         length = 2
-        if marker not in _ALONE:
+        if marker not in WITHOUT_LENGTH:
             if self._at + 4 > len(self._buffer):
                 return False
             length += self._buffer[self._at + 2] << 8 | self._buffer[self._at + 3]
             if self._at + length > len(self._buffer):
                 return False
         self._at += length
-        self._coded = marker == _SOS
+        self._coded = marker == SOS
         self._was_coded = self._was_coded or self._coded
         return True
 

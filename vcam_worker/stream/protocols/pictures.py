@@ -9,11 +9,12 @@ from types import TracebackType
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
-from shared_utils.media.parameter_sets import PictureFormat
+from shared_utils.media.bitstream.jpeg_header import jpeg_size
+from shared_utils.media.bitstream.parameter_sets import PictureFormat
 from vcam_worker.stream.arrivals import Arrivals
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.protocols.http_source import Answer, HttpClient
-from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError, picture_size
+from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError
 from vcam_worker.stream.protocols.wire import CHUNK
 from vcam_worker.stream.source import StreamInfo, check_size, picture_info
 from vcam_worker.stream.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT
@@ -87,7 +88,7 @@ class PictureConnection:
         asked = self._timing.clock()
         for picture in self._pictures:
             now = self._timing.clock()
-            size = picture_size(picture)
+            size = jpeg_size(picture)
             check_size(*(size or (0, 0)))
             arrived = self._arrivals.date(None, asked, now)
             packet = Packet("video", picture, is_keyframe=True, dts=None, arrived=arrived, wall=self._timing.wall())

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
+from shared_utils.media.bitstream.jpeg_header import jpeg_size
 from tests.support.hosts import jpeg
 from tests.support.video import noise_background
-from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError, picture_size
+from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError
 
 PICTURES = [jpeg(noise_background(160 + 16 * seed, 120, seed)) for seed in range(4)]
 THUMBNAIL = b"\xff\xe1" + (len(PICTURES[3]) + 2).to_bytes(2) + PICTURES[3]
@@ -84,6 +85,6 @@ def test_what_has_no_end_is_given_up(endless: bytes) -> None:
 
 
 def test_the_size_is_read_without_decoding() -> None:
-    assert [picture_size(one) for one in PICTURES] == [(160 + 16 * seed, 120) for seed in range(4)]
-    assert picture_size(PICTURES[0][:2] + THUMBNAIL + PICTURES[0][2:]) == (160, 120)
-    assert picture_size(b"\xff\xd8\xff\xd9") is None
+    assert [jpeg_size(one) for one in PICTURES] == [(160 + 16 * seed, 120) for seed in range(4)]
+    assert jpeg_size(PICTURES[0][:2] + THUMBNAIL + PICTURES[0][2:]) == (160, 120)
+    assert jpeg_size(b"\xff\xd8\xff\xd9") is None

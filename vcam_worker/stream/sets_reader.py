@@ -1,4 +1,4 @@
-"""NAL units and parameter sets of H.264 and H.265 packets: how units are framed, and which sets a keyframe needs.
+"""Which parameter sets a keyframe of H.264 or H.265 needs, followed packet by packet.
 
 A stream's parameter sets come in its description (SDP, MP4 header), in its keyframes, between them, or in several of
 these places, and not always with the same content. What a keyframe itself brings counts, then what was sent before
@@ -7,120 +7,39 @@ it, then the description.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from typing import cast
 
-from shared_utils.media.parameter_sets import (
+from shared_utils.media.bitstream.jpeg_header import jpeg_size
+from shared_utils.media.bitstream.nal_units import (
     H264_PPS,
     H264_SPS,
     HEVC_PPS,
     HEVC_SPS,
     HEVC_VPS,
     Codec,
-    ParameterSets,
-    PictureFormat,
     is_parameter_set,
     is_slice,
+    join_units,
+    length_size_of,
+    split_units,
+    unit_kind,
+    units_of_extradata,
+)
+from shared_utils.media.bitstream.parameter_sets import (
+    ParameterSets,
+    PictureFormat,
     picture_format,
     set_ids,
     slice_pps,
-    unit_kind,
 )
 from vcam_worker.stream.packets import Packet
 
-START_CODE = b"\0\0\1"
-ANNEX_B = 0
-"""Length size of a stream whose units begin with start codes instead of their length."""
 MAX_UNITS = 64
 """Units looked at in front of a picture's first slice; real ones are a handful."""
-SLICE_HEADER_BYTES = 64
-"""Beginning of a slice that names its PPS."""
 MAX_HELD_BYTES = 65536
 """Bytes of packets without a picture that are held back for the packet that follows."""
-
-JPEG_SOF = frozenset({0xC0, 0xC1, 0xC2})
-JPEG_ALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
-"""JPEG markers without a length: TEM, SOI, RSTn."""
-
-
-def length_size_of(codec: str, extradata: bytes | None) -> int:
-    """Return the size of the unit lengths in a stream's packets, 0 for start codes, as its description says.
-
-    The packets cannot tell: a length of 1, or of 256 to 511, looks like a start code.
-    """
-    at = 4 if codec == "h264" else 21
-    # avcC and hvcC begin with their version, 1; Annex B with a zero
-    if codec in {"h264", "hevc"} and extradata and len(extradata) > at and extradata[0] == 1:
-        return (extradata[at] & 3) + 1
-    return ANNEX_B
-
-
-def split_units(
-    data: bytes, length_size: int, is_last: Callable[[int], bool] | None = None
-) -> Iterator[bytes]:  # fmt: skip
-    """Yield the units of a packet without their framing; what does not fit the framing ends it.
-
-    Args:
-        data: the packet.
-        length_size: bytes of the lengths; 0: start codes.
-        is_last: tells by a unit's first byte that it ends the search; of that one only the beginning is given, as to
-            look for its end takes most of the time.
-    """
-    if length_size:
-        at = 0
-        while at + length_size <= len(data):
-            begin = at + length_size
-            at = begin + int.from_bytes(data[at:begin])
-            if at > len(data):
-                return
-            if at > begin:
-                yield data[begin:at]
-                if is_last and is_last(data[begin]):
-                    return
-        return
-    begin = data.find(START_CODE)
-    while 0 <= begin < len(data) - len(START_CODE):
-        begin += len(START_CODE)
-        if is_last and is_last(data[begin]):
-            yield data[begin : begin + SLICE_HEADER_BYTES]
-            return
-        end = data.find(START_CODE, begin)
-        unit = (data[begin:end] if end >= 0 else data[begin:]).rstrip(b"\0")
-        if unit:
-            yield unit
-        begin = end
-
-
-def join_units(units: Iterable[bytes], length_size: int) -> bytes:
-    """Return a packet of these units."""
-    return b"".join((len(unit).to_bytes(length_size) if length_size else b"\0" + START_CODE) + unit for unit in units)
-
-
-def units_of_extradata(codec: str, extradata: bytes | None) -> list[bytes]:
-    """Return the parameter sets of a stream's description: Annex B, avcC or hvcC."""
-    if not extradata or codec not in {"h264", "hevc"}:
-        return []
-    if not length_size_of(codec, extradata):
-        return list(split_units(extradata, ANNEX_B))
-    found: list[bytes] = []
-    at = 5 if codec == "h264" else 22
-    groups = 2 if codec == "h264" else extradata[22] if len(extradata) > 22 else 0
-    at += codec == "hevc"
-    for group in range(groups):
-        if codec == "hevc":
-            at += 1
-        size = 1 if codec == "h264" else 2
-        count = int.from_bytes(extradata[at : at + size])
-        count &= 0x1F if codec == "h264" and group == 0 else 0xFFFF
-        at += size
-        for _ in range(count):
-            begin = at + 2
-            at = begin + int.from_bytes(extradata[at:begin])
-            if begin >= len(extradata) or at > len(extradata):
-                return found
-            found.append(extradata[begin:at])
-    return found
 
 
 class SetsReader:
@@ -149,7 +68,8 @@ class SetsReader:
         """
         if self._codec is None:
             if self._is_jpeg:
-                packet.picture = _jpeg_format(packet.data)
+                size = jpeg_size(packet.data)
+                packet.picture = PictureFormat(*size) if size else None
             return True
         if packet.description is not None:
             self._renew(packet.description)
@@ -247,18 +167,3 @@ class SetsReader:
 
 def _is_slice_byte(codec: Codec, first_byte: int) -> bool:
     return is_slice(codec, unit_kind(codec, first_byte))
-
-
-def _jpeg_format(data: bytes) -> PictureFormat | None:
-    """Return the size of a JPEG picture as its frame header gives it."""
-    at = 0
-    while 0 <= at < len(data) - 9 and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker in JPEG_SOF:
-            height, width = int.from_bytes(data[at + 5 : at + 7]), int.from_bytes(data[at + 7 : at + 9])
-            return PictureFormat(width, height) if width and height else None
-        if marker in JPEG_ALONE:
-            at += 2
-            continue
-        at += 2 + int.from_bytes(data[at + 2 : at + 4])
-    return None

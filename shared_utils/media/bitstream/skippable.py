@@ -9,29 +9,32 @@ Key pictures of other kinds (of open groups) are followed by pictures that may n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import cast
+
+from shared_utils.media.bitstream.jpeg_header import jpeg_size
+from shared_utils.media.bitstream.nal_units import (
+    H264_SPS,
+    H264_SPS_EXTENSION,
+    H264_SUBSET_SPS,
+    HEVC_SPS,
+    START_CODE,
+    Codec,
+    is_idr,
+    is_parameter_set,
+    is_picture_data,
+    length_size_of,
+    unit_kind,
+    unit_spans,
+)
 
 MAX_UNITS = 1000
 """Units looked at in a packet: a picture has one a slice and a few more; a forged one, millions."""
-START_CODE = b"\0\0\1"
+H264_MORE_SETTINGS = frozenset({H264_SPS_EXTENSION, H264_SUBSET_SPS})
+SPS: dict[Codec, int] = {"h264": H264_SPS, "hevc": HEVC_SPS}
 NO_EARLIER_OUTPUT = 0x40
 """Bit of the third byte of an HEVC IDR slice: pictures that still wait to be shown are dropped there."""
-
-
-@dataclass(frozen=True)
-class Kinds:
-    """A codec's numbers for the kinds of unit that matter."""
-
-    slices: frozenset[int]
-    idr: frozenset[int]
-    settings: frozenset[int]
-    size: int
-    """Of the settings that tell the picture's size: the sequence parameter set."""
-
-
-H264 = Kinds(frozenset(range(1, 6)), frozenset({5}), frozenset({7, 8, 13, 15}), 7)
-HEVC = Kinds(frozenset(range(32)), frozenset({19, 20}), frozenset({32, 33, 34}), 33)
 
 
 @dataclass(frozen=True)
@@ -61,60 +64,41 @@ class BitstreamReader:
     """
 
     def __init__(self, codec: str, extradata: bytes | None) -> None:
-        self._codec = codec
+        self._name = codec
         self.sizes: set[bytes] = set()
-        self._kinds = {"h264": H264, "hevc": HEVC}.get(codec)
-        lengths_at = 4 if codec == "h264" else 21
-        # MP4 and its like begin with a 1 and put its length before each unit; others put a start code
-        framed = extradata is not None and len(extradata) > lengths_at and extradata[0] == 1
-        self._length_size = (extradata[lengths_at] & 3) + 1 if framed and extradata else 0
+        self._codec: Codec | None = cast("Codec", codec) if codec in {"h264", "hevc"} else None
+        self._length_size = length_size_of(codec, extradata)
 
     def look(self, stamp: int, data: bytes) -> PacketFacts:
         """Return what matters of the packet `data`."""
-        if self._kinds is None:
-            size = _SIZES.get(self._codec, _no_size)(data)
+        if self._codec is None:
+            size = _SIZES.get(self._name, _no_size)(data)
             self.sizes |= {size} if size else set()
             return PacketFacts(stamp)
         try:
-            units = []
-            for at, end in self._units(data):
-                kind = self._kind(data[at])
-                units.append((kind, at))
-                if kind == self._kinds.size:
-                    self.sizes.add(data[at:end].rstrip(b"\0"))
-            slices = [(kind, at) for kind, at in units if kind in self._kinds.slices]
-            restarts = all(kind in self._kinds.idr and not self._drops_earlier(data[at + 2]) for kind, at in slices)
+            return self._facts(self._codec, stamp, data)
         except (ValueError, IndexError):
             return PacketFacts(stamp)
-        if not slices:
-            return PacketFacts(stamp)
-        return PacketFacts(stamp, restarts, keep=any(kind in self._kinds.settings for kind, _ in units))
 
-    def _kind(self, first_byte: int) -> int:
-        return first_byte & 0x1F if self._kinds is H264 else first_byte >> 1 & 0x3F
+    def _facts(self, codec: Codec, stamp: int, data: bytes) -> PacketFacts:
+        slices, restarts, keep = 0, True, False
+        for number, (begin, end) in enumerate(unit_spans(data, self._length_size)):
+            if number >= MAX_UNITS or (self._length_size and begin == end):
+                raise ValueError("more units than a picture has, or an empty one")
+            kind = unit_kind(codec, data[begin])
+            if is_picture_data(codec, kind):
+                slices += 1
+                restarts = restarts and is_idr(codec, kind) and not _drops_earlier(codec, data[begin + 2])
+            elif is_parameter_set(codec, kind) or (codec == "h264" and kind in H264_MORE_SETTINGS):
+                keep = True
+                if kind == SPS[codec]:
+                    self.sizes.add(data[begin:end].rstrip(b"\0"))
+        return PacketFacts(stamp, restarts, keep) if slices else PacketFacts(stamp)
 
-    def _drops_earlier(self, third_byte: int) -> bool:
-        # the decoder heeds it in HEVC alone
-        return self._kinds is HEVC and bool(third_byte & NO_EARLIER_OUTPUT)
 
-    def _units(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Yield where each unit begins and ends."""
-        at = 0 if self._length_size else data.find(START_CODE)
-        for _ in range(MAX_UNITS):
-            if self._length_size:
-                if at >= len(data):
-                    return
-                begin = at + self._length_size
-                at = begin + int.from_bytes(data[at:begin])
-                if at > len(data) or at == begin:
-                    raise ValueError("a unit of no length, or beyond the packet's end")
-            else:
-                if at < 0:
-                    return
-                begin = at + len(START_CODE)
-                at = data.find(START_CODE, begin)
-            yield begin, at if at >= 0 else len(data)
-        raise ValueError("more units than a picture has")
+def _drops_earlier(codec: Codec, third_byte: int) -> bool:
+    # decoders follow it in HEVC alone
+    return codec == "hevc" and bool(third_byte & NO_EARLIER_OUTPUT)
 
 
 def _mpeg2_size(data: bytes) -> bytes:
@@ -137,12 +121,8 @@ def _vp9_size(data: bytes) -> bytes:
 
 
 def _jpeg_size(data: bytes) -> bytes:
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        if data[at + 1] in {0xC0, 0xC1, 0xC2}:
-            return data[at + 5 : at + 9]
-        at += 2 + int.from_bytes(data[at + 2 : at + 4])
-    return b""
+    size = jpeg_size(data)
+    return b"%dx%d" % size if size else b""
 
 
 def _no_size(_: bytes) -> bytes:

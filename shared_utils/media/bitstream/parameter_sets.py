@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
-Codec = Literal["h264", "hevc"]
+from shared_utils.media.bitstream.nal_units import (
+    H264_PPS,
+    H264_SPS,
+    HEVC_IRAP,
+    HEVC_PPS,
+    HEVC_SPS,
+    HEVC_VPS,
+    SLICE_HEADER_BYTES,
+    Codec,
+    unit_kind,
+)
 
 MAX_SET_BYTES = 4096
 """Nobody sends a parameter set of 4 KB; a forged one costs no more time than that."""
 MAX_EXP_GOLOMB_ZEROS = 32
 """Leading zero bits of the longest number that the standards allow."""
-
-H264_SLICES = frozenset({1, 2, 5})
-H264_SPS, H264_PPS = 7, 8
-HEVC_IRAP = range(16, 24)
-HEVC_LAST_SLICE = 31
-HEVC_VPS, HEVC_SPS, HEVC_PPS = 32, 33, 34
 
 H264_HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 """Profiles whose SPS names chroma format and bit depth."""
@@ -117,21 +120,6 @@ class Bits:
             self.ue()
 
 
-def unit_kind(codec: Codec, first_byte: int) -> int:
-    """Return nal_unit_type."""
-    return first_byte & 0x1F if codec == "h264" else first_byte >> 1 & 0x3F
-
-
-def is_slice(codec: Codec, kind: int) -> bool:
-    """Tell whether units of this type hold coded picture data."""
-    return kind in H264_SLICES if codec == "h264" else kind <= HEVC_LAST_SLICE
-
-
-def is_parameter_set(codec: Codec, kind: int) -> bool:
-    """Tell whether units of this type are VPS, SPS or PPS."""
-    return kind in {H264_SPS, H264_PPS} if codec == "h264" else HEVC_VPS <= kind <= HEVC_PPS
-
-
 def set_ids(codec: Codec, unit: bytes) -> tuple[int, int | None]:
     """Return a parameter set's own id, and that of the set it refers to (PPS: SPS; H.265's SPS: VPS).
 
@@ -164,10 +152,10 @@ def slice_pps(codec: Codec, unit: bytes) -> int:
     if len(unit) < 2:
         raise ValueError("the unit ends in the middle of its header")
     if codec == "h264":
-        bits = Bits(unit[:64], 1)
+        bits = Bits(unit[:SLICE_HEADER_BYTES], 1)
         bits.skip_ue(2)
         return bits.ue()
-    bits = Bits(unit[:64], 2)
+    bits = Bits(unit[:SLICE_HEADER_BYTES], 2)
     bits.u(2 if unit_kind(codec, unit[0]) in HEVC_IRAP else 1)
     return bits.ue()
 
