@@ -52,7 +52,7 @@ def test_a_stream_that_fills_the_memory_ends_its_own_process_and_no_other(
 
 def test_a_process_that_grows_faster_than_anybody_looks_is_held_by_its_own_bound() -> None:
     grow = (
-        "from vcam_worker import memory; memory.bound_own(200 * memory.MIB); held = []\n"
+        "from vcam_worker.runtime import memory; memory.bound_own(200 * memory.MIB); held = []\n"
         "try:\n"
         "    while len(held) < 1000: held.append(b'x' * memory.MIB)\n"
         "except MemoryError: print(len(held))\n"

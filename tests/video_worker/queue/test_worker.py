@@ -472,7 +472,8 @@ def test_a_job_that_was_lost_between_queue_and_worker_is_put_back(redis_server, 
 # instead of FFmpeg's read from a share that has gone, a native call that never comes back
 HANGING_WORKER = """
 import ctypes, sys
-from video_worker import analysis, keeper
+from video_worker.pipeline import analysis
+from video_worker.queue import keeper
 from video_worker.__main__ import main
 analysis.ClipReader = lambda *_: ctypes.CDLL(None).pause()
 keeper.STALL_S = 1.0
