@@ -20,7 +20,7 @@ FORMER_NAMES = {
     "notebooks.lab.export": "notebooks.lab.media.export",
     "notebooks.lab.film_files": "notebooks.lab.jobs.film_files",
     "notebooks.lab.finetune": "notebooks.lab.review.finetune",
-    "notebooks.lab.grab": "notebooks.lab.media.grab",
+    "notebooks.lab.grab": "shared_utils.media.grabber",
     "notebooks.lab.isolated": "notebooks.lab.tuning.isolated",
     "notebooks.lab.isolated_pictures": "notebooks.lab.tuning.isolated_pictures",
     "notebooks.lab.jpeg": "notebooks.lab.media.jpeg",

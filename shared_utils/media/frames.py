@@ -22,9 +22,10 @@ from av.video.stream import VideoStream
 
 from shared_utils.config.job_options import parse_aspect
 from shared_utils.errors import ClipError, ClipMissing, VcamError
+from shared_utils.media.clipfile.decoding import Decoder
 from shared_utils.media.clipfile.orientation import Orientation
 from shared_utils.media.clipfile.parts import find_parts
-from shared_utils.media.clipfile.plan import Decoder, Plan, plan_by_decoding, plan_by_packets
+from shared_utils.media.clipfile.plan import Plan, plan_by_decoding, plan_by_packets
 from shared_utils.media.clipfile.stream import Shaper, Source, check_file, choose_film, packets
 from shared_utils.media.picture import Picture, fitted_into
 from shared_utils.media.sampling import Sampler, sampled

@@ -20,11 +20,11 @@ from matplotlib.figure import Figure
 from notebooks.lab.data.results import load_log, local_zone
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.jobs.send import model_names
-from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.plots import style
 from shared_utils.config.env import Env
 from shared_utils.contracts.clips import list_clips, parse_clip_name
 from shared_utils.errors import ClipMissing, SettingError, VcamError
+from shared_utils.media.grabber import FrameGrabber
 from shared_utils.queue.jobs import counts, workers
 from shared_utils.version import VERSION
 

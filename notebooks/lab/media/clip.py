@@ -15,11 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from notebooks.lab.media.grab import FrameGrabber
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, sidecar_stem
 from shared_utils.contracts.detections_log import find_run
 from shared_utils.errors import ClipError, ClipMissing
 from shared_utils.media.frames import Frame
+from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.sampling import SLACK_S
 from video_worker.pipeline.record import started_at
 from video_worker.pipeline.things import TrackSummary, by_label, is_detected, things

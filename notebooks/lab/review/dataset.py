@@ -30,10 +30,10 @@ from typing import Literal
 
 from PIL import Image
 
-from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.review.label_files import Label, LabelFile, read_all, truth
 from shared_utils.contracts.clips import sidecar_stem
 from shared_utils.errors import ClipError, ClipMissing, SettingError
+from shared_utils.media.grabber import FrameGrabber
 
 DATASETS_FOLDER = "datasets"
 YAML_NAME = "data.yaml"

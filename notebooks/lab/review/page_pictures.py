@@ -12,9 +12,9 @@ from pathlib import Path
 from PIL import Image
 
 from notebooks.lab.media.draw import annotate, fitted
-from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.review.questions import Page
 from shared_utils.errors import ClipMissing, VcamError
+from shared_utils.media.grabber import FrameGrabber
 
 SIDE = 1600
 """Longest side of a picture, pixels: what is sharp on a wide screen, also of a clip in 4K."""

@@ -18,13 +18,13 @@ import traitlets
 from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.media.clip import Box
 from notebooks.lab.media.draw import annotate, fitted
-from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.review.label_files import Xyxy
 from notebooks.lab.review.page_pictures import PagePicture, PicturePress, to_jpeg
 from notebooks.lab.review.questions import FRAMES_PER_TRACK, Order, Page, Question
 from notebooks.lab.review.review_session import MIN_CONF, NotABox, Session
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import SettingError, VcamError
+from shared_utils.media.grabber import FrameGrabber
 
 HERE = Path(__file__).resolve().parent
 AHEAD = 8

@@ -17,12 +17,12 @@ from matplotlib.patches import Rectangle
 from notebooks.lab.data.words import how_many
 from notebooks.lab.media.clip import Box
 from notebooks.lab.media.draw import annotate, fitted
-from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.media.sheet import cut_out
 from notebooks.lab.plots.style import BLUE, GREY, LIGHT, ORANGE, SERIES, finding
 from notebooks.lab.tuning.compare import Comparison, Pair, matrix, seconds
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import ClipError, ClipMissing
+from shared_utils.media.grabber import FrameGrabber
 
 SHOWN_CLIPS = 16
 """Clips in a picture, those that agree least: more would be lines of dust."""

@@ -18,9 +18,9 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from notebooks.lab.data.words import how_many
-from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.plots.style import BLUE, GREEN, GREY, LIGHT, ORANGE, RED, YELLOW, finding
 from notebooks.lab.tuning.motion_tuning import At, Tried, at_threshold, is_caught, name_of
+from shared_utils.media.grabber import FrameGrabber
 from vcam_worker.motion.detector import SPECK_SHARE
 from vcam_worker.replay import Look, ReplayedClip, Trace
 

@@ -11,14 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-import av
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from shared_utils.errors import ClipError
 from shared_utils.media.bitstream.skippable import BitstreamReader, PacketFacts, unneeded
+from shared_utils.media.clipfile.decoding import Decoder
 from shared_utils.media.clipfile.stream import UNPAIRED, Shaper, Source, clock_of, packets
 from shared_utils.media.clipfile.timestamps import WRAP, Clock, Timeline, is_plain, timeline
 from shared_utils.media.sampling import sampled
@@ -53,6 +52,7 @@ class Plan:
         sizes: where they change; empty where that is not known beforehand.
         wanted: stamps of the frames that are wanted; None for all.
         unneeded: stamps of the packets that no wanted frame is built on.
+        keys: stamps of the keyframes, ascending, where decoded frames are known by stamps.
         notes: in words, what is unusual.
         harmless: indices of frames that are called corrupt by mistake.
     """
@@ -64,6 +64,7 @@ class Plan:
         self.sizes: tuple[Size, ...] = ()
         self.wanted: frozenset[int] | None = None
         self.unneeded: frozenset[int] = frozenset()
+        self.keys: tuple[int, ...] = ()
         self.notes: list[str] = []
         self.harmless: frozenset[int] = frozenset()
         self._indices = None if stamps is None else {stamp: index for index, stamp in enumerate(stamps)}
@@ -90,6 +91,7 @@ class _Read:
     clock: Clock
     stamps: list[int | None]
     keyframes: list[bool]
+    keys: list[int]
     facts: list[PacketFacts]
     last_duration: int
     reordered: bool
@@ -106,6 +108,7 @@ def plan_by_packets(source: Source, fps: float) -> Plan | None:
     times = tuple(float((stamp - stamps[0]) * base) for stamp in stamps)
     tail = float(read.last_duration * base) or float(1 / read.clock.rate)
     plan = Plan(Timeline(times, times[-1] + tail), [source], stamps)
+    plan.keys = tuple(sorted(read.keys))
     plan.notes = notes
     plan.want(fps, read.facts)
     return plan
@@ -117,11 +120,13 @@ def _read(source: Source) -> tuple[_Read, list[str]]:
         context = stream.codec_context
         bitstream = BitstreamReader(context.name, context.extradata)
         reordered = bool(context.has_b_frames) and not context.codec.intra_only
-        read = _Read(clock_of(container, stream), [], [], [], 0, reordered, plain=True)
+        read = _Read(clock_of(container, stream), [], [], [], [], 0, reordered, plain=True)
         count, end, whole = 0, None, True
         for packet in packets(container, [stream]):
             count += 1
             whole = whole and not packet.is_corrupt
+            if packet.is_keyframe and packet.pts is not None:
+                read.keys.append(packet.pts)
             if packet.is_discard:
                 continue
             read.stamps.append(packet.pts)
@@ -200,39 +205,6 @@ def _survey(source: Source, aspect: Fraction | None) -> tuple[list[_Surveyed], C
 def _surveyed(frame: VideoFrame, shaper: Shaper) -> _Surveyed:
     orientation, size = shaper.shape(frame)
     return _Surveyed(frame.pts, orientation.size(*size))
-
-
-class Decoder:
-    """A stream's decoder that goes on after damage.
-
-    Args:
-        stream: the stream.
-    """
-
-    def __init__(self, stream: VideoStream) -> None:
-        self._context = stream.codec_context
-        self._errors = 0
-
-    def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
-        """Return the frames that `packet` completes."""
-        try:
-            return self._context.decode(packet)
-        except av.error.EOFError:  # of a decoder that was emptied
-            return []
-        except MemoryError:
-            raise
-        except av.error.FFmpegError:  # damage, a picture that is too large, what FFmpeg does not know yet
-            self._errors += 1
-            return []
-
-    def rest(self) -> Iterator[VideoFrame]:
-        """Yield the frames that the decoder still holds."""
-        yield from self.decode(None)
-
-    def take_errors(self) -> int:
-        """Return how many packets could not be decoded since this was asked last."""
-        errors, self._errors = self._errors, 0
-        return errors
 
 
 def _in_base(stamp: int | None, clock: Clock, base: Fraction) -> int | None:

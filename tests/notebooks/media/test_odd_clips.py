@@ -10,9 +10,9 @@ import pytest
 
 from notebooks.lab.media.clip import Clip
 from notebooks.lab.media.export import export_mp4
-from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.viewer.player import Player
 from shared_utils.media.frames import ClipReader, Reading
+from shared_utils.media.grabber import FrameGrabber
 from tests.support.video import moving_box, packet_times, write_video
 
 PLAIN = {"hflip.mp4", "sar2.mp4", "still_first.mkv"}

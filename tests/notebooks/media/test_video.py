@@ -15,7 +15,6 @@ from notebooks.lab.jobs.places import Places
 from notebooks.lab.media.clip import Box, Clip, Run, Sampled, Seen, runs_of
 from notebooks.lab.media.draw import annotate, text_colour, track_colour
 from notebooks.lab.media.export import EXPORTS_FOLDER, Cut, export_gif, export_mp4
-from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.media.sheet import contact_sheet, cut_out
 from notebooks.lab.plots import style
 from notebooks.lab.viewer.picker import FilmPicker, films
@@ -25,6 +24,7 @@ from shared_utils.config.env import RedisSettings
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import ClipError, ClipMissing
+from shared_utils.media.grabber import FrameGrabber
 from tests.notebooks.conftest import RunNotebook
 from tests.support.video import packet_times, write_video
 

@@ -12,7 +12,6 @@ import pytest
 import yaml
 from PIL import Image
 
-from notebooks.lab.media.grab import FrameGrabber
 from notebooks.lab.review.dataset import (
     SIDES,
     Exported,
@@ -26,6 +25,7 @@ from notebooks.lab.review.dataset import (
 from notebooks.lab.review.label_files import Change, Label, Source, State, Xyxy, change, labels_path
 from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import SettingError
+from shared_utils.media.grabber import FrameGrabber
 
 SIZE = (640, 360)
 

@@ -1,4 +1,4 @@
-"""Pictures of a clip at any time, by the worker's own reader."""
+"""Frames of a clip by time or number, in any order: random access with the same times and pictures as ClipReader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 from av.video.frame import VideoFrame
 
 from shared_utils.errors import ClipError
-from shared_utils.media.clipfile.plan import Decoder
+from shared_utils.media.clipfile.decoding import decoded_frames
 from shared_utils.media.clipfile.stream import Shaper, packets
 from shared_utils.media.frames import ClipReader, Decoded, Frame, Reading
 from shared_utils.media.sampling import SLACK_S
@@ -53,7 +53,9 @@ class FrameGrabber:
         self._shaper = Shaper(self._stream, self._reader.aspect, self._reader.orientation)
         self.unlike = self._why_unlike()
         self.sound = bool(self._container.streams.audio)
-        self._keys = self._read_keys()
+        self._keys = self._reader.plan.keys
+        if self._keys and "mp4" not in self._container.format.name:
+            self._index_keyframes()
         self._frames: Iterator[VideoFrame] = iter(())
         self._position: int | None = None
 
@@ -104,12 +106,10 @@ class FrameGrabber:
     def _read(self) -> ClipReader:
         return ClipReader(self._path, 0, reading=Reading(self._aspect))
 
-    def _read_keys(self) -> list[int]:
-        """Return the stamps of the keyframes, where frames are found by stamps."""
-        if self._stamps is None:
-            return []
-        read = packets(self._container, [self._stream])
-        return sorted(packet.pts for packet in read if packet.is_keyframe and packet.pts is not None)
+    def _index_keyframes(self) -> None:
+        """Read all packets, so that the demuxer knows where keyframes are; MP4 files hold an index of them."""
+        for _ in packets(self._container, [self._stream]):
+            pass
 
     def _decode_to(self, stamp: int) -> VideoFrame | None:
         """Return the last frame up to `stamp`, decoding on from where we are when no keyframe lies between."""
@@ -130,7 +130,7 @@ class FrameGrabber:
         self._rewound()
 
     def _rewound(self) -> None:
-        self._frames = self._decoded()
+        self._frames = decoded_frames(self._container, self._stream)
         self._position = None
 
     def _forward(self, stamp: int) -> VideoFrame | None:
@@ -145,12 +145,6 @@ class FrameGrabber:
             if frame.pts == stamp:
                 return frame
         return last
-
-    def _decoded(self) -> Iterator[VideoFrame]:
-        decoder = Decoder(self._stream)
-        for packet in packets(self._container, [self._stream]):
-            yield from decoder.decode(packet)
-        yield from decoder.rest()
 
     def _count_to(self, index: int) -> Frame:
         """Return the `index`-th frame by going through the clip, from where we are if that is not behind it."""
