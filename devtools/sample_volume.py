@@ -49,8 +49,9 @@ from vcam_worker.recording.stream_recorder import StreamRecorder
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source import Connection, StreamInfo
+from video_worker.engines.base import EngineChoice
 from video_worker.jobs import JobFacts, Workplace, process_clip, write_failure
-from video_worker.models.store import EngineChoice, ModelStore
+from video_worker.models.registry import ModelRegistry
 from video_worker.pipeline.analysis import Analyst
 from video_worker.pipeline.cores import share_of_cores
 from video_worker.pipeline.record import RunNames, make_run_id
@@ -282,7 +283,7 @@ def _analyse(folder: Path, plan: Plan, clips: Sequence[ClipName]) -> None:
     _append_old_line(folder, plan)
 
     clock, threads = _Clock(), share_of_cores(1)
-    store = ModelStore((SCENE_MODEL.parent,), EngineChoice(threads=threads), SCENE_MODEL)
+    store = ModelRegistry((SCENE_MODEL.parent,), EngineChoice(threads=threads), SCENE_MODEL)
     workplace = Workplace(folder, Options(model=SCENE_MODEL.name), Analyst(store, threads, clock), clock)
     for job in sorted(jobs, key=lambda job: job.at):
         clock.moment = job.at + timedelta(milliseconds=120)

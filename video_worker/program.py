@@ -12,8 +12,9 @@ from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.config.env import LogSettings, video_dir
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, ModelError, SettingError
 from shared_utils.log import setup_logging
+from video_worker.engines.base import EngineChoice
 from video_worker.jobs import Workplace
-from video_worker.models.store import EngineChoice, ModelStore
+from video_worker.models.registry import DETECT, ModelRegistry
 from video_worker.pipeline.analyse import analyse_files
 from video_worker.pipeline.analysis import Analyst
 from video_worker.pipeline.cores import share_of_cores
@@ -31,18 +32,18 @@ def _now() -> datetime:
 def _analyst(settings: AnalysisSettings) -> tuple[Analyst, str]:
     """Return an analyst with its own model loaded, and what it analyses with, for people."""
     threads = settings.threads or share_of_cores(1)
-    models = ModelStore(
+    models = ModelRegistry(
         settings.models_dirs, EngineChoice(settings.engine, settings.device, threads), settings.own_model
     )
     try:
-        model = models.get(settings.options.model)
+        model = models.get(DETECT, settings.options.model)
     except ModelError as error:
         raise SettingError(f"YOLO_MODEL is {settings.options.model!r}: {error}") from None
     try:
         classes = known_classes(settings.options.classes, model.detector.labels, model.name, SETTING)
     except ModelError as error:
         raise SettingError(str(error)) from None
-    shown = model.in_words(settings.options.imgsz)
+    shown = model.describe(settings.options.imgsz)
     shown += f", only {', '.join(classes)}" if classes else ""
     return Analyst(models, threads, _now), f"{shown}, {threads} threads"
 

@@ -34,10 +34,11 @@ from devtools.redis_server import RedisServer
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import ClipReader
 from shared_utils.queue.jobs import clip_queue, submit
-from video_worker.engines.base import open_engine
+from video_worker.engines.base import EngineChoice
+from video_worker.models.detector import OnnxDetector
 from video_worker.models.geometry import Letterbox
 from video_worker.models.prepare import letterbox
-from video_worker.models.store import EngineChoice, ModelStore
+from video_worker.models.registry import ModelRegistry
 from video_worker.pipeline.analysis import Analyst, Task
 from video_worker.pipeline.cores import share_of_cores
 from video_worker.pipeline.record import RunNames
@@ -130,7 +131,7 @@ def decode_once(clip: Path, threads: int) -> None:
 
 
 def analyst(model: Path, threads: int, kind: str) -> Analyst:
-    store = ModelStore([model.parent], EngineChoice(kind, "CPU", threads), model)
+    store = ModelRegistry([model.parent], EngineChoice(kind, "CPU", threads), model)
     return Analyst(store, threads, lambda: datetime.now().astimezone())
 
 
@@ -145,13 +146,13 @@ def bench_one_job(report: Report, clip: Path, model: Path, threads: int, kind: s
         facts = reader.facts
         fit = Letterbox.fit((facts.width, facts.height), 640, 32)
         pictures = [letterbox(frame.picture, fit) for frame in reader]
-    engine = open_engine(kind, "CPU", model, threads)
+    detector = OnnxDetector.open(model, EngineChoice(kind, "CPU", threads))
 
     def infer() -> None:
         under_way: deque[Callable[[], object]] = deque()
         for picture in pictures:
-            under_way.append(engine.start(picture))
-            if len(under_way) == engine.depth:
+            under_way.append(detector.infer(picture))
+            if len(under_way) == detector.depth:
                 under_way.popleft()()
         while under_way:
             under_way.popleft()()

@@ -69,7 +69,8 @@ def onnx_model(
     """
     number = np.float16 if kind == FLOAT16 else np.float32
     nodes = [
-        _node("ReduceMean", ["images"], "mean", keepdims=0),
+        _node("Cast", ["images"], "pictures", to=FLOAT16 if kind == FLOAT16 else FLOAT),
+        _node("ReduceMean", ["pictures"], "mean", keepdims=0),
         _node("Mul", ["mean", "nought"], "nothing"),
         _node("Add", ["found", "nothing"], "output0"),
     ]
@@ -77,8 +78,21 @@ def onnx_model(
     graph += _message(5, _tensor("found", output.astype(number), external))
     graph += _message(5, _tensor("nought", np.zeros((), number), None))
     graph += _message(11, _value("images", kind, [batch, 3, *side]))
-    graph += _message(12, _value("output0", kind, output.shape))
+    graph += _message(12, _value("output0", kind if kind == FLOAT16 else FLOAT, output.shape))
+    return _model(graph, ir_version, opset, metadata or {})
+
+
+def sum_and_difference_model(shape: Sequence[int | str]) -> bytes:
+    """Return a model of two inputs, `left` and `right`, and two outputs, their `sum` and `difference`."""
+    nodes = [_node("Add", ["left", "right"], "sum"), _node("Sub", ["left", "right"], "difference")]
+    graph = b"".join(_message(1, node) for node in nodes) + _message(2, "g")
+    graph += b"".join(_message(11, _value(name, FLOAT, shape)) for name in ("left", "right"))
+    graph += b"".join(_message(12, _value(name, FLOAT, shape)) for name in ("sum", "difference"))
+    return _model(graph, 8, 17, {})
+
+
+def _model(graph: bytes, ir_version: int, opset: int, metadata: Mapping[str, str]) -> bytes:
     model = _number(1, ir_version) + _message(8, _number(2, opset)) + _message(7, graph)
-    for key, value in (metadata or {}).items():
+    for key, value in metadata.items():
         model += _message(14, _message(1, key) + _message(2, value))
     return model

@@ -15,7 +15,7 @@ from shared_utils.media.picture import Picture
 from tests.support.video import CLIP_NAME
 from video_worker.jobs import Workplace
 from video_worker.models.postprocess import Detections
-from video_worker.models.store import LoadedModel
+from video_worker.models.registry import LoadedModel, ModelTask
 from video_worker.pipeline.analysis import Analyst
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ class SquareDetector:
 class SquareModels:
     """Gives the square detector under any name."""
 
-    def get(self, name: str) -> LoadedModel:
+    def get(self, task: ModelTask, name: str) -> LoadedModel:
         return LoadedModel(Path(name).stem, "0" * 64, SquareDetector())
 
     def use_threads(self, threads: int) -> None:

@@ -1,23 +1,56 @@
-"""What an inference engine is to the rest: a model file opened, pictures in, raw output arrays out."""
+"""What an inference engine is to the rest of the worker: named arrays in, named arrays out.
+
+An engine knows nothing of boxes, text or vectors: what goes into a model and what its outputs mean is the matter of
+the task adapters in :mod:`video_worker.models`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from shared_utils.errors import ModelError, SettingError
-from shared_utils.media.picture import Picture
-from video_worker.engines.onnx_file import HEAD_BYTES, explain, foreign
-
-Output = NDArray[np.float32]
-"""A head's output without its batch dimension."""
+Array = NDArray[Any]
+Arrays = Mapping[str, Array]
+"""Arrays by the names that the model gives its inputs or outputs."""
 Shape = tuple[int | None, ...]
+"""Sizes of an input or output, None for an open dimension."""
 
 ENGINES = ("openvino", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """What models run on.
+
+    Attributes:
+        kind: one of :data:`ENGINES`.
+        device: the engine's own name of a device, such as ``CPU``.
+        threads: threads to compute with.
+    """
+
+    kind: str = "openvino"
+    device: str = "CPU"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class PictureFormat:
+    """How the values of a picture become those of a model's input: ``pixel / divisor`` in the model's channel order.
+
+    The model takes planes (batch, channels, height, width); pictures are rows of pixels (batch, height, width,
+    channels), blue green red, 0..255. Engines convert them, since OpenVINO does it within the compiled model: there it
+    costs less than any conversion in numpy.
+
+    Attributes:
+        rgb: whether the model takes red first.
+        divisor: what values are divided by.
+    """
+
+    rgb: bool = True
+    divisor: float = 255.0
 
 
 class Engine(Protocol):
@@ -27,72 +60,50 @@ class Engine(Protocol):
         name: engine and version, for the record.
         device: what it really computes on, in the engine's own name.
         metadata: the file's custom metadata.
-        input_shape: of the picture input, None for an open dimension.
-        output_shapes: of all outputs.
+        input_shapes: of all inputs, by name, in the model's order.
+        output_shapes: of all outputs, likewise.
     """
 
     name: str
     device: str
     metadata: Mapping[str, str]
-    input_shape: Shape
-    output_shapes: tuple[Shape, ...]
+    input_shapes: Mapping[str, Shape]
+    output_shapes: Mapping[str, Shape]
 
     @property
     def depth(self) -> int:
-        """Pictures worth having under way at once."""
+        """Inferences worth having under way at once."""
 
-    def start(self, picture: Picture) -> Callable[[], Output]:
-        """Begin inference of a letterboxed `picture`; the function returned waits for its output.
+    def take_pictures(self, input_name: str, picture_format: PictureFormat) -> None:
+        """Have an input take pictures instead of the model's own arrays. To be called before the first inference.
 
-        At most :attr:`depth` may be under way, and they are waited for in the order they were started.
+        Raises:
+            ModelError: the input does not take real numbers.
         """
 
+    def start(self, inputs: Arrays) -> Callable[[], Arrays]:
+        """Begin inference; the function returned waits for all outputs, each an array of its own.
+
+        The arrays must not change until the outputs are there. At most :attr:`depth` inferences may be under way, and
+        they are waited for in the order they were started.
+
+        Raises:
+            ValueError: `inputs` are not those of the model.
+            ModelError: the model cannot be run on arrays of these shapes.
+        """
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Return all outputs for `inputs`: :meth:`start`, and the wait for it."""
+
     def use_threads(self, threads: int) -> None:
-        """Compute with so many threads from the next picture on. Nothing may be under way."""
+        """Compute with so many threads from the next inference on. None may be under way."""
 
 
-def open_engine(kind: str, device: str, weights: Path, threads: int) -> Engine:
-    """Return `weights` opened by the engine that `kind` names.
-
-    Args:
-        kind: one of :data:`ENGINES`.
-        device: the engine's own name of a device, such as ``CPU``.
-        weights: an ONNX file.
-        threads: threads to compute with.
+def check_names(inputs: Arrays, wanted: Mapping[str, Shape]) -> None:
+    """Refuse inputs of other names than the model's.
 
     Raises:
-        ModelError: the file cannot be read, or is no model.
-        SettingError: there is no such device, it cannot be used, or the engine is not installed.
+        ValueError: one is missing, or unknown.
     """
-    try:
-        with weights.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    except OSError as error:
-        raise ModelError(f"{weights} cannot be read: {error.strerror}") from None
-    if not head:
-        raise ModelError(f"{weights.name} is empty")
-    # looked at here, since of other files the engines' parsers complain on stderr at length
-    other = foreign(head)
-    if other is not None:
-        raise ModelError(f"{weights.name} is no ONNX model{': ' * bool(other)}{other}")
-    # only the engine that is asked for is imported: each costs memory and start-up time
-    try:
-        if kind == "openvino":
-            from video_worker.engines.openvino import OpenVinoEngine
-
-            return OpenVinoEngine(weights, device, threads)
-        from video_worker.engines.onnxruntime import OnnxRuntimeEngine
-
-        return OnnxRuntimeEngine(weights, device, threads)
-    except ImportError as error:
-        raise SettingError(f"DETECTOR is {kind!r}, which can not be loaded here: {error}") from None
-
-
-def unreadable(weights: Path, engine: str, error: Exception) -> ModelError:
-    """Return the error for a model that `engine` could not open for `error`: in one line, with the reason."""
-    reason = explain(weights)
-    if reason is None:
-        # the last line of what engines say is the reason, those before are places in their source
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[-1][:200] if lines else type(error).__name__
-    return ModelError(f"{weights.name} is no ONNX model that {engine} can read: {reason}")
+    if inputs.keys() != wanted.keys():
+        raise ValueError(f"the model takes {', '.join(wanted)}, not {', '.join(inputs) or 'nothing'}")

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared_utils.errors import ModelError
+
 MAX_FIELDS = 2_000_000
 """Fields looked at: a large model has some ten thousand; a forged file, any number."""
 KNOWN_IR = 14
@@ -50,6 +52,16 @@ def foreign(head: bytes) -> str | None:
     if head[:1] == ONNX_FIRST_BYTE:
         return None
     return next((words for begin, words in FOREIGN if head.lstrip()[: len(begin)].lower() == begin.lower()), "")
+
+
+def unreadable(weights: Path, engine: str, error: Exception) -> ModelError:
+    """Return the error for a model that `engine` could not open because of `error`: one line, with the reason."""
+    reason = explain(weights)
+    if reason is None:
+        # the last line of the engines' messages is the reason, those before are places in their source
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[-1][:200] if lines else type(error).__name__
+    return ModelError(f"{weights.name} is no ONNX model that {engine} can read: {reason}")
 
 
 def explain(path: Path) -> str | None:

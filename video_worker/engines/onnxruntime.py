@@ -12,15 +12,24 @@ import numpy as np
 import onnxruntime as ort
 
 from shared_utils.errors import ModelError, SettingError
-from shared_utils.media.picture import Picture
-from video_worker.engines.base import Output, Shape, unreadable
+from video_worker.engines.base import Array, Arrays, PictureFormat, Shape, check_names
+from video_worker.engines.onnx_file import unreadable
 
 MAX_STREAMS = 4
-"""Pictures computed at once on a CPU, each by its share of the threads; see the same of OpenVINO."""
+"""Inferences computed at once on a CPU, each by its share of the threads; see the same of OpenVINO."""
 ERRORS_ONLY = 3
 """Severity of ONNX Runtime's own log lines from which they are shown."""
-INPUT_TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-"""Numbers that models take pictures in."""
+TYPES: dict[str, Any] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(bool)": np.bool_,
+}
+"""Types of inputs, by ONNX Runtime's names."""
 PROVIDERS = {"CPU": "CPUExecutionProvider", "CUDA": "CUDAExecutionProvider"}
 
 
@@ -42,18 +51,16 @@ class OnnxRuntimeEngine:
         self._session = self._open()
         self.device = self._real_device()
         self._pool = ThreadPoolExecutor(self._streams, "onnxruntime")
-        model_input = self._session.get_inputs()[0]
-        self._input_name = model_input.name
-        if model_input.type not in INPUT_TYPES:
-            raise ModelError(f"{weights.name} takes {model_input.type} for pictures: export it without quantised input")
-        self._input_type = INPUT_TYPES[model_input.type]
-        self.input_shape: Shape = _shape(model_input) if len(self._session.get_inputs()) == 1 else ()
-        self.output_shapes: tuple[Shape, ...] = tuple(_shape(output) for output in self._session.get_outputs())
+        inputs = self._session.get_inputs()
+        self._types = {port.name: _type(port, weights) for port in inputs}
+        self._pictures: dict[str, PictureFormat] = {}
+        self.input_shapes: Mapping[str, Shape] = {port.name: _shape(port) for port in inputs}
+        self.output_shapes: Mapping[str, Shape] = {port.name: _shape(port) for port in self._session.get_outputs()}
         self.metadata: Mapping[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
     @property
     def depth(self) -> int:
-        """Pictures worth having under way: those computed, and one that waits."""
+        """Inferences worth having under way: those computed, and one that waits."""
         return self._streams + 1
 
     @property
@@ -91,23 +98,46 @@ class OnnxRuntimeEngine:
         return names.get(first, first)
 
     def use_threads(self, threads: int) -> None:
-        """Compute with so many threads from the next picture on."""
+        """Compute with so many threads from the next inference on."""
         if threads != self._threads:
             self._threads = threads
             self._session = self._open()
             self._pool.shutdown()
             self._pool = ThreadPoolExecutor(self._streams, "onnxruntime")
 
-    def start(self, picture: Picture) -> Callable[[], Output]:
-        """Begin inference of `picture`; the function returned waits for its output."""
-        return self._pool.submit(self._run, picture).result
+    def take_pictures(self, input_name: str, picture_format: PictureFormat) -> None:
+        """Have an input take pictures instead of the model's own arrays."""
+        if not np.issubdtype(self._types[input_name], np.floating):
+            kind = np.dtype(self._types[input_name]).name
+            raise ModelError(f"it takes {kind} for pictures: export it without quantised input")
+        self._pictures[input_name] = picture_format
 
-    def _run(self, picture: Picture) -> Output:
-        # blue green red, rows of pixels -> red green blue, planes
-        planes = picture[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
-        planes = np.ascontiguousarray(planes, self._input_type)
-        outputs = self._session.run(None, {self._input_name: planes})
-        return np.asarray(outputs[0][0], np.float32)
+    def start(self, inputs: Arrays) -> Callable[[], Arrays]:
+        """Begin inference; the function returned waits for all outputs."""
+        check_names(inputs, self.input_shapes)
+        return self._pool.submit(self._compute, inputs).result
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Return all outputs for `inputs`."""
+        return self.start(inputs)()
+
+    def _compute(self, inputs: Arrays) -> Arrays:
+        outputs = self._session.run(None, {name: self._converted(name, array) for name, array in inputs.items()})
+        return dict(zip(self.output_shapes, outputs, strict=True))
+
+    def _converted(self, name: str, array: Array) -> Array:
+        """Return `array` as the model's input `name` takes it."""
+        picture_format = self._pictures.get(name)
+        if picture_format is not None:
+            planes = (array[..., ::-1] if picture_format.rgb else array).transpose(0, 3, 1, 2)
+            array = planes.astype(np.float32) / np.float32(picture_format.divisor)
+        return np.ascontiguousarray(array, self._types[name])
+
+
+def _type(port: Any, weights: Path) -> Any:
+    if port.type not in TYPES:
+        raise ModelError(f"{weights.name} takes {port.type}, which no task here gives")
+    return TYPES[port.type]
 
 
 def _providers(device: str) -> list[str]:

@@ -12,28 +12,32 @@ import openvino as ov
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from shared_utils.errors import ModelError, SettingError
-from shared_utils.media.picture import Picture
-from video_worker.engines.base import Output, Shape, unreadable
+from video_worker.engines.base import Arrays, PictureFormat, Shape, check_names
+from video_worker.engines.onnx_file import unreadable
 
 MAX_STREAMS = 4
-"""Pictures computed at once on a CPU, each by its share of the threads. One thread a picture wastes least: all threads
-on one picture cost a tenth more, waiting for each other. More at once would hold too many pictures in memory."""
+"""Inferences computed at once on a CPU, each by its share of the threads. One thread per inference wastes least: all
+threads on one picture cost a tenth more, waiting for each other. More at once would hold too much in memory."""
 PROBE_SIDE = 64
-"""Pixels of the picture for which a model is compiled to learn its device: a multiple of all strides."""
+"""Size of open dimensions for which a model is compiled to learn its device: a multiple of all strides."""
 MAX_COMPILED = 2
-"""Input sizes kept ready. One camera is one size; each costs about 20 MB and 0.2 s."""
+"""Input shapes kept ready. One camera is one size; each costs about 20 MB and 0.2 s."""
+
+Shapes = tuple[tuple[int, ...], ...]
+"""Of the arrays of one inference, in the order of the model's inputs."""
 
 
 class OpenVinoEngine:
-    """A model, compiled for each input size it meets (a fixed size runs faster than an open one).
+    """A model, compiled for each shape of input it meets (a fixed shape runs faster than an open one).
 
     Args:
         weights: an ONNX file.
         device: OpenVINO's name of a device: ``CPU``, ``GPU``, ``NPU``, ``AUTO``.
         threads: threads to compute with, on ``CPU``.
+        fixed_shapes: False compiles the model once, with its dimensions left open.
     """
 
-    def __init__(self, weights: Path, device: str, threads: int) -> None:
+    def __init__(self, weights: Path, device: str, threads: int, *, fixed_shapes: bool = True) -> None:
         self.name = f"openvino {ov.__version__.split('-')[0]}"
         self._core = ov.Core()
         self._device = device = device.upper()  # as OpenVINO writes all of them
@@ -43,9 +47,11 @@ class OpenVinoEngine:
             self._model = self._core.read_model(weights)
         except RuntimeError as error:
             raise unreadable(weights, "OpenVINO", error) from None
-        self._compiled: OrderedDict[tuple[int, int], deque[Any]] = OrderedDict()
-        self.input_shape: Shape = _shape(self._model.input(0)) if len(self._model.inputs) == 1 else ()
-        self.output_shapes: tuple[Shape, ...] = tuple(_shape(output) for output in self._model.outputs)
+        self._fixed_shapes = fixed_shapes
+        self._compiled: OrderedDict[Shapes, deque[Any]] = OrderedDict()
+        self._pictures: dict[str, PictureFormat] = {}
+        self.input_shapes: Mapping[str, Shape] = {_name(port): _shape(port) for port in self._model.inputs}
+        self.output_shapes: Mapping[str, Shape] = {_name(port): _shape(port) for port in self._model.outputs}
         self.metadata: Mapping[str, str] = self._read_metadata()
         self.device = device if device == "CPU" else self._real_device()
 
@@ -61,11 +67,8 @@ class OpenVinoEngine:
         Raises:
             SettingError: the device cannot compute it.
         """
-        shape = self.input_shape
-        if len(shape) != 4:  # no model of pictures: refused by what it says of itself
-            return self._device
         try:
-            compiled = self._compile_model(shape[2] or PROBE_SIDE, shape[3] or PROBE_SIDE)
+            compiled = self._compile_model(tuple(_probe_shape(shape) for shape in self.input_shapes.values()))
             found = compiled.get_property("EXECUTION_DEVICES")
         except (ModelError, RuntimeError) as error:
             raise SettingError(f"DETECTOR_DEVICE is {self._device!r}, which cannot be used here: {error}") from None
@@ -80,7 +83,7 @@ class OpenVinoEngine:
 
     @property
     def depth(self) -> int:
-        """Pictures worth having under way: those computed, and one that waits."""
+        """Inferences worth having under way: those computed, and one that waits."""
         return self._streams + 1
 
     @property
@@ -88,67 +91,117 @@ class OpenVinoEngine:
         return min(self._threads, MAX_STREAMS) if self._device == "CPU" else 1
 
     def use_threads(self, threads: int) -> None:
-        """Compute with so many threads from the next picture on."""
+        """Compute with so many threads from the next inference on."""
         if threads != self._threads:
             self._threads = threads
             self._compiled.clear()
 
-    def start(self, picture: Picture) -> Callable[[], Output]:
-        """Begin inference of `picture`; the function returned waits for its output."""
-        requests = self._requests(picture.shape[:2])
+    def take_pictures(self, input_name: str, picture_format: PictureFormat) -> None:
+        """Have an input take pictures instead of the model's own arrays."""
+        self._pictures[input_name] = picture_format
+        self._compiled.clear()
+
+    def start(self, inputs: Arrays) -> Callable[[], Arrays]:
+        """Begin inference; the function returned waits for all outputs."""
+        check_names(inputs, self.input_shapes)
+        arrays = [inputs[name] for name in self.input_shapes]
+        requests = self._requests(tuple(array.shape for array in arrays) if self._fixed_shapes else ())
         request = requests[0]
         requests.rotate(-1)
-        # into the request's own buffer, as numbers the model takes: the engine's own way from bytes in rows of pixels
-        # to that goes through two transpositions, ten times as slow
-        np.copyto(request.get_input_tensor().data[0], picture)
+        for number, array in enumerate(arrays):
+            tensor = request.get_input_tensor(number)
+            if not self._fixed_shapes:
+                tensor.shape = array.shape
+            # into the request's own buffer, as numbers the model takes: the engine's own conversion of bytes in rows
+            # of pixels goes through two transpositions and is ten times as slow
+            np.copyto(tensor.data, array)
         request.start_async()
 
-        def wait() -> Output:
+        def wait() -> Arrays:
             request.wait()
-            # a copy: the buffer is the request's, and is written again some pictures later
-            return np.array(request.get_output_tensor(0).data[0], np.float32)
+            # copies: the buffers are the request's, which computes again some inferences later
+            return {name: np.array(request.get_output_tensor(at).data) for at, name in enumerate(self.output_shapes)}
 
         return wait
 
-    def _requests(self, hw: tuple[int, ...]) -> deque[Any]:
-        height, width = hw[0], hw[1]
-        requests = self._compiled.get((height, width))
+    def run(self, inputs: Arrays) -> Arrays:
+        """Return all outputs for `inputs`."""
+        return self.start(inputs)()
+
+    def _requests(self, shapes: Shapes) -> deque[Any]:
+        requests = self._compiled.get(shapes)
         if requests is None:
             while len(self._compiled) >= MAX_COMPILED:
                 self._compiled.popitem(last=False)
-            requests = self._compile(height, width)
-            self._compiled[height, width] = requests
-        self._compiled.move_to_end((height, width))
+            compiled = self._compile_model(shapes)
+            requests = deque(compiled.create_infer_request() for _ in range(self.depth))
+            self._compiled[shapes] = requests
+        self._compiled.move_to_end(shapes)
         return requests
 
-    def _compile(self, height: int, width: int) -> deque[Any]:
-        compiled = self._compile_model(height, width)
-        return deque(compiled.create_infer_request() for _ in range(self.depth))
-
-    def _compile_model(self, height: int, width: int) -> Any:
+    def _compile_model(self, shapes: Shapes) -> Any:
+        """Return the model compiled for arrays of these shapes; with open dimensions where there are none."""
         model = self._model.clone()
-        if model.input(0).partial_shape.is_dynamic:
-            model.reshape([1, 3, height, width])
-        steps = PrePostProcessor(model)
-        steps.input().tensor().set_element_type(ov.Type.f32).set_layout(ov.Layout("NHWC"))
-        steps.input().tensor().set_color_format(ColorFormat.BGR)
-        steps.input().model().set_layout(ov.Layout("NCHW"))
-        steps.input().preprocess().convert_color(ColorFormat.RGB).scale(255.0)
-        config: dict[str, Any] = {}
-        if self._device == "CPU":
-            config = {
-                "INFERENCE_NUM_THREADS": self._threads,
-                "NUM_STREAMS": self._streams,
-                # bound to cores, the threads of several workers would all sit on the same first ones
-                "ENABLE_CPU_PINNING": False,
-                # the default may pick bfloat16, which is another answer on another machine
-                "INFERENCE_PRECISION_HINT": "f32",
-            }
+        given = dict(zip(self.input_shapes, shapes, strict=False))
+        own = {name: _planes(shape) if name in self._pictures else shape for name, shape in given.items()}
         try:
-            return self._core.compile_model(steps.build(), self._device, config)
+            open_ones = {name: self._port_index(name) for name in own if None in self.input_shapes[name]}
+            if open_ones:
+                model.reshape({model.input(at): list(own[name]) for name, at in open_ones.items()})
+            if self._pictures:
+                model = self._with_pictures(model)
+            return self._core.compile_model(model, self._device, self._config())
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1][:200]
-            raise ModelError(f"OpenVINO cannot run the model at {width}×{height}: {reason}") from None
+            described = ", ".join(self._describe(name, shape) for name, shape in given.items()) or "any shape"
+            raise ModelError(f"OpenVINO cannot run the model at {described}: {reason}") from None
+
+    def _describe(self, name: str, shape: tuple[int, ...]) -> str:
+        return "×".join(map(str, (shape[2], shape[1]) if name in self._pictures else shape))
+
+    def _port_index(self, name: str) -> int:
+        return list(self.input_shapes).index(name)
+
+    def _with_pictures(self, model: Any) -> Any:
+        """Return the model with the conversion of pictures built in."""
+        steps = PrePostProcessor(model)
+        for name, picture_format in self._pictures.items():
+            one = steps.input(self._port_index(name))
+            one.tensor().set_element_type(ov.Type.f32).set_layout(ov.Layout("NHWC"))
+            one.tensor().set_color_format(ColorFormat.BGR)
+            one.model().set_layout(ov.Layout("NCHW"))
+            if picture_format.rgb:
+                one.preprocess().convert_color(ColorFormat.RGB)
+            one.preprocess().scale(picture_format.divisor)
+        return steps.build()
+
+    def _config(self) -> dict[str, Any]:
+        if self._device != "CPU":
+            return {}
+        return {
+            "INFERENCE_NUM_THREADS": self._threads,
+            "NUM_STREAMS": self._streams,
+            # bound to cores, the threads of several workers would all sit on the same first ones
+            "ENABLE_CPU_PINNING": False,
+            # the default may pick bfloat16, which gives other results on other machines
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+
+
+def _name(port: Any) -> str:
+    return str(port.get_any_name())
+
+
+def _probe_shape(shape: Shape) -> tuple[int, ...]:
+    """Return a shape that the model takes: one picture, or what else it may be."""
+    usual = (1, 3, PROBE_SIDE, PROBE_SIDE) if len(shape) == 4 else (1, *[PROBE_SIDE] * (len(shape) - 1))
+    return tuple(size or other for size, other in zip(shape, usual, strict=False))
+
+
+def _planes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the model's own shape for pictures of a shape: channels before rows."""
+    batch, height, width, channels = shape
+    return batch, channels, height, width
 
 
 def _shape(port: Any) -> Shape:

@@ -14,9 +14,10 @@ from shared_utils.config.classes import OPTION, known_classes, usable_classes
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import Record
 from shared_utils.errors import ClipError, VcamError
+from shared_utils.file_hash import file_sha256
 from shared_utils.media.clipfile.growth import Growth
 from shared_utils.media.frames import ClipReader, Frame, Irregular, Reading
-from video_worker.models.store import LoadedModel, Models, file_sha256
+from video_worker.models.registry import DETECT, LoadedModel, Models
 from video_worker.pipeline import record as records
 from video_worker.pipeline.overlap import ahead
 from video_worker.steps import STEPS
@@ -131,7 +132,7 @@ class Analyst:
         self, task: Task, progress: Progress, should_stop: Callable[[], bool], growth: Growth, *, careful: bool
     ) -> Record:
         began = time.perf_counter()
-        model = self._models.get(task.options.model)
+        model = self._models.get(DETECT, task.options.model)
         options, threads = task.options_for(model), max(1, self._threads // DECODE_SHARE)
         with ClipReader(task.path, options.fps, threads, Reading(options.aspect, careful, strict=True)) as reader:
             clip = records.clip_entry(task.names.filename, reader.facts, file_sha256(task.path))

@@ -17,7 +17,7 @@ from shared_utils.contracts.clips import boxes_name, parse_clip_name
 from shared_utils.contracts.job_options import Options, options_as_dict
 from shared_utils.contracts.record import SCHEMA, ClipEntry, ModelEntry, Record, TimingEntry
 from shared_utils.media.frames import ClipFacts
-from video_worker.models.store import LoadedModel
+from video_worker.models.registry import LoadedModel
 
 SECONDS_DIGITS = 3
 

@@ -22,10 +22,10 @@ from shared_utils.config.models_dir import find_model
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name, list_clips
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
+from shared_utils.file_hash import file_sha256
 from shared_utils.queue.connection import SERIALIZER
 from shared_utils.queue.jobs import PROCESS_CLIP, redis_errors, settings_of, submit_many, watch
 from shared_utils.queue.names import FIRST_JOB, is_job_id
-from video_worker.models.store import file_sha256
 
 NAMES = {
     "model": "",

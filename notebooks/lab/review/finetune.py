@@ -25,6 +25,7 @@ from notebooks.lab.jobs.send import model_names
 from shared_utils.config.job_options import options_from_env
 from shared_utils.config.models_dir import find_model, models_dirs
 from shared_utils.errors import ModelError, SettingError
+from video_worker.engines.base import EngineChoice
 from video_worker.models.detector import OnnxDetector
 
 TRAINING_FOLDER = "training"
@@ -97,7 +98,7 @@ def class_names(model: str) -> tuple[str, ...]:
     Raises:
         ModelError: there is none of that name, or it is no detection model.
     """
-    return OnnxDetector.open(model_path(model), "openvino", "CPU", 1).labels
+    return OnnxDetector.open(model_path(model), EngineChoice()).labels
 
 
 def usual_model() -> str | None:

@@ -21,15 +21,16 @@ from notebooks.lab.jobs.send import model_names
 from notebooks.lab.media.clip import Box, Sampled, Seen, runs_of
 from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.errors import ClipError, ModelError, SettingError
+from shared_utils.file_hash import file_sha256
 from shared_utils.media.frames import ClipFacts, ClipReader, Frame, Reading
 from shared_utils.media.picture import Picture
-from video_worker.engines.base import Output, open_engine
+from video_worker.engines.base import Array, EngineChoice
 from video_worker.models.detector import OnnxDetector
 from video_worker.models.geometry import Letterbox
-from video_worker.models.model_info import ModelInfo, read_model_info
-from video_worker.models.postprocess import Detections, decode_end_to_end, decode_raw
+from video_worker.models.model_info import ModelInfo
+from video_worker.models.postprocess import Detections, decode_raw
 from video_worker.models.prepare import letterbox
-from video_worker.models.store import LoadedModel, file_sha256
+from video_worker.models.registry import LoadedModel
 from video_worker.pipeline import record as records
 from video_worker.pipeline.cores import share_of_cores
 from video_worker.pipeline.tracking import NO_TRACK
@@ -59,7 +60,7 @@ class Look:
     frame: Frame
     fit: Letterbox
     model_input: Picture
-    raw: Output
+    raw: Array
     candidates: Detections
     kept: Detections
     min_score: float
@@ -128,18 +129,13 @@ class Isolated:
         self.options = settings.options
         self._weights = settings.own_model
         self._threads = settings.threads or share_of_cores(1)
-        self._engine = open_engine(settings.engine, settings.device, self._weights, self._threads)
-        try:
-            self.info: ModelInfo = read_model_info(
-                self._engine.metadata, self._engine.input_shape, self._engine.output_shapes
-            )
-        except ModelError as error:
-            raise ModelError(f"{self._weights.name} is no ultralytics detection model: {error}") from None
+        choice = EngineChoice(settings.engine, settings.device, self._threads)
+        self._detector = OnnxDetector.open(self._weights, choice)
+        self.info: ModelInfo = self._detector.info
         classes = known_classes(self.options.classes, self.info.labels, self._weights.stem, SETTING)
         self.options = replace(self.options, classes=classes)
         with ClipReader(path, self.options.fps, self._threads, Reading(self.options.aspect)) as reader:
             self.facts: ClipFacts = reader.facts
-        self._detector = OnnxDetector(self._engine, self.info)
         self._run = Run(self.options, self.facts, self._detector)
         self.samples: list[Sampled] = []
         self.record: dict[str, Any] = {}
@@ -147,7 +143,7 @@ class Isolated:
     @property
     def engine(self) -> str:
         """Engine and version."""
-        return self._engine.name
+        return self._detector.engine
 
     @property
     def min_score(self) -> float:
@@ -195,11 +191,10 @@ class Isolated:
 
     def look(self, frame: Frame) -> Look:
         """Take a frame through the model: letterbox, inference, NMS."""
-        height, width = frame.picture.shape[:2]
-        fit = Letterbox.fit((width, height), self.options.imgsz, self.info.stride, self.info.fixed_wh)
+        fit = self._detector.fit(frame.picture, self.options.imgsz)
         model_input = letterbox(frame.picture, fit)
-        raw = np.array(self._engine.start(model_input)())
-        found = (decode_end_to_end if self.info.end_to_end else decode_raw)(raw, self.min_score)
+        raw = self._detector.infer(model_input)()
+        found = self._detector.decode(raw, self.min_score)
         kept = Detections(fit.to_source(found.xyxy), found.scores, found.classes)
         return Look(frame, fit, model_input, raw, self._candidates(raw, found), kept, self.min_score)
 
@@ -251,7 +246,7 @@ class Isolated:
         record: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return record
 
-    def _candidates(self, raw: Output, kept: Detections) -> Detections:
+    def _candidates(self, raw: Array, kept: Detections) -> Detections:
         if self.info.end_to_end:
             return kept
         # one column at a time: alone, no box is another one's duplicate

@@ -17,7 +17,7 @@ from notebooks.lab.media.draw import annotate, fitted, track_colour
 from notebooks.lab.plots.style import BLUE, GREY, LIGHT, ORANGE, finding
 from notebooks.lab.tuning.isolated import Isolated, Look
 from shared_utils.media.picture import Picture
-from video_worker.engines.base import Output
+from video_worker.engines.base import Array
 from video_worker.models.postprocess import Detections
 
 STRIP = 6
@@ -171,7 +171,7 @@ def tracks(work: Isolated, clip: Clip) -> Figure:
     return figure
 
 
-def _maps(scores: Output, padded_wh: tuple[int, int]) -> dict[int, Output]:
+def _maps(scores: Array, padded_wh: tuple[int, int]) -> dict[int, Array]:
     """Return the scores as one map a grid, by its stride; none where the head is not made of known grids."""
     for strides in GRIDS:
         shapes = [(padded_wh[1] // stride, padded_wh[0] // stride) for stride in strides]

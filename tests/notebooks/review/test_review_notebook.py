@@ -14,6 +14,7 @@ from notebooks.lab.review.review_session import Session
 from shared_utils.errors import ModelError, SettingError
 from tests.notebooks.conftest import RunNotebook
 from tests.support.programs import ROOT
+from video_worker.engines.base import EngineChoice
 from video_worker.models.detector import OnnxDetector
 
 MODELS = {"MODELS_DIR": "/nowhere", "YOLO_MODEL": "scene.onnx"}
@@ -36,7 +37,7 @@ def test_it_exports_what_was_reviewed(run_notebook: RunNotebook, sample_volume: 
         session.judge(session.current.key, "right", "frame")
     env = {"MODELS_DIR": str(scene_models), "YOLO_MODEL": "scene.onnx"}
     done = run_notebook("LabelReview", sample_volume, env, values=["list(dataset.names)", "dict(dataset.frames)"])
-    names = OnnxDetector.open(scene_models / "scene.onnx", "openvino", "CPU", 1).labels
+    names = OnnxDetector.open(scene_models / "scene.onnx", EngineChoice()).labels
     assert tuple(done.values["list(dataset.names)"]) == names
     frames = sum(len(file.frames) for file in read_all(sample_volume)[0])
     assert sum(done.values["dict(dataset.frames)"].values()) == frames
@@ -81,7 +82,7 @@ def test_a_model_that_is_none_is_not_published(scene_models: Path, monkeypatch: 
     with pytest.raises((ModelError, SettingError)) as error:
         finetune.publish(scene_models / "bad.pt", "scene")
     assert "\n" not in str(error.value)
-    assert OnnxDetector.open(scene_models / "scene.onnx", "openvino", "CPU", 1).labels
+    assert OnnxDetector.open(scene_models / "scene.onnx", EngineChoice()).labels
 
 
 def test_secrets_stay_out_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:

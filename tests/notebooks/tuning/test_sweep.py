@@ -22,7 +22,8 @@ from notebooks.lab.tuning import sweep
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import SettingError
 from tests.notebooks.conftest import RunNotebook
-from video_worker.models.store import EngineChoice, ModelStore
+from video_worker.engines.base import EngineChoice
+from video_worker.models.registry import ModelRegistry
 from video_worker.pipeline.analysis import Analyst, Task
 from video_worker.pipeline.record import RunNames
 
@@ -174,7 +175,7 @@ def test_boxes_on_the_edge_are_counted() -> None:
 
 @pytest.mark.parametrize(("conf", "min_hits"), [(0.25, 2), (0.5, 1), (0.8, 5)])
 def test_a_threshold_gives_what_a_real_run_with_it_gives(made_volume: Path, conf: float, min_hits: int) -> None:
-    store = ModelStore((SCENE_MODEL.parent,), EngineChoice(threads=1), SCENE_MODEL)
+    store = ModelRegistry((SCENE_MODEL.parent,), EngineChoice(threads=1), SCENE_MODEL)
     analyst = Analyst(store, 1, lambda: datetime.now().astimezone())
     runs = sweep.runs_to_sweep(load_log(made_volume), made_volume)
     # the clip with most to find

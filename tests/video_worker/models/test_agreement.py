@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from shared_utils.media.frames import ClipReader
+from video_worker.engines.base import EngineChoice
 from video_worker.models.detector import OnnxDetector
 from video_worker.models.postprocess import Detections
 
@@ -22,7 +23,7 @@ PIXEL_TOLERANCE = 2.0
 
 @pytest.fixture(scope="module", params=["openvino", "onnxruntime"])
 def detector(request, shared_dir) -> OnnxDetector:
-    return OnnxDetector.open(shared_dir / "models" / "yolov8n.onnx", request.param, "CPU", 2)
+    return OnnxDetector.open(shared_dir / "models" / "yolov8n.onnx", EngineChoice(request.param, "CPU", 2))
 
 
 def differences(found: Detections, labels: tuple[str, ...], expected: list[list]) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.video_worker.models.test_agreement import CONF, differences
+from video_worker.engines.base import EngineChoice
 from video_worker.models.detector import OnnxDetector
 
 HEADS = Path(__file__).parent / "heads"
@@ -24,7 +25,7 @@ def picture() -> np.ndarray:
 @pytest.mark.parametrize("kind", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_a_head_finds_what_ultralytics_finds_with_it(name, kind):
-    detector = OnnxDetector.open(HEADS / f"{name}.onnx", kind, "CPU", 1)
+    detector = OnnxDetector.open(HEADS / f"{name}.onnx", EngineChoice(kind, "CPU", 1))
     assert detector.labels == ("thing0", "thing1", "thing2")
     found = detector.start(picture(), 96, CONF)()
     assert len(EXPECTED[name]) >= 3

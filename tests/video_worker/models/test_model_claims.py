@@ -12,8 +12,8 @@ from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ModelError, SettingError
 from tests.support.onnx_model import FLOAT16, UINT8, onnx_model
 from video_worker.__main__ import main
-from video_worker.engines.base import open_engine
-from video_worker.models.store import EngineChoice, ModelStore
+from video_worker.engines.base import EngineChoice
+from video_worker.models.registry import DETECT, ModelRegistry
 from video_worker.pipeline import record as records
 
 ENGINES = ["openvino", "onnxruntime"]
@@ -39,7 +39,7 @@ END_TO_END = one_box(32, 64, 96, 128, 0.9, 1)
 def store(tmp_path):
     def made(content: bytes, kind: str = "openvino", device: str = "CPU", name: str = "m.onnx"):
         (tmp_path / name).write_bytes(content)
-        return ModelStore([tmp_path], EngineChoice(kind, device, 1)).get(name)
+        return ModelRegistry([tmp_path], EngineChoice(kind, device, 1)).get(DETECT, name)
 
     return made
 
@@ -55,7 +55,7 @@ def test_the_size_is_the_one_the_model_sees(store, kind, side, imgsz, seen, word
     entry = records.model_entry(model, Options(imgsz=imgsz))
     assert entry["imgsz"] == seen
     assert entry.get("input") == (None if side[0] == "h" else [side[1], side[0]])
-    assert words in model.in_words(imgsz)
+    assert words in model.describe(imgsz)
     assert entry["device"] == "CPU"
     assert len(model.detector.start(np.zeros((96, 160, 3), np.uint8), imgsz, 0.1)()) == 1
 
@@ -65,7 +65,7 @@ def test_the_device_that_computes_is_the_one_that_is_named(store):
     for kind in ENGINES:
         assert store(content, kind, "cpu").device == "CPU"
         assert store(content, kind, "AUTO").device == "CPU"
-        assert store(content, kind, "AUTO").in_words(640).endswith(" on CPU")
+        assert store(content, kind, "AUTO").describe(640).endswith(" on CPU")
 
 
 @pytest.mark.parametrize(("kind", "device"), [("openvino", "GPU"), ("openvino", "NPU"), ("openvino", "CUDA"),
@@ -140,10 +140,9 @@ def test_other_numbers_and_batches(store, kind):
         store(onnx_model(END_TO_END, metadata=meta(**YOLO26), side=(320, "w")), kind, name="open.onnx")
 
 
-def test_bytes_for_pictures_are_refused_by_onnx_runtime(tmp_path):
-    (tmp_path / "u.onnx").write_bytes(onnx_model(END_TO_END, metadata=meta(**YOLO26), kind=UINT8))
-    with pytest.raises(ModelError):
-        open_engine("onnxruntime", "CPU", tmp_path / "u.onnx", 1)
+def test_bytes_for_pictures_are_refused_by_onnx_runtime(store):
+    with pytest.raises(ModelError, match="takes uint8 for pictures"):
+        store(onnx_model(END_TO_END, metadata=meta(**YOLO26), kind=UINT8), "onnxruntime")
 
 
 def test_a_run_names_its_device_and_size(tmp_path, clip_master, monkeypatch, capsys):

@@ -10,7 +10,7 @@ from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import to_line
 from shared_utils.media.frames import ClipFacts
 from tests.video_worker.conftest import SquareDetector
-from video_worker.models.store import LoadedModel
+from video_worker.models.registry import LoadedModel
 from video_worker.pipeline import record as records
 
 NOW = datetime(2026, 2, 23, 14, 49, 15, 581433, tzinfo=timezone(timedelta(hours=2)))

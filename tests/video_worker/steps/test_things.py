@@ -14,6 +14,7 @@ from camera_emulator.scene import LABELS, Scene, Truth
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import ClipFacts, ClipReader
 from shared_utils.media.sampling import Sampler
+from video_worker.engines.base import EngineChoice
 from video_worker.models.detector import OnnxDetector
 from video_worker.models.postprocess import Detections, suppress
 from video_worker.pipeline.cuts import CutFinder
@@ -128,7 +129,7 @@ Film = tuple[dict[float, list[tuple[float, Detections, bool]]], tuple[str, ...]]
 @pytest.fixture(scope="module")
 def film(shared_dir):
     """Return a function that reads a film with yolov8n, once for all rates."""
-    detector = OnnxDetector.open(shared_dir / "models" / "yolov8n.onnx", "openvino", "CPU", 2)
+    detector = OnnxDetector.open(shared_dir / "models" / "yolov8n.onnx", EngineChoice("openvino", "CPU", 2))
 
     @functools.cache
     def read(name: str, rates: tuple[float, ...]) -> Film:
