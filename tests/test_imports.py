@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,8 @@ ADAPTERS = {
     ("vcam_worker", "uvicorn"): {"web/server.py"},
     ("vcam_worker", "starlette"): {"web/routes.py"},
     ("vcam_worker", "prometheus_client"): {"web/metrics.py"},
+    ("video_worker", "openvino"): {"engines/openvino.py"},
+    ("video_worker", "onnxruntime"): {"engines/onnxruntime.py"},
     ("vcam_worker", "rq"): {"recording/storage/outbox.py"},
     ("vcam_worker", "redis"): {"recording/storage/outbox.py"},
 }
@@ -92,6 +95,31 @@ def test_imports_follow_the_design(path: Path) -> None:
 
 def test_every_package_is_checked() -> None:
     assert {path.relative_to(ROOT).parts[0] for path in _files()} == set(PACKAGES)
+
+
+def _imported_modules(path: Path, known: set[str]) -> set[str]:
+    """Return the modules of ours that a file imports, at its top and within functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                # a module of the package, or a name in it
+                module = f"{node.module}.{alias.name}"
+                found.add(module if module in known else node.module or "")
+    return found & known
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    paths = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in _files()
+    }
+    graph = TopologicalSorter({name: _imported_modules(path, set(paths)) for name, path in paths.items()})
+    try:
+        graph.prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
 
 
 def test_nothing_reads_the_environment_at_import() -> None:
