@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from devtools.paths import ROOT
 from shared_utils.errors import SettingError, VcamError
 
-ROOT = Path(__file__).resolve().parent.parent
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 EXAMPLE = ROOT / ".env.example"
 USER_SETTINGS = ROOT / ".env"

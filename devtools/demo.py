@@ -15,23 +15,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from devtools.parts import free_port, redis_binary
+from devtools.paths import INHERITED, REAL_MODEL, ROOT, SCENE_MODEL
+from devtools.ports import free_port
+from devtools.redis_server import RedisDidNotStart, RedisServer
 from shared_utils.cli import run_program
-from shared_utils.config.env import RedisSettings
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
-from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable, SettingError, VcamError
-from shared_utils.queue.jobs import connect, redis_errors
+from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
 
-ROOT = Path(__file__).resolve().parent.parent
-SCENE_MODEL = ROOT / "camera_emulator" / "scene_model" / "scene.onnx"
-REAL_MODEL = ROOT / "models" / "yolov8n.onnx"
 DEFAULT_FOLDER = ROOT / ".demo"
 
 CLIPS_WANTED = 2
@@ -64,29 +61,31 @@ class Demo:
         folder: for clips, log and the parts' own logs.
         source: what the camera shows: ``scene`` or a video file.
         model: weights, ONNX.
+        free_port: gives a TCP port to listen on.
     """
 
-    def __init__(self, folder: Path, source: str, model: Path) -> None:
+    def __init__(self, folder: Path, source: str, model: Path, free_port: Callable[[], int] = free_port) -> None:
         self.folder = folder
         self.video = folder / "video"
         self._source = source
         self._model = model
+        self._free_port = free_port
         self._parts: list[Part] = []
-        self._password = secrets.token_urlsafe(24)
+        self._redis: RedisServer | None = None
         self._began = time.monotonic()
         self._screen = threading.Lock()
 
     def run(self) -> int:
         """Return the exit code: 0 only with a detection logged."""
         try:
-            redis = self._start_redis()
-            url = self._start_camera()
+            redis = self.start_redis()
+            url = self.start_camera()
             env = self._environment(redis, url)
             self._start("worker", [sys.executable, "-m", "video_worker"], env)
             self._start("capture", [sys.executable, "-m", "vcam_worker"], env)
             self._wait_for_clips()
         finally:
-            self._stop()
+            self.stop()
         return self._report()
 
     def say(self, text: str, who: str = "demo") -> None:
@@ -96,41 +95,28 @@ class Demo:
 
     # -- the parts
 
-    def _start_redis(self) -> RedisSettings:
-        """Start a Redis of our own; another program may take the port first, then it is another one."""
+    def start_redis(self) -> RedisServer:
+        """Start a private Redis; where another program takes the port first, try another port."""
         for _ in range(PORT_TRIES):
-            settings = RedisSettings("127.0.0.1", free_port(), self._password)
-            data = self.folder / "redis"
-            data.mkdir(exist_ok=True)
-            part = self._start("redis", [redis_binary(), "-"], {}, stdin=True, quiet=True)
-            if part.process.stdin is None:
-                raise VcamError("redis-server has no stdin")
-            part.process.stdin.write(
-                f"bind 127.0.0.1\nport {settings.port}\nrequirepass {self._password}\ndir {data}\nsave ''\n"
+            server = RedisServer(
+                self.folder / "redis",
+                self._free_port(),
+                secrets.token_urlsafe(24),
+                durable=False,
+                log=self.folder / "redis.log",
+                popen=_PART_OPTIONS,
             )
-            part.process.stdin.close()
-            if self._answers(part, settings):
-                self.say(f"a private Redis on 127.0.0.1:{settings.port}")
-                return settings
-            self._parts.remove(part)
+            with contextlib.suppress(RedisDidNotStart):
+                server.start()
+                self._redis = server
+                self.say(f"a private Redis on {server.host}:{server.port}")
+                return server
         raise VcamError(f"no Redis came up: see {self.folder / 'redis.log'}")
 
-    def _answers(self, part: Part, settings: RedisSettings) -> bool:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and part.process.poll() is None:
-            try:
-                with redis_errors(settings):
-                    connect(settings).ping()
-            except (QueueUnavailable, SettingError):
-                time.sleep(0.05)
-            else:
-                return True
-        _end(part.process)
-        return False
-
-    def _start_camera(self) -> str:
+    def start_camera(self) -> str:
+        """Start the emulated camera; return its URL."""
         for _ in range(PORT_TRIES):
-            url = f"rtsp://127.0.0.1:{free_port()}/stream"
+            url = f"rtsp://127.0.0.1:{self._free_port()}/stream"
             part = self._start(
                 "camera", [sys.executable, "-m", "camera_emulator", "--source", self._source, "--url", url], {}
             )
@@ -145,18 +131,16 @@ class Demo:
             self._parts.remove(part)
         raise VcamError(f"the camera did not start: see {self.folder / 'camera.log'}")
 
-    def _environment(self, redis: RedisSettings, url: str) -> dict[str, str]:
+    def _environment(self, redis: RedisServer, url: str) -> dict[str, str]:
         return {
             "RTSP_URL": url,
             "CAMERA_NAME": "demo",
             "VIDEO_DIR": str(self.video),
             "CLIP_SECONDS": str(CLIP_SECONDS),
             "PRE_ROLL_SECONDS": str(PRE_ROLL_SECONDS),
-            "RDS_HOST": redis.host,
-            "RDS_PORT": str(redis.port),
-            "RDS_PSW": self._password,
+            **redis.env,
             "YOLO_MODEL": str(self._model),
-            "HTTP_PORT": str(free_port()),
+            "HTTP_PORT": str(self._free_port()),
         }
 
     def _start(
@@ -164,39 +148,33 @@ class Demo:
         name: str,
         command: Sequence[str],
         settings: Mapping[str, str],
-        *,
-        stdin: bool = False,
-        quiet: bool = False,
     ) -> Part:
         """Start a program whose settings are `settings` alone, whatever the user's environment or .env holds."""
-        inherited = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "TZ", "LANG", "TMPDIR"}}
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         process = subprocess.Popen(
             command,
             cwd=ROOT,
             env={**inherited, "PYTHONUNBUFFERED": "1", "PYTHON_DOTENV_DISABLED": "1", **settings},
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,  # Ctrl-C is for the demo, which ends its parts in order
-            # one system call through a handle that is loaded already: safe beside the threads that relay lines
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            **_PART_OPTIONS,
         )
         part = Part(name, process)
         self._parts.append(part)
         if process.stdout:
-            threading.Thread(target=self._relay, args=(part, process.stdout, quiet), daemon=True).start()
+            threading.Thread(target=self._relay, args=(part, process.stdout), daemon=True).start()
         return part
 
-    def _relay(self, part: Part, output: IO[str], quiet: bool) -> None:
+    def _relay(self, part: Part, output: IO[str]) -> None:
         with output, (self.folder / f"{part.name}.log").open("a", encoding="utf-8") as log:
             for raw in output:
                 line = raw.rstrip()
                 print(line, file=log, flush=True)
                 part.lines.put(line)
-                if not quiet:
-                    self.say(_without_time(line), part.name)
+                self.say(_without_time(line), part.name)
 
     # -- the run
 
@@ -206,21 +184,30 @@ class Demo:
     def _wait_for_clips(self) -> None:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            for part in self._parts:
-                code = part.process.poll()
+            for name, process in self._processes():
+                code = process.poll()
                 if code is not None:
-                    raise VcamError(f"{part.name} has ended by itself (exit code {code}): see {part.name}.log there")
+                    raise VcamError(f"{name} has ended by itself (exit code {code}): see {name}.log there")
             if len(self._records()) >= CLIPS_WANTED:
                 return
             time.sleep(0.2)
         self.say(f"only {len(self._records())} of {CLIPS_WANTED} clips were analysed in {PATIENCE:.0f} s")
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """End all parts: who feeds others first, Redis last, so that the last clip still gets its job."""
         order = ("capture", "camera", "worker", "redis")
-        for part in sorted(self._parts, key=lambda one: order.index(one.name)):
-            _end(part.process)
+        for _, process in sorted(self._processes(), key=lambda one: order.index(one[0])):
+            _end(process)
         self._parts.clear()
+        if self._redis:
+            self._redis.stop()
+            self._redis = None
+
+    def _processes(self) -> list[tuple[str, subprocess.Popen[Any]]]:
+        found: list[tuple[str, subprocess.Popen[Any]]] = [(part.name, part.process) for part in self._parts]
+        if self._redis and self._redis.process:
+            found.append(("redis", self._redis.process))
+        return found
 
     def _report(self) -> int:
         records = self._records()
@@ -273,7 +260,14 @@ def _die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+_PART_OPTIONS: Mapping[str, Any] = {
+    "start_new_session": True,  # Ctrl-C is for the demo, which ends its parts in order
+    # one system call through a handle that is loaded already: safe beside the threads that relay lines
+    "preexec_fn": _die_with_parent if sys.platform == "linux" else None,
+}
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
     """End a part and whatever it started: politely, then not."""
     if process.poll() is None:
         process.terminate()

@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,20 +27,16 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
-from devtools.parts import free_port, redis_binary
-from devtools.sample_volume import LABELLED, SCENE_MODEL, Plan, make_volume
-from scripts._env import ROOT
+from devtools.paths import INHERITED, ROOT, SCENE_MODEL, program_env
+from devtools.redis_server import running_redis
+from devtools.sample_volume import LABELLED, Plan, make_volume
 from shared_utils.cli import run_program
-from shared_utils.config.env import RedisSettings
-from shared_utils.errors import EXIT_OK, QueueUnavailable, SettingError
-from shared_utils.queue.jobs import connect, redis_errors
+from shared_utils.errors import EXIT_OK, SettingError
 
 FOLDER = ROOT / "notebooks"
 FILM = "a-street.mp4"
 """A film from elsewhere, for DownloadProcessFile."""
 CELL_SECONDS = 180
-START_SECONDS = 30.0
-INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SAMPLE = "*Sample output, not of your cameras: run the cell to see yours.*"
 """Stands above saved outputs; it goes when the cell is run."""
@@ -175,32 +170,20 @@ def _is_bar(output: nbformat.NotebookNode) -> bool:
 @contextmanager
 def services(folder: Path, video_dir: Path) -> Iterator[dict[str, str]]:
     """Give the environment of a Redis and a worker, with the scene's model, over `video_dir`; both end with it."""
-    redis = RedisSettings("127.0.0.1", free_port())
-    env = {"RDS_HOST": redis.host, "RDS_PORT": str(redis.port), "MODELS_DIR": str(SCENE_MODEL.parent)}
-    env["YOLO_MODEL"] = SCENE_MODEL.name
-    inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
-    log = (folder / "services.log").open("w")
-    started: list[subprocess.Popen[bytes]] = []
-    try:
-        command = [redis_binary(), "--bind", redis.host, "--port", str(redis.port), "--save", "", "--dir", str(folder)]
-        started.append(subprocess.Popen(command, stdout=log, stderr=log))
-        _wait_for(redis)
-        worker_env = {
-            **inherited,
-            **env,
-            "PYTHONPATH": str(ROOT),
-            "VIDEO_DIR": str(video_dir),
-            "PYTHON_DOTENV_DISABLED": "1",
-        }
-        started.append(
-            subprocess.Popen([sys.executable, "-m", "video_worker"], env=worker_env, stdout=log, stderr=log, cwd=ROOT)
+    with (folder / "services.log").open("w") as log, running_redis(folder / "redis", durable=False) as redis:
+        env = {**redis.env, "MODELS_DIR": str(SCENE_MODEL.parent), "YOLO_MODEL": SCENE_MODEL.name}
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "video_worker"],
+            env=program_env({**env, "VIDEO_DIR": str(video_dir)}),
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
         )
-        yield env
-    finally:
-        for process in reversed(started):
-            process.terminate()
-            process.wait()
-        log.close()
+        try:
+            yield env
+        finally:
+            worker.terminate()
+            worker.wait()
 
 
 @contextmanager
@@ -218,20 +201,6 @@ def film_site(folder: Path, film: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def _wait_for(redis: RedisSettings) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with redis_errors(redis), connect(redis) as client:
-                client.ping()
-        except QueueUnavailable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
 
 
 def main() -> int:

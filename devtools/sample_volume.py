@@ -32,8 +32,8 @@ import numpy as np
 
 from camera_emulator.h264 import default_bitrate
 from camera_emulator.scene import Scene
+from devtools.paths import SCENE_MODEL
 from notebooks.lab.review.label_files import Label, LabelFile, write
-from scripts._env import ROOT
 from shared_utils.cli import run_program
 from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.contracts.camera_log import ALIVE_SECONDS, CAMERA_LOG_NAME
@@ -56,7 +56,6 @@ from video_worker.pipeline.analysis import Analyst
 from video_worker.pipeline.cores import share_of_cores
 from video_worker.pipeline.record import RunNames, make_run_id
 
-SCENE_MODEL = ROOT / "camera_emulator" / "scene_model" / "scene.onnx"
 CAMERAS = {"street": 0.6, "yard": 0.4}
 """Share of the clips that each camera has."""
 SIZE, FPS = (640, 360), 10.0

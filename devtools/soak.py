@@ -21,10 +21,10 @@ import psutil
 
 from devtools.audit import Auditor
 from devtools.compose import Project, docker, remove_folder, require_docker, temporary_folder
+from devtools.paths import ROOT
 from shared_utils.cli import run_program
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError
 
-ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 10.0
 WARM_UP = 0.3
 """Share of the time in which buffers fill, libraries load and the first jobs come; it is shown, not judged."""

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from devtools.paths import shared_folder
 from devtools.redis_server import RedisServer
 from tests.support.programs import Programs
 from tests.support.video import CLIP_NAME, moving_box, write_video
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 def _shared(part: str) -> Path:
-    folder = Path(os.environ.get("VCAM_SHARED", ROOT.parent / "shared")) / part
+    folder = shared_folder() / part
     if not folder.is_dir():
         message = f"no shared test material at {folder}: set VCAM_SHARED to the folder that holds {part}/"
         if os.environ.get("CI") == "true":

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from devtools.paths import ROOT
+
 PACKAGES = ("shared_utils", "vcam_worker", "video_worker", "camera_emulator", "notebooks", "devtools", "tests")
 PROGRAMS = {"vcam_worker", "video_worker", "camera_emulator", "notebooks", "devtools", "scripts", "tests"}
 
@@ -24,15 +25,12 @@ FORBIDDEN = {
     "camera_emulator": {"torch", "ultralytics", "pandas"} | PROGRAMS - {"camera_emulator"},
     # the analysis layer may use both workers: its image holds them
     "notebooks": {"torch", "ultralytics"} | PROGRAMS - {"notebooks", "vcam_worker", "video_worker"},
-    "devtools": {"tests"},
+    "devtools": {"scripts", "tests"},
     "tests": {"scripts"},
 }
 EXCEPTIONS = {
     "camera_emulator/scene_model/train.py": {"torch", "ultralytics"},
     "video_worker/export.py": {"ultralytics"},
-    # the scripts' own virtual environment: standard library only, since it runs before anything is installed
-    "devtools/run_notebooks.py": {"scripts"},
-    "devtools/sample_volume.py": {"scripts"},
     # watch() draws bars; it moves to the notebooks' library
     "shared_utils/queue/jobs.py": {"notebooks"},
 }

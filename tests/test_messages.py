@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from devtools.paths import ROOT
+
 PACKAGES = ("shared_utils", "vcam_worker", "video_worker", "camera_emulator", "notebooks/lab/data")
 LEVELS = {"warning", "error", "exception", "critical"}
 PLACEHOLDER = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[sdrfgx]")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from devtools.paths import ROOT
+
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;#]+)(?:\s*;\s*(.*))?$", re.MULTILINE)
 REQUIREMENTS = [
     path

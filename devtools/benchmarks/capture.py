@@ -37,9 +37,10 @@ import av
 import psutil
 
 from devtools.benchmarks.streams import MOVING, SMALL, STILL, SUB, ensure
-from devtools.redis_server import RedisServer, free_port
+from devtools.paths import ROOT
+from devtools.ports import free_port
+from devtools.redis_server import RedisServer
 
-ROOT = Path(__file__).resolve().parents[2]
 FOOTAGE = ROOT.parent / "shared" / "data"
 INHERITED = ("PATH", "HOME", "TZ", "LANG", "TMPDIR")
 

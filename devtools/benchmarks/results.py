@@ -28,13 +28,13 @@ from pathlib import Path
 from typing import Any
 
 from devtools.benchmarks.capture import Report
+from devtools.paths import ROOT
 from notebooks.lab.data.results import latest, load_log, objects
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import to_line
 from shared_utils.media.frames import ClipFacts
 from video_worker.pipeline import record as records
 
-ROOT = Path(__file__).resolve().parents[2]
 LINES = 1_000_000
 SECONDS, MEGABYTES = 10.0, 2000.0
 """What a million lines may take."""

@@ -30,6 +30,7 @@ import cv2
 import numpy as np
 import psutil
 
+from devtools.paths import ROOT
 from devtools.redis_server import RedisServer
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import ClipReader
@@ -43,7 +44,6 @@ from video_worker.pipeline.analysis import Analyst, Task
 from video_worker.pipeline.cores import share_of_cores
 from video_worker.pipeline.record import RunNames
 
-ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 3
 TORCH_ROUNDS = 2
 JOB = "the whole job"

@@ -17,7 +17,8 @@ import av
 import numpy as np
 import pytest
 
-REPO = Path(__file__).resolve().parents[2]
+from devtools.paths import ROOT
+
 READY_TIMEOUT_S = 20.0
 END_TIMEOUT_S = 10.0
 _MILLI = Fraction(1, 1000)
@@ -48,7 +49,7 @@ def run_emulator() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            emulator_command(*arguments), cwd=REPO, capture_output=True, text=True, timeout=30, check=False
+            emulator_command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
         )
 
     return run
@@ -62,7 +63,7 @@ def start_camera() -> Iterator[Callable[..., Camera]]:
     def start(source: str, url: str, *options: str) -> Camera:
         process = subprocess.Popen(
             emulator_command("--source", source, "--url", url, *options),
-            cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         processes.append(process)
         return Camera(process, url, _first_line(process))

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from devtools.paths import ROOT
+
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 EXAMPLE = ROOT / ".env.example"
 SECRETS = {"REDIS_PASSWORD": "redis-secret-7", "JUPYTER_TOKEN": "jupyter-secret-7"}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from devtools.paths import ROOT
+
 DERIVED = ("Dockerfile.capture", "Dockerfile.video", "Dockerfile.jupyter")
 DOCKERFILES = ("Dockerfile.base.dockerfile", *DERIVED)
 CODE = "shared_utils"

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from devtools.paths import ROOT
+
 CONTEXT = ("shared_utils", "vcam_worker", "video_worker", "camera_emulator", "notebooks")
 FILES = ("Dockerfile.*", "requirements.*.txt", "constraints.txt", ".dockerignore")
 IMAGES = ("capture", "video", "jupyter")

@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
+from devtools.paths import ROOT
 from shared_utils.contracts.detections_log import read_records
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 COPIED = (
     "docker-compose*.yml",
     "Dockerfile.*",

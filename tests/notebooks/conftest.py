@@ -12,9 +12,10 @@ import matplotlib.pyplot as plt
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from devtools.paths import SCENE_MODEL
 from devtools.redis_server import RedisServer
 from devtools.run_notebooks import Executed, execute
-from devtools.sample_volume import SCENE_MODEL, Plan, make_volume
+from devtools.sample_volume import Plan, make_volume
 from notebooks.lab.plots import style
 from tests.support.jupyterlab import Lab, running_lab
 from tests.support.programs import Programs

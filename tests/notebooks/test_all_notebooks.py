@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from devtools.paths import ROOT
 from devtools.run_notebooks import SAMPLE
-from tests.support.programs import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MOST_BYTES = 600_000

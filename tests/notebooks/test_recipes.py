@@ -12,8 +12,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
+from devtools.paths import ROOT
 from notebooks.lab.data.results import load_log, objects
-from tests.support.programs import ROOT
 
 PAGE = ROOT / "docs" / "analysis.md"
 NOW = 'pd.Timestamp.now(tz=log["started_at"].dt.tz)'

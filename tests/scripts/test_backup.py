@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from devtools.paths import ROOT
 from devtools.redis_server import RedisServer
 from shared_utils.queue.jobs import clip_queue, enqueue_new_clip
-from tests.support.programs import ROOT
 
 MARK = "<!-- tests/scripts/test_backup.py runs "
 ARCHIVE = r"vcam-\d{4}-\d\d-\d\d\.tgz"

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from devtools.parts import free_port, redis_binary
+from devtools.paths import ROOT
+from devtools.redis_server import RedisDidNotStart, RedisServer
 from shared_utils.config.env import RedisSettings
 from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.queue.jobs import connect, redis_errors
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SECONDS = 20
 
 
@@ -42,33 +41,15 @@ def tls_redis(tmp_path: Path) -> Iterator[RedisSettings]:
     if not shutil.which("openssl"):
         pytest.skip("no openssl command here")
     assert _certs(tmp_path, "127.0.0.1").returncode == 0
-    port, certs = free_port(), tmp_path / "certs"
-    lines = ["port 0", f"tls-port {port}", "bind 127.0.0.1", "tls-auth-clients no", 'requirepass "secret"', 'save ""']
-    lines += [f"tls-cert-file {certs}/redis.crt", f"tls-key-file {certs}/redis.key", f"dir {tmp_path}"]
-    server = subprocess.Popen([redis_binary(), "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert server.stdin
-    server.stdin.write("\n".join(lines))
-    server.stdin.close()
-    environment = {"RDS_HOST": "127.0.0.1", "RDS_PORT": str(port), "RDS_PSW": "secret", "RDS_CA": f"{certs}/ca.crt"}
-    settings = RedisSettings.from_env(environment)
+    server = RedisServer(tmp_path / "redis", certs=tmp_path / "certs")
     try:
-        deadline = time.monotonic() + SECONDS
-        while True:
-            try:
-                _ping(settings)
-                break
-            except QueueUnavailable:
-                assert server.stdout
-                if server.poll() is not None and "tls" in (said := server.stdout.read()).lower():
-                    pytest.skip(f"the Redis here speaks no TLS: {said.splitlines()[-1]}")
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        yield settings
-    finally:
-        server.kill()
-        server.wait()
-        assert server.stdout
-        server.stdout.close()
+        server.start()
+    except RedisDidNotStart as error:
+        if "tls" not in str(error).lower():
+            raise
+        pytest.skip(f"the Redis here speaks no TLS: {error}")
+    yield server.settings
+    server.stop()
 
 
 def test_redis_is_reached_with_the_authority_that_was_made(tls_redis: RedisSettings) -> None:

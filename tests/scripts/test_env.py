@@ -16,9 +16,9 @@ import pexpect
 import pytest
 from pexpect.fdpexpect import fdspawn
 
+from devtools.paths import ROOT
 from shared_utils.config.cameras import cameras_from_env
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 TIMEOUT = 20
 SETTING = re.compile(r"^([A-Z][A-Z0-9_]*)='?(.*?)'?$", re.MULTILINE)
 

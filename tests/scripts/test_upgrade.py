@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from devtools.paths import ROOT
 from notebooks.lab.copies import bring_copies
-from tests.support.programs import ROOT
 
 MARK = "<!-- tests/scripts/test_upgrade.py runs this -->"
 BEFORE_COPIES = "5dbc67c"

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.programs import ROOT, Program, Programs
+from devtools.paths import ROOT
+from tests.support.programs import Program, Programs
 
 GST_PYTHON = "/usr/bin/python3"
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Page
 
-from devtools.parts import free_port
-from tests.support.programs import ROOT, Programs
+from devtools.paths import ROOT
+from devtools.ports import free_port
+from tests.support.programs import Programs
 
 TOKEN = "a token & of the test's own"  # awkward on purpose: it has to be encoded
 IDLE = "Python 3 (ipykernel) | Idle"

@@ -13,7 +13,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from devtools.paths import ROOT
+
 WAIT_SECONDS = 30.0
 INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from devtools.redis_server import RedisServer, free_port
+from devtools.ports import free_port
+from devtools.redis_server import RedisServer
 from tests.support.video import moving_box, write_video
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import av
 import pytest
 
-from devtools.redis_server import free_port
+from devtools.ports import free_port
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.contracts.clips import list_clips
 from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server

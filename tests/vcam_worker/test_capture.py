@@ -12,7 +12,8 @@ import av
 import psutil
 import pytest
 
-from devtools.redis_server import RedisServer, free_port
+from devtools.ports import free_port
+from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import list_clips
 from shared_utils.queue.jobs import clip_queue
 from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server

@@ -9,9 +9,10 @@ from pathlib import Path
 import av
 import pytest
 
+from devtools.paths import ROOT
 from tests.support.cameras import file_launch, gst_command
 from tests.support.netns import NetHost, two_hosts
-from tests.support.programs import ROOT, Program, Programs
+from tests.support.programs import Program, Programs
 from tests.support.video import moving_box, write_video
 
 

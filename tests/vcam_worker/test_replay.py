@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from devtools.paths import ROOT
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.errors import SourceError
-from tests.support.programs import ROOT, Programs
+from tests.support.programs import Programs
 from tests.support.video import moving_box, noise_background, write_video
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.replay import Trace, rejudge, replay, trace

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from devtools.paths import ROOT, shared_folder
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.picture import Picture
 from tests.support.video import CLIP_NAME
@@ -17,8 +17,6 @@ from video_worker.jobs import Workplace
 from video_worker.models.postprocess import Detections
 from video_worker.models.registry import LoadedModel, ModelTask
 from video_worker.pipeline.analysis import Analyst
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class SquareDetector:
@@ -74,7 +72,7 @@ def workplace(video_folder: Path) -> Workplace:
 @pytest.fixture(scope="session")
 def any_model() -> Path:
     """A real model: the scene's, else the shared one."""
-    shared = Path(os.environ.get("VCAM_SHARED", ROOT.parent / "shared")) / "models" / "yolov8n.onnx"
+    shared = shared_folder() / "models" / "yolov8n.onnx"
     for path in (ROOT / "camera_emulator" / "scene_model" / "scene.onnx", shared):
         if path.is_file():
             return path

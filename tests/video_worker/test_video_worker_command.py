@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from devtools.redis_server import free_port
+from devtools.paths import ROOT
+from devtools.ports import free_port
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
 from shared_utils.queue.jobs import clip_queue, submit
 from tests.support.video import CLIP_NAME, moving_box, write_video
-from tests.video_worker.conftest import ROOT
 
 WAIT_S = 60
 

@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 
 from devtools.benchmarks.results import write_log
+from devtools.paths import ROOT
 from notebooks.lab.data.results import boxes, iter_boxes, latest, load_log, objects, uptime
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import SettingError
-from tests.support.programs import ROOT
 
 KYIV = "Europe/Kyiv"
 NAME = "20260223-144819-door.mp4"

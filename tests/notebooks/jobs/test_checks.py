@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from devtools.redis_server import RedisServer, free_port
-from devtools.sample_volume import SCENE_MODEL
+from devtools.paths import SCENE_MODEL
+from devtools.ports import free_port
+from devtools.redis_server import RedisServer
 from notebooks.lab.data.results import load_log
 from notebooks.lab.jobs import checks
 from notebooks.lab.jobs.checks import Check, Checks

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-from devtools.sample_volume import SCENE_MODEL
+from devtools.paths import SCENE_MODEL
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.jobs.send import OWN_MODEL, SendForm, compare_records, model_names, tried
 from shared_utils.contracts.detections_log import read_records

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from devtools.paths import ROOT
 from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.review import finetune
 from notebooks.lab.review.label_files import read_all
 from notebooks.lab.review.review_session import Session
 from shared_utils.errors import ModelError, SettingError
 from tests.notebooks.conftest import RunNotebook
-from tests.support.programs import ROOT
 from video_worker.engines.base import EngineChoice
 from video_worker.models.detector import OnnxDetector
 

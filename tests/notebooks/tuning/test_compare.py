@@ -16,8 +16,8 @@ import pytest
 from rq import Queue
 from rq.job import Job
 
+from devtools.paths import SCENE_MODEL
 from devtools.redis_server import RedisServer
-from devtools.sample_volume import SCENE_MODEL
 from notebooks.lab.data.labels import read
 from notebooks.lab.data.results import boxes, load_log
 from notebooks.lab.jobs import batch

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devtools.sample_volume import SCENE_MODEL
+from devtools.paths import ROOT, SCENE_MODEL
 from notebooks.lab.media.clip import Clip, runs_of
 from notebooks.lab.tuning import isolated_pictures as pictures
 from notebooks.lab.tuning.isolated import Isolated, differences, worker_values
@@ -15,7 +15,6 @@ from notebooks.lab.viewer.player import best_moment
 from shared_utils.contracts.detections_log import read_records
 from shared_utils.errors import ClipError, ModelError, SettingError
 from tests.notebooks.conftest import RunNotebook
-from tests.support.programs import ROOT
 
 HEADS = ROOT / "tests" / "video_worker" / "models" / "heads"
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from devtools.sample_volume import SCENE_MODEL
+from devtools.paths import SCENE_MODEL
 from notebooks.lab.data.labels import read
 from notebooks.lab.data.results import boxes, load_log
 from notebooks.lab.media.clip import Run as BoxesRun

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from devtools.paths import ROOT
 from shared_utils.config.env import check_time_zone
 from shared_utils.config.env_file import with_env_file
 from shared_utils.config.text_file import decode_text
 from shared_utils.errors import SettingError
-from tests.support.programs import ROOT, Programs
+from tests.support.programs import Programs
 
 
 def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from devtools.redis_server import RedisServer, free_port
+from devtools.ports import free_port
+from devtools.redis_server import RedisServer
 from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.queue.figures import read_figures
 from shared_utils.queue.jobs import clip_queue, connect, enqueue_new_clip, redis_errors, submit, submit_many

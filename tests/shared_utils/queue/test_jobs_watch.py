@@ -16,7 +16,9 @@ import pytest
 from rq import Queue
 from rq.job import Job
 
-from devtools.redis_server import RedisServer, free_port
+from devtools.paths import ROOT
+from devtools.ports import free_port
+from devtools.redis_server import RedisServer
 from notebooks.lab.data.results import load_log
 from shared_utils.config.env import RedisSettings
 from shared_utils.contracts.clips import LOG_NAME
@@ -36,7 +38,7 @@ from shared_utils.queue.jobs import (
     watch,
     workers,
 )
-from tests.support.programs import ROOT, Program, Programs
+from tests.support.programs import Program, Programs
 from tests.support.video import moving_box, write_video
 
 MODELS = ROOT / "camera_emulator" / "scene_model"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.redis_server import free_port
+from devtools.ports import free_port
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
 from shared_utils.contracts.clips import LOG_NAME, list_clips
 from shared_utils.contracts.detections_log import append_record

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.redis_server import free_port
+from devtools.ports import free_port
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
 from tests.support.cameras import camera_processes, emulator
 from tests.support.programs import Program, Programs

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.redis_server import free_port
+from devtools.ports import free_port
 from tests.support.cameras import camera_processes, emulator
 from tests.support.hosts import Call, host
 from tests.support.programs import Programs

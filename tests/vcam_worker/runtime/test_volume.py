@@ -14,11 +14,13 @@ from pathlib import Path
 import av
 import pytest
 
-from devtools.redis_server import RedisServer, free_port
+from devtools.paths import ROOT
+from devtools.ports import free_port
+from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import list_clips, parse_clip_name
 from shared_utils.queue.jobs import clip_queue
 from tests.support.cameras import capture, emulator
-from tests.support.programs import ROOT, Program, Programs
+from tests.support.programs import Program, Programs
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker.runtime.supervisor import waits_for_disk
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import av
 import pytest
 
+from devtools.paths import ROOT
 from shared_utils.config.cameras import Camera
-from tests.support.programs import ROOT
 from tests.support.recording import Recording, to_the_end, tracks
 from tests.support.rtsp_camera import AAC_SECONDS, aac_blocks
 from tests.support.video import moving_box, write_video

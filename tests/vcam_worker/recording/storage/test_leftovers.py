@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from devtools.redis_server import RedisServer, free_port
+from devtools.ports import free_port
+from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import list_clips
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import clip_queue

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.redis_server import free_port
+from devtools.ports import free_port
 from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import VolumeInUse
 from tests.support.cameras import camera_processes, capture, emulator

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from devtools import demo as _demo
-from devtools.redis_server import free_port
+from devtools.demo import Demo
+from devtools.paths import SCENE_MODEL
+from devtools.ports import free_port
 from tests.support.programs import Program, Programs
 
 MINUTES = 180.0
@@ -92,9 +93,7 @@ def test_a_part_that_crashes_ends_the_demo(programs: Programs, tmp_path: Path, p
     assert_all_gone(parts)
 
 
-def test_a_port_that_another_program_took_is_no_trouble(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_port_that_another_program_took_is_no_trouble(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen(1)
@@ -105,14 +104,13 @@ def test_a_port_that_another_program_took_is_no_trouble(
                 yield free_port()
 
         offered = ports()
-        monkeypatch.setattr(_demo, "free_port", lambda: next(offered))
         (tmp_path / "video").mkdir()
-        demo = _demo.Demo(tmp_path, "scene", _demo.SCENE_MODEL)
+        demo = Demo(tmp_path, "scene", SCENE_MODEL, lambda: next(offered))
         try:
-            demo._start_redis()
-            demo._start_camera()
+            demo.start_redis()
+            demo.start_camera()
         finally:
-            demo._stop()
+            demo.stop()
     assert "camera ready" in capfd.readouterr().out
 
 
