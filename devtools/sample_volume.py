@@ -54,7 +54,7 @@ from video_worker.jobs import JobFacts, Workplace, process_clip, write_failure
 from video_worker.models.registry import ModelRegistry
 from video_worker.pipeline.analysis import Analyst
 from video_worker.pipeline.cores import share_of_cores
-from video_worker.pipeline.record import RunNames, make_run_id
+from video_worker.pipeline.run_names import RunNames, make_run_id
 
 CAMERAS = {"street": 0.6, "yard": 0.4}
 """Share of the clips that each camera has."""

@@ -19,6 +19,7 @@ from shared_utils.durable import written
 from shared_utils.log import CAMERA_FIELD
 from video_worker.pipeline import record as records
 from video_worker.pipeline.analysis import Analyst, Progress, Task
+from video_worker.pipeline.run_names import RunNames, make_run_id
 from video_worker.steps.boxes import remove_partials
 
 log = logging.getLogger("video_worker.queue.worker")
@@ -93,7 +94,7 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
     path = resolve_in_video_dir(workplace.video_dir, filename)
     wanted = replace_options(workplace.options, options)
     name = str(filename)
-    names = records.RunNames(name, records.make_run_id(facts.created_at, facts.job_id), facts.job_id)
+    names = RunNames(name, make_run_id(facts.created_at, facts.job_id), facts.job_id)
     log_path = workplace.video_dir / LOG_NAME
     with written(_NO_LOG):
         done = find_run(log_path, names.run_id, workplace.index)
@@ -104,20 +105,20 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
     if facts.enqueued_at is not None:
         queued_s = max(0.0, (workplace.now() - facts.enqueued_at).total_seconds())
     own_classes = isinstance(options, Mapping) and "classes" in options
-    task = Task(path, names, wanted, queued_s, workplace.video_dir / BOXES_FOLDER, own_classes)
+    task = Task(path, names, wanted, queued_s, workplace.video_dir, own_classes)
     record = workplace.analyst.analyse(task, facts.progress, facts.should_stop)
     with written(_NO_LOG):
         append_once(log_path, record, workplace.index)
-    _log(name, records.in_words(record))
+    _log(name, records.describe(record))
     return _outcome(record)
 
 
-def write_failure(workplace: Workplace, names: records.RunNames, error: str) -> None:
+def write_failure(workplace: Workplace, names: RunNames, error: str) -> None:
     """Log that the run called `names` failed for good by `error`, and remove what killed workers left of it."""
     record = records.failure(names, error, workplace.now())
     append_once(workplace.video_dir / LOG_NAME, record, workplace.index)
     remove_partials(names.boxes_path(workplace.video_dir / BOXES_FOLDER))
-    _log(names.filename, records.in_words(record), logging.ERROR)
+    _log(names.filename, records.describe(record), logging.ERROR)
 
 
 def _outcome(record: Record) -> Outcome:

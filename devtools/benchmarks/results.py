@@ -34,6 +34,7 @@ from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import to_line
 from shared_utils.media.frames import ClipFacts
 from video_worker.pipeline import record as records
+from video_worker.pipeline.run_names import RunNames, make_run_id
 
 LINES = 1_000_000
 SECONDS, MEGABYTES = 10.0, 2000.0
@@ -73,7 +74,7 @@ def _lines(count: int) -> Iterator[tuple[str, str]]:
         elif number % ODD_EVERY == ODD_EVERY - 1:
             yield "foreign", '{"level": "info", "message": "rotated"}'
         elif draw < 0.02:
-            names = records.RunNames(name, entry["run_id"], entry["job_id"])
+            names = RunNames(name, entry["run_id"], entry["job_id"])
             yield "failed", to_line(records.failure(names, "no video that can be read (moov atom not found)", now))
         elif draw < 0.05:
             yield "old", to_line({key: entry[key] for key in ("ok", "filename", "detected", "count", "timestamp")})
@@ -83,7 +84,7 @@ def _lines(count: int) -> Iterator[tuple[str, str]]:
 
 def _entry(dice: random.Random, name: str, start: datetime, now: datetime) -> Any:
     job_id = f"clip-{name[:-4]}" if dice.random() < 0.9 else f"run-{name[:-4]}-{dice.randrange(16**8):08x}"
-    names = records.RunNames(name, records.make_run_id(start, job_id), job_id)
+    names = RunNames(name, make_run_id(start, job_id), job_id)
     options = Options(model="yolov8n.onnx", conf=dice.choice((0.5, 0.5, 0.5, 0.3)))
     facts = ClipFacts(1920, 1080, duration_s=30.0, frames=600, sampled=150, started_at=start.isoformat())
     seen = [

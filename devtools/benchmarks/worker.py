@@ -42,7 +42,7 @@ from video_worker.models.prepare import letterbox
 from video_worker.models.registry import ModelRegistry
 from video_worker.pipeline.analysis import Analyst, Task
 from video_worker.pipeline.cores import share_of_cores
-from video_worker.pipeline.record import RunNames
+from video_worker.pipeline.run_names import RunNames
 
 ROUNDS = 3
 TORCH_ROUNDS = 2
@@ -284,13 +284,11 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         clip = given.clip or draw_clip(folder / "drawn.mp4")
-        bench_one_job(report, clip, given.model, given.threads, given.detector, folder / "boxes")
+        bench_one_job(report, clip, given.model, given.threads, given.detector, folder)
         weights = given.model.with_suffix(".pt")
         has_torch = subprocess.run([given.torch_python, "-c", "import ultralytics"], capture_output=True, check=False)
         if has_torch.returncode == 0 and weights.is_file():
-            bench_torch(
-                report, given.torch_python, weights, clip, given.model, given.threads, given.detector, folder / "boxes"
-            )
+            bench_torch(report, given.torch_python, weights, clip, given.model, given.threads, given.detector, folder)
         else:
             print("every frame through PyTorch: left out, as ultralytics or the .pt weights are not here")
         bench_workers(report, clip, given.model, given.threads, given.detector, folder)

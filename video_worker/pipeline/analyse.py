@@ -16,6 +16,7 @@ from shared_utils.contracts.record import Record, to_line
 from shared_utils.errors import VcamError
 from video_worker.pipeline import record as records
 from video_worker.pipeline.analysis import Analyst, Task
+from video_worker.pipeline.run_names import RunNames, make_run_id
 
 log = logging.getLogger("video_worker.pipeline.analyse")
 
@@ -35,7 +36,7 @@ def analyse_files(
         asked = now()
         # bytes that are no UTF-8 are told by their numbers: JSON has no others
         filename = path.name.encode("utf-8", "backslashreplace").decode()
-        names = records.RunNames(filename, records.make_run_id(asked, shown_path(path)), None)
+        names = RunNames(filename, make_run_id(asked, shown_path(path)), None)
         try:
             record = _analyse(path, names, options, analyst, err)
         except Exception as error:  # whatever a file holds, it says nothing of the files after it
@@ -49,7 +50,7 @@ def analyse_files(
     return failures
 
 
-def _analyse(path: Path, names: records.RunNames, options: Options, analyst: Analyst, err: TextIO) -> Record:
+def _analyse(path: Path, names: RunNames, options: Options, analyst: Analyst, err: TextIO) -> Record:
     # absolute: of a bare name such as 12:30:00.mp4, FFmpeg would take the beginning for a protocol
     task = Task(path.absolute(), names, options, own_classes=False)
     # disable=None: no bar where nobody watches

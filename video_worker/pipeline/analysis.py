@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from shared_utils.config.classes import OPTION, known_classes, usable_classes
+from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import Record
 from shared_utils.errors import ClipError, VcamError
 from shared_utils.file_hash import file_sha256
 from shared_utils.media.clipfile.growth import Growth
-from shared_utils.media.frames import ClipReader, Frame, Irregular, Reading
+from shared_utils.media.frames import ClipFacts, ClipReader, Irregular, Reading
 from video_worker.models.registry import DETECT, LoadedModel, Models
 from video_worker.pipeline import record as records
 from video_worker.pipeline.overlap import ahead
+from video_worker.pipeline.run_names import RunNames
+from video_worker.pipeline.runner import StepRunner
 from video_worker.steps import STEPS
-from video_worker.steps.base import Run, Sample, Step
-from video_worker.steps.detect import Detect
+from video_worker.steps.base import Step
+from video_worker.steps.context import Source, StepContext
 
 FRAMES_AHEAD = 2
 """Pictures decoded ahead of the model. More would not be faster, and one of 4K is 25 MB."""
@@ -48,15 +50,15 @@ class Task:
         names: what it and the run are called.
         options: how to analyse it.
         queued_s: seconds it has waited; None without a queue.
-        boxes_folder: where its boxes file goes; None for none.
+        output_dir: the shared volume, for files beside the record; None to write none.
         own_classes: whether the job itself, or the worker's setting, names the `classes` of the options.
     """
 
     path: Path
-    names: records.RunNames
+    names: RunNames
     options: Options
     queued_s: float | None = None
-    boxes_folder: Path | None = None
+    output_dir: Path | None = None
     own_classes: bool = True
 
     def options_for(self, model: LoadedModel) -> Options:
@@ -136,9 +138,8 @@ class Analyst:
         options, threads = task.options_for(model), max(1, self._threads // DECODE_SHARE)
         with ClipReader(task.path, options.fps, threads, Reading(options.aspect, careful, strict=True)) as reader:
             clip = records.clip_entry(task.names.filename, reader.facts, file_sha256(task.path))
-            boxes_path = task.names.boxes_path(task.boxes_folder) if task.boxes_folder else None
-            run = Run(options, reader.facts, model.detector, boxes_path)
-            results, infer_s = self._run_steps(run, reader, progress, should_stop, growth)
+            context = self._context(task, model, options, reader.facts)
+            results, infer_s = self._run_steps(context, reader, progress, should_stop, growth)
             if reader.damaged:
                 results["damaged_packets"] = reader.damaged
             decode_s = reader.decode_s
@@ -152,39 +153,33 @@ class Analyst:
             self._now(),
         )
 
+    def _context(self, task: Task, model: LoadedModel, options: Options, facts: ClipFacts) -> StepContext:
+        clip_name = parse_clip_name(task.names.filename)
+        began = records.started_at(task.names.filename, facts)
+        return StepContext(
+            Source.of_clip(facts, None if began is None else datetime.fromisoformat(began)),
+            options,
+            model.detector.labels,
+            clip_name.camera if clip_name else None,
+            model.detector,
+            self._models,
+            names=task.names,
+            output_dir=task.output_dir,
+            now=self._now,
+        )
+
     def _run_steps(
-        self, run: Run, reader: ClipReader, progress: Progress, should_stop: Callable[[], bool], growth: Growth
+        self,
+        context: StepContext,
+        reader: ClipReader,
+        progress: Progress,
+        should_stop: Callable[[], bool],
+        growth: Growth,
     ) -> tuple[dict[str, object], float]:
-        with ExitStack() as stack:
-            steps: list[Step] = []
-            for kind in self._steps:
-                step = kind.for_run(run)
-                if step is not None:
-                    stack.callback(step.close)
-                    steps.append(step)
-            frames = ahead(reader, FRAMES_AHEAD)
-            stack.callback(frames.close)
-            for done, sample in enumerate(_overlapped(frames, steps, run.detector.depth), start=1):
-                for step in steps:
-                    step.take(sample)
-                progress(done, run.clip.sampled)
+        with StepRunner(context, self._steps) as runner, closing(ahead(reader, FRAMES_AHEAD)) as frames:
+            for done, _ in enumerate(runner.samples(frames), start=1):
+                progress(done, reader.facts.sampled)
                 if should_stop():
                     raise Interrupted("asked to stop")
             growth.check()
-            results: dict[str, object] = {}
-            for step in steps:
-                results |= step.result()
-            return results, sum(step.infer_s for step in steps if isinstance(step, Detect))
-
-
-def _overlapped(frames: Iterator[Frame], steps: Sequence[Step], depth: int) -> Iterator[Sample]:
-    """Yield the frames in order, each when `depth - 1` later ones have been started."""
-    under_way: deque[Sample] = deque()
-    for frame in frames:
-        sample = Sample.of(frame.index, frame.time_s, frame.picture)
-        for step in steps:
-            step.start(sample)
-        under_way.append(sample)
-        if len(under_way) >= depth:
-            yield under_way.popleft()
-    yield from under_way
+            return runner.results(), runner.timing().get("infer_s", 0.0)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
-from pathlib import Path
 from typing import Any, cast
 
-from shared_utils.contracts.clips import boxes_name, parse_clip_name
+from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.contracts.job_options import Options, options_as_dict
 from shared_utils.contracts.record import SCHEMA, ClipEntry, ModelEntry, Record, TimingEntry
 from shared_utils.media.frames import ClipFacts
 from video_worker.models.registry import LoadedModel
+from video_worker.pipeline.run_names import RunNames
+from video_worker.steps import STEPS
 
 SECONDS_DIGITS = 3
+KEYS_FIRST = (
+    *("ok", "filename", "detected", "count", "timestamp"),
+    *("schema", "camera", "run_id", "job_id", "objects", "zones", "clip", "model", "setup", "timing"),
+    *("options", "versions"),
+)
+"""Keys of a record that come first, in this order; those of the replaced system where people look for them."""
 
 FIRST_YEAR = 2001
 """Clips of years before are clocks that were never set: 1904 and 1970 are the zeros of MP4 and Unix, and many cameras
@@ -28,42 +32,6 @@ CLOCKS_DIFFER = timedelta(days=1)
 """How far ahead of this machine's a camera's clock may be."""
 
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
-
-
-@dataclass(frozen=True)
-class RunNames:
-    """What a run and its clip are called.
-
-    Attributes:
-        filename: bare name of the clip's file.
-        run_id: of the run; see :func:`make_run_id`.
-        job_id: of its job; None without a queue.
-    """
-
-    filename: str
-    run_id: str
-    job_id: str | None
-
-    def boxes_path(self, folder: Path) -> Path:
-        """Return the run's boxes file in `folder`."""
-        return folder / boxes_name(self.filename, self.run_id)
-
-
-def make_run_id(created_at: datetime, source: str) -> str:
-    """Return the id of a run: a UUID (version 7) that sorts by the time it was asked for.
-
-    The same arguments give the same id, so that a job that is done again, because its worker died, is the same run.
-
-    Args:
-        created_at: when the run was asked for.
-        source: what tells it from others of that millisecond.
-    """
-    milliseconds = int(created_at.timestamp() * 1000)
-    rest = int.from_bytes(hashlib.sha256(f"{milliseconds} {source}".encode()).digest()[:10])
-    number = (milliseconds & ((1 << 48) - 1)) << 80 | rest
-    number = number & ~(0xF << 76) | 0x7 << 76  # version
-    number = number & ~(0x3 << 62) | 0x2 << 62  # variant
-    return str(uuid.UUID(int=number))
 
 
 def success(
@@ -81,22 +49,18 @@ def success(
         results: what the steps found: `detected`, `count`, `objects`, and keys of their own.
         now: the time of writing, with its zone.
     """
-    base = {"ok": True, **_head(names, now)}
-    found = dict(results)
-    # the five keys of old come first, where people look for them
-    for key in ("detected", "count"):
-        base[key] = found.pop(key)
-    ordered = {key: base[key] for key in ("ok", "filename", "detected", "count", "timestamp")}
-    rest = {
-        "objects": found.pop("objects"),
+    found = {
+        "ok": True,
+        **_head(names, now),
         "clip": clip,
         "model": model,
         "timing": timing,
         "options": options_as_dict(options),
         "versions": versions(),
-        **found,
+        **results,
     }
-    return cast("Record", {**ordered, **base, **rest})
+    first = {key: found[key] for key in KEYS_FIRST if key in found}
+    return cast("Record", {**first, **found})
 
 
 def failure(names: RunNames, error: str, now: datetime) -> Record:
@@ -201,7 +165,7 @@ def _short(number: float) -> float:
     return int(number) if number == int(number) else number
 
 
-def in_words(record: Mapping[str, Any]) -> str:
+def describe(record: Mapping[str, Any]) -> str:
     """Return a run's outcome for people, such as ``found person ×1, car ×2 (150 frames, 2.2 s)``."""
     if not record["ok"]:
         return f"failed: {record['error']}"
@@ -213,6 +177,5 @@ def in_words(record: Mapping[str, Any]) -> str:
         text += "; the clip is damaged, what could be read was analysed"
     if notes := record.get("clip", {}).get("notes"):
         text += f"; {'; '.join(notes)}"
-    if record.get("brightness", {}).get("dark"):
-        text += "; the picture is dark throughout: is the camera covered?"
-    return text
+    remarks = [remark for step in STEPS if (remark := step.remark(record))]
+    return "; ".join([text, *remarks])

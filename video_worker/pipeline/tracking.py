@@ -150,9 +150,14 @@ class _Sight:
 
 
 class Tracker:
-    """Follows the things of one clip."""
+    """Follows the things of one source.
+
+    Attributes:
+        ended: numbers of the tracks that the last frame ended: out of sight for too long, or before a cut.
+    """
 
     def __init__(self) -> None:
+        self.ended: list[int] = []
         self._tracks: list[_Track] = []
         self._begun = 0
         self._last_s = 0.0
@@ -164,7 +169,9 @@ class Tracker:
             found: all boxes of the frame at `time_s`, best first; frames come in the order of time.
             cut: another scene begins with this frame: nothing in it was there before.
         """
-        self._tracks = [] if cut else [track for track in self._tracks if track.is_remembered(time_s)]
+        before = self._tracks
+        self._tracks = [] if cut else [track for track in before if track.is_remembered(time_s)]
+        self.ended = [track.number for track in before if cut or not track.is_remembered(time_s)]
         numbers = np.full(len(found), NO_TRACK, np.int64)
         here: list[_Track] = []
 

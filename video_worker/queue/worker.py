@@ -43,7 +43,7 @@ from shared_utils.queue.figures import KEEPER_FIELD
 from video_worker.jobs import JobFacts, Outcome, Workplace, process_clip, write_failure
 from video_worker.pipeline.analysis import Interrupted
 from video_worker.pipeline.cores import Neighbours, share_of_cores
-from video_worker.pipeline.record import RunNames, make_run_id
+from video_worker.pipeline.run_names import RunNames, make_run_id
 from video_worker.queue.complaints import Complaints
 from video_worker.queue.intake import Intake
 from video_worker.queue.keeper import Keeper

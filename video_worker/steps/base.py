@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from shared_utils.contracts.job_options import Options
-from shared_utils.media.frames import ClipFacts
 from shared_utils.media.picture import Picture
-from video_worker.models.detector import Detector
-from video_worker.models.postprocess import Detections, Ints
+from video_worker.models.postprocess import Detections
+from video_worker.pipeline.tracking import NO_TRACK
+from video_worker.steps.context import StepContext
+from video_worker.steps.declarations import Adds
 
-BOXES_FROM = 0.1
-"""Score from which boxes are kept for the boxes file, so that thresholds can be swept later without inference."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One analysis of one clip, as steps see it.
-
-    Attributes:
-        options: how the clip is analysed.
-        clip: what the clip is.
-        detector: the model.
-        boxes_path: where the boxes file goes; None for none.
-    """
-
-    options: Options
-    clip: ClipFacts
-    detector: Detector
-    boxes_path: Path | None = None
-
-    @property
-    def min_score(self) -> float:
-        """Score from which boxes are looked for."""
-        return min(BOXES_FROM, self.options.conf)
+TRACK = "track"
+"""Column of the track number of each box."""
 
 
 @dataclass
@@ -45,49 +24,81 @@ class Sample:
     """A sampled frame on its way through the steps, which add to it.
 
     Attributes:
-        index: its number in the clip.
-        time_s: seconds from the clip's first frame.
+        index: its number in the source.
+        time_s: seconds from the source's first frame.
         picture: height×width×3, blue green red.
         detections: boxes in its pixels, best first; of `detect`.
+        columns: further values of each box, by name, each as long as `detections`.
         cut: whether another scene begins with it; of `cuts`.
-        tracks: track number of each box; of `track`.
+        ended_tracks: numbers of the tracks that will not be continued any more; of `track`.
     """
 
     index: int
     time_s: float
     picture: Picture
-    detections: Detections
-    tracks: Ints
+    detections: Detections = field(default_factory=Detections.empty)
+    columns: dict[str, NDArray[Any]] = field(default_factory=dict)
     cut: bool = False
+    ended_tracks: Sequence[int] = ()
 
-    @classmethod
-    def of(cls, index: int, time_s: float, picture: Picture) -> Sample:
-        """Return a frame that no step has seen yet."""
-        return cls(index, time_s, picture, Detections.empty(), np.zeros(0, np.int64))
+    @property
+    def tracks(self) -> NDArray[np.int64]:
+        """Track number of each box; :data:`NO_TRACK` where no step follows them."""
+        numbers = self.columns.get(TRACK)
+        return np.full(len(self.detections), NO_TRACK, np.int64) if numbers is None else numbers
+
+
+@dataclass(frozen=True)
+class EndedTrack:
+    """A track that is over: its number, and the times of its first and last box, seconds from the first frame."""
+
+    number: int
+    first_s: float
+    last_s: float
 
 
 class Step:
     """One step; subclasses override what they need.
 
     For each sampled frame :meth:`start` of all steps is called, then, when some more frames have been started,
-    :meth:`take` of all steps, in the order of the list and of the frames. At the end :meth:`result`, and
-    :meth:`close` in any case.
+    :meth:`take` of all steps, in the order of the list and of the frames. At the end of the source :meth:`result`,
+    and :meth:`close` in any case. :class:`video_worker.pipeline.runner.StepRunner` calls them, and measures their time.
+
+    Attributes:
+        adds: what the step adds to records, data frames and boxes files.
+        needs_end: whether all it does is a result at the end of the source: it takes no part where there is none.
+        timed_as: key of the record's `timing` that its seconds count towards; None for none of its own.
+        every_s: seconds between the frames that it is given; 0 for every sampled frame. Set when the step is made.
     """
 
+    adds: ClassVar[Adds] = Adds()
+    needs_end: ClassVar[bool] = False
+    timed_as: ClassVar[str | None] = None
+    every_s: float = 0.0
+
     @classmethod
-    def for_run(cls, run: Run) -> Step | None:
-        """Return the step for `run`; None where it does not apply."""
+    def create(cls, context: StepContext) -> Sequence[Step]:
+        """Return the steps for a run: none where it does not apply, one, or several, such as one per zone."""
         raise NotImplementedError
 
     def start(self, sample: Sample) -> None:
-        """Begin work on `sample` that can go on while other frames are seen to."""
+        """Begin work on `sample` that can go on while other frames are worked on."""
 
     def take(self, sample: Sample) -> None:
-        """Work on `sample`, which the steps before have done with."""
+        """Work on `sample`, which the earlier steps have finished with."""
+
+    def on_track_end(self, track: EndedTrack) -> None:
+        """Take note that `track` is over: its object was out of sight for too long, or the source has ended."""
 
     def result(self) -> Mapping[str, object]:
-        """Return what goes into the record, by its keys there."""
+        """Return what goes into the record, by its keys there. Mappings under one key are merged."""
         return {}
 
+    @classmethod
+    def remark(cls, record: Mapping[str, Any]) -> str:
+        """Return what people should know of `record` at once, for the log; empty for nothing."""
+        del record
+        return ""
+
     def close(self) -> None:
-        """Let go of whatever is held. Called once, after an error too."""
+        """Release all resources. Called once, after an error too."""

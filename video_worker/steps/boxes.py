@@ -17,13 +17,15 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from shared_utils.contracts.clips import BOXES_FOLDER
 from shared_utils.durable import sync_file, written
-from video_worker.pipeline.tracking import NO_TRACK
-from video_worker.steps.base import Run, Sample, Step
+from video_worker.steps.base import Sample, Step
+from video_worker.steps.context import StepContext
+from video_worker.steps.declarations import BoxColumn, Kind
 
 SCORE_DIGITS = 4
 PIXEL_DIGITS = 1
@@ -44,12 +46,29 @@ def _run_id(path: Path) -> str:
     return path.stem.rpartition(".")[2]
 
 
+def _values(column: BoxColumn, sample: Sample) -> list[object]:
+    """Return the values of `column` for each box, as JSON takes them."""
+    values: list[object] = sample.columns[column.name].tolist()
+    if column.kind is Kind.NUMBER:
+        values = [round(value, column.digits) if isinstance(value, float) else value for value in values]
+    return [None if value == column.missing else value for value in values]
+
+
 class Boxes(Step):
-    """The boxes file: written under another name, renamed when it is whole."""
+    """The boxes file: written under another name, renamed when it is whole.
+
+    Args:
+        labels: class names by number.
+        columns: further values of each box.
+        path: of the file.
+    """
+
+    needs_end = True
 
     @_WRITTEN
-    def __init__(self, labels: tuple[str, ...], path: Path) -> None:
+    def __init__(self, labels: Sequence[str], columns: Sequence[BoxColumn], path: Path) -> None:
         self._labels = labels
+        self._columns = tuple(columns)
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         # two workers may do one run at a time, when one was taken for dead; in containers all have the same process id
@@ -58,23 +77,27 @@ class Boxes(Step):
         self._file = self._partial.open("w+", encoding="utf-8")
 
     @classmethod
-    def for_run(cls, run: Run) -> Boxes | None:
+    def create(cls, context: StepContext) -> Sequence[Step]:
         """Applies where boxes are to be kept."""
-        return cls(run.detector.labels, run.boxes_path) if run.boxes_path else None
+        if context.output_dir is None or context.names is None:
+            return []
+        path = context.names.boxes_path(context.output_dir / BOXES_FOLDER)
+        return [cls(context.labels, context.box_columns, path)]
 
     @_WRITTEN
     def take(self, sample: Sample) -> None:
         """Write the frame's line."""
         found = sample.detections
+        further = [_values(column, sample) for column in self._columns]
         boxes = [
             [
                 self._labels[number],
                 round(score, SCORE_DIGITS),
                 *(round(value, PIXEL_DIGITS) for value in corners),
-                None if track == NO_TRACK else track,
+                *rest,
             ]
-            for number, score, corners, track in zip(
-                found.classes.tolist(), found.scores.tolist(), found.xyxy.tolist(), sample.tracks.tolist(), strict=True
+            for number, score, corners, *rest in zip(
+                found.classes.tolist(), found.scores.tolist(), found.xyxy.tolist(), *further, strict=True
             )
         ]
         line: dict[str, object] = {"t": round(sample.time_s, TIME_DIGITS), "frame": sample.index, "boxes": boxes}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from video_worker.models.prepare import mean_luma
-from video_worker.steps.base import Run, Sample, Step
+from video_worker.steps.base import Sample, Step
+from video_worker.steps.context import StepContext
+from video_worker.steps.declarations import Adds, Kind, LogColumn, Recipe, RecordKey
 
 DARK = 16.0
 """Mean luma, 0..255, below which a picture shows nothing: a covered lens gives 0 to 5, a lit street at night 30."""
@@ -19,19 +22,40 @@ MAX_VALUES = 60
 class Brightness(Step):
     """Mean luma of the clip, and over time.
 
-    In the record: ``"brightness": {"mean", "min", "max", "dark", "every_s", "values"}``, luma 0..255; `dark` tells
-    that the whole clip is too dark to show anything; `values` are the means of `every_s` seconds each, null where no
-    frame was sampled.
+    Args:
+        duration_s: of the clip.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._every_s = max(1, math.ceil(run.clip.duration_s / MAX_VALUES))
+    adds = Adds(
+        keys=(
+            RecordKey(
+                "brightness",
+                "luma, 0..255: `mean`, `min` and `max` of the clip; `dark`: the whole clip is too dark to show "
+                "anything; `values`: means of `every_s` seconds each, null where no frame was sampled",
+                '{"mean": 96.1, "min": 96.0, "max": 96.4, "dark": false, "every_s": 1, "values": [96.0, 96.1]}',
+            ),
+        ),
+        columns=(
+            LogColumn("brightness", ("brightness", "mean"), Kind.NUMBER, "mean luma", "0..255"),
+            LogColumn("dark", ("brightness", "dark"), Kind.FLAG, "whether the whole clip is too dark to show anything"),
+        ),
+        recipes=(
+            Recipe(
+                "Is a camera covered, or in the dark?",
+                'dark = clips[clips["dark"].fillna(False)][["camera", "started_at", "brightness", "filename"]]',
+            ),
+        ),
+    )
+    needs_end = True
+
+    def __init__(self, duration_s: float) -> None:
+        self._period_s = max(1, math.ceil(duration_s / MAX_VALUES))
         self._values: list[tuple[float, float]] = []
 
     @classmethod
-    def for_run(cls, run: Run) -> Brightness:
+    def create(cls, context: StepContext) -> Sequence[Step]:
         """Applies to every clip."""
-        return cls(run)
+        return [cls(context.source.duration_s or 0.0)]
 
     def take(self, sample: Sample) -> None:
         """Measure the frame."""
@@ -48,13 +72,19 @@ class Brightness(Step):
                 "min": round(min(lumas), 1),
                 "max": round(max(lumas), 1),
                 "dark": max(lumas) < DARK,
-                "every_s": self._every_s,
+                "every_s": self._period_s,
                 "values": self._over_time(),
             }
         }
 
+    @classmethod
+    def remark(cls, record: Mapping[str, Any]) -> str:
+        """Ask about a camera that shows nothing."""
+        is_dark = record.get("brightness", {}).get("dark")
+        return "the picture is dark throughout: is the camera covered?" if is_dark else ""
+
     def _over_time(self) -> list[float | None]:
-        slots: list[list[float]] = [[] for _ in range(int(self._values[-1][0] / self._every_s) + 1)]
+        slots: list[list[float]] = [[] for _ in range(int(self._values[-1][0] / self._period_s) + 1)]
         for time_s, luma in self._values:
-            slots[int(time_s / self._every_s)].append(luma)
+            slots[int(time_s / self._period_s)].append(luma)
         return [round(sum(slot) / len(slot), 1) if slot else None for slot in slots]

@@ -1,11 +1,13 @@
-"""Tells where another scene begins, so that no track goes over a cut."""
+"""Finds where another scene begins, so that no track goes over a cut."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from video_worker.pipeline.cuts import CutFinder
-from video_worker.steps.base import Run, Sample, Step
+from video_worker.steps.base import Sample, Step
+from video_worker.steps.context import StepContext
+from video_worker.steps.declarations import Adds, RecordKey
 
 TIME_DIGITS = 3
 
@@ -13,25 +15,36 @@ TIME_DIGITS = 3
 class Cuts(Step):
     """Compares each sampled frame with the one before.
 
-    In the record, where there are any: ``"cuts": [1.2, 3.04]``, seconds from the clip's first frame.
+    Args:
+        keep_times: keep the times of all cuts for the record.
     """
 
-    def __init__(self) -> None:
+    adds = Adds(
+        keys=(
+            RecordKey(
+                "cuts",
+                "where another scene begins, seconds from the clip's first frame; absent where there is none",
+                "[1.2, 3.04]",
+            ),
+        )
+    )
+
+    def __init__(self, keep_times: bool = True) -> None:
         self._finder = CutFinder()
+        self._keep_times = keep_times
         self._times: list[float] = []
 
     @classmethod
-    def for_run(cls, run: Run) -> Cuts:
-        """Applies to every clip."""
-        del run
-        return cls()
+    def create(cls, context: StepContext) -> Sequence[Step]:
+        """Applies to every source."""
+        return [cls(context.source.has_end)]
 
     def take(self, sample: Sample) -> None:
-        """Look whether `sample` begins another scene."""
+        """Check whether `sample` begins another scene."""
         sample.cut = self._finder.is_cut(sample.picture)
-        if sample.cut:
+        if sample.cut and self._keep_times:
             self._times.append(round(sample.time_s, TIME_DIGITS))
 
     def result(self) -> Mapping[str, object]:
-        """Return `cuts`."""
+        """Return `cuts`, where there are any."""
         return {"cuts": self._times} if self._times else {}

@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from video_worker.models.detector import Detector
 from video_worker.models.postprocess import Detections
-from video_worker.steps.base import Run, Sample, Step
+from video_worker.steps.base import Sample, Step
+from video_worker.steps.context import StepContext
+from video_worker.steps.declarations import Adds, Kind, LogColumn, RecordKey
 
 
 class Detect(Step):
     """Runs the model, on a few frames at once.
 
-    Attributes:
-        infer_s: seconds in which the model was at work.
+    Args:
+        detector: the model.
+        imgsz: longest side that it sees, pixels.
+        min_score: score from which boxes are kept.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._under_way: deque[tuple[float, Callable[[], Detections]]] = deque()
-        self._idle_since = 0.0
+    adds = Adds(
+        keys=(RecordKey("sampled_frames", "frames that were analysed", "150"),),
+        columns=(LogColumn("sampled_frames", ("sampled_frames",), Kind.WHOLE, "frames that were analysed", "frames"),),
+    )
+    timed_as = "infer_s"
+
+    def __init__(self, detector: Detector, imgsz: int, min_score: float) -> None:
+        self._detector = detector
+        self._imgsz = imgsz
+        self._min_score = min_score
+        self._under_way: deque[Callable[[], Detections]] = deque()
         self._frames = 0
-        self.infer_s = 0.0
 
     @classmethod
-    def for_run(cls, run: Run) -> Detect:
-        """Applies to every clip."""
-        return cls(run)
+    def create(cls, context: StepContext) -> Sequence[Step]:
+        """Applies where there is a detector."""
+        if context.detector is None:
+            return []
+        return [cls(context.detector, context.options.imgsz, context.min_score)]
 
     def start(self, sample: Sample) -> None:
         """Begin inference."""
-        started = time.perf_counter()
-        wait = self._run.detector.start(sample.picture, self._run.options.imgsz, self._run.min_score)
-        self._under_way.append((started, wait))
+        self._under_way.append(self._detector.start(sample.picture, self._imgsz, self._min_score))
 
     def take(self, sample: Sample) -> None:
         """Wait for the frame's boxes."""
-        started, wait = self._under_way.popleft()
-        sample.detections = wait()
-        done = time.perf_counter()
-        self.infer_s += done - max(started, self._idle_since)  # several at once are counted once
-        self._idle_since = done
+        sample.detections = self._under_way.popleft()()
         self._frames += 1
 
     def result(self) -> Mapping[str, object]:
-        """Return `sampled_frames`: how many were looked at."""
+        """Return `sampled_frames`: how many were analysed."""
         return {"sampled_frames": self._frames}
 
     def close(self) -> None:
-        """Wait for what was begun: a model that is computing can not be given the next clip."""
+        """Wait for what was begun: a model that is computing cannot be given the next clip."""
         while self._under_way:
-            _, wait = self._under_way.popleft()
-            wait()
+            self._under_way.popleft()()

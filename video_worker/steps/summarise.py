@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import ObjectEntry
 from video_worker.pipeline.things import TrackSummary, by_label, is_detected, things
 from video_worker.pipeline.tracking import NO_TRACK
-from video_worker.steps.base import Run, Sample, Step
+from video_worker.steps.base import Sample, Step
+from video_worker.steps.context import StepContext
+from video_worker.steps.declarations import Adds, RecordKey
 
 SCORE_DIGITS = 4
 TIME_DIGITS = 3
@@ -24,18 +27,31 @@ class Summarise(Step):
     at least `min_hits` sampled frames. `tracks` is how many :func:`~video_worker.pipeline.things.things` there are.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._labels = run.detector.labels
-        self._conf = run.options.conf
-        self._min_hits = run.options.min_hits
-        self._classes = frozenset(run.options.classes)
+    adds = Adds(
+        keys=(
+            RecordKey(
+                "detected",
+                "labels of which one track was seen in at least `min_hits` sampled frames, in order of first sight",
+                '["person", "tv"]',
+            ),
+            RecordKey("count", "how many those are", "2"),
+            RecordKey("objects", "each label that was seen, with its tracks, hits, best score and times", "[…]"),
+        )
+    )
+    needs_end = True
+
+    def __init__(self, labels: Sequence[str], options: Options) -> None:
+        self._labels = labels
+        self._conf = options.conf
+        self._min_hits = options.min_hits
+        self._classes = frozenset(options.classes)
         self._times: list[float] = []
         self._tracks: dict[int, TrackSummary] = {}
 
     @classmethod
-    def for_run(cls, run: Run) -> Summarise:
+    def create(cls, context: StepContext) -> Sequence[Step]:
         """Applies to every clip."""
-        return cls(run)
+        return [cls(context.labels, context.options)]
 
     def take(self, sample: Sample) -> None:
         """Count the frame's boxes."""

@@ -1,23 +1,40 @@
-"""Tells which boxes are the same thing."""
+"""Gives each box the number of its track."""
 
 from __future__ import annotations
 
-from video_worker.pipeline.tracking import Tracker
-from video_worker.steps.base import Run, Sample, Step
+from collections.abc import Sequence
+
+from video_worker.pipeline.tracking import NO_TRACK, Tracker
+from video_worker.steps.base import TRACK, Sample, Step
+from video_worker.steps.context import StepContext
+from video_worker.steps.declarations import Adds, BoxColumn, Kind
 
 
 class Track(Step):
-    """Numbers the tracks of the clip's things."""
+    """Numbers the tracks, from 1 in order of first sight."""
+
+    adds = Adds(
+        box_columns=(
+            BoxColumn(
+                TRACK,
+                Kind.WHOLE,
+                "number of the track within the clip, the same for all its labels; missing for weak boxes in files of "
+                "earlier versions",
+                missing=NO_TRACK,
+            ),
+        )
+    )
 
     def __init__(self) -> None:
         self._tracker = Tracker()
 
     @classmethod
-    def for_run(cls, run: Run) -> Track:
-        """Applies to every clip."""
-        del run
-        return cls()
+    def create(cls, context: StepContext) -> Sequence[Step]:
+        """Applies to every source."""
+        del context
+        return [cls()]
 
     def take(self, sample: Sample) -> None:
         """Give each box its track."""
-        sample.tracks = self._tracker.update(sample.detections, sample.time_s, sample.cut)
+        sample.columns[TRACK] = self._tracker.update(sample.detections, sample.time_s, sample.cut)
+        sample.ended_tracks = self._tracker.ended

@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -33,11 +33,11 @@ from video_worker.models.prepare import letterbox
 from video_worker.models.registry import LoadedModel
 from video_worker.pipeline import record as records
 from video_worker.pipeline.cores import share_of_cores
+from video_worker.pipeline.run_names import RunNames, make_run_id
+from video_worker.pipeline.runner import StepRunner
 from video_worker.pipeline.tracking import NO_TRACK
 from video_worker.settings import AnalysisSettings
-from video_worker.steps import STEPS
-from video_worker.steps.base import Run, Sample
-from video_worker.steps.detect import Detect
+from video_worker.steps.context import Source, StepContext
 
 APART = ("run_id", "job_id", "timestamp", "timing")
 """Keys in which two runs over one clip differ: ids and times."""
@@ -136,7 +136,7 @@ class Isolated:
         self.options = replace(self.options, classes=classes)
         with ClipReader(path, self.options.fps, self._threads, Reading(self.options.aspect)) as reader:
             self.facts: ClipFacts = reader.facts
-        self._run = Run(self.options, self.facts, self._detector)
+        self._context = StepContext(Source.of_clip(self.facts), self.options, self.info.labels, detector=self._detector)
         self.samples: list[Sampled] = []
         self.record: dict[str, Any] = {}
 
@@ -148,7 +148,7 @@ class Isolated:
     @property
     def min_score(self) -> float:
         """Score from which the worker looks for boxes."""
-        return self._run.min_score
+        return self._context.min_score
 
     def as_frame(self) -> pd.DataFrame:
         """Return clip, model and options, one value a row."""
@@ -169,7 +169,7 @@ class Isolated:
         }
         return pd.DataFrame({"": rows.values()}, index=pd.Index(rows.keys()), dtype=object)
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Generator[Frame]:
         """Yield the sampled frames, as the worker decodes them."""
         with ClipReader(self.path, self.options.fps, self._threads, Reading(self.options.aspect)) as reader:
             yield from reader
@@ -211,22 +211,12 @@ class Isolated:
     def run(self) -> Seen:
         """Take all sampled frames through all steps; fill :attr:`samples` and :attr:`record`."""
         self.samples = []
-        with ExitStack() as stack:
-            # inference is done here, in the open; tracks, summary and the rest are the worker's own steps
-            steps = [step for kind in STEPS if kind is not Detect and (step := kind.for_run(self._run)) is not None]
-            for step in steps:
-                stack.callback(step.close)
-            for frame in tqdm(self.frames(), total=self.facts.sampled, desc=self.path.name, unit=" frames"):
-                sample = Sample.of(frame.index, frame.time_s, frame.picture)
-                sample.detections = self._detector.start(frame.picture, self.options.imgsz, self.min_score)()
-                for step in steps:
-                    step.take(sample)
+        with StepRunner(self._context) as runner, closing(self.frames()) as frames:
+            bar = tqdm(runner.samples(frames), total=self.facts.sampled, desc=self.path.name, unit=" frames")
+            for sample in bar:
                 boxes = tuple(self.boxes_of(sample.detections, sample.tracks.tolist()))
                 self.samples.append(Sampled(sample.time_s, sample.index, boxes))
-            results: dict[str, object] = {"sampled_frames": len(self.samples)}
-            for step in steps:
-                results |= step.result()
-        self.record = self._record(results)
+            self.record = self._record(runner.results())
         return Seen(self.samples, 1 / self.options.fps if self.options.fps else 0.0)
 
     def command(self) -> list[str]:
@@ -263,7 +253,7 @@ class Isolated:
 
     def _record(self, results: Mapping[str, object]) -> dict[str, Any]:
         now = datetime.now().astimezone()
-        names = records.RunNames(self.path.name, records.make_run_id(now, str(self.path)), None)
+        names = RunNames(self.path.name, make_run_id(now, str(self.path)), None)
         model = LoadedModel.of(self._weights, self._detector)
         record = records.success(
             names,

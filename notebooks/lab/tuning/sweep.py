@@ -14,7 +14,7 @@ A thing has one label at a threshold: the best supported one of its boxes there,
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,15 @@ from notebooks.lab.data.matching import curve, in_frames, judge
 from notebooks.lab.data.results import boxes as read_boxes
 from notebooks.lab.data.track_labels import labels_of_tracks, with_tracks
 from notebooks.lab.media.clip import Run as BoxesRun
-from notebooks.lab.media.clip import Seen
+from notebooks.lab.media.clip import Sampled, Seen
 from notebooks.lab.tuning.compare import sampled_frames
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import SettingError
-from shared_utils.media.frames import ClipFacts
-from shared_utils.media.picture import Picture
 from video_worker.models.postprocess import Detections
-from video_worker.steps.base import Run, Sample
+from video_worker.pipeline.runner import StepRunner
+from video_worker.steps.base import TRACK, Sample
+from video_worker.steps.context import Source, StepContext
 from video_worker.steps.summarise import Summarise
 from video_worker.steps.track import Track
 
@@ -221,23 +221,6 @@ def f1_score(points: pd.DataFrame) -> pd.Series[float]:
     return (2 * points["precision"] * points["recall"] / total.where(total > 0)).where(total.isna() | (total > 0), 0.0)
 
 
-class _Labels:
-    """Stands for the detector of a run that was made: gives its labels, and computes nothing."""
-
-    engine = "boxes file"
-    depth = 1
-
-    def __init__(self, labels: Sequence[str]) -> None:
-        self.labels = tuple(labels)
-
-    def use_threads(self, threads: int) -> None:
-        """Computes with none."""
-
-    def start(self, picture: Picture, imgsz: int, min_score: float) -> Callable[[], Detections]:
-        del picture, imgsz, min_score
-        raise RuntimeError("a boxes file can not look at pictures")
-
-
 def as_worker(seen: Seen, conf: float, min_hits: int, classes: Sequence[str] = ()) -> Mapping[str, Any]:
     """Return `detected`, `count` and `objects` as a run with this threshold would have written them.
 
@@ -251,24 +234,25 @@ def as_worker(seen: Seen, conf: float, min_hits: int, classes: Sequence[str] = (
     """
     labels = seen.labels()
     number = {label: index for index, label in enumerate(labels)}
-    nothing = ClipFacts(width=0, height=0, frames=0, sampled=len(seen.samples), duration_s=0.0, started_at=None)
-    run = Run(Options(conf=conf, min_hits=min_hits, classes=tuple(classes)), nothing, _Labels(labels))
-    follow = Track() if any(box.track is None for one in seen.samples for box in one.boxes) else None
-    summarise = Summarise(run)
-    for sampled in seen.samples:
-        sample = Sample.of(sampled.frame, sampled.time_s, np.zeros((0, 0, 3), np.uint8))
-        if sampled.boxes:
-            sample.detections = Detections(
-                np.array([box.xyxy for box in sampled.boxes], np.float32),
-                np.array([box.score for box in sampled.boxes], np.float32),
-                np.array([number[box.label] for box in sampled.boxes], np.int64),
-            )
-        if follow is None:
-            sample.tracks = np.array([box.track for box in sampled.boxes], np.int64)
-        else:
-            follow.take(sample)
-        summarise.take(sample)
-    return summarise.result()
+    follow = any(box.track is None for one in seen.samples for box in one.boxes)
+    options = Options(conf=conf, min_hits=min_hits, classes=tuple(classes))
+    context = StepContext(Source(duration_s=0.0), options, tuple(labels))
+    with StepRunner(context, [Track, Summarise] if follow else [Summarise]) as runner:
+        for sampled in seen.samples:
+            runner.feed(_sample(sampled, number, follow))
+        return runner.results()
+
+
+def _sample(sampled: Sampled, number: Mapping[str, int], follow: bool) -> Sample:
+    """Return a frame of a boxes file as the steps take it: with its boxes, without a picture."""
+    boxes = sampled.boxes
+    found = Detections(
+        np.array([box.xyxy for box in boxes], np.float32).reshape(-1, 4),
+        np.array([box.score for box in boxes], np.float32),
+        np.array([number[box.label] for box in boxes], np.int64),
+    )
+    columns = {} if follow else {TRACK: np.array([box.track for box in boxes], np.int64)}
+    return Sample(sampled.frame, sampled.time_s, np.zeros((0, 0, 3), np.uint8), found, columns)
 
 
 def runs_to_sweep(log: pd.DataFrame, video_dir: Path, **which: object) -> pd.DataFrame:

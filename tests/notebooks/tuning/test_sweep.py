@@ -25,7 +25,7 @@ from tests.notebooks.conftest import RunNotebook
 from video_worker.engines.base import EngineChoice
 from video_worker.models.registry import ModelRegistry
 from video_worker.pipeline.analysis import Analyst, Task
-from video_worker.pipeline.record import RunNames
+from video_worker.pipeline.run_names import RunNames
 
 AT = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
 

@@ -18,6 +18,7 @@ from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import SquareModels, now
 from video_worker.pipeline import record as records
 from video_worker.pipeline.analysis import Analyst, Task
+from video_worker.pipeline.run_names import RunNames, make_run_id
 
 NAMED = "20260223-144819-cam1.mp4"
 BY_NAME = datetime(2026, 2, 23, 14, 48, 19).astimezone()
@@ -59,8 +60,8 @@ def test_when_a_clip_began(tmp_path, name, metadata, expected):
 
 
 def analysed(path: Path, **options: object) -> dict:
-    names = records.RunNames(path.name, records.make_run_id(now(), "x"), None)
-    task = Task(path, names, Options(**options), None, path.parent / "boxes")
+    names = RunNames(path.name, make_run_id(now(), "x"), None)
+    task = Task(path, names, Options(**options), None, path.parent)
     return Analyst(SquareModels(), 2, now, sleep=lambda _: None).analyse(task, lambda *_: None, lambda: False)
 
 
@@ -80,7 +81,7 @@ def test_things_of_the_second_recording_are_at_their_time_and_place(tmp_path, fp
     assert [(size["width"], size["height"]) for size in clip["sizes"]] == [(640, 360), (320, 180)]
     assert clip["sizes"][1]["at_s"] == pytest.approx(3.0, abs=0.01)
     assert "2 recordings" in clip["notes"][0]
-    assert "2 recordings" in records.in_words(record)
+    assert "2 recordings" in records.describe(record)
     [boxes] = (tmp_path / "boxes").iterdir()
     rows = [json.loads(line) for line in boxes.read_text().splitlines()]
     found = {round(row["t"], 1): row["boxes"][0][2:6] for row in rows if row["boxes"]}

@@ -18,8 +18,8 @@ from shared_utils.queue.jobs import submit
 from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import SquareModels, now
 from video_worker.jobs import Workplace
-from video_worker.pipeline import record as records
 from video_worker.pipeline.analysis import Analyst, Task
+from video_worker.pipeline.run_names import RunNames, make_run_id
 from video_worker.queue.stop import Stop
 from video_worker.queue.worker import serve
 
@@ -30,8 +30,8 @@ def film(tmp_path_factory) -> Path:
 
 
 def analyse(path: Path, sleep: Callable[[float], None], progress: Callable[[int, int], None] = lambda *_: None):
-    names = records.RunNames(path.name, records.make_run_id(now(), "x"), None)
-    task = Task(path, names, Options(), None, path.parent / "boxes")
+    names = RunNames(path.name, make_run_id(now(), "x"), None)
+    task = Task(path, names, Options(), None, path.parent)
     return Analyst(SquareModels(), 1, now, sleep=sleep).analyse(task, progress, lambda: False)
 
 

@@ -12,9 +12,10 @@ from shared_utils.media.frames import ClipFacts
 from tests.video_worker.conftest import SquareDetector
 from video_worker.models.registry import LoadedModel
 from video_worker.pipeline import record as records
+from video_worker.pipeline.run_names import RunNames, make_run_id
 
 NOW = datetime(2026, 2, 23, 14, 49, 15, 581433, tzinfo=timezone(timedelta(hours=2)))
-NAMES = records.RunNames("20260223-144819-cam1.mp4", "run", "job")
+NAMES = RunNames("20260223-144819-cam1.mp4", "run", "job")
 FACTS = ClipFacts(1920, 1080, 600, 150, 30.0, None)
 
 
@@ -26,7 +27,7 @@ def test_a_record_has_the_keys_of_the_design_in_their_order():
         records.clip_entry(NAMES.filename, FACTS, "c" * 64),
         records.model_entry(LoadedModel("yolov8n", "f" * 64, SquareDetector()), Options()),
         records.timing_entry(0.1, 0.7, 1.4, 2.2),
-        {"detected": ["person"], "count": 1, "objects": [entry], "sampled_frames": 150, "brightness": {"dark": False}},
+        {"detected": ["person"], "count": 1, "objects": [entry], "sampled_frames": 150},
         NOW,
     )
     back = json.loads(to_line(record))
@@ -43,8 +44,8 @@ def test_a_record_has_the_keys_of_the_design_in_their_order():
     }  # fmt: skip
     assert back["timing"] == {"queued_s": 0.1, "decode_s": 0.7, "infer_s": 1.4, "total_s": 2.2}
     assert back["options"]["min_hits"] == 2
-    assert back["brightness"] == {"dark": False}
-    assert records.in_words(back) == "found person ×1 (150 frames, 2.2 s)"
+    assert back["sampled_frames"] == 150
+    assert records.describe(back) == "found person ×1 (150 frames, 2.2 s)"
 
 
 def test_a_failure_has_its_reason():
@@ -53,14 +54,13 @@ def test_a_failure_has_its_reason():
     assert (record["ok"], record["error"], record["run_id"], record["job_id"]) == (
         False, "the file is empty", "run", "job",
     )  # fmt: skip
-    assert records.in_words(record) == "failed: the file is empty"
+    assert records.describe(record) == "failed: the file is empty"
 
 
 def test_words_for_special_outcomes():
     record = {"ok": True, "objects": [], "detected": [], "sampled_frames": 5, "timing": {"total_s": 0.44}}
-    assert records.in_words(record) == "nothing found (5 frames, 0.4 s)"
-    assert "damaged" in records.in_words(record | {"damaged_packets": 3})
-    assert "covered" in records.in_words(record | {"brightness": {"dark": True}})
+    assert records.describe(record) == "nothing found (5 frames, 0.4 s)"
+    assert "damaged" in records.describe(record | {"damaged_packets": 3})
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,10 @@ def test_the_name_tells_when_a_clip_began_where_the_file_does_not():
 
 
 def test_run_ids_are_uuids_that_sort_by_time_and_repeat():
-    first = records.make_run_id(NOW, "clip-a")
-    assert first == records.make_run_id(NOW.astimezone(UTC), "clip-a")
+    first = make_run_id(NOW, "clip-a")
+    assert first == make_run_id(NOW.astimezone(UTC), "clip-a")
     assert uuid.UUID(first).version == 7
     assert uuid.UUID(first).variant == uuid.RFC_4122
-    assert first != records.make_run_id(NOW, "clip-b")
-    later = [records.make_run_id(NOW + timedelta(milliseconds=number), "x") for number in range(50)]
+    assert first != make_run_id(NOW, "clip-b")
+    later = [make_run_id(NOW + timedelta(milliseconds=number), "x") for number in range(50)]
     assert later == sorted(later)

@@ -24,7 +24,7 @@ from shared_utils.contracts.detections_log import append_record, read_records
 from shared_utils.queue.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, failed_jobs, submit
 from tests.support.video import CLIP_NAME
 from video_worker.jobs import Workplace
-from video_worker.pipeline.record import RunNames, make_run_id
+from video_worker.pipeline.run_names import RunNames, make_run_id
 from video_worker.queue.stop import Stop
 from video_worker.queue.worker import serve
 

@@ -10,43 +10,56 @@ import numpy as np
 import pytest
 
 from shared_utils.contracts.job_options import Options
-from shared_utils.media.frames import ClipFacts
 from tests.video_worker.conftest import SquareDetector
 from video_worker.models.postprocess import Detections
+from video_worker.pipeline.run_names import RunNames
 from video_worker.steps import STEPS
-from video_worker.steps.base import Run, Sample
+from video_worker.steps.base import TRACK, Sample, Step
 from video_worker.steps.boxes import Boxes
-from video_worker.steps.brightness import Brightness
+from video_worker.steps.context import Source, StepContext
 from video_worker.steps.cuts import Cuts
 from video_worker.steps.detect import Detect
 from video_worker.steps.summarise import Summarise
+from video_worker.steps.track import Track
 
-FACTS = ClipFacts(width=64, height=48, frames=100, sampled=50, duration_s=10, started_at=None)
-
-
-def run(boxes_path=None, detector=None, duration_s=10.0, **options) -> Run:
-    facts = ClipFacts(64, 48, 100, 50, duration_s, None)
-    return Run(Options(**options), facts, detector or SquareDetector(), boxes_path)
+TRACKED = Track.adds.box_columns
 
 
-def sample(time_s: float, *boxes: tuple[int, float, int], value: int = 100) -> Sample:
+def context(output_dir=None, box_columns=TRACKED, **options) -> StepContext:
+    return StepContext(
+        Source(duration_s=10.0),
+        Options(**options),
+        SquareDetector.labels,
+        detector=SquareDetector(),
+        names=RunNames("clip.mp4", "run", None),
+        output_dir=output_dir,
+        box_columns=box_columns,
+    )
+
+
+def sample(time_s: float, *boxes: tuple[int, float, int]) -> Sample:
     """Return a frame with boxes given as class, score, track."""
-    made = Sample.of(round(time_s * 10), time_s, np.full((48, 64, 3), value, np.uint8))
-    made.detections = Detections(
+    found = Detections(
         np.array([[1.04, 2, 3, 4]] * len(boxes), np.float32).reshape(-1, 4),
         np.array([score for _, score, _ in boxes], np.float32),
         np.array([number for number, _, _ in boxes], np.int64),
     )
-    made.tracks = np.array([track for _, _, track in boxes], np.int64)
-    return made
+    tracks = np.array([track for _, _, track in boxes], np.int64)
+    return Sample(round(time_s * 10), time_s, np.zeros((48, 64, 3), np.uint8), found, {TRACK: tracks})
+
+
+def boxes_step(output_dir, **options) -> Step:
+    [step] = Boxes.create(context(output_dir, **options))
+    return step
 
 
 def test_the_order_of_the_steps():
-    assert [step.__name__ for step in STEPS] == ["Detect", "Cuts", "Track", "Boxes", "Summarise", "Brightness"]
+    names = [step.__name__ for step in STEPS]
+    assert names[:5] == ["Detect", "Cuts", "Track", "Boxes", "Summarise"]
 
 
 def summary(*samples: Sample, **options) -> dict:
-    step = Summarise(run(**options))
+    step = Summarise(SquareDetector.labels, Options(**options))
     for one in samples:
         step.take(one)
     return dict(step.result())
@@ -174,7 +187,7 @@ def test_an_empty_clip_has_an_empty_summary():
 
 def test_the_boxes_file_is_there_only_when_it_is_whole(tmp_path):
     path = tmp_path / "boxes" / "clip.run.jsonl"
-    step = Boxes.for_run(run(path))
+    step = boxes_step(tmp_path)
     step.take(sample(0.0))
     step.take(sample(0.2, (1, 0.87654, 1), (0, 0.1, 0)))
     assert not path.exists()
@@ -194,7 +207,7 @@ def test_the_boxes_file_is_there_only_when_it_is_whole(tmp_path):
 
 def test_the_boxes_file_tells_cuts_and_every_box_whatever_is_reported(tmp_path):
     path = tmp_path / "boxes" / "clip.run.jsonl"
-    step = Boxes.for_run(run(path, classes=("square",)))
+    step = boxes_step(tmp_path, classes=("square",))
     later = sample(0.2, (0, 0.9, 2))
     later.cut = True
     for one in (sample(0.0, (0, 0.3, 1)), later):
@@ -207,7 +220,7 @@ def test_the_boxes_file_tells_cuts_and_every_box_whatever_is_reported(tmp_path):
 
 
 def test_cuts_are_told_where_there_are_any():
-    step = Cuts.for_run(run())
+    [step] = Cuts.create(context())
     rng = np.random.default_rng(0)
     scenes = [np.repeat(np.repeat(rng.integers(0, 255, (12, 16, 3), np.uint8), 4, 0), 4, 1) for _ in range(2)]
     for time_s, scene in ((0.0, 0), (0.2, 0), (0.4, 1), (0.6, 1)):
@@ -216,14 +229,14 @@ def test_cuts_are_told_where_there_are_any():
         step.take(made)
         assert made.cut is (time_s == 0.4)
     assert step.result() == {"cuts": [0.4]}
-    assert Cuts.for_run(run()).result() == {}
+    assert Cuts().result() == {}
 
 
 @pytest.mark.parametrize("deleted", ["boxes", "."])
 def test_a_boxes_file_whose_folder_is_deleted_in_mid_run_is_whole_all_the_same(tmp_path, deleted):
     video_dir = tmp_path / "video"
     path = video_dir / "boxes" / "clip.run.jsonl"
-    step = Boxes.for_run(run(path))
+    step = boxes_step(video_dir)
     step.take(sample(0.0))
     shutil.rmtree(video_dir / deleted)
     step.take(sample(0.2, (1, 0.9, 1)))
@@ -234,42 +247,14 @@ def test_a_boxes_file_whose_folder_is_deleted_in_mid_run_is_whole_all_the_same(t
 
 
 def test_a_boxes_file_that_is_given_up_leaves_nothing(tmp_path):
-    step = Boxes.for_run(run(tmp_path / "boxes" / "clip.run.jsonl"))
+    step = boxes_step(tmp_path)
     step.take(sample(0.0, (1, 0.9, 1)))
     step.close()
     assert not list((tmp_path / "boxes").iterdir())
 
 
 def test_without_a_place_there_is_no_boxes_file():
-    assert Boxes.for_run(run(None)) is None
-
-
-@pytest.mark.parametrize(("value", "dark"), [(5, True), (15, True), (40, False), (200, False)])
-def test_brightness_tells_a_covered_camera(value, dark):
-    step = Brightness(run())
-    for index in range(10):
-        step.take(sample(index / 5, value=value))
-    found = step.result()["brightness"]
-    assert found["mean"] == found["min"] == found["max"] == pytest.approx(value, abs=0.1)
-    assert found["dark"] is dark
-    assert found["values"] == [pytest.approx(value, abs=0.1)] * 2
-
-
-def test_a_covered_moment_shows_over_time():
-    step = Brightness(run())
-    for time_s, value in ((0.0, 100), (1.0, 100), (2.0, 3), (4.2, 100)):
-        step.take(sample(time_s, value=value))
-    found = step.result()["brightness"]
-    assert found["values"] == [100, 100, 3, None, 100]
-    assert found["dark"] is False
-
-
-def test_brightness_of_a_long_clip_takes_no_more_room():
-    step = Brightness(run(duration_s=3600.0))
-    for second in range(0, 3600, 2):
-        step.take(sample(float(second)))
-    assert len(step.result()["brightness"]["values"]) == 60
-    assert Brightness(run()).result() == {}
+    assert not Boxes.create(context())
 
 
 def test_detection_waits_for_what_was_begun_when_it_is_broken_off():
@@ -279,7 +264,7 @@ def test_detection_waits_for_what_was_begun_when_it_is_broken_off():
         def start(self, picture, imgsz, min_score):
             return lambda: waited.append(1) or Detections.empty()
 
-    step = Detect(run(detector=Slow()))
+    step = Detect(Slow(), 640, 0.1)
     step.start(sample(0.0))
     step.start(sample(0.2))
     step.take(sample(0.0))
@@ -289,19 +274,19 @@ def test_detection_waits_for_what_was_begun_when_it_is_broken_off():
 
 
 def test_boxes_are_looked_for_from_the_lower_of_the_two_thresholds():
-    assert run(conf=0.5).min_score == 0.1
-    assert run(conf=0.05).min_score == 0.05
+    assert context(conf=0.5).min_score == 0.1
+    assert context(conf=0.05).min_score == 0.05
 
 
 def test_what_a_killed_worker_left_of_a_boxes_file_goes_with_the_run_that_is_done_again(tmp_path):
     path = tmp_path / "boxes" / "clip.run.jsonl"
-    killed = Boxes.for_run(run(path))
+    killed = boxes_step(tmp_path)
     killed.take(sample(0.0))
     left = next(path.parent.iterdir())
     left.rename(left.with_name(left.name.replace(socket.gethostname(), "another-container")))
     other = path.with_name(".clip.run-2.jsonl.host-1.partial")
     other.touch()
-    step = Boxes.for_run(run(path))
+    step = boxes_step(tmp_path)
     step.take(sample(0.0))
     step.result()
     step.close()

@@ -5,57 +5,39 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from camera_emulator.scene import LABELS, Scene, Truth
 from shared_utils.contracts.job_options import Options
-from shared_utils.media.frames import ClipFacts, ClipReader
+from shared_utils.media.frames import ClipReader
 from shared_utils.media.sampling import Sampler
 from video_worker.engines.base import EngineChoice
 from video_worker.models.detector import OnnxDetector
 from video_worker.models.postprocess import Detections, suppress
 from video_worker.pipeline.cuts import CutFinder
-from video_worker.steps.base import Run, Sample
+from video_worker.pipeline.runner import StepRunner
+from video_worker.steps.base import Sample
+from video_worker.steps.context import Source, StepContext
 from video_worker.steps.summarise import Summarise
 from video_worker.steps.track import Track
 
 RATES = [2, 5, 10, 20]
 GRID = 20
 """Times a second that the drawn street is looked at; all rates are parts of it."""
-FACTS = ClipFacts(width=1280, height=720, frames=0, sampled=0, duration_s=60, started_at=None)
 SHOWN_S = {"car-detection.mp4": ((4.5, 8.7), (14.3, 19.2), (25.1, 28.2)), "bottle-detection.mp4": ((0.0, 14.0),)}
 """Seconds that are looked at: those with a car, and the first two hands."""
 NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 
-@dataclass
-class Named:
-    """Stands for a detector where boxes are there already: gives its labels."""
-
-    labels: tuple[str, ...]
-    engine: str = "none"
-    depth: int = 1
-
-    def use_threads(self, threads: int) -> None:
-        """Computes with none."""
-
-    def start(self, picture, imgsz, min_score):
-        raise NotImplementedError
-
-
 def summary(frames, labels, **options) -> dict:
     """Return what a run writes of `frames`: time, boxes and whether another scene begins."""
-    run = Run(Options(**options), FACTS, Named(labels))
-    track, summarise = Track(), Summarise(run)
-    for index, (time_s, found, cut) in enumerate(frames):
-        sample = Sample.of(index, time_s, NO_PICTURE)
-        sample.detections, sample.cut = found, cut
-        track.take(sample)
-        summarise.take(sample)
-    return dict(summarise.result())
+    context = StepContext(Source(duration_s=60.0), Options(**options), labels)
+    with StepRunner(context, [Track, Summarise]) as runner:
+        for index, (time_s, found, cut) in enumerate(frames):
+            runner.feed(Sample(index, time_s, NO_PICTURE, found, cut=cut))
+        return runner.results()
 
 
 def things(found: dict) -> dict[str, int]:

@@ -1,0 +1,90 @@
+"""What a run's steps know: source, options, model, zones, and where their files go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from shared_utils.contracts.job_options import Options
+from shared_utils.media.frames import ClipFacts
+from video_worker.models.detector import Detector
+from video_worker.models.registry import Models
+from video_worker.pipeline.run_names import RunNames
+from video_worker.steps.declarations import BoxColumn
+
+BOXES_FROM = 0.1
+"""Score from which boxes are kept for the boxes file, so that thresholds can be swept later without inference."""
+
+
+def local_now() -> datetime:
+    """Return the time of day, with this machine's zone."""
+    return datetime.now().astimezone()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where frames come from: a clip, or a live camera, which has no end.
+
+    Attributes:
+        started_at: time of day of the first frame, where it is known.
+        duration_s: seconds from the first frame to the end of the last; None where there is no end.
+        clip: what the clip is; None for a live camera.
+    """
+
+    started_at: datetime | None = None
+    duration_s: float | None = None
+    clip: ClipFacts | None = None
+
+    @classmethod
+    def of_clip(cls, clip: ClipFacts, started_at: datetime | None = None) -> Source:
+        """Return the source that a clip is."""
+        return cls(started_at, clip.duration_s, clip)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the frames come to an end."""
+        return self.duration_s is not None
+
+    def time_of_day(self, time_s: float) -> datetime | None:
+        """Return when the frame at `time_s` (seconds from the first frame) was taken, where that is known."""
+        return None if self.started_at is None else self.started_at + timedelta(seconds=time_s)
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What steps know of the run they belong to. They are the same steps for a clip and for a live camera.
+
+    Attributes:
+        source: where frames come from.
+        options: how they are analysed.
+        labels: class names of the detector, by number.
+        camera: name of the camera; None where none is known.
+        detector: finds objects; None where boxes come from elsewhere.
+        models: further models, by name; None where there are none.
+        zones: the camera's zones, validated; None for none.
+        galleries: folder of the galleries of pictures to recognise; None for none.
+        names: of the run and its clip; None for a live camera.
+        output_dir: the shared volume, for files beside the record; None to write none.
+        box_columns: values of each box that earlier steps of the run add.
+        now: the time of day, with its zone.
+    """
+
+    source: Source
+    options: Options
+    labels: tuple[str, ...] = ()
+    camera: str | None = None
+    detector: Detector | None = None
+    models: Models | None = None
+    zones: object | None = None
+    galleries: Path | None = None
+    names: RunNames | None = None
+    output_dir: Path | None = None
+    box_columns: tuple[BoxColumn, ...] = ()
+    now: Callable[[], datetime] = local_now
+
+    @property
+    def min_score(self) -> float:
+        """Score from which boxes are looked for."""
+        return min(BOXES_FROM, self.options.conf)
