@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda signum, _frame: _on_signal(stop, signum, _frame))
     try:
-        setup_logging(LogSettings.from_env(os.environ))
+        setup_logging(LogSettings.from_env(os.environ), "camera")
         args = _arguments(argv)
         address = parse_address(args.url)
         source = open_source(args)

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 
+from camera_emulator import messages
 from camera_emulator.address import HTTP_PATH, Address, listen_error
 from camera_emulator.source import Picture
 from shared_utils.errors import VcamError
@@ -65,14 +66,14 @@ class _Board:
         """Count one more reader; returns the number to wait from, so that it gets no old picture."""
         with self._changed:
             self._readers += 1
-            logger.info("viewers: %d", self._readers)
+            logger.info(messages.VIEWERS, self._readers)
             return self._number
 
     def leave(self) -> None:
         """Count one reader less."""
         with self._changed:
             self._readers -= 1
-            logger.info("viewers: %d", self._readers)
+            logger.info(messages.VIEWERS, self._readers)
 
     def newer(self, number: int, timeout_s: float) -> tuple[int, bytes] | None:
         """The newest picture and its number, once there is one after ``number``; None when none came in time."""
@@ -101,7 +102,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, _request: object, client_address: object) -> None:
         """Log in one line what a viewer's thread could not handle, instead of a traceback on stderr."""
-        logger.warning("request of %s failed: %s", client_address, sys.exc_info()[1])
+        logger.warning(messages.REQUEST_FAILED, client_address, sys.exc_info()[1])
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -7,6 +7,7 @@ import socket
 
 import rtsp
 
+from camera_emulator import messages
 from camera_emulator.address import Address, listen_error
 from camera_emulator.h264 import CLOCK_HZ, H264Encoder
 from camera_emulator.source import Picture, Source
@@ -42,7 +43,7 @@ class RtspBroadcast:
         """Send the picture to everybody who watches. The first viewer after a pause gets a keyframe at once."""
         viewers = len(self._server.get_viewers())
         if viewers != self._viewers:
-            logger.info("viewers: %d", viewers)
+            logger.info(messages.VIEWERS, viewers)
         resumed, self._viewers = viewers > 0 and self._viewers == 0, viewers
         ticks = round(picture.time_s * CLOCK_HZ)
         # rtsp-rs moves its clock on after a frame, by how much that frame lasts, which a live source can not

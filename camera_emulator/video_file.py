@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from camera_emulator import messages
 from camera_emulator.source import Picture, even
 from shared_utils.errors import SettingError, SourceError
 from shared_utils.media.rules import FILE_OPTIONS, file_url
@@ -82,7 +83,7 @@ class FileSource:
                     last = time_s if time_s > last else last + 1.0 / self.fps
                     yield Picture(last, partial(_to_image, frame, self.size))
         except (av.error.FFmpegError, OSError) as error:
-            logger.warning("%s is damaged after %.1f s (%s): starting it again", self._path, last - base, error)
+            logger.warning(messages.FILE_DAMAGED, self._path, last - base, error)
 
 
 def _to_image(frame: av.VideoFrame, size: tuple[int, int]) -> Image:

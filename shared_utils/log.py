@@ -1,7 +1,8 @@
 """Logging for people who follow ``docker compose logs -f``, or for a collector: one line per message.
 
-Text:  ``14:48:19 INFO  cam1  motion seen (2.1 % of the picture)``; warnings and errors end with their code in brackets
-JSON:  ``{"time": "...", "level": "INFO", "code": "motion_seen", "camera": "cam1", "message": "..."}``
+Text:  ``14:48:19 INFO  cam1  clip saved: 20260223-144819-cam1.mp4 (30.0 s, 7.5 MB)``; warnings and errors end with
+       their code in brackets
+JSON:  ``{"time": "...", "level": "INFO", "program": "capture", "code": "clip_saved", "camera": "cam1", ...}``
 
 Whatever is logged passes a :class:`~shared_utils.redact.Redactor` at the very end, tracebacks included.
 """
@@ -19,6 +20,8 @@ from shared_utils.config.env import LogSettings
 from shared_utils.redact import Redactor
 
 CAMERA_FIELD = "camera"
+
+OUR_PACKAGES = frozenset({"shared_utils", "vcam_worker", "video_worker", "camera_emulator", "notebooks", "__main__"})
 
 
 class LogMessage(str):
@@ -50,16 +53,18 @@ def message_code(record: logging.LogRecord) -> str | None:
 
 
 class TextFormatter(logging.Formatter):
-    """One plain line: time, level, camera (or program part), message."""
+    """One plain line: time, level, camera, program or library, message."""
 
-    def __init__(self, redact: Redactor) -> None:
+    def __init__(self, redact: Redactor, program: str) -> None:
         super().__init__()
         self._redact = redact
+        self._program = program
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for `record`, in local time."""
         when = datetime.fromtimestamp(record.created).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        who = getattr(record, CAMERA_FIELD, None) or record.name.rpartition(".")[2]
+        package = record.name.partition(".")[0]
+        who = getattr(record, CAMERA_FIELD, None) or (self._program if package in OUR_PACKAGES else package)
         line = f"{when} {record.levelname:<7} {who:<8} {record.getMessage()}"
         code = message_code(record)
         if code and record.levelno >= logging.WARNING:
@@ -70,17 +75,19 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
-    def __init__(self, redact: Redactor) -> None:
+    def __init__(self, redact: Redactor, program: str) -> None:
         super().__init__()
         self._redact = redact
+        self._program = program
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the JSON line for `record`."""
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created).astimezone().isoformat(),
             "level": record.levelname,
+            "program": self._program,
             "logger": record.name,
             "code": message_code(record),
             "message": self._redact(record.getMessage()),
@@ -93,15 +100,25 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
-def setup_logging(settings: LogSettings, secrets: Iterable[str] = (), stream: IO[str] | None = None) -> Redactor:
+def setup_logging(
+    settings: LogSettings, program: str, secrets: Iterable[str] = (), stream: IO[str] | None = None
+) -> Redactor:
     """Send every logger's records to `stream` (default stderr), formatted and without `secrets`.
+
+    Args:
+        settings: level and format.
+        program: stands in lines of ours that are about no camera, such as ``capture``.
+        secrets: texts that no line may hold.
+        stream: where to; stderr by default.
 
     Returns:
         What takes the secrets out; further ones can be added to it.
     """
     redact = Redactor(secrets)
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter(redact) if settings.format == "json" else TextFormatter(redact))
+    handler.setFormatter(
+        JsonFormatter(redact, program) if settings.format == "json" else TextFormatter(redact, program)
+    )
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

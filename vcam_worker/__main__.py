@@ -26,6 +26,7 @@ from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.replay import print_line, replay
 from vcam_worker.runtime.cameras_watch import CamerasWatch
+from vcam_worker.runtime.process import PROGRAM
 from vcam_worker.runtime.queue_watch import QueueWatch
 from vcam_worker.runtime.supervisor import Supervisor
 from vcam_worker.settings import clip_rules, read_settings
@@ -62,7 +63,7 @@ def main() -> int:
     if arguments.command == "replay":
         return _replay(arguments.files, arguments.out, values)
     settings = read_settings(values)
-    redact = setup_logging(settings.log, settings.secrets)
+    redact = setup_logging(settings.log, PROGRAM, settings.secrets)
     lock = VolumeLock(settings.video_dir)
     lock.take()
     leftovers = Leftovers(

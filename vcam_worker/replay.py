@@ -288,7 +288,7 @@ def _recorder(
 
 def _quiet() -> logging.LoggerAdapter[logging.Logger]:
     """Return a logger for what live capture says: here the lines on stdout say it."""
-    log = camera_logger("vcam_worker.replay", "replay")
+    log = camera_logger(__name__, "replay")
     log.setLevel(logging.ERROR)
     return log
 

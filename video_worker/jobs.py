@@ -17,12 +17,13 @@ from shared_utils.contracts.record import Record
 from shared_utils.contracts.run_index import RunIndex
 from shared_utils.durable import written
 from shared_utils.log import CAMERA_FIELD
+from video_worker import messages
 from video_worker.pipeline import record as records
 from video_worker.pipeline.analysis import Analyst, Progress, Task
 from video_worker.pipeline.run_names import RunNames, make_run_id
 from video_worker.steps.boxes import remove_partials
 
-log = logging.getLogger("video_worker.queue.worker")
+log = logging.getLogger(__name__)
 
 _NO_LOG = f"{LOG_NAME} can not be read or written"
 
@@ -99,7 +100,7 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
     with written(_NO_LOG):
         done = find_run(log_path, names.run_id, workplace.index)
     if done is not None:
-        _log(name, "is in the log already: its worker was interrupted after writing it")
+        log.info(messages.CLIP_ANALYSED_BEFORE, name, extra=camera_field(name))
         return _outcome(done)
     queued_s = None
     if facts.enqueued_at is not None:
@@ -109,7 +110,7 @@ def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, opt
     record = workplace.analyst.analyse(task, facts.progress, facts.should_stop)
     with written(_NO_LOG):
         append_once(log_path, record, workplace.index)
-    _log(name, records.describe(record))
+    log.info(messages.CLIP_ANALYSED, name, records.describe(record), extra=camera_field(name))
     return _outcome(record)
 
 
@@ -118,13 +119,14 @@ def write_failure(workplace: Workplace, names: RunNames, error: str) -> None:
     record = records.failure(names, error, workplace.now())
     append_once(workplace.video_dir / LOG_NAME, record, workplace.index)
     remove_partials(names.boxes_path(workplace.video_dir / BOXES_FOLDER))
-    _log(names.filename, records.describe(record), logging.ERROR)
+    log.error(messages.CLIP_FAILED, names.filename, error, extra=camera_field(names.filename))
 
 
 def _outcome(record: Record) -> Outcome:
     return {"run_id": record["run_id"], "detected": record["detected"]}
 
 
-def _log(filename: str, text: str, level: int = logging.INFO) -> None:
+def camera_field(filename: str) -> dict[str, object] | None:
+    """Return what a log record needs as `extra` to carry the camera of a clip; None where its name tells none."""
     clip = parse_clip_name(filename)
-    log.log(level, "%s: %s", filename, text, extra={CAMERA_FIELD: clip.camera} if clip else None)
+    return {CAMERA_FIELD: clip.camera} if clip else None

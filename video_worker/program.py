@@ -12,6 +12,7 @@ from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.config.env import LogSettings, video_dir
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, ModelError, SettingError
 from shared_utils.log import setup_logging
+from video_worker import messages
 from video_worker.engines.base import EngineChoice
 from video_worker.jobs import Workplace
 from video_worker.models.registry import DETECT, ModelRegistry
@@ -22,7 +23,10 @@ from video_worker.queue.stop import Stop
 from video_worker.queue.worker import serve
 from video_worker.settings import AnalysisSettings, WorkerSettings
 
-log = logging.getLogger("video_worker.queue.worker")
+PROGRAM = "worker"
+"""In the lines of its log."""
+
+log = logging.getLogger(__name__)
 
 
 def _now() -> datetime:
@@ -51,7 +55,7 @@ def _analyst(settings: AnalysisSettings) -> tuple[Analyst, str]:
 def work(values: Mapping[str, str]) -> int:
     """Serve the queue until stopped; return the exit code."""
     worker = WorkerSettings.from_env(values)
-    setup_logging(worker.log, [worker.redis.password] if worker.redis.password else [])
+    setup_logging(worker.log, PROGRAM, [worker.redis.password] if worker.redis.password else [])
     settings = AnalysisSettings.from_env(values)
     folder = video_dir(values)
     analyst, shown = _analyst(settings)
@@ -61,15 +65,15 @@ def work(values: Mapping[str, str]) -> int:
         worker.redis,
         Workplace(folder, settings.options, analyst, _now, share_cores=not settings.threads),
         stop,
-        ready=lambda: log.info("ready: %s; queue %s at %s", shown, worker.redis.queue, worker.redis.address),
+        ready=lambda: log.info(messages.WORKER_READY, shown, worker.redis.queue, worker.redis.address),
     )
-    log.info("stopped")
+    log.info(messages.WORKER_STOPPED)
     return EXIT_OK
 
 
 def analyse(files: Sequence[Path], values: Mapping[str, str]) -> int:
     """Print the record of each file; return the exit code."""
-    setup_logging(LogSettings.from_env(values))
+    setup_logging(LogSettings.from_env(values), PROGRAM)
     settings = AnalysisSettings.from_env(values)
     analyst, _ = _analyst(settings)
     failures = analyse_files(files, analyst, settings.options, _now, out=sys.stdout, err=sys.stderr)

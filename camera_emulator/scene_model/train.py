@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from ultralytics import YOLO
 
+from camera_emulator import messages
 from camera_emulator.h264 import CLOCK_HZ, H264Encoder, default_bitrate
 from camera_emulator.scene import LABELS, QUIET_S, Scene, Truth
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, VcamError
@@ -47,7 +48,7 @@ MIN_MAP50 = 0.9
 MAX_BYTES = 3_000_000
 OPSET = 17
 
-logger = logging.getLogger("scene_model")
+logger = logging.getLogger(__name__)
 
 
 def _seen_by_camera(scene: Scene, t: float, rng: np.random.Generator) -> Image:
@@ -124,7 +125,7 @@ def write_dataset(work: Path) -> Path:
     """Render the three sets, and return the file that describes them to ultralytics."""
     for name, seeds in (("train", TRAIN_SEEDS), ("val", VAL_SEEDS), ("test", TEST_SEEDS)):
         count = render(work / "data" / name, seeds, FRAMES_PER_SEED)
-        logger.info("%s: %d frames rendered", name, count)
+        logger.info(messages.FRAMES_RENDERED, name, count)
     names = "\n".join(f"  {index}: {label}" for index, label in enumerate(LABELS))
     description = work / "data.yaml"
     folders = "train: train/images\nval: val/images\ntest: test/images"
@@ -155,7 +156,7 @@ def measure(model: Path, data: Path, imgsz: int, work: Path) -> float:
     per_class = ", ".join(
         f"{LABELS[index]} {value:.3f}" for index, value in zip(found.box.ap_class_index, found.box.ap50, strict=True)
     )
-    logger.info("imgsz %d: mAP50 %.4f, mAP50-95 %.4f (AP50: %s)", imgsz, found.box.map50, found.box.map, per_class)
+    logger.info(messages.MODEL_MEASURED, imgsz, found.box.map50, found.box.map, per_class)
     return float(found.box.map50)
 
 
@@ -173,13 +174,13 @@ def main() -> int:
     work.mkdir(parents=True)
     data = write_dataset(work)
     model = train(data, work, args.epochs, args.device)
-    logger.info("trained and exported %.1f min after the start", (time.monotonic() - started) / 60)
+    logger.info(messages.MODEL_TRAINED, (time.monotonic() - started) / 60)
     worst = min(measure(model, data, imgsz, work) for imgsz in (640, 320))
     size = model.stat().st_size
     if worst < MIN_MAP50 or size > MAX_BYTES:
         raise VcamError(f"not good enough: mAP50 {worst:.3f} (need {MIN_MAP50}), {size} bytes (at most {MAX_BYTES})")
     shutil.copyfile(model, args.output)
-    logger.info("%s: %d bytes, %.1f min in all", args.output, size, (time.monotonic() - started) / 60)
+    logger.info(messages.MODEL_WRITTEN, args.output, size, (time.monotonic() - started) / 60)
     return EXIT_OK
 
 

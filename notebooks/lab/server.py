@@ -16,6 +16,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, PathMatches, Rule
 from tornado.web import RequestHandler
 
+from notebooks.lab import messages
 from notebooks.lab.copies import bring_copies
 from shared_utils.config.web_hosts import is_own_host, own_names
 
@@ -57,7 +58,7 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
     originals = os.environ.get(ORIGINALS, "")
     if originals:
         for line in bring_copies(Path(originals), Path(app.root_dir) / "notebooks"):
-            app.log.warning(line)
+            app.log.warning(messages.NOTEBOOK_COPIES, line)
 
 
 def _is_for_people(record: logging.LogRecord) -> bool:

@@ -24,6 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from shared_utils import messages
 from shared_utils.contracts.detections_log import append_record, read_objects
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
@@ -43,7 +44,7 @@ EVENTS = ("up", "alive", "down")
 MAX_REASON = 200
 REMOVED = "taken out of the settings"
 
-logger = logging.getLogger("capture")
+logger = logging.getLogger(__name__)
 
 
 class Seen(Protocol):
@@ -193,11 +194,11 @@ class CameraLog:
                 self._pending.popleft()
         except OSError as error:
             if not self._failed:
-                logger.warning("%s can not be written (%s); recording goes on", self._path.name, error)
+                logger.warning(messages.CAMERA_LOG_NOT_WRITTEN, self._path.name, error)
             self._failed = True
             return
         if self._failed and not self._stop.is_set():
-            logger.info("%s can be written again", self._path.name)
+            logger.info(messages.CAMERA_LOG_WRITTEN_AGAIN, self._path.name)
         self._failed = False
 
 

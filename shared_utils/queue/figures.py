@@ -11,6 +11,8 @@ from typing import Any
 import redis
 from rq import Queue
 
+from shared_utils import messages
+from shared_utils.log import LogMessage
 from shared_utils.queue.names import FIRST_JOB
 from shared_utils.queue.order import count_new
 
@@ -233,20 +235,19 @@ class Growth:
         self._looks = 0
         self.growing = False
 
-    def look(self, figures: QueueFigures) -> str | None:
-        """Return what there is to tell, for people; None for nothing new."""
+    def look(self, figures: QueueFigures) -> LogMessage | None:
+        """Return the message to log about the backlog, which is its argument; None for nothing new."""
         if self.growing:
             if figures.new > self._from_jobs // 3:
                 return None
             self.growing, self._looks = False, 0
-            return f"the queue is short again: {backlog_in_words(figures)}"
+            return messages.QUEUE_SHORT_AGAIN
         # clips that come together at once are done soon; what is still there at the second look is a backlog
         self._looks = self._looks + 1 if figures.new >= self._from_jobs else 0
         if self._looks < 2:
             return None
         self.growing = True
-        text = backlog_in_words(figures)
-        return f"the queue grows: {text}; docs/scaling.md tells what makes analysis faster"
+        return messages.QUEUE_GROWS
 
 
 def backlog_in_words(figures: QueueFigures) -> str:

@@ -27,6 +27,7 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job
 
+from shared_utils import messages
 from shared_utils.config.env import Env
 from shared_utils.config.job_options import replace_options
 from shared_utils.contracts.clips import name_fault, resolve_in_video_dir, shown_name
@@ -106,7 +107,7 @@ def enqueue_new_clip(
         wanted.append(f"{wanted[0]}-{recording[:RECORDING_DIGITS]}")
     for job_id in wanted:
         if _set_aside_rubbish(queue, job_id):
-            log.error("what had the key of the job %s in Redis was no job: it was moved aside", job_id)
+            log.error(messages.JOB_KEY_MOVED_ASIDE, job_id)
         try:
             meta = {RECORDING: recording} if recording else None
             ordered(queue).enqueue_new(_job(queue, filename, options or {}, job_id, meta))
@@ -194,7 +195,7 @@ def _matching(pattern: str, video_dir: str | Path | None) -> list[str]:
     there = sorted(path.name for path in folder.glob("[!.]*") if path.suffix.lower() in VIDEO_SUFFIXES)
     names = [name for name in there if name_fault(name) is None]
     if len(names) < len(there):
-        log.warning("left out, as their names cannot be used: %s", ", ".join(map(shown_name, set(there) - set(names))))
+        log.warning(messages.CLIP_NAMES_UNUSABLE, ", ".join(map(shown_name, set(there) - set(names))))
     if pattern in names:  # "Cat [x].mp4" is a name, and not a pattern for "Cat x.mp4"
         return [pattern]
     found = fnmatch.filter(names, pattern) or [

@@ -46,7 +46,7 @@ def test_the_logging_filter_covers_messages_and_tracebacks(log_format: str) -> N
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     try:
-        setup_logging(LogSettings("INFO", log_format), AWKWARD, out)
+        setup_logging(LogSettings("INFO", log_format), "capture", AWKWARD, out)
         log = camera_logger("vcam_worker.runtime.camera", "door")
         for secret in AWKWARD:
             log.warning("could not open %s", f"rtsp://cam:{quote(secret, safe='')}@h/1")

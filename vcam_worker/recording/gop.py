@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from vcam_worker import messages
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.ring import MAX_BYTES
 from vcam_worker.stream.packets import Packet
@@ -49,8 +50,7 @@ class GopReport:
     def _report(self, how_often: str, gop: float) -> None:
         self._reported = True
         self._log.warning(
-            "the camera sends a keyframe %s: a clip can only begin at one, so it may begin %.0f s before its pre-roll "
-            "and last %.0f s instead of %.0f s, and %.1f MB of the stream are kept in memory; %s",
+            messages.LONG_GOPS,
             how_often,
             gop,
             gop + self._rules.clip_seconds,
@@ -64,8 +64,7 @@ class GopReport:
         if not self._reported_loss:
             self._reported_loss = True
             self._log.warning(
-                "the camera sends more than %d MB without a keyframe: motion that comes after that starts a clip at "
-                "the next keyframe only; %s",
+                messages.GOP_TOO_LARGE,
                 MAX_BYTES // 1024 // 1024,
                 REMEDY,
             )

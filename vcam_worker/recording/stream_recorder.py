@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.config.cameras import MotionSettings
+from vcam_worker import messages
 from vcam_worker.motion.decoding import DecodeHealth
 from vcam_worker.motion.detector import Motion
 from vcam_worker.motion.watcher import Backgrounds, Observe, Watcher
@@ -168,7 +169,7 @@ class StreamRecorder:
         self._ring.append(packet)
         self._last_video = packet
         if goes_on:
-            self._log.info("motion goes on: next clip started")
+            self._log.info(messages.CLIP_CONTINUED)
             self._start(packet.time, packet.time)
         elif self._clip:
             self._clip.write(packet)
@@ -234,7 +235,7 @@ class StreamRecorder:
             return
         if self._sound.jumped is not None and not self._sound_reported:
             self._sound_reported = True
-            self._log.info("the sound's clock steps (by %+.1f s): sound goes by its arrival", self._sound.jumped)
+            self._log.info(messages.SOUND_CLOCK_STEPS, self._sound.jumped)
         packet.time = time
         self._last_sound = packet
         self._ring.append(packet)
@@ -276,16 +277,16 @@ class StreamRecorder:
         if self._clip:
             self._clip.resume()
             self._events.started(since)
-            self._log.info("motion seen%s: the clip before goes on, as no keyframe came", share)
+            self._log.info(messages.CLIP_EXTENDED, share)
             return
         self._start(since, trigger)
         if self._clip:
             # after a pause, or a keyframe far back, the clip begins later than what set it off
             kept = max(0.0, trigger - self._clip.start)
-            self._log.info("motion seen%s: clip started, with %.1f s before it", share, kept)
+            self._log.info(messages.CLIP_STARTED, share, kept)
         elif self._pending is None:
             self._pending = trigger
-            self._log.info("motion seen%s: the clip starts at the next keyframe", share)
+            self._log.info(messages.CLIP_PENDING, share)
 
     def _earliest(self) -> float:
         """Return the stream time up to which the connection before has seen everything."""
@@ -300,7 +301,7 @@ class StreamRecorder:
         if self._paused:
             return
         self._start(packet.time, trigger)
-        self._log.info("clip started at the first keyframe, %.1f s after its motion", packet.time - trigger)
+        self._log.info(messages.CLIP_STARTED_LATE, packet.time - trigger)
 
     def _start(self, since: float, trigger: float) -> None:
         """Open a clip that begins at the last keyframe before `since`, as far as the one before allows."""

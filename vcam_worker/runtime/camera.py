@@ -12,6 +12,7 @@ from datetime import datetime
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
+from vcam_worker import messages
 from vcam_worker.motion.detect_stream import DetectStream
 from vcam_worker.motion.snapshot import encode_jpeg, time_label
 from vcam_worker.motion.watcher import Backgrounds
@@ -114,11 +115,11 @@ class CameraRunner:
                 self._retry_disk()
                 for one in self._feeds:
                     if one.hangs():
-                        raise FeedHangsError(f"{one.camera.shown}: the connection hangs in the video library")
+                        raise FeedHangsError(one.camera.shown)
                 wanted.poll(POLL_SECONDS * 1000)
                 for feed, item in self._inbox.take():
                     if isinstance(item, Finished):
-                        self._log.info("%s: the file is at its end", self._camera.shown)
+                        self._log.info(messages.FILE_ENDED, self._camera.shown)
                         return
                     self._guarded(feed, item)
         finally:
@@ -153,7 +154,7 @@ class CameraRunner:
 
     def _not_finished(self, error: SourceError) -> None:
         """Save what there is of a clip that the muxer does not finish."""
-        self._log.warning("a clip could not be finished: %s; what there is of it is saved", error)
+        self._log.warning(messages.CLIP_NOT_FINISHED, error)
         self._recovers()
 
     def _recovers(self) -> bool:
@@ -182,9 +183,9 @@ class CameraRunner:
         try:
             self._outbox.salvage()
         except OSError as error:
-            self._log.warning("an open clip could not be finished: %s", error)
+            self._log.warning(messages.CLIP_LEFT_OPEN, error)
         else:
-            self._log.warning("what could not be published is recovered at the next start")
+            self._log.warning(messages.RECOVERY_AT_NEXT_START)
 
     def _take(self, feed: Feed, item: Item) -> None:
         if isinstance(item, Packet):
@@ -223,23 +224,23 @@ class CameraRunner:
             return
         if health.trouble and not self._undecodable:
             self._undecodable = health.trouble
-            self._log.warning("%s: no motion is found meanwhile", health.trouble)
+            self._log.warning(messages.NOT_DECODABLE, health.trouble)
             self._show_pause()
         elif health.is_well and self._undecodable:
             self._undecodable = None
-            self._log.info("what the camera sends can be decoded again")
+            self._log.info(messages.DECODABLE_AGAIN)
             self._show_pause()
 
     def _connected(self, feed: Feed, info: StreamInfo) -> None:
         away = self._away.pop(feed, None)
         what = "sub-stream" if feed is self._detect else "picture"
-        say = self._log.info if self._losses[feed].back(time.monotonic()) else self._log.debug
+        level = logging.INFO if self._losses[feed].back(time.monotonic()) else logging.DEBUG
         if away is not None:
-            say("%s is back after %.0f s: %s", what, time.monotonic() - away, info)
+            self._log.log(level, messages.CONNECTED_AGAIN, what, time.monotonic() - away, info)
         else:
-            self._log.info("connected to %s: %s", feed.camera.shown, info)
+            self._log.info(messages.CONNECTED, feed.camera.shown, info)
         if not info.width:
-            say("what the camera sends can be decoded from its next keyframe on")
+            self._log.log(level, messages.KEYFRAME_AWAITED)
         if feed is self._detect:
             self._detect_info = info
             self._use_detect_stream()
@@ -252,7 +253,7 @@ class CameraRunner:
         for line in info.left_out:
             if line not in self._left_out:
                 self._left_out.add(line)
-                self._log.info("%s", line)
+                self._log.info(messages.STREAM_LEFT_OUT, line)
         self._recorder = StreamRecorder(
             info,
             self._camera.motion,
@@ -291,16 +292,16 @@ class CameraRunner:
         report = self._losses[feed].lost(time.monotonic())
         if report == "habit":
             self._log.warning(
-                "%s ends its connections again and again (%s): each is made anew at once, and not reported any more",
+                messages.CONNECTION_ENDS_HABITUALLY,
                 feed.camera.shown,
                 error,
             )
         elif report is None:
             self._log.debug("lost: %s", error)
         elif is_main:
-            self._log.warning("no picture: %s; trying again until there is one", error)
+            self._log.warning(messages.NO_PICTURE, error)
         else:
-            self._log.warning("no sub-stream: %s; motion is looked for in the main stream meanwhile", error)
+            self._log.warning(messages.NO_SUB_STREAM, error)
 
     # -- clips
 
@@ -310,7 +311,7 @@ class CameraRunner:
     def _publish(self, clip: FinishedClip) -> None:
         name = self._outbox.publish(clip.path, clip.started_at)
         size = self._outbox.path_of(name).stat().st_size
-        self._log.info("clip saved: %s (%.1f s, %.1f MB)", name, clip.summary.seconds, size / 1e6)
+        self._log.info(messages.CLIP_SAVED, name, clip.summary.seconds, size / 1e6)
         self._status = replace(self._status, clips=self._status.clips + 1)
         self._sender.wake()
 
@@ -333,7 +334,7 @@ class CameraRunner:
         now = time.monotonic()
         for feed, losses in self._losses.items():
             if losses.is_steady_again(now):
-                self._log.info("the connection to %s holds again", feed.camera.shown)
+                self._log.info(messages.CONNECTION_STEADY_AGAIN, feed.camera.shown)
         since, frames = self._fps_mark
         if now - since >= FPS_WINDOW:
             self._status = replace(self._status, fps=round((self._frames - frames) / (now - since), 2))
@@ -369,9 +370,9 @@ class CameraRunner:
             self._pauses.pop(who, None)
         if bool(self._pauses) != before:
             if reason:
-                self._log.warning("recording pauses: %s", reason)
+                self._log.warning(messages.RECORDING_PAUSED, reason)
             else:
-                self._log.info("recording goes on")
+                self._log.info(messages.RECORDING_RESUMED)
         if self._recorder:
             try:
                 self._recorder.pause(bool(self._pauses))

@@ -10,13 +10,14 @@ from pathlib import Path
 from shared_utils.config.cameras import Camera, cameras_file, cameras_from_toml, read_cameras_file
 from shared_utils.errors import SettingError
 from shared_utils.redact import url_secrets
+from vcam_worker import messages
 
 LOOK_SECONDS = 1.0
 """Between two looks. The file is taken once two looks have found the same in it, as an editor may write it in steps;
 it is read whole each time, since that costs no more than comparing what file systems tell of it."""
 OTHERS_MAY_READ = 0o004
 
-_log = logging.getLogger("cameras")
+_log = logging.getLogger(__name__)
 
 
 class CamerasWatch:
@@ -51,11 +52,11 @@ class CamerasWatch:
                 raise SettingError(now)  # noqa: TRY301  # reported like any other slip
             cameras = cameras_from_toml(now, path.name, self._values)
         except SettingError as error:
-            _log.error("%s; the cameras go on as before", error)  # a user's slip, not ours
+            _log.error(messages.CAMERAS_FILE_WRONG, error)  # a user's slip, not ours
             self._wrong = True
             return None
         if self._wrong:
-            _log.info("%s is right again", path.name)
+            _log.info(messages.CAMERAS_FILE_RIGHT_AGAIN, path.name)
             self._wrong = False
         self._check_mode(path, cameras)
         return cameras
@@ -68,10 +69,7 @@ class CamerasWatch:
             return str(error)
         cut_off = _stat(path, "st_nlink") == 0
         if cut_off and not self._cut_off:
-            _log.warning(
-                "CAMERAS_FILE was replaced by another file, which a container that mounts the file alone does not see: "
-                "docker compose up -d --force-recreate capture, and let CAMERAS_FILE name the folder of cameras.toml"
-            )
+            _log.warning(messages.CAMERAS_FILE_REPLACED)
         self._cut_off = cut_off
         return data
 
@@ -79,7 +77,7 @@ class CamerasWatch:
         secret = any(url_secrets(url) for one in cameras for url in (one.url, one.detect_url) if url)
         is_open = secret and bool((_stat(path, "st_mode") or 0) & OTHERS_MAY_READ)
         if is_open and not self._open:
-            _log.warning("%s holds passwords, and every user of this machine may read it: chmod 600 it", path.name)
+            _log.warning(messages.CAMERAS_FILE_READABLE_BY_ALL, path.name)
         self._open = is_open
 
 

@@ -12,12 +12,16 @@ from shared_utils.config.cameras import Camera
 from shared_utils.errors import EXIT_FAILED, EXIT_OK
 from shared_utils.log import camera_logger, setup_logging
 from shared_utils.queue.jobs import connect
+from vcam_worker import messages
 from vcam_worker.recording.storage.outbox import Outbox, redis_enqueue
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.runtime.camera import CameraRunner, FeedHangsError
 from vcam_worker.runtime.link import ChildLink, SupervisorGoneError
 from vcam_worker.runtime.memory import MIB, bound_own
 from vcam_worker.settings import CaptureSettings
+
+PROGRAM = "capture"
+"""In the lines of its log."""
 
 
 def run_camera(
@@ -33,8 +37,8 @@ def run_camera(
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the supervisor passes it on in its own way
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    setup_logging(settings.log, settings.secrets)
-    log = camera_logger("vcam_worker.runtime.camera", camera.name)
+    setup_logging(settings.log, PROGRAM, settings.secrets)
+    log = camera_logger(__name__, camera.name)
     bound_own(settings.camera_memory_mb * MIB)
     code = EXIT_OK
     try:
@@ -51,13 +55,13 @@ def run_camera(
 
         runner.run(exchange, pipe.fileno())
     except FeedHangsError as error:
-        log.error("%s", error)  # noqa: TRY400  # where it hangs is not in our traceback
+        log.error(messages.CONNECTION_HANGS, error)  # noqa: TRY400  # where it hangs is not in our traceback
         code = EXIT_FAILED
     except MemoryError:
-        log.error("the camera needs more memory than CAMERA_MEMORY_MB allows (%d MB)", settings.camera_memory_mb)  # noqa: TRY400
+        log.error(messages.CAMERA_NEEDS_MEMORY, settings.camera_memory_mb)  # noqa: TRY400
         code = EXIT_FAILED
     except Exception:
-        log.exception("unexpected error")
+        log.exception(messages.UNEXPECTED_ERROR)
         code = EXIT_FAILED
     # a feed's thread may sit in the video library up to its timeout: it has nothing left to do
     logging.shutdown()

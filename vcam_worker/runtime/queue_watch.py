@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from shared_utils.config.env import RedisSettings
 from shared_utils.errors import QueueUnavailable, SettingError
-from shared_utils.queue.figures import Growth, QueueFigures, read_figures
+from shared_utils.queue.figures import Growth, QueueFigures, backlog_in_words, read_figures
 from shared_utils.queue.jobs import clip_queue, connect, redis_errors
+from vcam_worker import messages
 
 EVERY_SECONDS = 10.0
 """Between two looks: each is four questions to Redis."""
@@ -48,7 +49,7 @@ class QueueWatch:
         self._queue = clip_queue(settings, connect(settings))
         self._now = now
         self._every = every
-        self._log = logging.getLogger("queue")
+        self._log = logging.getLogger(__name__)
         self._growth = Growth()
         self._state: QueueState | None = None
         self._stop = threading.Event()
@@ -75,9 +76,10 @@ class QueueWatch:
         except (QueueUnavailable, SettingError):
             self._state = QueueState(None, self._growth.growing, self._now())
             return
-        told = self._growth.look(figures)
-        if told is not None:
-            self._log.log(logging.WARNING if self._growth.growing else logging.INFO, "%s", told)
+        message = self._growth.look(figures)
+        if message is not None:
+            level = logging.WARNING if self._growth.growing else logging.INFO
+            self._log.log(level, message, backlog_in_words(figures))
         self._state = QueueState(figures, self._growth.growing, self._now())
 
     def _run(self) -> None:
@@ -85,5 +87,5 @@ class QueueWatch:
             try:
                 self.look()
             except Exception:  # noqa: BLE001  # the outermost call of this thread: recording goes on without figures
-                self._log.exception("the queue could not be looked at")
+                self._log.exception(messages.QUEUE_WATCH_FAILED)
             self._stop.wait(self._every)

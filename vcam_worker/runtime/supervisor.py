@@ -21,6 +21,7 @@ from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import connect, redis_errors
 from shared_utils.redact import Redactor
+from vcam_worker import messages
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.runtime import memory
 from vcam_worker.runtime.cameras_watch import CamerasWatch
@@ -98,7 +99,7 @@ class Supervisor:
         self._settings = settings
         self._lock = lock
         self._may_start = may_start
-        self._log = logging.getLogger("capture")
+        self._log = logging.getLogger(__name__)
         self._watch = watch
         self._redact = redact or Redactor(settings.secrets)
         # replaced as a whole and never changed, as other threads go through it
@@ -114,7 +115,7 @@ class Supervisor:
     def run(self) -> int:
         """Return the exit code when all is over."""
         names = ", ".join(child.camera.name for child in self._children)
-        self._log.info("capture starts: %s; clips go to %s", names, self._settings.video_dir)
+        self._log.info(messages.CAPTURE_STARTED, names, self._settings.video_dir)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         self._camera_log.start()
@@ -126,7 +127,7 @@ class Supervisor:
             self._camera_log.stop()
             clean = self._stop_all()
             self._camera_log.join()
-        self._log.info("capture stopped")
+        self._log.info(messages.CAPTURE_STOPPED)
         return EXIT_OK if clean else EXIT_FAILED
 
     # -- the board that the pages read; called from other threads
@@ -187,7 +188,7 @@ class Supervisor:
             with redis_errors(self._settings.redis):
                 connect(self._settings.redis).ping()
         except QueueUnavailable as error:
-            self._log.warning("%s; recording goes on, clips wait in the outbox", error)
+            self._log.warning(messages.REDIS_UNREACHABLE_AT_START, error)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -218,16 +219,16 @@ class Supervisor:
             if silent and not child.leave_by and waits_for_disk(child.process.pid):
                 if not child.waits_for_disk:
                     child.log.warning(
-                        "the volume hangs: for %.0f s it has not taken what is recorded; packets are kept meanwhile",
+                        messages.VOLUME_HANGS,
                         HANG_SECONDS,
                     )
                 child.waits_for_disk = True
             elif silent:
-                child.log.error("the camera's process gives no sign of life for %.0f s: killed", HANG_SECONDS)
+                child.log.error(messages.CAMERA_PROCESS_SILENT, HANG_SECONDS)
                 child.process.kill()
                 self._reap(child)
             elif child.leave_by and time.monotonic() > child.leave_by:
-                child.log.error("the camera's process does not end within %.0f s: killed", STOP_SECONDS)
+                child.log.error(messages.CAMERA_PROCESS_NOT_ENDING, STOP_SECONDS)
                 child.process.kill()
                 self._reap(child)
 
@@ -266,7 +267,7 @@ class Supervisor:
             self._retire(child)
         told = "; ".join(f"{what}: {', '.join(names)}" for what, names in changes.items() if names)
         if told:
-            self._log.info("the cameras' file was changed; %s", told)
+            self._log.info(messages.CAMERAS_CHANGED, told)
 
     def _retire(self, child: _Child) -> None:
         """End a camera's process, which finishes its open clip first."""
@@ -309,7 +310,7 @@ class Supervisor:
         child.last_sign = time.monotonic()
         if child.waits_for_disk:
             child.waits_for_disk = False
-            child.log.info("the volume takes data again")
+            child.log.info(messages.VOLUME_ANSWERS_AGAIN)
         if isinstance(message, CameraStatus):
             child.status = message
         elif isinstance(message, Answer):
@@ -343,7 +344,7 @@ class Supervisor:
         reason = f"the camera's process ended ({child.excess or _how(code, child.took)})"
         child.status = replace(child.status, state="stopped", reason=reason, since=time.time())
         if not self._signals:
-            child.log.error("%s; started again in %.0f s", reason, delay)
+            child.log.error(messages.CAMERA_PROCESS_ENDED, reason, delay)
 
     def _stop_all(self) -> bool:
         """End every child in time; tell whether all ended well."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from shared_utils.media.bitstream.parameter_sets import PictureFormat
+from vcam_worker import messages
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source import StreamInfo
 
@@ -58,7 +59,7 @@ class PictureChanges:
         self._count += 1
         if self._count <= REPORTED:
             more = "; further changes are not logged" if self._count == REPORTED else ""
-            self._log.info("the camera changed its stream: %s%s", info, more)
+            self._log.info(messages.STREAM_CHANGED, info, more)
         return info, "new stream"
 
     def _restless(self, time: float) -> bool:
@@ -70,8 +71,7 @@ class PictureChanges:
         if info.encoded:
             return encoded, "none"
         self._log.warning(
-            "the camera keeps changing its picture (%s): clips are encoded at %s, which takes CPU; "
-            "set one resolution in the camera",
+            messages.PICTURE_RESTLESS,
             ", ".join(map(str, pictures)),
             pictures[0],
         )
@@ -81,5 +81,5 @@ class PictureChanges:
         if not info.encoded or self._restless(time):
             return info, "none"
         info = replace(info, encoded=False).with_picture(picture)
-        self._log.info("the camera keeps its picture again: %s", info)
+        self._log.info(messages.PICTURE_STEADY_AGAIN, info)
         return info, "new stream"

@@ -26,6 +26,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from shared_utils.config.env import MAX_PORT
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
+from vcam_worker import messages
 from vcam_worker.recording.storage.volume_figures import VolumeState
 from vcam_worker.runtime.queue_watch import QueueState
 from vcam_worker.runtime.status import Board
@@ -149,13 +150,13 @@ class HttpServer:
         port = self._socket.getsockname()[1]
         everywhere = ipaddress.ip_address(self._socket.getsockname()[0]).is_unspecified
         # 0.0.0.0 is no address for a browser; in a container, the port of the host is compose's affair
-        _log.info("pages at %s", f"port {port}, on all addresses" if everywhere else self.address)
+        _log.info(messages.PAGES_SERVED, f"port {port}, on all addresses" if everywhere else self.address)
 
     def _run(self, server: _Server, listener: socket.socket) -> None:
         try:
             asyncio.run(self._serve(server, listener))
         except Exception:  # noqa: BLE001  # the outermost call of this thread: recording goes on without it
-            _log.exception("the HTTP pages ended; recording goes on")
+            _log.exception(messages.PAGES_ENDED)
         finally:
             listener.close()
 

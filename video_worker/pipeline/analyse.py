@@ -14,11 +14,12 @@ from shared_utils.contracts.clips import shown_path
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import Record, to_line
 from shared_utils.errors import VcamError
+from video_worker import messages
 from video_worker.pipeline import record as records
 from video_worker.pipeline.analysis import Analyst, Task
 from video_worker.pipeline.run_names import RunNames, make_run_id
 
-log = logging.getLogger("video_worker.pipeline.analyse")
+log = logging.getLogger(__name__)
 
 
 def analyse_files(
@@ -43,7 +44,7 @@ def analyse_files(
             failures += 1
             reason = str(error) if isinstance(error, VcamError | OSError) else f"{type(error).__name__}: {error}"
             if not isinstance(error, VcamError | OSError):
-                log.exception("%s: failed unexpectedly", names.filename)
+                log.exception(messages.ANALYSIS_CRASHED, names.filename)
             print(f"video_worker: {shown_path(path)}: {reason}", file=err)  # a program's output
             record = records.failure(names, reason, now())
         print(to_line(record), file=out, flush=True)

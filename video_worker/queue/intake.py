@@ -9,6 +9,7 @@ from rq.exceptions import NoSuchJobError
 
 from shared_utils.queue.names import is_job_id
 from shared_utils.queue.repair import keep_entry, set_aside
+from video_worker import messages
 from video_worker.queue.complaints import Complaints
 from video_worker.queue.queue_job import ClipJob
 from video_worker.queue.stop import Stop, StopWaiting
@@ -63,12 +64,12 @@ class Intake:
         job_id = entry.decode("utf-8", "replace")
         if not is_job_id(job_id):
             keep_entry(self._connection, self._queue.key, entry)
-            self._complaints.add("id", f"refused: the queue names a job {job_id[:80]!r}, which is no id")
+            self._complaints.add(messages.ENTRY_WITHOUT_ID, job_id[:80])
             return None
         key = ClipJob.key_for(job_id)
         kind = set_aside(self._connection, key, "hash")
         if kind is not None:
-            self._complaints.add("job", f"refused: the job {job_id[:80]} is a {kind}; it was moved aside")
+            self._complaints.add(messages.JOB_OF_WRONG_TYPE, job_id[:80], kind)
             return None
         # results of earlier tries, and whatever was put where RQ is to write of this one; ours depend on no other job
         self._connection.unlink(
@@ -78,7 +79,7 @@ class Intake:
             job = ClipJob.fetch(job_id, connection=self._connection, serializer=self._queue.serializer)
         except NoSuchJobError:
             if set_aside(self._connection, key) is not None:
-                self._complaints.add("job", f"refused: the job {job_id[:80]} asks for nothing; it was moved aside")
+                self._complaints.add(messages.JOB_WITHOUT_CALL, job_id[:80])
             return None  # without its hash it was deleted, or has expired
         assert isinstance(job, ClipJob)  # noqa: S101  # it is its own class's method
         job.origin = self._queue.name

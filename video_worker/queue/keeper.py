@@ -24,6 +24,7 @@ from rq.utils import now
 
 from shared_utils.errors import EXIT_FAILED
 from shared_utils.queue.connection import redis_is_away
+from video_worker import messages
 from video_worker.queue.complaints import Complaints
 from video_worker.queue.queue_job import ClipJob
 from video_worker.queue.rescue import LEASE_S
@@ -35,7 +36,7 @@ PROGRESS_S = 0.5
 STALL_S = 600.0
 """Seconds without progress after which a job is taken to hang: no frame, and no model's loading, takes so long."""
 
-log = logging.getLogger("video_worker.queue.worker")
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -131,7 +132,7 @@ class Keeper:
         except Exception as error:  # noqa: BLE001  # the outermost call of a thread that must not end
             # Redis away: the worker's own loop finds out and says so; here it is tried again
             if not redis_is_away(error):
-                self._complaints.add("keeper", f"what keeps the worker's leases met {error!r}", trace=error)
+                self._complaints.add(messages.LEASES_FAILED, error, trace=error)
             return False
         return True
 
@@ -150,7 +151,7 @@ class Keeper:
         if held is None or time.monotonic() - held.moved < STALL_S:
             return
         log.error(
-            "%s: no progress for %.0f s, it hangs in reading, decoding or computing; the worker ends itself",
+            messages.JOB_STALLED,
             held.job.filename,
             STALL_S,
         )

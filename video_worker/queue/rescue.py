@@ -23,6 +23,7 @@ from shared_utils.queue.connection import redis_is_away
 from shared_utils.queue.names import is_job_id
 from shared_utils.queue.orphans import adopt_orphans
 from shared_utils.queue.repair import keep_entry, lock_key, repair_keys, set_aside
+from video_worker import messages
 from video_worker.queue.complaints import Complaints
 from video_worker.queue.queue_job import ClipJob
 
@@ -39,7 +40,7 @@ ORPHANS_S = 600.0
 AT_ONCE = 1000
 """Entries of a key that are looked at in one go."""
 
-log = logging.getLogger("video_worker.queue.worker")
+log = logging.getLogger(__name__)
 
 
 class Rescue:
@@ -66,7 +67,7 @@ class Rescue:
     def repair(self) -> None:
         """Move aside what has a key of the queue's and is no such thing."""
         for found in repair_keys(self._queue, self._worker_key):
-            self._complaints.add("keys", f"in Redis {found}, which this queue cannot use: it was moved aside")
+            self._complaints.add(messages.KEY_MOVED_ASIDE, found)
 
     def look_after_others(self) -> bool:
         """Bring back abandoned jobs, and put those whose time has come into the queue.
@@ -95,7 +96,7 @@ class Rescue:
         except Exception as error:  # whatever a key holds, the other duties are done
             if redis_is_away(error):
                 raise
-            self._complaints.add("duty", f"{duty.__name__.strip('_')}: {error!r}", trace=error)
+            self._complaints.add(messages.RESCUE_FAILED, duty.__name__.strip("_"), error, trace=error)
             return False
         return True
 
@@ -109,7 +110,7 @@ class Rescue:
             except Exception as error:  # whatever one job holds, the others are looked after
                 if redis_is_away(error):
                     raise
-                self._complaints.add("job", f"{key}: {entry[:80]!r}: {error!r}; it is queued as it is", trace=error)
+                self._complaints.add(messages.RESCUE_OF_JOB_FAILED, key, entry[:80], error, trace=error)
                 self._connection.lpush(self._queue.key, entry.partition(b":")[0])
             self._connection.zrem(key, entry)
 
@@ -119,7 +120,7 @@ class Rescue:
         self._searched = time.monotonic()
         found = adopt_orphans(self._queue)
         if found:
-            log.warning("%d jobs that no list in Redis knew any more were put back", found)
+            log.warning(messages.JOBS_FOUND_AGAIN, found)
 
     def _abandoned(self) -> None:
         key, now = f"rq:wip:{self._queue.name}", int(time.time())
@@ -136,7 +137,7 @@ class Rescue:
             return  # it waits or has ended, and only left an entry behind
         if job.retries_left:
             job.retry_intervals, job.enqueue_at_front_on_retry = [0], True  # it has waited long enough
-            log.warning("%s: its worker is gone, it is queued again (%d tries left)", job.filename, job.retries_left)
+            log.warning(messages.JOB_ABANDONED, job.filename, job.retries_left)
         else:
             self._given_up(job)
         with self._connection.pipeline() as pipeline:
@@ -198,4 +199,4 @@ class Rescue:
 
     def _refuse(self, key: str, entry: bytes) -> None:
         keep_entry(self._connection, key, entry)
-        self._complaints.add("entry", f"refused: {key} names a job {entry[:80]!r}, which is none")
+        self._complaints.add(messages.ENTRY_WITHOUT_JOB, key, entry[:80])

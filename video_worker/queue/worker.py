@@ -27,7 +27,6 @@ from rq.utils import now
 from rq.worker.base import WorkerStatus
 
 from shared_utils.config.env import RedisSettings
-from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import (
     ClipError,
     ClipGrowing,
@@ -37,10 +36,10 @@ from shared_utils.errors import (
     QueueUnavailable,
     VcamError,
 )
-from shared_utils.log import CAMERA_FIELD
 from shared_utils.queue.connection import clip_queue, connect, redis_errors, redis_is_away
 from shared_utils.queue.figures import KEEPER_FIELD
-from video_worker.jobs import JobFacts, Outcome, Workplace, process_clip, write_failure
+from video_worker import messages
+from video_worker.jobs import JobFacts, Outcome, Workplace, camera_field, process_clip, write_failure
 from video_worker.pipeline.analysis import Interrupted
 from video_worker.pipeline.cores import Neighbours, share_of_cores
 from video_worker.pipeline.run_names import RunNames, make_run_id
@@ -72,7 +71,7 @@ VOLUME_RETRY_S = 30
 GROWING_RETRY_S = 10
 """Seconds before a clip is tried again that is still being written."""
 
-log = logging.getLogger("video_worker.queue.worker")
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -209,10 +208,10 @@ class ClipWorker(SimpleWorker):
             if redis_is_away(error):
                 raise
             # a key of this one job: its lease runs out, or it is put back from between, and it is tried again
-            log.exception("%s: could not be concluded", job.id)
+            log.exception(messages.JOB_NOT_CONCLUDED, job.id)
         except Exception:
             # RQ's own bookkeeping failed; the lease of the job runs out, and it is tried again
-            log.exception("%s: could not be concluded", job.id)
+            log.exception(messages.JOB_NOT_CONCLUDED, job.id)
 
     def get_heartbeat_ttl(self, job: Job) -> int:  # noqa: ARG002  # RQ's signature
         """Return the seconds of a job's lease, which the keeper renews."""
@@ -268,12 +267,19 @@ class ClipWorker(SimpleWorker):
     def _report(self, job: ClipJob, error: BaseException | None) -> None:
         reason = _reason(error)
         if isinstance(error, JobRefused | DeserializationError):
-            log.error("%s: %s", job.filename, reason)
+            log.error(messages.JOB_REFUSED, job.filename, reason)
         elif job.retries_left:
-            delay = job.get_retry_interval()
-            _log_clip(job.filename, logging.WARNING, f"{reason}; tried again in {delay} s", unexpected=error)
+            log.warning(
+                messages.JOB_TRIED_AGAIN,
+                job.filename,
+                reason,
+                job.get_retry_interval(),
+                exc_info=_trace(error),
+                extra=camera_field(job.filename),
+            )
         else:
-            _log_clip(job.filename, logging.ERROR, None, unexpected=error)
+            if trace := _trace(error):
+                log.error(messages.ANALYSIS_CRASHED, job.filename, exc_info=trace, extra=camera_field(job.filename))
             self._write_failure(job, reason)
 
     def _give_up(self, job: ClipJob) -> None:
@@ -289,14 +295,14 @@ class ClipWorker(SimpleWorker):
         except OSError as error:
             # no run is to end without its line
             job.retry_later(VOLUME_RETRY_S)
-            log.error("%s: can not be logged: %s; tried again in %d s", job.filename, error, VOLUME_RETRY_S)  # noqa: TRY400
+            log.error(messages.RESULT_NOT_WRITTEN, job.filename, error, VOLUME_RETRY_S)  # noqa: TRY400
 
     def _hand_back(self, job: ClipJob, queue: Queue) -> None:
         with self.connection.pipeline() as pipeline:
             self.cleanup_execution(job, pipeline=pipeline)
             queue._enqueue_job(job, pipeline=pipeline, at_front=True)
             pipeline.execute()
-        _log_clip(job.filename, logging.WARNING, "handed back to the queue, as the worker is to stop")
+        log.warning(messages.JOB_HANDED_BACK, job.filename, extra=camera_field(job.filename))
 
 
 def _reason(error: BaseException | None) -> str:
@@ -310,20 +316,9 @@ def _reason(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
 
 
-def _log_clip(filename: str, level: int, text: str | None, unexpected: BaseException | None = None) -> None:
-    """Log a line about a clip; with the traceback of an error that is none of ours."""
-    clip = parse_clip_name(filename)
-    trace = unexpected if unexpected is not None and not isinstance(unexpected, VcamError | OSError) else None
-    if text is None and trace is None:
-        return
-    log.log(
-        level,
-        "%s: %s",
-        filename,
-        text or "failed unexpectedly",
-        exc_info=trace,
-        extra={CAMERA_FIELD: clip.camera} if clip else None,
-    )
+def _trace(error: BaseException | None) -> BaseException | None:
+    """Return an error that is none of ours, to be logged with its traceback."""
+    return None if isinstance(error, VcamError | OSError) else error
 
 
 def open_queue(settings: RedisSettings) -> Queue:
@@ -368,7 +363,7 @@ def serve(
         try:
             queue = open_queue(settings)
             if away:
-                log.info("Redis at %s is back", settings.address)
+                log.info(messages.WORKER_REDIS_BACK, settings.address)
             if not begun:
                 ready()
             delay, away, begun = FIRST_DELAY_S, False, True
@@ -377,7 +372,7 @@ def serve(
             break
         except QueueUnavailable as error:
             if not away:
-                log.warning("%s; trying until it is", error)
+                log.warning(messages.WORKER_REDIS_UNREACHABLE, error)
             away = True
             stop.wait(delay)
             delay = min(delay * 2, MAX_DELAY_S)

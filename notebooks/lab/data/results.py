@@ -26,6 +26,7 @@ import msgspec
 import pandas as pd
 from tzlocal import get_localzone
 
+from notebooks.lab import messages
 from notebooks.lab.data.log_lines import NO_WHOLE, Codes, Columns, read_columns
 from notebooks.lab.data.log_objects import BoxesFrame, Seen, read_objects_column
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
@@ -136,7 +137,7 @@ def _say(name: str, columns: Columns) -> None:
     if columns.mended:
         text += f"{'; ' * bool(text)}lines kept without odd values: {columns.mended}"
     if text:
-        logger.warning("%s: %s", name, text)
+        logger.warning(messages.LOG_LINES_ODD, name, text)
 
 
 def _times(texts: Sequence[str | None], zone: tzinfo | str) -> pd.DatetimeIndex:
@@ -260,11 +261,9 @@ def objects(log: pd.DataFrame) -> pd.DataFrame:
     odd: dict[int, str] = {}
     entries = read_objects_column(log["objects"], odd)
     for row, what in list(odd.items())[:NAMED]:
-        logger.warning(
-            "objects: %s of run %s has odd values, left empty: %s", *log.iloc[row][["filename", "run_id"]], what
-        )
+        logger.warning(messages.OBJECTS_ODD, *log.iloc[row][["filename", "run_id"]], what)
     if len(odd) > NAMED:
-        logger.warning("objects: %d more runs have odd values, left empty", len(odd) - NAMED)
+        logger.warning(messages.MORE_OBJECTS_ODD, len(odd) - NAMED)
     old = [bool(labels) and not text for text, labels in zip(log["objects"], log["detected"], strict=True)]
     if any(old):
         entries = [
@@ -337,7 +336,7 @@ def iter_boxes(rows: pd.DataFrame, video_dir: str | Path, min_conf: float = 0.1)
             table += [(run_id, filename, frame.t, frame.frame, *box) for box in frame.boxes if box[1] >= min_conf]
         yield _box_frame(table, pd.Series([started_at] * len(table), dtype=good["started_at"].dtype))
     if missing or unread:
-        logger.warning("boxes: no file for %d of %d runs; %d lines passed over", missing, len(good), unread)
+        logger.warning(messages.BOXES_MISSING, missing, len(good), unread)
 
 
 def _box_frame(table: list[tuple[Any, ...]], started_at: pd.Series) -> pd.DataFrame:

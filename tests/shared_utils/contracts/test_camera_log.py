@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from shared_utils import messages
 from shared_utils.contracts.camera_log import (
     ALIVE_SECONDS,
     CAMERA_LOG_NAME,
@@ -23,6 +24,7 @@ from shared_utils.contracts.camera_log import (
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import SettingError
 from shared_utils.redact import Redactor
+from tests.support.log_lines import logged
 
 NOON = datetime.fromisoformat("2026-02-23T12:00:00+02:00")
 EPOCH = NOON.timestamp()
@@ -168,7 +170,7 @@ def test_lines_wait_for_a_disk_that_takes_none(tmp_path: Path, caplog: pytest.Lo
     states = [Status()]
     log = CameraLog(path, lambda: states)
     log.start()
-    wait_until(lambda: "can not be written" in caplog.text)
+    wait_until(lambda: logged(caplog, messages.CAMERA_LOG_NOT_WRITTEN))
     path.rmdir()
     wait_until(path.exists)
     states[:] = [Status(state="offline", reason="refused")]
@@ -177,8 +179,8 @@ def test_lines_wait_for_a_disk_that_takes_none(tmp_path: Path, caplog: pytest.Lo
     log.join()
     events = [json.loads(line)["event"] for line in path.read_text().splitlines()]
     assert events == ["up", "down"]
-    assert caplog.text.count("can not be written") == 1
-    assert caplog.text.count("can be written again") == 1
+    assert len(logged(caplog, messages.CAMERA_LOG_NOT_WRITTEN)) == 1
+    assert len(logged(caplog, messages.CAMERA_LOG_WRITTEN_AGAIN)) == 1
 
 
 def test_many_writers_tear_no_line(tmp_path: Path) -> None:

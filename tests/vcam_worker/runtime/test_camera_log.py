@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from devtools.log_lines import line_of
 from devtools.ports import free_port
+from shared_utils import messages
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
 from shared_utils.contracts.clips import LOG_NAME, list_clips
 from shared_utils.contracts.detections_log import append_record
@@ -88,10 +90,10 @@ def test_a_log_that_can_not_be_written_is_said_once_and_recording_goes_on(
     url = f"rtsp://127.0.0.1:{free_port()}/stream"
     emulator(programs, footage, url)
     program = capture(programs, env, url)
-    program.wait_for(rf"{CAMERA_LOG_NAME} can not be written .*recording goes on")
+    program.wait_for(line_of(messages.CAMERA_LOG_NOT_WRITTEN, CAMERA_LOG_NAME))
     program.wait_for(r"clip saved")
     assert program.stop() == 0
-    assert program.text.count("can not be written") == 1
+    assert program.text.count(f"[{messages.CAMERA_LOG_NOT_WRITTEN.code}]") == 1
     assert list_clips(video_dir)
 
 

@@ -127,7 +127,7 @@ def test_without_redis_the_figures_say_so(
 def test_a_backlog_is_said_once_when_it_begins_and_once_when_it_is_over(
     queue: Queue, watch: QueueWatch, address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "queue")
+    caplog.set_level("INFO", "vcam_worker.runtime.queue_watch")
     submit_many([CLIP] * 50, queue=queue)  # somebody's wish, and no sign of too little
     for number in range(40):
         enqueue_new_clip(queue, clips(1, number)[0])

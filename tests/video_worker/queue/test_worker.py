@@ -22,7 +22,9 @@ from notebooks.lab.data.results import boxes, load_log
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME
 from shared_utils.contracts.detections_log import append_record, read_records
 from shared_utils.queue.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, failed_jobs, submit
+from tests.support.log_lines import logged
 from tests.support.video import CLIP_NAME
+from video_worker import messages
 from video_worker.jobs import Workplace
 from video_worker.pipeline.run_names import RunNames, make_run_id
 from video_worker.queue.stop import Stop
@@ -358,7 +360,7 @@ def test_an_outcome_that_can_not_be_written_for_whatever_reason_costs_no_tries(
         burst(redis_server, workplace)
         assert queue.scheduled_job_registry.get_job_ids() == [job.id]
         make_due(queue, job.id)
-    told = [record.getMessage() for record in caplog.records if "can not be" in record.getMessage()]
+    told = logged(caplog, messages.JOB_TRIED_AGAIN)
     assert len(told) == 5
     assert told[0].startswith(f"{CLIP_NAME}: {name} can not be")
     (workplace.video_dir / name).rmdir() if name == LOG_NAME else (workplace.video_dir / name).unlink()

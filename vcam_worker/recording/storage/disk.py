@@ -14,6 +14,7 @@ from pathlib import Path
 
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import LogFollower
+from vcam_worker import messages
 from vcam_worker.recording.storage.retention import SAVE_EVERY, STATE_NAME, RetentionClock, load_state, save_state
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.volume_figures import ClipSizes, OutboxGrowth, VolumeState, measure
@@ -75,7 +76,7 @@ class DiskGuard:
         self._now = now
         self._free = free
         self._tick = tick
-        self._log = logging.getLogger("disk")
+        self._log = logging.getLogger(__name__)
         self._follower = LogFollower(video_dir / LOG_NAME)
         self._analysed: set[str] = set()
         self._clock: RetentionClock | None = None
@@ -112,11 +113,11 @@ class DiskGuard:
                 self._state = None
                 self._forget()
                 if not self._failed:
-                    self._log.warning("VIDEO_DIR can not be looked through: %s", error)
+                    self._log.warning(messages.VOLUME_UNREADABLE, error)
                 self._failed = True
             else:
                 if self._failed:
-                    self._log.info("VIDEO_DIR can be looked through again")
+                    self._log.info(messages.VOLUME_READABLE_AGAIN)
                 self._failed = False
             self._stop.wait(SWEEP_SECONDS)
 
@@ -154,9 +155,7 @@ class DiskGuard:
         if self._lock and self._lock.renew() is self._lost_lock:
             self._lost_lock = not self._lost_lock
             if self._lost_lock:
-                self._log.error(
-                    "another capture has taken VIDEO_DIR, since the lock's file was deleted: stop one of the two"
-                )
+                self._log.error(messages.VOLUME_IN_USE)
 
     def _delete_old(self) -> None:
         if not self._rules.retention_days:
@@ -175,7 +174,7 @@ class DiskGuard:
                 kept += 1
         deleted = sum(self._delete(path) for path in old)
         if deleted:
-            self._log.info("%d clips older than RETENTION_DAYS=%g deleted", deleted, self._rules.retention_days)
+            self._log.info(messages.OLD_CLIPS_DELETED, deleted, self._rules.retention_days)
         self._say_kept(kept, clock)
 
     def _look(
@@ -199,15 +198,14 @@ class DiskGuard:
     def _say_kept(self, kept: int, clock: RetentionClock) -> None:
         if kept and not self._kept and clock.leap:
             self._log.warning(
-                "the clock went from %s to %s at once: %d clips that are older than RETENTION_DAYS=%g by it alone are "
-                "kept until that much time was seen to pass",
+                messages.CLOCK_LEAPT,
                 clock.leap.before.isoformat(" ", "minutes"),
                 clock.leap.after.isoformat(" ", "minutes"),
                 kept,
                 self._rules.retention_days,
             )
         elif self._kept and not kept:
-            self._log.info("no clip is kept for the clock's leap any more")
+            self._log.info(messages.CLOCK_LEAP_PASSED)
         self._kept = kept
 
     def _make_room(self) -> int | None:
@@ -225,7 +223,7 @@ class DiskGuard:
             if free >= wanted:
                 break
         if deleted:
-            self._log.info("%d oldest analysed clips deleted: %.1f GB are free now", deleted, free / GB)
+            self._log.info(messages.CLIPS_DELETED_FOR_ROOM, deleted, free / GB)
         return None if free >= wanted else free
 
     def _measure(self) -> None:
@@ -267,7 +265,7 @@ class DiskGuard:
                 boxes.unlink(missing_ok=True)
         except OSError as error:
             if not self._undeletable:
-                self._log.warning("%s can not be deleted (%s): look at its owner and rights", path.name, error.strerror)
+                self._log.warning(messages.CLIP_NOT_DELETED, path.name, error.strerror)
             self._undeletable.add(path.name)
             return False
         self._analysed.discard(path.name)

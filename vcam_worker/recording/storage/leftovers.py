@@ -14,6 +14,7 @@ from pathlib import Path
 
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.log import camera_logger
+from vcam_worker import messages
 from vcam_worker.recording.storage.outbox import Enqueue, Outbox, waiting_clips
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.work_files import PART_SUFFIX, parse_part_name
@@ -23,7 +24,7 @@ LOOK_SECONDS = 5.0
 SETTLE_SECONDS = 60.0
 """Time after which nobody records into a file any more that has not grown."""
 
-log = logging.getLogger("capture")
+log = logging.getLogger(__name__)
 
 
 class Leftovers:
@@ -84,10 +85,10 @@ class Leftovers:
                 self._failed = False
             except OSError as error:
                 if not self._failed:
-                    log.warning("what former cameras left can not be taken over (%s); trying until it can", error)
+                    log.warning(messages.LEFTOVERS_NOT_TAKEN, error)
                 self._failed = True
             except Exception:
-                log.exception("unexpected error")
+                log.exception(messages.UNEXPECTED_ERROR)
             if ending:
                 return
             self._stop.wait(self._look_seconds)
@@ -122,7 +123,7 @@ class Leftovers:
         outbox = self._outboxes.get(camera)
         if outbox is None:
             log.warning(
-                "the camera %s is not configured any more; %d open and %d finished clips that it left are taken over",
+                messages.LEFTOVERS_FOUND,
                 camera,
                 clips,
                 notes,
@@ -159,7 +160,7 @@ class Leftovers:
     def _leave_alone(self, path: Path) -> None:
         if path not in self._strangers:
             self._strangers.add(path)
-            log.warning("left alone, the name is none of ours: %s", path)
+            log.warning(messages.FOREIGN_FILE, path)
 
     def _is_settled(self, path: Path) -> bool:
         if not self._settle_seconds:

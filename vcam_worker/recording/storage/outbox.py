@@ -28,6 +28,7 @@ from shared_utils.contracts.clips import CLIP_SUFFIX, LOG_NAME, ClipName, parse_
 from shared_utils.durable import sync_file, sync_folder
 from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, redis_errors
+from vcam_worker import messages
 from vcam_worker.recording.mp4 import moov_first
 from vcam_worker.recording.recorder import repair
 from vcam_worker.recording.storage.used_names import UsedNames
@@ -96,7 +97,7 @@ class Outbox:
             OSError: the volume is not there, or can not be written to.
         """
         for folder in self._volume.prepare():
-            self._log.warning("%s was deleted; made again", folder)
+            self._log.warning(messages.FOLDER_MADE_AGAIN, folder)
 
     def publish(self, work: Path, started_at: datetime) -> str:
         """Put a closed file in its place; :meth:`send` queues it.
@@ -194,13 +195,13 @@ class Outbox:
             except (QueueUnavailable, SettingError) as error:
                 if self._away_since is None:
                     self._away_since = time.monotonic()
-                    self._log.warning("%s; recording goes on, clips wait in the outbox until it is back", error)
+                    self._log.warning(messages.REDIS_UNREACHABLE, error)
                 return False
             if self._away_since is not None:
                 away = time.monotonic() - self._away_since
-                self._log.info("Redis is back after %.0f s", away)
+                self._log.info(messages.REDIS_BACK, away)
                 self._away_since = None
-            self._log.info("job queued: %s%s", name, "" if fresh else " (it was queued before)")
+            self._log.info(messages.JOB_QUEUED, name, "" if fresh else " (it was queued before)")
             self._queued.add(name)
             with self._mutex:
                 self._in_place.pop(name, None)
@@ -256,7 +257,7 @@ class Outbox:
                 raise
             self.check_room()  # raises where it is the volume's fault; else it is this file's
             self._left_alone.add(path)
-            self._log.error("%s can not be recovered: %s; tried again at the next start", path.name, error)
+            self._log.error(messages.RECOVERY_FAILED, path.name, error)
 
     def _finish_note(self, name: str) -> None:
         if self.path_of(name).exists():
@@ -265,10 +266,10 @@ class Outbox:
         work = self._volume.work / Path(noted).name if isinstance(noted, str) and noted else None
         if work is not None and work.is_file():
             self._place(work, name)
-            self._log.info("clip published that the last run had closed: %s", name)
+            self._log.info(messages.CLIP_PUBLISHED_LATE, name)
             return
         if work is not None:
-            self._log.warning("the clip %s was to be queued, but it is gone from %s", name, self._volume.path)
+            self._log.warning(messages.CLIP_GONE, name, self._volume.path)
         # a note without content is one that a power cut left: its clip is recovered from its file in work
         self._note(name).unlink(missing_ok=True)
         with self._mutex:
@@ -292,13 +293,11 @@ class Outbox:
         if not frames:
             kept = work.with_suffix(".unreadable")
             work.rename(kept)
-            self._log.warning(
-                "a clip that the last run left open holds no whole GOP (%d bytes), kept as %s", size, kept
-            )
+            self._log.warning(messages.CLIP_WITHOUT_GOP, size, kept)
             return
         whole.replace(work)  # one step: a crash right here finds the whole file under its old name, and no second copy
         name = self.publish(work, started_at)
-        self._log.warning("clip recovered that the last run left open: %s (%.1f s)", name, summary.seconds)
+        self._log.warning(messages.CLIP_RECOVERED, name, summary.seconds)
 
 
 def waiting_clips(volume: Volume) -> list[str]:
@@ -360,11 +359,11 @@ class QueueSender:
             done = self._outbox.send()
         except OSError as error:
             if not self._failed:
-                self._log.warning("the outbox can not be read or written (%s); trying until it can", error)
+                self._log.warning(messages.OUTBOX_UNUSABLE, error)
             self._failed = True
             return False
         if self._failed:
-            self._log.info("the outbox can be read and written again")
+            self._log.info(messages.OUTBOX_USABLE_AGAIN)
         self._failed = False
         return done
 

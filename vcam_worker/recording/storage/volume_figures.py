@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from vcam_worker import messages
 from vcam_worker.recording.storage.outbox import waiting_clips
 from vcam_worker.recording.storage.volume import Volume
 
@@ -76,13 +77,13 @@ class OutboxGrowth:
         """Take note of the number of clips in the outbox."""
         if waiting >= self._next:
             self._log.warning(
-                "%d clips wait in the outbox, as they can not be queued: is Redis there (docker compose ps redis)?",
+                messages.OUTBOX_GROWS,
                 waiting,
             )
             while self._next <= waiting:
                 self._next *= 2
         elif not waiting and self._next > GROWN:
-            self._log.info("the outbox is empty again")
+            self._log.info(messages.OUTBOX_EMPTY_AGAIN)
             self._next = GROWN
 
 

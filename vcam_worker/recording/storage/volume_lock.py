@@ -24,6 +24,7 @@ from typing import Any
 
 from shared_utils.durable import lock_where_possible, sync_folder
 from shared_utils.errors import SettingError, VolumeInUse
+from vcam_worker import messages
 
 LOCK_NAME = ".capture.lock"
 HOLDER_NAME = ".capture.json"
@@ -32,7 +33,7 @@ WAIT_SECONDS = 15.0
 """Time for the cameras of a supervisor that was killed to close their clips."""
 POLL_SECONDS = 0.2
 
-log = logging.getLogger("capture")
+log = logging.getLogger(__name__)
 
 
 class VolumeLock:
@@ -75,8 +76,7 @@ class VolumeLock:
             ) from None
         if refused:
             log.warning(
-                "the file system of VIDEO_DIR does not take fsync of a folder (%s): recording goes on, and a power cut "
-                "may cost the name of the last clip",
+                messages.VOLUME_WITHOUT_FSYNC,
                 refused,
             )
 
@@ -104,7 +104,7 @@ class VolumeLock:
                 raise
             if not locked:
                 self.keeps_others_away = False
-                log.warning("the file system of VIDEO_DIR has no locks: see to it that no second capture records there")
+                log.warning(messages.VOLUME_WITHOUT_LOCKS)
             elif not _is_file(self._path, descriptor):  # deleted between the two calls: whoever comes next makes it
                 os.close(descriptor)
                 continue

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from shared_utils.contracts.clips import CAMERA_PATTERN
 from shared_utils.durable import sync_file
+from vcam_worker import messages
 from vcam_worker.recording.mp4 import FRONT_SUFFIX
 from vcam_worker.recording.storage.volume import Volume
 
@@ -105,7 +106,7 @@ class WorkFiles:
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)
             raise
-        self._log.warning("%s was deleted while it was recorded into; written again", path.name)
+        self._log.warning(messages.FILE_WRITTEN_AGAIN, path.name)
 
     def release(self, path: Path) -> None:
         """Let go of a file that is in its place."""

@@ -12,8 +12,10 @@ from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import LOG_NAME, list_clips
 from shared_utils.contracts.detections_log import LogFollower, append_record
 from shared_utils.log import camera_logger
+from tests.support.log_lines import logged
 from tests.support.programs import Programs
 from tests.support.video import moving_box, packet_times, write_video
+from vcam_worker import messages
 from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
 from vcam_worker.recording.storage.outbox import Outbox
 
@@ -109,7 +111,7 @@ def test_a_clip_that_can_not_be_deleted_keeps_no_other_and_is_said_once(
     for _ in range(3):
         guard.sweep()
     assert volume.names == [names[0]]
-    assert caplog.text.count("can not be deleted") == 1
+    assert len(logged(caplog, messages.CLIP_NOT_DELETED)) == 1
 
 
 def test_the_follower_reads_each_line_once_and_waits_for_a_whole_one(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import QueueUnavailable
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import clip_queue
+from tests.support.log_lines import logged
 from tests.support.video import moving_box, packet_times, write_video
+from vcam_worker import messages
 from vcam_worker.recording.storage.outbox import Enqueue, Outbox, QueueSender, redis_enqueue
 
 START = datetime(2026, 2, 23, 14, 48, 19, 250000).astimezone()
@@ -306,7 +308,7 @@ def test_a_note_that_is_none_keeps_no_other_clip(tmp_path: Path, caplog: pytest.
         outbox.recover()
         assert outbox.send()
     assert [clip for clip, _ in sent] == ["20200101-000004-cam1.mp4", name]
-    assert caplog.text.count("can not be recovered") == 2  # the folder and the link, once each
+    assert len(logged(caplog, messages.RECOVERY_FAILED)) == 2  # the folder and the link, once each
     assert {path.name[:15] for path in notes.iterdir()} == {"20200101-000000", "20200101-000003"}
 
 

@@ -1,0 +1,14 @@
+"""Log messages of the notebooks' library, each with its stable code; see :class:`shared_utils.log.LogMessage`."""
+
+from __future__ import annotations
+
+from shared_utils.log import LogMessage
+
+# results
+LOG_LINES_ODD = LogMessage("log_lines_odd", "%s: %s")
+OBJECTS_ODD = LogMessage("objects_odd", "objects: %s of run %s has odd values, left empty: %s")
+MORE_OBJECTS_ODD = LogMessage("more_objects_odd", "objects: %d more runs have odd values, left empty")
+BOXES_MISSING = LogMessage("boxes_missing", "boxes: no file for %d of %d runs; %d lines passed over")
+
+# the server
+NOTEBOOK_COPIES = LogMessage("notebook_copies", "%s")

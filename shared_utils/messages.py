@@ -1,0 +1,17 @@
+"""Log messages of what all programs share, each with its stable code; see :class:`shared_utils.log.LogMessage`."""
+
+from __future__ import annotations
+
+from shared_utils.log import LogMessage
+
+# the cameras' log
+CAMERA_LOG_NOT_WRITTEN = LogMessage("camera_log_not_written", "%s cannot be written (%s); recording goes on")
+CAMERA_LOG_WRITTEN_AGAIN = LogMessage("camera_log_written_again", "%s can be written again")
+
+# the queue
+JOB_KEY_MOVED_ASIDE = LogMessage(
+    "job_key_moved_aside", "what had the key of the job %s in Redis was no job: it was moved aside"
+)
+CLIP_NAMES_UNUSABLE = LogMessage("clip_names_unusable", "left out, as their names cannot be used: %s")
+QUEUE_GROWS = LogMessage("queue_grows", "the queue grows: %s; docs/scaling.md tells what makes analysis faster")
+QUEUE_SHORT_AGAIN = LogMessage("queue_short_again", "the queue is short again: %s")

@@ -1,0 +1,46 @@
+"""Log messages of the worker, each with its stable code; see :class:`shared_utils.log.LogMessage`.
+
+docs/operations.md explains those that are warnings or errors.
+"""
+
+from __future__ import annotations
+
+from shared_utils.log import LogMessage
+
+# the worker as a whole
+WORKER_READY = LogMessage("worker_ready", "ready: %s; queue %s at %s")
+WORKER_STOPPED = LogMessage("worker_stopped", "stopped")
+WORKER_REDIS_UNREACHABLE = LogMessage("worker_redis_unreachable", "%s; trying until it is")
+WORKER_REDIS_BACK = LogMessage("worker_redis_back", "Redis at %s is back")
+
+# jobs
+CLIP_ANALYSED = LogMessage("clip_analysed", "%s: %s")
+CLIP_ANALYSED_BEFORE = LogMessage(
+    "clip_analysed_before", "%s: is in the log already: its worker was interrupted after writing it"
+)
+CLIP_FAILED = LogMessage("clip_failed", "%s: failed: %s")
+ANALYSIS_CRASHED = LogMessage("analysis_crashed", "%s: failed unexpectedly")
+RESULT_NOT_WRITTEN = LogMessage("result_not_written", "%s: cannot be logged: %s; tried again in %d s")
+JOB_TRIED_AGAIN = LogMessage("job_tried_again", "%s: %s; tried again in %d s")
+JOB_HANDED_BACK = LogMessage("job_handed_back", "%s: handed back to the queue, as the worker is to stop")
+JOB_REFUSED = LogMessage("job_refused", "%s: %s")
+JOB_STALLED = LogMessage(
+    "job_stalled",
+    "%s: no progress for %.0f s, it hangs in reading, decoding or computing; the worker ends itself",
+)
+JOB_NOT_CONCLUDED = LogMessage("job_not_concluded", "%s: could not be concluded")
+
+# jobs of workers that have died, and lists that were deleted
+JOB_ABANDONED = LogMessage("job_abandoned", "%s: its worker is gone, it is queued again (%d tries left)")
+JOBS_FOUND_AGAIN = LogMessage("jobs_found_again", "%d jobs that no list in Redis knew any more were put back")
+LEASES_FAILED = LogMessage("leases_failed", "what keeps the worker's leases met %r")
+RESCUE_FAILED = LogMessage("rescue_failed", "%s: %r")
+RESCUE_OF_JOB_FAILED = LogMessage("rescue_of_job_failed", "%s: %r: %r; it is queued as it is")
+
+# what others wrote into the queue
+ENTRY_WITHOUT_ID = LogMessage("entry_without_id", "refused: the queue names a job %r, which is no id")
+ENTRY_WITHOUT_JOB = LogMessage("entry_without_job", "refused: %s names a job %r, which is none")
+JOB_OF_WRONG_TYPE = LogMessage("job_of_wrong_type", "refused: the job %s is a %s; it was moved aside")
+JOB_WITHOUT_CALL = LogMessage("job_without_call", "refused: the job %s asks for nothing; it was moved aside")
+KEY_MOVED_ASIDE = LogMessage("key_moved_aside", "in Redis %s, which this queue cannot use: it was moved aside")
+FURTHER_REPORTS = LogMessage("further_reports", "… and %d more like that in the last %.0f min")
