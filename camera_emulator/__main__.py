@@ -24,7 +24,7 @@ from camera_emulator.scene import check_size
 from camera_emulator.source import Picture, SceneSource, Source, paced
 from camera_emulator.video_file import FileSource
 from camera_emulator.webcam import WebcamSource
-from shared_utils.config.env import LogSettings
+from shared_utils.config.log import LogSettings
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, SettingError, VcamError
 from shared_utils.log import setup_logging
 

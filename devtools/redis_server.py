@@ -18,7 +18,7 @@ from typing import Any
 import redis
 
 from devtools.ports import free_port
-from shared_utils.config.env import RedisSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.queue.jobs import connect
 
 HOST = "127.0.0.1"

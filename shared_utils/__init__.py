@@ -4,7 +4,7 @@ from shared_utils.former_names import FormerNames
 
 FORMER_NAMES: dict[str, str | tuple[str, ...]] = {
     "shared_utils.camera_log": "shared_utils.contracts.camera_log",
-    "shared_utils.cameras": "shared_utils.config.cameras",
+    "shared_utils.cameras": ("shared_utils.config.cameras", "shared_utils.config.cameras_file"),
     "shared_utils.clips": "shared_utils.contracts.clips",
     "shared_utils.detections_log": "shared_utils.contracts.detections_log",
     "shared_utils.job_bars": "notebooks.lab.jobs.job_bars",

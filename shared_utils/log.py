@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import IO, Any
 
-from shared_utils.config.env import LogSettings
+from shared_utils.config.log import LogSettings
 from shared_utils.redact import Redactor
 
 CAMERA_FIELD = "camera"

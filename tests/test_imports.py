@@ -46,6 +46,8 @@ ADAPTERS = {
         "motion/decoder.py",
         "recording/recorder.py",
     },
+    ("shared_utils", "msgspec"): {"config/validation.py"},
+    ("shared_utils", "dotenv"): {"config/env_file.py"},
     ("vcam_worker", "uvicorn"): {"web/server.py"},
     ("vcam_worker", "starlette"): {"web/routes.py"},
     ("vcam_worker", "prometheus_client"): {"web/metrics.py"},

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from shared_utils.cli import run_program
 from shared_utils.config.cameras import MotionSettings
-from shared_utils.config.env import Env
 from shared_utils.config.env_file import with_env_file
 from shared_utils.contracts.clips import shown_path
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
@@ -101,7 +100,7 @@ def _versions() -> dict[str, str]:
 
 
 def _replay(files: Sequence[Path], out: Path | None, values: Mapping[str, str]) -> int:
-    motion = MotionSettings.from_env(Env(values))
+    motion = MotionSettings.from_env(values)
     rules = clip_rules(values)
     if out:
         out.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import Any
 
 from shared_utils.cli import run_program
-from shared_utils.config.env import RedisSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.errors import EXIT_OK, QueueUnavailable
 from shared_utils.queue.connection import clip_queue, connect, redis_errors
 from shared_utils.queue.figures import KEEPER_FIELD, read_workers

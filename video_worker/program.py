@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from shared_utils.config.classes import SETTING, known_classes
-from shared_utils.config.env import LogSettings, video_dir
+from shared_utils.config.log import LogSettings
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, ModelError, SettingError
 from shared_utils.log import setup_logging
 from video_worker import messages
@@ -57,13 +57,12 @@ def work(values: Mapping[str, str]) -> int:
     worker = WorkerSettings.from_env(values)
     setup_logging(worker.log, PROGRAM, [worker.redis.password] if worker.redis.password else [])
     settings = AnalysisSettings.from_env(values)
-    folder = video_dir(values)
     analyst, shown = _analyst(settings)
     stop = Stop(worker.stop_grace_s)
     stop.install()
     serve(
         worker.redis,
-        Workplace(folder, settings.options, analyst, _now, share_cores=not settings.threads),
+        Workplace(worker.video_dir, settings.options, analyst, _now, share_cores=not settings.threads),
         stop,
         ready=lambda: log.info(messages.WORKER_READY, shown, worker.redis.queue, worker.redis.address),
     )

@@ -1,4 +1,4 @@
-"""The worker's settings, from the environment (DESIGN 3.1)."""
+"""The worker's settings, from the environment."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from shared_utils.config.env import Env, LogSettings, RedisSettings
+from shared_utils.config.env import read_env, read_field
+from shared_utils.config.folders import MODELS_DIR, VIDEO_DIR, models_dirs, video_dir
 from shared_utils.config.job_options import options_from_env
-from shared_utils.config.models_dir import models_dirs
+from shared_utils.config.log import LogSettings
+from shared_utils.config.redis import RedisSettings
+from shared_utils.config.setting import Setting, declarations
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import SettingError
 from video_worker.engines.base import ENGINES
 
 MAX_THREADS = 256
-STOP_GRACE_S = 8.0
-"""Seconds a job may go on after SIGTERM before it is handed back: Docker kills after 10 if not told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +36,24 @@ class AnalysisSettings:
     """
 
     options: Options
-    models_dirs: tuple[Path, ...]
+    models_dirs: Annotated[tuple[Path, ...], MODELS_DIR]
     own_model: Path
-    engine: str
-    device: str
-    threads: int
+    engine: Annotated[str, Setting("DETECTOR", "engine that runs models", choices=ENGINES)] = "openvino"
+    device: Annotated[str, Setting("DETECTOR_DEVICE", "the engine's own name of a device")] = "CPU"
+    threads: Annotated[
+        int, Setting("THREADS", "threads of one worker; 0 shares the cores out", ge=0, le=MAX_THREADS)
+    ] = 0
 
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> AnalysisSettings:
         """Read the options of :class:`Options` and ``MODELS_DIR``, ``DETECTOR``, ``DETECTOR_DEVICE``, ``THREADS``.
 
-        ``YOLO_MODEL`` is a bare name in one of the folders of :func:`shared_utils.config.models_dir.models_dirs`, or
-        the path of a file.
+        ``MODELS_DIR`` is a folder, or several with ':' between them, searched in turn: the user's before those that
+        an image brings along. ``YOLO_MODEL`` is a bare name in one of them, or the path of a file.
+
+        Raises:
+            SettingError: a value is wrong, or there is no such model.
         """
-        env = Env(values)
         options = options_from_env(values)
         folders = models_dirs(values)
         # a bare name that lies in a models folder, or else a path as it stands
@@ -61,14 +67,8 @@ class AnalysisSettings:
                 "there, or export one with: python -m video_worker export yolov8n.pt models/yolov8n.onnx "
                 "(containers: WITH_YOLOV8N=1 in .env builds it in)"
             )
-        return cls(
-            options=dataclasses.replace(options, model=own.name),
-            models_dirs=folders,
-            own_model=own,
-            engine=env.choice("DETECTOR", "openvino", ENGINES),
-            device=env.text("DETECTOR_DEVICE", "CPU"),
-            threads=env.integer("THREADS", 0, 0, MAX_THREADS),
-        )
+        found = {**read_env(declarations(cls), values), "models_dirs": folders}
+        return cls(options=dataclasses.replace(options, model=own.name), own_model=own, **found)
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,27 @@ class WorkerSettings:
     """What the RQ worker needs beside.
 
     Attributes:
-        stop_grace_s: seconds a job may go on after SIGTERM before it is handed back to the queue.
+        stop_grace_s: seconds a job may go on after SIGTERM before it is handed back to the queue. The default is below
+            the 10 s after which Docker kills, if not told otherwise.
     """
 
     redis: RedisSettings
     log: LogSettings
-    stop_grace_s: float
+    video_dir: Annotated[Path, VIDEO_DIR]
+    stop_grace_s: Annotated[
+        float, Setting("STOP_GRACE_SECONDS", "how long a job may go on after a stop, seconds", ge=0, le=3600)
+    ] = 8.0
 
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> WorkerSettings:
-        """Read those of Redis, of logging, and ``STOP_GRACE_SECONDS``."""
+        """Read those of Redis and of logging, ``STOP_GRACE_SECONDS`` and ``VIDEO_DIR``.
+
+        Raises:
+            SettingError: a value is wrong, or nothing can be written to the volume.
+        """
         return cls(
             redis=RedisSettings.from_env(values),
             log=LogSettings.from_env(values),
-            stop_grace_s=Env(values).number("STOP_GRACE_SECONDS", STOP_GRACE_S, 0, 3600),
+            stop_grace_s=read_field(cls, "stop_grace_s", values),
+            video_dir=video_dir(values),
         )

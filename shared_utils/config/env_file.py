@@ -36,7 +36,7 @@ def with_env_file(environment: MutableMapping[str, str], path: Path = ENV_FILE) 
     try:
         text = read_text(path)
     except OSError as error:
-        raise SettingError(f"{path} can not be read ({error.strerror}): make it readable, or remove it") from None
+        raise SettingError(f"{path} cannot be read ({error.strerror}): make it readable, or remove it") from None
     except ValueError as error:
         raise SettingError(f"{path} {error}") from None
     found = {name: value for name, value in _values(text).items() if value is not None}

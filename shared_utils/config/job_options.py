@@ -9,13 +9,12 @@ from fractions import Fraction
 from typing import Any
 
 from shared_utils.config.classes import check_classes, split_classes
-from shared_utils.config.env import Env
+from shared_utils.config.env import read_env
+from shared_utils.config.setting import Declaration, Setting, declare
+from shared_utils.config.validation import Invalid, check_value
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import JobRefused, SettingError
 
-IMGSZ_LIMITS = (32, 4096)
-FPS_LIMITS = (0.0, 240.0)
-MIN_HITS_LIMITS = (1, 1_000_000)
 MAX_MODEL_NAME = 255
 ASPECT_LIMITS = (Fraction(1, 10), Fraction(10))
 MAX_ASPECT = 20
@@ -25,17 +24,12 @@ _MAX_SHOWN = 10**15
 
 
 def options_from_env(values: Mapping[str, str]) -> Options:
-    """Read the settings ``YOLO_…``, ``ANALYSIS_FPS`` and ``CLIP_ASPECT``."""
-    env = Env(values)
-    return Options(
-        model=env.text("YOLO_MODEL", Options.model),
-        conf=env.number("YOLO_CONF", Options.conf, 0.0, 1.0),
-        imgsz=env.integer("YOLO_IMGSZ", Options.imgsz, *IMGSZ_LIMITS),
-        fps=env.number("ANALYSIS_FPS", Options.fps, *FPS_LIMITS),
-        min_hits=env.integer("YOLO_MIN_HITS", Options.min_hits, *MIN_HITS_LIMITS),
-        classes=split_classes(env.text("YOLO_CLASSES", "")),
-        aspect=_aspect_setting(env.text("CLIP_ASPECT", "")),
-    )
+    """Read the settings ``YOLO_…``, ``ANALYSIS_FPS`` and ``CLIP_ASPECT``.
+
+    Raises:
+        SettingError: one of them is wrong.
+    """
+    return Options(**read_env(DECLARED, values))
 
 
 def replace_options(options: Options, wanted: object) -> Options:
@@ -70,21 +64,25 @@ def _model_option(key: str, value: object) -> str:
     return value
 
 
-def _number_option(key: str, value: object, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124  # not a number
-        raise JobRefused(f"refused: option {key} must be a number, not {str(value)[:40]!r}")
-    if not low <= value <= high:
-        # whole numbers may be larger than a float, or than what Python turns to text
+def _number_option(key: str, value: object) -> float:
+    declaration = DECLARED[key]
+    try:
+        checked: float = check_value(value, declaration)
+    except Invalid:
+        raise JobRefused(f"refused: option {key} {_wrong_number(value, declaration)}") from None
+    return checked
+
+
+def _wrong_number(value: object, declaration: Declaration) -> str:
+    """Return what is wrong with a number that its declaration does not take."""
+    low, high = declaration.setting.ge, declaration.setting.le
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124  # NaN
+        return f"must be a number, not {str(value)[:40]!r}"
+    if low is not None and high is not None and not low <= value <= high:
+        # a whole number may be larger than a float can be, or than what Python turns into text
         shown = str(value) if abs(value) < _MAX_SHOWN else f"{'-' * (value < 0)}{_MAX_SHOWN:g} or more"
-        raise JobRefused(f"refused: option {key} is {shown}, outside {low:g} to {high:g}")
-    return float(value)
-
-
-def _whole_option(key: str, value: object, low: int, high: int) -> int:
-    number = _number_option(key, value, low, high)
-    if number != int(number):
-        raise JobRefused(f"refused: option {key} must be a whole number, not {value!r}")
-    return int(number)
+        return f"is {shown}, outside {low:g} to {high:g}"
+    return f"must be a whole number, not {value!r}"
 
 
 def _classes_option(key: str, value: object) -> tuple[str, ...]:
@@ -114,9 +112,7 @@ def parse_aspect(text: str) -> Fraction:
     return aspect
 
 
-def _aspect_setting(text: str) -> str | None:
-    if not text:
-        return None
+def _aspect_setting(text: str) -> str:
     try:
         parse_aspect(text)
     except ValueError as error:
@@ -136,12 +132,24 @@ def _aspect_option(key: str, value: object) -> str | None:
     return value
 
 
+OPTION_SETTINGS: Mapping[str, Setting] = {
+    "model": Setting("YOLO_MODEL", "file of the model, in a models folder"),
+    "conf": Setting("YOLO_CONF", "score threshold", ge=0, le=1),
+    "imgsz": Setting("YOLO_IMGSZ", "longest side that the model sees, pixels", ge=32, le=4096),
+    "fps": Setting("ANALYSIS_FPS", "frames sampled per second; 0 takes every frame", ge=0, le=240),
+    "min_hits": Setting("YOLO_MIN_HITS", "sampled frames that a track must be seen in", ge=1, le=1_000_000),
+    "classes": Setting("YOLO_CLASSES", "labels that are reported; none for all", parse=split_classes),
+    "aspect": Setting("CLIP_ASPECT", "width by height in which clips are shown", parse=_aspect_setting),
+}
+"""The options' settings, by field of :class:`Options`."""
+DECLARED = declare(Options, OPTION_SETTINGS)
+
 _OPTION_CHECKS: dict[str, Callable[[str, object], Any]] = {
     "model": _model_option,
-    "conf": lambda key, value: _number_option(key, value, 0.0, 1.0),
-    "imgsz": lambda key, value: _whole_option(key, value, *IMGSZ_LIMITS),
-    "fps": lambda key, value: _number_option(key, value, *FPS_LIMITS),
-    "min_hits": lambda key, value: _whole_option(key, value, *MIN_HITS_LIMITS),
+    "conf": _number_option,
+    "imgsz": _number_option,
+    "fps": _number_option,
+    "min_hits": _number_option,
     "classes": _classes_option,
     "aspect": _aspect_option,
 }

@@ -1,4 +1,4 @@
-"""Names that a web server of ours answers to, against DNS rebinding. Standard library only.
+"""Names that a web server of ours answers to, against DNS rebinding.
 
 A page elsewhere can point its own name at an address that a browser here reaches, and then read what that address
 serves as its own. The ``Host`` header gives the foreign name away. An IP address in it is safe: no name was looked up.
@@ -12,7 +12,8 @@ import socket
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
-from shared_utils.config.env import Env
+from shared_utils.config.env import get_text
+from shared_utils.config.setting import Setting
 from shared_utils.errors import SettingError
 
 SERVICES = ("capture", "jupyter", "console")
@@ -22,13 +23,13 @@ _CONTAINER = re.compile(rf"[a-z0-9_-]+-(?:{'|'.join(SERVICES)})-[0-9]+")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62}\.)*[a-z0-9_-]{0,62}")
 
 
-def own_names(values: Mapping[str, str]) -> frozenset[str]:
-    """Return the names that always are ours, and those of ``HTTP_NAMES``.
+def parse_names(text: str) -> frozenset[str]:
+    """Return the names that always are ours, and those of `text`, the value of ``HTTP_NAMES``.
 
     Raises:
         SettingError: what stands there is no name.
     """
-    given = (Env(values).get("HTTP_NAMES") or "").replace(",", " ").lower().split()
+    given = text.replace(",", " ").lower().split()
     for name in given:
         if not _NAME.fullmatch(name.rstrip(".")):
             raise SettingError(
@@ -36,6 +37,18 @@ def own_names(values: Mapping[str, str]) -> frozenset[str]:
                 "without http:// and port, with commas between them"
             )
     return frozenset({"localhost", *SERVICES, socket.gethostname().lower(), *(name.rstrip(".") for name in given)})
+
+
+HTTP_NAMES = Setting("HTTP_NAMES", "names under which browsers reach this machine", parse=parse_names)
+
+
+def own_names(values: Mapping[str, str]) -> frozenset[str]:
+    """Return the names that always are ours, and those of ``HTTP_NAMES``.
+
+    Raises:
+        SettingError: what stands there is no name.
+    """
+    return parse_names(get_text(values, HTTP_NAMES.name) or "")
 
 
 def is_own_host(host: str, names: Collection[str]) -> bool:

@@ -28,7 +28,7 @@ from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job
 
 from shared_utils import messages
-from shared_utils.config.env import Env
+from shared_utils.config.folders import video_path
 from shared_utils.config.job_options import replace_options
 from shared_utils.contracts.clips import name_fault, resolve_in_video_dir, shown_name
 from shared_utils.contracts.job_options import Options, options_as_dict
@@ -191,7 +191,7 @@ def submit_many(
 
 
 def _matching(pattern: str, video_dir: str | Path | None) -> list[str]:
-    folder = Path(Env(os.environ).text("VIDEO_DIR", "video") if video_dir is None else video_dir)
+    folder = video_path(os.environ) if video_dir is None else Path(video_dir)
     there = sorted(path.name for path in folder.glob("[!.]*") if path.suffix.lower() in VIDEO_SUFFIXES)
     names = [name for name in there if name_fault(name) is None]
     if len(names) < len(there):

@@ -154,7 +154,7 @@ def _lines(head: Machine) -> list[dict[str, Any]]:
 
 SUBMIT = """
 import os, sys
-from shared_utils.config.env import RedisSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.queue.jobs import clip_queue, connect, submit
 settings = RedisSettings.from_env(os.environ)
 queue = clip_queue(settings, connect(settings))
@@ -201,7 +201,7 @@ def test_without_tls_the_password_or_the_right_authority_redis_says_nothing(mach
     ask = """
 import dataclasses, os, sys
 from pathlib import Path
-from shared_utils.config.env import RedisSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.errors import VcamError
 from shared_utils.queue.jobs import connect, redis_errors
 settings = dataclasses.replace(RedisSettings.from_env(os.environ), **eval(sys.argv[1]))

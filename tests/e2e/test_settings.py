@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from devtools.compose import wait_for
-from shared_utils.config.cameras import FILE_NAME
+from shared_utils.config.cameras_file import FILE_NAME
 from tests.e2e.incident import Running
 
 OPEN_SECONDS = 60.0

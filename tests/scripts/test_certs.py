@@ -13,7 +13,7 @@ import pytest
 
 from devtools.paths import ROOT
 from devtools.redis_server import RedisDidNotStart, RedisServer
-from shared_utils.config.env import RedisSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.queue.jobs import connect, redis_errors
 

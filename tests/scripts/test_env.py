@@ -17,7 +17,7 @@ import pytest
 from pexpect.fdpexpect import fdspawn
 
 from devtools.paths import ROOT
-from shared_utils.config.cameras import cameras_from_env
+from shared_utils.config.cameras_file import cameras_from_env
 
 TIMEOUT = 20
 SETTING = re.compile(r"^([A-Z][A-Z0-9_]*)='?(.*?)'?$", re.MULTILINE)

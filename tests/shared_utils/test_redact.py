@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from shared_utils.config.env import LogSettings, RedisSettings
+from shared_utils.config.log import LogSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.log import camera_logger, setup_logging
 from shared_utils.redact import Redactor, mask_url, url_secrets
 

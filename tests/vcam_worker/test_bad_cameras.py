@@ -280,7 +280,7 @@ def test_a_read_that_hangs_in_the_library_ends_the_process(
         "import vcam_worker.runtime.process as process\n"
         "feed.HANG_SECONDS = 2\n"
         "opening.connect = lambda *_: time.sleep(1000)\n"
-        "from shared_utils.config.env import LogSettings\n"
+        "from shared_utils.config.log import LogSettings\n"
         "from vcam_worker.settings import read_settings\n"
         "import os\n"
         "settings = read_settings(os.environ)\n"

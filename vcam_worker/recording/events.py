@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from shared_utils.config.setting import Setting
 
 STILL_SECONDS = 2.0
 """Motion seen this long ago still goes on: a person who pauses for a step is one event."""
@@ -17,8 +20,10 @@ class ClipRules:
         pre_roll_seconds: the part of it before the trigger.
     """
 
-    clip_seconds: float = 30.0
-    pre_roll_seconds: float = 5.0
+    clip_seconds: Annotated[float, Setting("CLIP_SECONDS", "length of a clip, seconds", ge=2, le=600)] = 30.0
+    pre_roll_seconds: Annotated[
+        float, Setting("PRE_ROLL_SECONDS", "part of a clip from before the motion, seconds", ge=0, le=30)
+    ] = 5.0
 
 
 class EventLogic:

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared_utils.config.cameras import Camera, cameras_file, cameras_from_toml, read_cameras_file
+from shared_utils.config.cameras import Camera
+from shared_utils.config.cameras_file import cameras_file, cameras_from_toml, read_cameras_file
 from shared_utils.errors import SettingError
 from shared_utils.redact import url_secrets
 from vcam_worker import messages

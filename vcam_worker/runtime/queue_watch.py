@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared_utils.config.env import RedisSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.queue.figures import Growth, QueueFigures, backlog_in_words, read_figures
 from shared_utils.queue.jobs import clip_queue, connect, redis_errors

@@ -23,7 +23,7 @@ from functools import partial
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from shared_utils.config.env import MAX_PORT
+from shared_utils.config.redis import MAX_PORT
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
 from vcam_worker import messages

@@ -26,7 +26,7 @@ from rq.timeouts import JobTimeoutException
 from rq.utils import now
 from rq.worker.base import WorkerStatus
 
-from shared_utils.config.env import RedisSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.errors import (
     ClipError,
     ClipGrowing,

@@ -17,8 +17,8 @@ from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 
 from notebooks.lab.data.results import load_log
+from shared_utils.config.folders import find_model
 from shared_utils.config.job_options import options_from_env, parse_aspect, replace_options
-from shared_utils.config.models_dir import find_model
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name, list_clips
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, JobRefused, SettingError

@@ -21,12 +21,13 @@ from notebooks.lab.data.results import load_log, local_zone
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.jobs.send import model_names
 from notebooks.lab.plots import style
-from shared_utils.config.env import Env
+from shared_utils.config.env import read_field
 from shared_utils.contracts.clips import list_clips, parse_clip_name
 from shared_utils.errors import ClipMissing, SettingError, VcamError
 from shared_utils.media.grabber import FrameGrabber
 from shared_utils.queue.jobs import counts, workers
 from shared_utils.version import VERSION
+from vcam_worker.recording.storage.disk import DiskRules
 
 T = TypeVar("T")
 
@@ -169,7 +170,7 @@ def disk(path: Path, values: Mapping[str, str]) -> Check:
         free = shutil.disk_usage(path).free / GB
     except OSError as error:
         return Check("free disk", False, f"not known: {error.strerror}", "see the folder above")
-    wanted = max(LOW_GB, Env(values).number("MIN_FREE_GB", 1.0, 0, 1_000_000))
+    wanted = max(LOW_GB, read_field(DiskRules, "min_free_gb", values))
     remedy = f"below {wanted:g} GB: delete what is not needed, or set RETENTION_DAYS in .env"
     return Check("free disk", free >= wanted, f"{free:.1f} GB free", "" if free >= wanted else remedy)
 

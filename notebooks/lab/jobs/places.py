@@ -9,9 +9,13 @@ from pathlib import Path
 
 from rq import Queue
 
-from shared_utils.config.env import Env, RedisSettings
+from shared_utils.config.folders import video_path
+from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME
 from shared_utils.queue.jobs import clip_queue, connect
+
+PROJECT = Path("..")
+"""The project's folder, as seen from a notebook."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Places:
     def from_env(cls, values: Mapping[str, str] | None = None) -> Places:
         """Read ``VIDEO_DIR`` and the ``RDS_*`` settings; nothing is opened or connected yet."""
         values = os.environ if values is None else values
-        return cls(Path(Env(values).text("VIDEO_DIR", "../video")), RedisSettings.from_env(values))
+        return cls(video_path(values, PROJECT), RedisSettings.from_env(values))
 
     @property
     def log(self) -> Path:

@@ -22,8 +22,8 @@ from notebooks.lab.media.clip import Clip, Run, runs_of
 from notebooks.lab.media.sheet import contact_sheet
 from notebooks.lab.viewer.picker import FilmPicker
 from shared_utils.config.classes import split_classes
-from shared_utils.config.job_options import FPS_LIMITS
-from shared_utils.config.models_dir import models_dirs
+from shared_utils.config.folders import models_dirs
+from shared_utils.config.job_options import OPTION_SETTINGS
 from shared_utils.contracts.detections_log import find_run
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, VcamError
@@ -155,7 +155,12 @@ class OptionsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             defaults.min_hits, min=1, max=1000, description="in sampled frames", layout=WIDE, style=NAMED
         )
         self.fps = widgets.BoundedFloatText(
-            defaults.fps, min=FPS_LIMITS[0], max=60, description="sampled a second", layout=WIDE, style=NAMED
+            defaults.fps,
+            min=OPTION_SETTINGS["fps"].ge,
+            max=60,
+            description="sampled a second",
+            layout=WIDE,
+            style=NAMED,
         )
         self.imgsz = widgets.SelectionSlider(
             options=SIZES, value=defaults.imgsz, description="longest side, px", layout=WIDE, style=NAMED

@@ -22,8 +22,8 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from notebooks.lab.jobs.send import model_names
+from shared_utils.config.folders import find_model, models_dirs
 from shared_utils.config.job_options import options_from_env
-from shared_utils.config.models_dir import find_model, models_dirs
 from shared_utils.errors import ModelError, SettingError
 from video_worker.engines.base import EngineChoice
 from video_worker.models.detector import OnnxDetector

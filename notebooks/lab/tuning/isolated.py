@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from notebooks.lab.jobs.send import model_names
 from notebooks.lab.media.clip import Box, Sampled, Seen, runs_of
 from shared_utils.config.classes import SETTING, known_classes
+from shared_utils.config.job_options import OPTION_SETTINGS
 from shared_utils.errors import ClipError, ModelError, SettingError
 from shared_utils.file_hash import file_sha256
 from shared_utils.media.frames import ClipFacts, ClipReader, Frame, Reading
@@ -93,15 +94,7 @@ def worker_values(video_dir: Path, filename: str, **settings: object) -> dict[st
     return values
 
 
-_NAMES = {
-    "model": "YOLO_MODEL",
-    "conf": "YOLO_CONF",
-    "imgsz": "YOLO_IMGSZ",
-    "fps": "ANALYSIS_FPS",
-    "min_hits": "YOLO_MIN_HITS",
-    "classes": "YOLO_CLASSES",
-    "aspect": "CLIP_ASPECT",
-}
+_NAMES = {field: setting.name for field, setting in OPTION_SETTINGS.items()}
 
 
 class Isolated:

@@ -15,7 +15,7 @@ from notebooks.lab.jobs.film_files import HIDDEN, DownloadError, safe_name
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.jobs.reach import is_inside
 from notebooks.lab.jobs.send import DownloadForm, tried
-from shared_utils.config.env import RedisSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.clips import parse_clip_name
 from tests.notebooks.conftest import RunNotebook
 from tests.support.video import moving_box, write_video

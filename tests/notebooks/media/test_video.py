@@ -20,7 +20,7 @@ from notebooks.lab.plots import style
 from notebooks.lab.viewer.picker import FilmPicker, films
 from notebooks.lab.viewer.player import best_moment, poster
 from notebooks.lab.viewer.viewer import Viewer
-from shared_utils.config.env import RedisSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import ClipError, ClipMissing

@@ -14,8 +14,8 @@ import pytest
 from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.tuning import motion_pictures as pictures
 from notebooks.lab.tuning import motion_tuning as tuning
-from shared_utils.config.cameras import MotionSettings, cameras_from_env
-from shared_utils.config.env import Env
+from shared_utils.config.cameras import MotionSettings
+from shared_utils.config.cameras_file import cameras_from_env
 from shared_utils.errors import ClipMissing
 from tests.notebooks.conftest import RunNotebook
 from tests.support.video import moving_box, write_video
@@ -41,7 +41,7 @@ def test_every_combination_of_the_grid() -> None:
 def test_settings_as_lines_are_read_as_those_settings(tmp_path: Path) -> None:
     motion = MotionSettings(fps=2.5, min_area=0.0125, decode="keyframes")
     values = dict(line.split("=") for line in tuning.env_lines(motion).splitlines())
-    assert MotionSettings.from_env(Env(values)) == motion
+    assert MotionSettings.from_env(values) == motion
     (tmp_path / "cameras.toml").write_text(f'[door]\nurl = "rtsp://camera/1"\n{tuning.toml_lines(motion)}\n')
     [camera] = cameras_from_env({"CAMERAS_FILE": str(tmp_path / "cameras.toml")})
     assert camera.motion == motion

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.config.cameras import MotionSettings, cameras_from_env
+from shared_utils.config.cameras import MotionSettings
+from shared_utils.config.cameras_file import cameras_from_env
 from shared_utils.errors import SettingError
 
 URL = "rtsp://user:secret@10.0.0.2/1"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from devtools.paths import ROOT
-from shared_utils.config.env import check_time_zone
 from shared_utils.config.env_file import with_env_file
+from shared_utils.config.log import check_time_zone
 from shared_utils.config.text_file import decode_text
 from shared_utils.errors import SettingError
 from tests.support.programs import Programs

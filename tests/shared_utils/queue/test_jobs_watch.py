@@ -20,7 +20,7 @@ from devtools.paths import ROOT
 from devtools.ports import free_port
 from devtools.redis_server import RedisServer
 from notebooks.lab.data.results import load_log
-from shared_utils.config.env import RedisSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.errors import ClipMissing, JobRefused, QueueUnavailable, SettingError
 from shared_utils.queue.job_states import JobState, filename_of, reason_of

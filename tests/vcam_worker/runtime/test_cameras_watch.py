@@ -79,7 +79,7 @@ def test_an_edit_is_taken_over_and_other_cameras_are_not_touched(
     _until(lambda: _pids(program) == {same})
 
     path.unlink()
-    program.wait_for("can not be read: No such file or directory; the cameras go on as before")
+    program.wait_for("cannot be read: No such file or directory; the cameras go on as before")
     assert program.stop() == 0
     assert program.text.count("go on as before") == 2
     assert "hunter22" not in program.text

@@ -11,7 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
+from shared_utils.config.setting import Setting
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import LogFollower
 from vcam_worker import messages
@@ -37,8 +39,12 @@ class DiskRules:
             enough; 0 never looks.
     """
 
-    retention_days: float = 0.0
-    min_free_gb: float = 1.0
+    retention_days: Annotated[
+        float, Setting("RETENTION_DAYS", "days that an analysed clip is kept; 0 keeps it", ge=0, le=36_500)
+    ] = 0.0
+    min_free_gb: Annotated[
+        float, Setting("MIN_FREE_GB", "free space below which recording makes room, GB", ge=0, le=1_000_000)
+    ] = 1.0
 
 
 class DiskGuard:

@@ -23,7 +23,7 @@ from typing import Any
 import redis
 from rq import Queue
 
-from shared_utils.config.env import RedisSettings
+from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.clips import CLIP_SUFFIX, LOG_NAME, ClipName, parse_clip_name
 from shared_utils.durable import sync_file, sync_folder
 from shared_utils.errors import QueueUnavailable, SettingError

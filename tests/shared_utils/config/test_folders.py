@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from notebooks.lab.jobs.send import model_names
-from shared_utils.config.models_dir import find_model, models_dirs
+from shared_utils.config.folders import find_model, models_dirs
 
 
 @pytest.fixture
