@@ -1,4 +1,4 @@
-"""Decoded pictures as arrays, and how one is fitted into a size. By OpenCV."""
+"""Pictures as arrays: resize them, fit them into a size, encode them as JPEG. By OpenCV."""
 
 from __future__ import annotations
 
@@ -25,3 +25,33 @@ def fitted_into(picture: Picture, size: tuple[int, int]) -> Picture:
     left, top = (size[0] - scaled[0]) // 2, (size[1] - scaled[1]) // 2
     right, bottom = size[0] - scaled[0] - left, size[1] - scaled[1] - top
     return np.asarray(cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT), np.uint8)
+
+
+def fitted_size(width: int, height: int, max_side_px: int) -> tuple[int, int]:
+    """Return a size of these proportions whose sides are even, as video encoders want them, and at most `max_side_px`.
+
+    A size that is small enough already is only made even.
+    """
+    share = min(1.0, max_side_px / max(width, height))
+    return max(2, round(width * share / 2) * 2), max(2, round(height * share / 2) * 2)
+
+
+def resized(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Return `picture` scaled to width and height of `size`, whatever its proportions were."""
+    smaller = size[0] < picture.shape[1]
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC), np.uint8)
+
+
+def encode_jpeg(picture: Picture, quality: int) -> bytes:
+    """Return `picture` (height×width×3, blue green red, or height×width) as JPEG of a quality of 1 to 100.
+
+    Raises:
+        ValueError: it cannot be encoded, such as a picture of no size, or of more than 65,535 pixels on a side.
+    """
+    try:
+        ok, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error:
+        ok = False
+    if not ok:
+        raise ValueError(f"a picture of shape {picture.shape} cannot be encoded")
+    return bytes(encoded)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
+
+from shared_utils.media.picture import Picture, encode_jpeg
 
 TEXT_HEIGHT = 0.04
 """Height of the time drawn into a picture, as a share of the picture's."""
 
 
-def encode_jpeg(picture: NDArray[np.uint8], quality: int, label: str | None = None) -> bytes:
+def snapshot_jpeg(picture: Picture, quality: int, label: str | None = None) -> bytes:
     """Return `picture` as JPEG.
 
     Args:
@@ -22,10 +22,7 @@ def encode_jpeg(picture: NDArray[np.uint8], quality: int, label: str | None = No
     """
     if label:
         picture = _labelled(picture, label)
-    ok, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not ok:
-        raise ValueError(f"a picture of shape {picture.shape} can not be encoded")
-    return bytes(encoded)
+    return encode_jpeg(picture, quality)
 
 
 def time_label(name: str, taken: float) -> str:
@@ -33,7 +30,7 @@ def time_label(name: str, taken: float) -> str:
     return f"{datetime.fromtimestamp(taken).strftime('%Y-%m-%d %H:%M:%S')}  {name}"
 
 
-def _labelled(picture: NDArray[np.uint8], label: str) -> NDArray[np.uint8]:
+def _labelled(picture: Picture, label: str) -> Picture:
     canvas = picture.copy()
     height = canvas.shape[0]
     scale = max(0.35, height * TEXT_HEIGHT / 22)  # Hershey letters are 22 units high

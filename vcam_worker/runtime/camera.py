@@ -14,7 +14,7 @@ from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
 from vcam_worker import messages
 from vcam_worker.motion.detect_stream import DetectStream
-from vcam_worker.motion.snapshot import encode_jpeg, time_label
+from vcam_worker.motion.snapshot import snapshot_jpeg, time_label
 from vcam_worker.motion.watcher import Backgrounds
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.recorder import ClipWriter
@@ -356,7 +356,7 @@ class CameraRunner:
             return None
         taken = self._last_packet - looked_at.picture_age
         label = time_label(self._camera.name, taken) if request.timestamp else None
-        return Snapshot(encode_jpeg(picture, request.quality, label), taken)
+        return Snapshot(snapshot_jpeg(picture, request.quality, label), taken)
 
     def pause(self, reason: str | None) -> None:
         """Stop recording for `reason`, or go on without one: the supervisor's wish."""

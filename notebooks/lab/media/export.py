@@ -10,20 +10,19 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 from av.container import OutputContainer
 from av.filter import Graph
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from PIL import Image
 from tqdm.auto import tqdm
 
 from notebooks.lab.media.clip import Clip
-from notebooks.lab.media.draw import annotate, fitted
+from notebooks.lab.media.draw import with_boxes
 from shared_utils.contracts.clips import sidecar_stem
 from shared_utils.errors import ClipError
 from shared_utils.media.frames import ClipReader, Reading
+from shared_utils.media.picture import Picture, fitted_size
 
 EXPORTS_FOLDER = "exports"
 """Beneath the shared volume: nothing in there passes for a clip."""
@@ -85,10 +84,10 @@ def export_mp4(clip: Clip, path: Path | None = None, cut: Cut | None = None, pro
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, TICKS)
         stream.codec_context.thread_count = THREADS
-        for time_s, image in _images(clip, cut or Cut(), 0.0, MP4_SIDE, told):
+        for time_s, picture in _pictures(clip, cut or Cut(), 0.0, MP4_SIDE, told):
             if not stream.codec_context.is_open:
-                stream.width, stream.height = image.size
-            frame = VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+                stream.height, stream.width = picture.shape[:2]
+            frame = VideoFrame.from_ndarray(picture, format="bgr24")
             frame.pts, frame.time_base = round(time_s * TICKS), Fraction(1, TICKS)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -105,16 +104,16 @@ def export_gif(clip: Clip, path: Path | None = None, cut: Cut | None = None, pro
     end = min(cut.start_s + GIF_SECONDS, clip.frames.facts.duration_s if cut.end_s is None else cut.end_s)
     cut = Cut(cut.start_s, end, cut.min_conf)
     with _written(target) as partial, _bar(target.name, progress) as told:
-        palette = _palette(_images(clip, cut, GIF_FPS, GIF_SIDE, lambda share: told(share / 2)))
-        _write_gif(partial, palette, _images(clip, cut, GIF_FPS, GIF_SIDE, lambda share: told(0.5 + share / 2)))
+        palette = _palette(_pictures(clip, cut, GIF_FPS, GIF_SIDE, lambda share: told(share / 2)))
+        _write_gif(partial, palette, _pictures(clip, cut, GIF_FPS, GIF_SIDE, lambda share: told(0.5 + share / 2)))
     return target
 
 
-def _images(clip: Clip, cut: Cut, fps: float, side: int, progress: Progress) -> Iterator[tuple[float, Image.Image]]:
+def _pictures(clip: Clip, cut: Cut, fps: float, side: int, progress: Progress) -> Iterator[tuple[float, Picture]]:
     """Yield the drawn frames of a part with their times from its first one; sides are even."""
     facts = clip.frames.facts
     end = facts.duration_s if cut.end_s is None else min(cut.end_s, facts.duration_s)
-    size = fitted(facts.width, facts.height, side)
+    size = fitted_size(facts.width, facts.height, side)
     origin: float | None = None
     reading = Reading(clip.run.aspect if clip.run else None)
     with ClipReader(clip.path, fps, THREADS, reading) as reader:
@@ -126,24 +125,22 @@ def _images(clip: Clip, cut: Cut, fps: float, side: int, progress: Progress) -> 
             origin = frame.time_s if origin is None else origin
             boxes = clip.boxes_at(frame.time_s, cut.min_conf)
             enlarge = SMALL_TEXT if side <= GIF_SIDE else 1.0
-            yield (
-                frame.time_s - origin,
-                annotate(frame.picture, boxes, clip.clock(frame.time_s), size=size, enlarge=enlarge),
-            )
+            note = clip.clock(frame.time_s)
+            yield frame.time_s - origin, with_boxes(frame.picture, boxes, note, size=size, enlarge=enlarge)
             progress(min(1.0, (frame.time_s - cut.start_s) / max(end - cut.start_s, 1e-9)))
     if origin is None:
         raise ClipError(f"{clip.path.name} has no frame from {cut.start_s:g} to {end:g} s")
     progress(1.0)
 
 
-def _palette(images: Iterator[tuple[float, Image.Image]]) -> VideoFrame:
-    """Return the 256 colours that suit all of `images`, as the picture that ffmpeg's filters pass them in."""
+def _palette(pictures: Iterator[tuple[float, Picture]]) -> VideoFrame:
+    """Return the 256 colours that suit all of `pictures`, as the picture that ffmpeg's filters pass them in."""
     graph: Graph | None = None
-    for time_s, image in images:
-        frame = _gif_frame(image, time_s)
+    for time_s, picture in pictures:
+        frame = _gif_frame(picture, time_s)
         if graph is None:
             graph = Graph()
-            source = graph.add_buffer(width=image.width, height=image.height, format=RGB, time_base=frame.time_base)
+            source = graph.add_buffer(width=frame.width, height=frame.height, format=RGB, time_base=frame.time_base)
             graph.link_nodes(source, graph.add("palettegen", "stats_mode=diff"), graph.add("buffersink")).configure()
         graph.push(frame)
     if graph is None:
@@ -152,21 +149,21 @@ def _palette(images: Iterator[tuple[float, Image.Image]]) -> VideoFrame:
     return graph.vpull()
 
 
-def _write_gif(path: Path, palette: VideoFrame, images: Iterator[tuple[float, Image.Image]]) -> None:
+def _write_gif(path: Path, palette: VideoFrame, pictures: Iterator[tuple[float, Picture]]) -> None:
     with av.open(str(path), "w", format="gif") as container:
         stream = container.add_stream("gif", rate=GIF_TICKS)
         stream.pix_fmt = "pal8"
         stream.codec_context.time_base = Fraction(1, GIF_TICKS)
         graph: Graph | None = None
         last = -1
-        for time_s, image in images:
-            frame = _gif_frame(image, time_s)
+        for time_s, picture in pictures:
+            frame = _gif_frame(picture, time_s)
             if frame.pts is None or frame.pts <= last:  # closer than GIF can tell apart
                 continue
             last = frame.pts
             if graph is None:
-                stream.width, stream.height = image.size
-                graph = _gif_graph(image.size, palette)
+                stream.width, stream.height = frame.width, frame.height
+                graph = _gif_graph((frame.width, frame.height), palette)
             graph.push(frame, at=0)
             _encode_ready(graph, container, stream)
         if graph is not None:
@@ -201,8 +198,8 @@ def _encode_ready(graph: Graph, container: OutputContainer, stream: VideoStream)
         container.mux(stream.encode(frame))
 
 
-def _gif_frame(image: Image.Image, time_s: float) -> VideoFrame:
-    frame = VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+def _gif_frame(picture: Picture, time_s: float) -> VideoFrame:
+    frame = VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="rgb24")
     frame.pts, frame.time_base = round(time_s * GIF_TICKS), Fraction(1, GIF_TICKS)
     return frame
 

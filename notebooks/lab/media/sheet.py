@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from notebooks.lab.media.clip import Box, Clip, View
-from notebooks.lab.media.draw import annotate, fitted, track_colour
+from notebooks.lab.media.draw import with_boxes
 from notebooks.lab.plots.style import GREY, finding
+from shared_utils.media.crop import crop_square
 from shared_utils.media.frames import Frame
-from shared_utils.media.picture import Picture
+from shared_utils.media.palette import track_colour
+from shared_utils.media.picture import Picture, fitted_size
 
 MARGIN = 0.25
 """Room around an object that is cut out, of its longer side."""
@@ -33,13 +34,7 @@ ENLARGE = 2.0
 
 def cut_out(picture: Picture, box: Box) -> Picture:
     """Return the square part of `picture` around `box`, with a margin, moved and cut to lie within the picture."""
-    height, width = picture.shape[:2]
-    x1, y1, x2, y2 = box.xyxy
-    longest = max(x2 - x1, y2 - y1)
-    side = min(max(round(longest * (1 + 2 * MARGIN)), MIN_SIDE), max(round(longest), min(width, height)))
-    left = min(max(0, round((x1 + x2 - side) / 2)), max(0, width - side))
-    top = min(max(0, round((y1 + y2 - side) / 2)), max(0, height - side))
-    return picture[top : top + side, left : left + side]
+    return crop_square(picture, box.xyxy, MARGIN, MIN_SIDE)
 
 
 def contact_sheet(clip: Clip, min_conf: float | None = None) -> Figure:
@@ -92,8 +87,8 @@ def _also(view: View) -> str:
 
 
 def _small(clip: Clip, frame: Frame, boxes: Sequence[Box]) -> Picture:
-    size = fitted(clip.frames.facts.width, clip.frames.facts.height, PICTURE_SIDE)
-    return np.asarray(annotate(frame.picture, boxes, size=size, enlarge=ENLARGE))
+    size = fitted_size(clip.frames.facts.width, clip.frames.facts.height, PICTURE_SIDE)
+    return with_boxes(frame.picture, boxes, size=size, enlarge=ENLARGE)[..., ::-1]
 
 
 def counted(views: Sequence[View]) -> str:

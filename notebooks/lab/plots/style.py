@@ -10,20 +10,21 @@ import matplotlib as mpl
 from cycler import cycler
 from matplotlib.axes import Axes
 
+from shared_utils.media import palette
+
 BLUE, ORANGE, GREEN, RED, SKY, YELLOW, PINK, BLACK = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#56B4E9",
-    "#F0E442",
-    "#CC79A7",
-    "#222222",
+    palette.BLUE,
+    palette.ORANGE,
+    palette.GREEN,
+    palette.RED,
+    palette.SKY,
+    palette.YELLOW,
+    palette.PINK,
+    palette.BLACK,
 )
-"""Okabe and Ito's palette: told apart by colour-blind readers too. https://jfly.uni-koeln.de/color/"""
-SERIES = (BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW)
+SERIES = palette.SERIES
 """Colours of lines and bars, in the order they are given out."""
-GREY, LIGHT = "#6E6E6E", "#E3E3E3"
+GREY, LIGHT = palette.GREY, "#E3E3E3"
 """Of what is there but not the point: axes' texts, bars beside the one that is meant. `LIGHT`: no data."""
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
-from notebooks.lab.media.draw import annotate, fitted
 from notebooks.lab.review.questions import Page
 from shared_utils.errors import ClipMissing, VcamError
 from shared_utils.media.grabber import FrameGrabber
+from shared_utils.media.picture import encode_jpeg, fitted_size, resized
 
 SIDE = 1600
 """Longest side of a picture, pixels: what is sharp on a wide screen, also of a clip in 4K."""
@@ -119,11 +116,4 @@ def render(grabber: FrameGrabber, frame: int) -> PagePicture:
     """
     picture = grabber.frame(frame).picture
     height, width = picture.shape[:2]
-    return PagePicture(to_jpeg(annotate(picture, [], size=fitted(width, height, SIDE))), (width, height))
-
-
-def to_jpeg(image: Image.Image) -> bytes:
-    """Return a picture as a JPEG."""
-    target = io.BytesIO()
-    image.save(target, "JPEG", quality=JPEG_QUALITY)
-    return target.getvalue()
+    return PagePicture(encode_jpeg(resized(picture, fitted_size(width, height, SIDE)), JPEG_QUALITY), (width, height))

@@ -17,14 +17,15 @@ import traitlets
 
 from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.media.clip import Box
-from notebooks.lab.media.draw import annotate, fitted
+from notebooks.lab.media.draw import with_boxes
 from notebooks.lab.review.label_files import Xyxy
-from notebooks.lab.review.page_pictures import PagePicture, PicturePress, to_jpeg
+from notebooks.lab.review.page_pictures import JPEG_QUALITY, PagePicture, PicturePress
 from notebooks.lab.review.questions import FRAMES_PER_TRACK, Order, Page, Question
 from notebooks.lab.review.review_session import MIN_CONF, NotABox, Session
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import SettingError, VcamError
 from shared_utils.media.grabber import FrameGrabber
+from shared_utils.media.picture import encode_jpeg, fitted_size
 
 HERE = Path(__file__).resolve().parent
 AHEAD = 8
@@ -203,8 +204,8 @@ def poster(video_dir: Path, page: Page) -> bytes:
     boxes = [Box(one.label, one.score, one.xyxy, one.track) for one in page.boxes]
     with FrameGrabber(video_dir / page.filename) as grabber:
         picture = grabber.frame(page.frame).picture
-    size = fitted(picture.shape[1], picture.shape[0], POSTER_SIDE)
-    return to_jpeg(annotate(picture, boxes, page.filename, size=size))
+    size = fitted_size(picture.shape[1], picture.shape[0], POSTER_SIDE)
+    return encode_jpeg(with_boxes(picture, boxes, page.filename, size=size), JPEG_QUALITY)
 
 
 def open_review(

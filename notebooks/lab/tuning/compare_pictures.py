@@ -16,13 +16,13 @@ from matplotlib.patches import Rectangle
 
 from notebooks.lab.data.words import how_many
 from notebooks.lab.media.clip import Box
-from notebooks.lab.media.draw import annotate, fitted
 from notebooks.lab.media.sheet import cut_out
 from notebooks.lab.plots.style import BLUE, GREY, LIGHT, ORANGE, SERIES, finding
 from notebooks.lab.tuning.compare import Comparison, Pair, matrix, seconds
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import ClipError, ClipMissing
 from shared_utils.media.grabber import FrameGrabber
+from shared_utils.media.picture import fitted_size, resized
 
 SHOWN_CLIPS = 16
 """Clips in a picture, those that agree least: more would be lines of dust."""
@@ -162,11 +162,11 @@ def _draw_object(
     try:
         with FrameGrabber(video_dir / row["filename"]) as frames:
             picture = frames.frame_at(row["t"]).picture
-            size = fitted(frames.facts.width, frames.facts.height, FRAME_SIDE)
+            size = fitted_size(frames.facts.width, frames.facts.height, FRAME_SIDE)
     except (ClipMissing, ClipError):
         whole.text(0.5, 0.5, "the clip is gone", ha="center", transform=whole.transAxes, color=GREY)
         return
-    whole.imshow(annotate(picture, [], size=size))
+    whole.imshow(resized(picture, size)[..., ::-1])
     scale = size[0] / picture.shape[1]
     x1, y1, x2, y2 = (value * scale for value in box.xyxy)
     for width, edge in ((4.5, "white"), (2.5, colour)):

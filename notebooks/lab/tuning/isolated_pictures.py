@@ -13,10 +13,11 @@ from matplotlib.patches import Rectangle
 
 from notebooks.lab.data.track_labels import best_label
 from notebooks.lab.media.clip import Box, Clip
-from notebooks.lab.media.draw import annotate, fitted, track_colour
+from notebooks.lab.media.draw import with_boxes
 from notebooks.lab.plots.style import BLUE, GREY, LIGHT, ORANGE, finding
 from notebooks.lab.tuning.isolated import Isolated, Look
-from shared_utils.media.picture import Picture
+from shared_utils.media.palette import track_colour
+from shared_utils.media.picture import Picture, fitted_size
 from video_worker.engines.base import Array
 from video_worker.models.postprocess import Detections
 
@@ -210,4 +211,4 @@ def _name(axes: Axes, box: Box, colour: str, *, strong: bool) -> None:
 
 def _shown(picture: Picture, boxes: Sequence[Box]) -> Picture:
     height, width = picture.shape[:2]
-    return np.asarray(annotate(picture, boxes, size=fitted(width, height, SIDE)))
+    return with_boxes(picture, boxes, size=fitted_size(width, height, SIDE))[..., ::-1]

@@ -7,7 +7,6 @@ frames are, which are decoded here.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +17,10 @@ import traitlets
 from ipykernel.connect import get_connection_file
 
 from notebooks.lab.media.clip import Clip, Sampled
-from notebooks.lab.media.draw import annotate, fitted
+from notebooks.lab.media.draw import with_boxes
 from notebooks.lab.plots.style import GREY, SERIES
 from shared_utils.errors import VcamError
+from shared_utils.media.picture import encode_jpeg, fitted_size, resized
 
 HERE = Path(__file__).resolve().parent
 CHUNK = 1 << 20
@@ -135,9 +135,9 @@ class Player(anywidget.AnyWidget):
 
     def _send_still(self, clip: Clip, index: int) -> None:
         frame = clip.frames.frame(index)
-        size = fitted(clip.frames.facts.width, clip.frames.facts.height, STILL_SIDE)
+        size = fitted_size(clip.frames.facts.width, clip.frames.facts.height, STILL_SIDE)
         # without boxes: the page draws them over it, as over the film
-        picture = _jpeg(annotate(frame.picture, [], size=size))
+        picture = encode_jpeg(resized(frame.picture, size), JPEG_QUALITY)
         self.send({"what": "still", "name": clip.path.name, "index": index, "time": frame.time_s}, [picture])
 
 
@@ -154,14 +154,9 @@ def best_moment(clip: Clip, min_conf: float | None = None) -> float:
 def poster(clip: Clip, time_s: float | None = None) -> bytes:
     """Return the frame at `time_s` (None: at the best moment) with its boxes, as a JPEG."""
     frame = clip.frame_at(best_moment(clip) if time_s is None else time_s)
-    size = fitted(clip.frames.facts.width, clip.frames.facts.height, POSTER_SIDE)
-    return _jpeg(annotate(frame.picture, clip.boxes_at(frame.time_s), clip.clock(frame.time_s), size=size))
-
-
-def _jpeg(image: Any) -> bytes:
-    target = io.BytesIO()
-    image.save(target, "JPEG", quality=JPEG_QUALITY)
-    return target.getvalue()
+    size = fitted_size(clip.frames.facts.width, clip.frames.facts.height, POSTER_SIDE)
+    drawn = with_boxes(frame.picture, clip.boxes_at(frame.time_s), clip.clock(frame.time_s), size=size)
+    return encode_jpeg(drawn, JPEG_QUALITY)
 
 
 def _packed(sample: Sampled) -> Sequence[Any]:

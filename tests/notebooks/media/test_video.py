@@ -13,10 +13,9 @@ from PIL import Image
 
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.media.clip import Box, Clip, Run, Sampled, Seen, runs_of
-from notebooks.lab.media.draw import annotate, text_colour, track_colour
+from notebooks.lab.media.draw import annotate
 from notebooks.lab.media.export import EXPORTS_FOLDER, Cut, export_gif, export_mp4
 from notebooks.lab.media.sheet import contact_sheet, cut_out
-from notebooks.lab.plots import style
 from notebooks.lab.viewer.picker import FilmPicker, films
 from notebooks.lab.viewer.player import best_moment, poster
 from notebooks.lab.viewer.viewer import Viewer
@@ -25,6 +24,7 @@ from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import ClipError, ClipMissing
 from shared_utils.media.grabber import FrameGrabber
+from shared_utils.media.palette import track_colour
 from tests.notebooks.conftest import RunNotebook
 from tests.support.video import packet_times, write_video
 
@@ -307,24 +307,6 @@ def test_a_box_is_drawn_where_it_is_in_its_colour():
     assert (picture == 128).all()  # the original is left alone
     half = np.asarray(annotate(picture, [Box("car", 0.9, (100, 100, 300, 250), 1)], size=(320, 180)))
     assert (half[87, 49:53] == blue).all(axis=1).any()
-
-
-@pytest.mark.parametrize("shade", [0, 255])
-def test_boxes_stand_out_from_dark_and_light(shade):
-    picture = np.full((360, 640, 3), shade, np.uint8)
-    for track in range(1, 8):
-        for between in (False, True):
-            drawn = np.asarray(annotate(picture, [Box("car", 0.9, (100, 100, 300, 250), track, between)])).astype(int)
-            edge = drawn[130:240, 96:106]
-            assert np.abs(edge - shade).sum(axis=2).max() > 350
-
-
-def test_tracks_have_colours_of_their_own_and_texts_are_readable():
-    assert len({track_colour(track) for track in range(1, 8)}) == 7
-    assert track_colour(1) == track_colour(8)
-    assert track_colour(None) == style.GREY
-    assert text_colour(style.BLUE) == "#FFFFFF"
-    assert text_colour(style.YELLOW) == style.BLACK
 
 
 def test_a_dashed_box_and_labels_at_the_rim_stay_inside():
