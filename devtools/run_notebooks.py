@@ -29,7 +29,8 @@ from nbclient import NotebookClient
 
 from devtools.paths import INHERITED, ROOT, SCENE_MODEL, program_env
 from devtools.redis_server import running_redis
-from devtools.sample_volume import LABELLED, Plan, make_volume
+from devtools.sample_volume.plan import LABELLED, Plan
+from devtools.sample_volume.volume import make_volume
 from shared_utils.cli import run_program
 from shared_utils.errors import EXIT_OK, SettingError
 

@@ -224,7 +224,7 @@ def _a_clip(samples: Sequence[dict[str, Any]]) -> Verdict:
 
 def table(found: Sequence[Verdict]) -> str:
     """Return the verdicts as Markdown."""
-    rows = [("service", "measure", "after warm-up", "at the end", "growth", "bound", "")]
+    rows: list[tuple[str, ...]] = [("service", "measure", "after warm-up", "at the end", "growth", "bound", "")]
     for one in found:
         numbers = (f"{value:,.1f}" for value in (one.start, one.end, one.growth, one.bound))
         rows.append((one.service, MEASURES[one.measure].title, *numbers, "flat" if one.is_flat else "GROWS"))

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import random
 import resource
 import statistics
@@ -22,12 +20,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from devtools.benchmarks.capture import Report
+from devtools.benchmarks.report import Report, describe_machine
 from devtools.paths import ROOT
 from notebooks.lab.data.results import latest, load_log, objects
 from shared_utils.contracts.job_options import Options
@@ -87,7 +84,7 @@ def _entry(dice: random.Random, name: str, start: datetime, now: datetime) -> An
     names = RunNames(name, make_run_id(start, job_id), job_id)
     options = Options(model="yolov8n.onnx", conf=dice.choice((0.5, 0.5, 0.5, 0.3)))
     facts = ClipFacts(1920, 1080, duration_s=30.0, frames=600, sampled=150, started_at=start.isoformat())
-    seen = [
+    seen: list[dict[str, Any]] = [
         {
             "label": label,
             "tracks": dice.randrange(1, 4),
@@ -117,8 +114,9 @@ def _entry(dice: random.Random, name: str, start: datetime, now: datetime) -> An
     }
     timing = records.timing_entry(0.1, dice.uniform(0.3, 0.9), dice.uniform(1, 2), dice.uniform(2, 3))
     clip = records.clip_entry(name, facts, f"{dice.getrandbits(256):064x}")
-    kind: Any = {"name": model, "sha256": sha256, "engine": "openvino 2026.4.1", "conf": options.conf}
-    return records.success(names, options, clip, {**kind, "imgsz": 640, "fps": 5}, timing, results, now)
+    entry: Any = {"name": model, "sha256": sha256, "engine": "openvino 2026.4.1", "conf": options.conf}
+    entry |= {"imgsz": 640, "fps": 5}
+    return records.success(names, options, clip, entry, timing, results, now)
 
 
 # -- the measured process
@@ -176,24 +174,15 @@ def main(arguments: list[str] | None = None) -> int:
     if given.measure:
         print(json.dumps(measure(given.log, given.measure)))
         return 0
-    report = Report(
-        machine={
-            "time": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "cores": len(os.sched_getaffinity(0)),
-            "load": round(os.getloadavg()[0], 2),
-            "cpu": platform.processor() or platform.machine(),
-        }
-    )
-    print(" ".join(f"{key}={value}" for key, value in report.machine.items()), flush=True)
+    report = Report(machine=describe_machine())
+    report.announce()
     with tempfile.TemporaryDirectory(prefix="vcam-bench-") as temporary:
         log = given.log or Path(temporary) / "detections_log.jsonl"
         kinds = write_log(log, given.lines)
         report.detail["lines"] = kinds
         report.add("bytes a line", log.stat().st_size / given.lines, "B")
         bench(report, log, given.rounds, kinds, given.lines / LINES)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(asdict(report), indent=1) + "\n")
-    print(f"written to {given.out}")
+    report.save(given.out)
     return 0
 
 

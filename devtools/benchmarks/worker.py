@@ -13,14 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -29,9 +27,11 @@ import av
 import cv2
 import numpy as np
 import psutil
+from rq.job import Job
 
-from devtools.paths import ROOT
-from devtools.redis_server import RedisServer
+from devtools.benchmarks.report import Report, describe_machine
+from devtools.paths import ROOT, SCENE_MODEL, program_env, shared_folder
+from devtools.redis_server import RedisServer, running_redis
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import ClipReader
 from shared_utils.queue.jobs import clip_queue, submit
@@ -64,22 +64,6 @@ for _ in model.predict(clip, stream=True, imgsz=640, conf=0.5, device="cpu", ver
     frames += 1
 print(json.dumps({"seconds": time.perf_counter() - began, "frames": frames}))
 """
-
-
-@dataclass
-class Report:
-    """What was measured: name, value, unit, and what was asked for."""
-
-    machine: dict[str, object] = field(default_factory=dict)
-    rows: list[tuple[str, float, str, str]] = field(default_factory=list)
-
-    def add(self, name: str, value: float, unit: str, wanted: str = "") -> float:
-        self.rows.append((name, round(value, 3), unit, wanted))
-        print(f"{name:<58} {value:>9.2f} {unit:<4} {wanted}", flush=True)
-        return value
-
-    def value(self, name: str) -> float:
-        return next(value for one, value, _, _ in self.rows if one == name)
 
 
 def best(work: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -171,7 +155,7 @@ def bench_one_job(report: Report, clip: Path, model: Path, threads: int, kind: s
         report.add(name, min(wall for wall, _ in times), "s")
         report.add("  seconds of all cores", min(cpu for _, cpu in times), "s")
     decoding, inference, job = (report.value(name) for name in parts)
-    report.add("the whole job / (decoding + inference)", job / (decoding + inference), "x", "at most 1.15")
+    report.add("the whole job / (decoding + inference)", job / (decoding + inference), "x", most=1.15)
     every = best(lambda: analyse(worker, clip, model, 0, folder), 1)
     report.add(f"the same, every frame ({facts.frames})", every, "s")
     report.add("every frame / the whole job", every / job, "x")
@@ -192,14 +176,12 @@ def bench_torch(
         seconds.append(json.loads(found.stdout.splitlines()[-1])["seconds"])
         jobs.append(best(lambda: analyse(worker, clip, model, 5, folder), 1))
     report.add("every frame through ultralytics on PyTorch", min(seconds), "s")
-    report.add("PyTorch on every frame / the whole job", min(seconds) / min(jobs), "x", "at least 10")
+    report.add("PyTorch on every frame / the whole job", min(seconds) / min(jobs), "x", least=10)
 
 
 def start_worker(server: RedisServer, folder: Path, model: Path, kind: str, threads: int) -> subprocess.Popen[str]:
-    environment = {
-        **os.environ, **server.env, "VIDEO_DIR": str(folder), "YOLO_MODEL": str(model),
-        "DETECTOR": kind, "THREADS": str(threads), "PYTHONPATH": str(ROOT), "PYTHON_DOTENV_DISABLED": "1",
-    }  # fmt: skip
+    settings = {"VIDEO_DIR": str(folder), "YOLO_MODEL": str(model), "DETECTOR": kind, "THREADS": str(threads)}
+    environment = program_env({**server.env, **settings})
     return subprocess.Popen(
         [sys.executable, "-m", "video_worker"], env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
@@ -215,9 +197,7 @@ def wait_ready(process: subprocess.Popen[str]) -> None:
 def bench_workers(report: Report, clip: Path, model: Path, threads: int, kind: str, folder: Path) -> None:
     """Start-up, memory, and one worker against two."""
     (folder / "clip.mp4").write_bytes(clip.read_bytes())
-    server = RedisServer(folder / "redis")
-    server.start()
-    try:
+    with running_redis(folder / "redis") as server:
         throughput = {}
         for count, share in ((1, threads), (2, max(1, threads // 2))):
             began = time.perf_counter()
@@ -225,13 +205,11 @@ def bench_workers(report: Report, clip: Path, model: Path, threads: int, kind: s
             for worker in workers:
                 wait_ready(worker)
             if count == 1:
-                report.add("ready for the first job", time.perf_counter() - began, "s", "at most 3")
+                report.add("ready for the first job", time.perf_counter() - began, "s", most=3)
             throughput[count], memory = run_jobs(server, workers)
-            report.add(f"memory of a worker, peak, {count} at work", memory, "MB", "at most 450")
+            report.add(f"memory of a worker, peak, {count} at work", memory, "MB", most=450)
             report.add(f"{JOBS} jobs by {count} worker(s) with {share} thread(s)", throughput[count], "s")
-        report.add("2 workers / 1 worker, in jobs a second", throughput[1] / throughput[2], "x", "at least 1.0")
-    finally:
-        server.stop()
+        report.add("2 workers / 1 worker, in jobs a second", throughput[1] / throughput[2], "x", least=1.0)
 
 
 def run_jobs(server: RedisServer, workers: list[subprocess.Popen[str]]) -> tuple[float, float]:
@@ -249,7 +227,7 @@ def run_jobs(server: RedisServer, workers: list[subprocess.Popen[str]]) -> tuple
     return seconds, memory
 
 
-def wait_done(jobs: list, processes: list[psutil.Process] | None = None) -> float:
+def wait_done(jobs: list[Job], processes: list[psutil.Process] | None = None) -> float:
     most, deadline = 0.0, time.monotonic() + WAIT_S
     while not all(job.is_finished for job in jobs):
         if any(job.is_failed for job in jobs) or time.monotonic() > deadline:
@@ -261,26 +239,16 @@ def wait_done(jobs: list, processes: list[psutil.Process] | None = None) -> floa
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench worker", description="The worker's benchmark.")
-    scene = ROOT / "camera_emulator" / "scene_model" / "scene.onnx"
-    shared = ROOT.parent / "shared" / "models" / "yolov8n.onnx"
-    parser.add_argument("--model", type=Path, default=shared if shared.is_file() else scene)
+    shared = shared_folder() / "models" / "yolov8n.onnx"
+    parser.add_argument("--model", type=Path, default=shared if shared.is_file() else SCENE_MODEL)
     parser.add_argument("--clip", type=Path, help="default: 30 s drawn at 1080p20")
     parser.add_argument("--detector", choices=("openvino", "onnxruntime"), default="openvino")
     parser.add_argument("--threads", type=int, default=share_of_cores(1))
     parser.add_argument("--torch-python", default=sys.executable, help="a Python that has ultralytics")
     parser.add_argument("--out", type=Path, default=ROOT / "bench-results" / "worker.json")
     given = parser.parse_args(arguments)
-    report = Report(
-        machine={
-            "time": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "cores": share_of_cores(1),
-            "load": os.getloadavg()[0],
-            "cpu": platform.processor() or platform.machine(),
-            "model": given.model.name,
-            "detector": given.detector,
-        }
-    )
-    print(" ".join(f"{key}={value}" for key, value in report.machine.items()))
+    report = Report(machine={**describe_machine(), "model": given.model.name, "detector": given.detector})
+    report.announce()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         clip = given.clip or draw_clip(folder / "drawn.mp4")
@@ -292,9 +260,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             print("every frame through PyTorch: left out, as ultralytics or the .pt weights are not here")
         bench_workers(report, clip, given.model, given.threads, given.detector, folder)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(asdict(report), indent=1) + "\n")
-    print(f"written to {given.out}")
+    report.save(given.out)
     return 0
 
 

@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from devtools.paths import SCENE_MODEL
 from devtools.redis_server import RedisServer
 from devtools.run_notebooks import Executed, execute
-from devtools.sample_volume import Plan, make_volume
+from devtools.sample_volume.plan import Plan
+from devtools.sample_volume.volume import make_volume
 from notebooks.lab.plots import style
 from tests.support.jupyterlab import Lab, running_lab
 from tests.support.programs import Programs

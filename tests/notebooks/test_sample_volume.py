@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from camera_emulator.scene import Scene
-from devtools.sample_volume import AWAY, CAMERAS, FPS, SIZE, Plan, make_volume
+from devtools.sample_volume.plan import AWAY, CAMERAS, FPS, SIZE, Plan
+from devtools.sample_volume.volume import make_volume
 from notebooks.lab.data.results import boxes, latest, load_log, uptime
 from notebooks.lab.review.label_files import LabelFile, list_labels, read
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name

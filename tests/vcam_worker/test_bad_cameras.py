@@ -12,12 +12,13 @@ import av
 import pytest
 
 from devtools.ports import free_port
+from devtools.rtsp.camera import RtspCamera, Send
+from devtools.rtsp.rtp import access_units, nal_units, parameter_sets
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.contracts.clips import list_clips
 from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
-from tests.support.rtsp_camera import RtspCamera, Send, access_units
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.replay import replay
@@ -77,7 +78,7 @@ def test_a_kill_costs_one_gop_where_sound_is_announced_and_never_comes(
 ) -> None:
     units = access_units(footage)
     pictures = [Send(at / 10, "video", units[at % len(units)][0], at * 9000) for at in range(600)]
-    with RtspCamera(lambda: pictures, units[0][0]) as camera:
+    with RtspCamera(lambda: pictures, parameter_sets(nal_units(units[0][0]))) as camera:
         program = capture(programs, env, camera.url, CLIP_SECONDS="60")
         program.wait_for("connected to .*sound aac")
         program.wait_for("motion seen")

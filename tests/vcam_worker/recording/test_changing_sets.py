@@ -25,7 +25,7 @@ from shared_utils.media.bitstream.nal_units import (
 from tests.support.mp4 import box_order, decoded
 from tests.support.recorded import Recorded, record
 from tests.support.recording import Recording, to_the_end
-from tests.support.rtsp_script import Script, rtsp_script
+from tests.support.rtsp_units import UnitScript, serve_units
 from tests.support.units import Frame, encode
 from tests.support.video import Picture, moving_box
 from vcam_worker.recording.events import ClipRules
@@ -106,8 +106,8 @@ def write_framed(path: Path, codec: Codec, config: bytes, frames: list[bytes]) -
             output.mux_one(packet)
 
 
-def run(folder: Path, script: Script, rules: ClipRules = RULES) -> Recorded:
-    with rtsp_script(script) as url:
+def run(folder: Path, script: UnitScript, rules: ClipRules = RULES) -> Recorded:
+    with serve_units(script) as url:
         return record(url, folder, rules, motion=MotionSettings(fps=5))
 
 
@@ -118,8 +118,8 @@ def test_a_camera_with_sets_in_rare_keyframes_alone_is_waited_for(
     """Joined in mid-GOP, and its description names no parameter sets: the opening ends long before the keyframe."""
     monkeypatch.setattr(opening, "OPEN_TIMEOUT", 1.0)
     frames = encode(scene(start_s=7, end_s=8), seconds=10, codec=codec, gop=60)[1:]
-    script = Script(codec, (), timed(frames), pace=1.0)
-    with rtsp_script(script) as url, opening.connect(Camera("cam1", url), "tcp") as connection:
+    script = UnitScript(codec, (), timed(frames), pace=1.0)
+    with serve_units(script) as url, opening.connect(Camera("cam1", url), "tcp") as connection:
         assert (connection.info.codec, connection.info.width) == (codec, 0)
         recording = Recording(connection.info, tmp_path, clip_seconds=30)
         recording.feed(to_the_end(connection))
@@ -135,7 +135,7 @@ def test_an_sps_that_alternates_in_its_level_alone_changes_nothing(tmp_path: Pat
     frames = encode(scene(), seconds=12, codec=codec)
     for number in range(10, len(frames), 20):
         frames[number] = other_level(codec, frames[number])
-    recorded = run(tmp_path, Script(codec, sets_of(codec, frames[0]), timed(frames)))
+    recorded = run(tmp_path, UnitScript(codec, sets_of(codec, frames[0]), timed(frames)))
     [clip] = recorded.clips
     assert clip.end - clip.start == pytest.approx(6, abs=0.01)
     assert decoded(clip.path) == [LARGE] * 60
@@ -151,7 +151,7 @@ def test_a_pps_that_changes_within_a_clip_goes_into_it(tmp_path: Path, codec: Co
     one, two = (encode(draw, seconds=12, codec=codec, params=more, **presets) for more in params)
     assert sets_of(codec, one[0])[-1] != sets_of(codec, two[0])[-1]
     frames = [(one, two)[number // 10 % 2][number] for number in range(len(one))]
-    recorded = run(tmp_path, Script(codec, sets_of(codec, one[0]), timed(frames)))
+    recorded = run(tmp_path, UnitScript(codec, sets_of(codec, one[0]), timed(frames)))
     [clip] = recorded.clips
     assert decoded(clip.path) == [LARGE] * 60
     assert not recorded.said("changed its stream")
@@ -168,7 +168,9 @@ def test_the_first_keyframes_own_sets_are_the_clips(tmp_path: Path, codec: Codec
     frames = encode(scene(), seconds=12, codec=codec)
     stale = sets_of(codec, encode(scene(SMALL), seconds=0.1, codec=codec)[0])
     own = sets_of(codec, frames[0])
-    recorded = run(tmp_path, Script(codec, {"out of date": stale, "nothing": [], "right": own}[told], timed(frames)))
+    recorded = run(
+        tmp_path, UnitScript(codec, {"out of date": stale, "nothing": [], "right": own}[told], timed(frames))
+    )
     [clip] = recorded.clips
     assert decoded(clip.path) == [LARGE] * 60
     with av.open(str(clip.path)) as container:
@@ -181,7 +183,7 @@ def test_the_first_keyframes_own_sets_are_the_clips(tmp_path: Path, codec: Codec
 def test_sets_in_the_description_alone_are_enough(tmp_path: Path, codec: Codec) -> None:
     frames = encode(scene(), seconds=12, codec=codec)
     own = sets_of(codec, frames[0])
-    recorded = run(tmp_path, Script(codec, own, timed([without_sets(codec, frame) for frame in frames])))
+    recorded = run(tmp_path, UnitScript(codec, own, timed([without_sets(codec, frame) for frame in frames])))
     [clip] = recorded.clips
     assert decoded(clip.path) == [LARGE] * 60
 
@@ -194,7 +196,7 @@ def test_sets_with_a_stamp_of_their_own_are_no_frame(tmp_path: Path, codec: Code
         if sets_of(codec, frame):
             pictures.append((max(0.0, seconds - 0.02), sets_of(codec, frame)))
         pictures.append((seconds, without_sets(codec, frame)))
-    recorded = run(tmp_path, Script(codec, [], pictures))
+    recorded = run(tmp_path, UnitScript(codec, [], pictures))
     [clip] = recorded.clips
     assert decoded(clip.path) == [LARGE] * 60
     assert clip.summary.frames == 60
@@ -203,7 +205,7 @@ def test_sets_with_a_stamp_of_their_own_are_no_frame(tmp_path: Path, codec: Code
 @pytest.mark.parametrize("codec", CODECS)
 def test_h265_is_hvc1_and_the_index_comes_first(tmp_path: Path, codec: Codec) -> None:
     frames = encode(scene(), seconds=12, codec=codec)
-    [clip] = run(tmp_path, Script(codec, [], timed(frames))).clips
+    [clip] = run(tmp_path, UnitScript(codec, [], timed(frames))).clips
     order = box_order(clip.path)
     assert order.index("moov") < order.index("mdat")
     with av.open(str(clip.path)) as container:
@@ -225,7 +227,7 @@ def units_of(data: bytes) -> Frame:
 def test_a_real_change_ends_the_clip_at_its_keyframe(tmp_path: Path) -> None:
     large = encode(scene(LARGE, 2.5, 20), seconds=7)
     small = encode(scene(SMALL, -4, 14), seconds=14)
-    recorded = run(tmp_path, Script("h264", [], timed([*large, *small])))
+    recorded = run(tmp_path, UnitScript("h264", [], timed([*large, *small])))
     sizes = [set(decoded(clip.path)) for clip in recorded.clips]
     assert sizes[0] == {LARGE}
     assert sizes[1:]
@@ -241,7 +243,7 @@ def test_a_picture_that_alternates_is_recorded_in_one_size_and_said_once(tmp_pat
     large = encode(scene(LARGE, 20, 21), seconds=seconds, codec=codec)
     small = encode(scene(SMALL, 20, 21), seconds=seconds, codec=codec)
     frames = [(large, small)[number // 10 % 2][number] for number in range(len(large))]
-    recorded = run(tmp_path, Script(codec, [], timed(frames)))
+    recorded = run(tmp_path, UnitScript(codec, [], timed(frames)))
     [clip] = recorded.clips
     assert 20 <= clip.trigger <= 20.5
     assert clip.end - clip.start == pytest.approx(6, abs=0.01)
@@ -253,7 +255,7 @@ def test_a_picture_that_alternates_is_recorded_in_one_size_and_said_once(tmp_pat
 def test_a_picture_that_changes_every_forty_seconds_is_reported_three_times(tmp_path: Path) -> None:
     one, other = (encode(scene(size), seconds=40, fps=1, gop=40) for size in ((96, 64), (64, 48)))
     pictures = [frame for number in range(8) for frame in (one, other)[number % 2]]
-    recorded = run(tmp_path, Script("h264", [], [(float(second), frame) for second, frame in enumerate(pictures)]))
+    recorded = run(tmp_path, UnitScript("h264", [], [(float(second), frame) for second, frame in enumerate(pictures)]))
     assert len(recorded.said("changed its stream")) == 3
     assert len(recorded.said("further changes are not logged")) == 1
 
@@ -262,7 +264,7 @@ def test_a_picture_that_stays_is_copied_again(tmp_path: Path) -> None:
     large = encode(scene((160, 96), 80, 81), seconds=90, fps=5, gop=5)
     small = encode(scene((96, 64)), seconds=6, fps=5, gop=5)
     frames = [(large, small)[number // 5 % 2][number] for number in range(30)] + large[30:]
-    script = Script("h264", [], [(number / 5, frame) for number, frame in enumerate(frames)])
+    script = UnitScript("h264", [], [(number / 5, frame) for number, frame in enumerate(frames)])
     recorded = run(tmp_path, script)
     [clip] = recorded.clips
     assert set(decoded(clip.path)) == {(160, 96)}

@@ -19,7 +19,7 @@ import pytest
 from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceError
 from shared_utils.media.bitstream.nal_units import join_units
-from tests.support.rtsp_script import Script, rtsp_script
+from tests.support.rtsp_units import UnitScript, serve_units
 from tests.support.units import encode
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker.recording.events import ClipRules
@@ -202,8 +202,8 @@ def test_what_the_muxer_refuses_is_the_cameras_fault_and_not_the_disks(tmp_path:
     """A stream without parameter sets anywhere, as a good sub-stream may have it recorded."""
     [frame] = encode(moving_box(), seconds=0.1)
     bare = join_units([unit for unit in frame if unit[0] & 0x1F not in {7, 8}], 0)
-    script = Script("h264", frame[:2], [(0.0, frame), (0.1, frame)])
-    with rtsp_script(script) as url, connect(Camera("cam1", url), "tcp") as connection:
+    script = UnitScript("h264", frame[:2], [(0.0, frame), (0.1, frame)])
+    with serve_units(script) as url, connect(Camera("cam1", url), "tcp") as connection:
         info = replace(connection.info, description=None, width=0, height=0)
     writer = ClipWriter(tmp_path / "clip.mp4", info, 0.0, datetime.now().astimezone())
     with pytest.raises(SourceError, match="does not fit into MP4"):

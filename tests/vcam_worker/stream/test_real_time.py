@@ -13,20 +13,11 @@ from pathlib import Path
 import av
 import pytest
 
+from devtools.rtsp.camera import AAC_BLOCK_S, AAC_SECTION, AUDIO_CLOCK_HZ, Report, RtspCamera, Send, aac_blocks
+from devtools.rtsp.rtp import VIDEO_CLOCK_HZ, access_units, nal_units, parameter_sets
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled
 from tests.support.recording import Recording, to_the_end, tracks
-from tests.support.rtsp_camera import (
-    AAC_SDP,
-    AAC_SECONDS,
-    AUDIO_CLOCK,
-    VIDEO_CLOCK,
-    Report,
-    RtspCamera,
-    Send,
-    aac_blocks,
-    access_units,
-)
 from tests.support.video import moving_box, write_video
 from vcam_worker.stream import opening, source
 from vcam_worker.stream.opening import connect
@@ -63,7 +54,7 @@ class Scripts:
                 at(number / FPS),
                 "video",
                 self.units[number % len(self.units)][0],
-                round(number / FPS * speed * VIDEO_CLOCK),
+                round(number / FPS * speed * VIDEO_CLOCK_HZ),
             )
             for number in range(round(SECONDS * FPS))
         ]
@@ -71,9 +62,9 @@ class Scripts:
     def sound(
         self, heard: tuple[float, float] = (0.0, SECONDS), stamp: Callable[[float], float] = lambda sent: sent
     ) -> Items:
-        moments = [number * AAC_SECONDS for number in range(round(SECONDS / AAC_SECONDS))]
+        moments = [number * AAC_BLOCK_S for number in range(round(SECONDS / AAC_BLOCK_S))]
         return [
-            Send(sent, "audio", self.blocks[number % len(self.blocks)], round(stamp(sent) * AUDIO_CLOCK))
+            Send(sent, "audio", self.blocks[number % len(self.blocks)], round(stamp(sent) * AUDIO_CLOCK_HZ))
             for number, sent in enumerate(moments)
             if heard[0] <= sent < heard[1]
         ]
@@ -81,8 +72,8 @@ class Scripts:
     def reports(self, step: float) -> Items:
         """Sender reports by which the sound's clock steps."""
         now = time.time()
-        both: Items = [Report(1.0, "video", now + 1, VIDEO_CLOCK), Report(1.0, "audio", now + 1, AUDIO_CLOCK)]
-        return [*both, Report(7.0, "audio", now + 7 + step, 7 * AUDIO_CLOCK)]
+        both: Items = [Report(1.0, "video", now + 1, VIDEO_CLOCK_HZ), Report(1.0, "audio", now + 1, AUDIO_CLOCK_HZ)]
+        return [*both, Report(7.0, "audio", now + 7 + step, 7 * AUDIO_CLOCK_HZ)]
 
 
 def in_order(*items: Items) -> Items:
@@ -128,13 +119,13 @@ METADATA = "m=application 0 RTP/AVP 98\r\na=rtpmap:98 vnd.onvif.metadata/90000\r
 def results(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     """All scripted cameras, recorded at once: each takes its real time."""
     scripts = Scripts(access_units(footage), aac_blocks(40))
-    keyframe = scripts.units[0][0]
+    sets = parameter_sets(nal_units(scripts.units[0][0]))
 
-    def camera(*items: Items, sound: str = AAC_SDP, before: str = "") -> RtspCamera:
-        return RtspCamera(lambda: in_order(*items), keyframe, sound=sound, before=before, hold=False)
+    def camera(*items: Items, sound: str = AAC_SECTION, before: str = "") -> RtspCamera:
+        return RtspCamera(lambda: in_order(*items), sets, sound=sound, before=before, hold=False)
 
     pictures, sound = scripts.pictures(), scripts.sound()
-    wrap = 2**32 / AUDIO_CLOCK
+    wrap = 2**32 / AUDIO_CLOCK_HZ
     cameras = {
         "good": camera(pictures, sound),
         **{f"RTCP {step:g}": camera(pictures, sound, scripts.reports(step)) for step in (3600, -3600, -3, -0.2)},
@@ -242,8 +233,9 @@ def test_a_camera_without_pictures_is_noticed_in_time(
     scripts = Scripts(access_units(footage), aac_blocks(40))
     pictures = [item for item in scripts.pictures() if item.at < 4]
     script = in_order(pictures, scripts.sound() if sound else [])
+    sets = parameter_sets(nal_units(scripts.units[0][0]))
     with (
-        RtspCamera(lambda: script, scripts.units[0][0], sound=AAC_SDP if sound else "") as camera,
+        RtspCamera(lambda: script, sets, sound=AAC_SECTION if sound else "") as camera,
         connect(Camera("cam1", camera.url), "tcp") as connection,
     ):
         received: list[Packet] = []

@@ -17,9 +17,9 @@ import av
 import pytest
 
 from devtools.paths import ROOT
+from devtools.rtsp.camera import AAC_BLOCK_S, aac_blocks
 from shared_utils.config.cameras import Camera
 from tests.support.recording import Recording, to_the_end, tracks
-from tests.support.rtsp_camera import AAC_SECONDS, aac_blocks
 from tests.support.video import moving_box, write_video
 from vcam_worker.recording.recorder import ClipWriter, repair
 from vcam_worker.recording.stream_recorder import FinishedClip
@@ -48,7 +48,7 @@ SOUND: dict[str, Stamp] = {
     "a reset to zero": lambda sent: 800 + sent if sent < 12 else sent - 12,
     "backwards": lambda sent: 1000 - sent,
     "constant": lambda _: 5.0,
-    "in pairs": lambda sent: sent // (2 * AAC_SECONDS) * 2 * AAC_SECONDS,
+    "in pairs": lambda sent: sent // (2 * AAC_BLOCK_S) * 2 * AAC_BLOCK_S,
     "none": lambda _: None,
     "none from a moment on": lambda sent: sent if sent < 12 else None,
     "none up to a moment": lambda sent: sent if sent >= 12 else None,
@@ -62,8 +62,8 @@ SOUND: dict[str, Stamp] = {
 @pytest.mark.parametrize("stamp", SOUND.values(), ids=SOUND.keys())
 def test_sound_rises_and_stays_near_the_moment_it_was_made(stamp: Stamp) -> None:
     clock, last = SoundClock(), -1.0
-    for number in range(round(SECONDS / AAC_SECONDS)):
-        sent = number * AAC_SECONDS
+    for number in range(round(SECONDS / AAC_BLOCK_S)):
+        sent = number * AAC_BLOCK_S
         pictures = sent // 0.1 * 0.1
         time = clock.place(stamp(sent), pictures, sent + 0.05, 0.0)
         assert time is not None
@@ -78,7 +78,7 @@ def test_a_step_of_the_sounds_clock_is_reported_and_leaves_no_gap(step: float) -
     clock = SoundClock()
     jumps, times = [], []
     for number in range(200):
-        sent = number * AAC_SECONDS
+        sent = number * AAC_BLOCK_S
         time = clock.place(sent + step * (number >= 100), sent, sent, 0.0)
         assert time is not None
         times.append(time)
@@ -93,15 +93,15 @@ def test_a_step_of_the_sounds_clock_is_reported_and_leaves_no_gap(step: float) -
     [
         lambda sent: sent + 0.2 * (int(2 * sent) % 2),
         lambda sent: sent + 0.5 * (int(sent / 3) % 2),
-        lambda sent: sent + 0.3 * (int(sent / AAC_SECONDS) % 7),
+        lambda sent: sent + 0.3 * (int(sent / AAC_BLOCK_S) % 7),
         lambda sent: sent + 0.3 * int(sent),
     ],
     ids=["0.2 s to and fro", "0.5 s to and fro", "a sawtooth", "stairs"],
 )
 def test_small_steps_of_the_sounds_clock_do_not_add_up(stamp: Stamp) -> None:
     clock = SoundClock()
-    for number in range(round(2 * SECONDS / AAC_SECONDS)):
-        sent = number * AAC_SECONDS
+    for number in range(round(2 * SECONDS / AAC_BLOCK_S)):
+        sent = number * AAC_BLOCK_S
         time = clock.place(stamp(sent), sent // 0.1 * 0.1, sent + 0.05, 0.0)
         assert time == pytest.approx(sent, abs=0.4)
 
@@ -128,7 +128,7 @@ def test_sound_in_bursts_goes_with_the_pictures_of_the_burst() -> None:
 
 def test_a_flood_of_sound_is_left_out() -> None:
     clock = SoundClock()
-    placed = [clock.place(number * AAC_SECONDS, number / 1000, number / 1000, 0.0) for number in range(20_000)]
+    placed = [clock.place(number * AAC_BLOCK_S, number / 1000, number / 1000, 0.0) for number in range(20_000)]
     kept = [time for time in placed if time is not None]
     assert kept == sorted(set(kept))
     assert kept[-1] < 20 + LIVE_BOUND + 0.1
@@ -179,8 +179,8 @@ def packets(pictures: list[Packet], stamp: Stamp, heard: Heard = lambda _: True)
     sound = 0
     for number in range(round(SECONDS * FPS)):
         sent = number / FPS
-        while sound * AAC_SECONDS <= sent:
-            spoken = sound * AAC_SECONDS
+        while sound * AAC_BLOCK_S <= sent:
+            spoken = sound * AAC_BLOCK_S
             if heard(spoken):
                 arrived = START + spoken
                 yield Packet("audio", blocks[sound % 20], True, stamp(spoken), arrived=arrived, wall=arrived)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from devtools.rtsp.camera import RtspCamera, Send, Speak
+from devtools.rtsp.rtp import VIDEO_CLOCK_HZ, access_units, nal_units, parameter_sets
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceUnauthorized
-from tests.support.rtsp_camera import VIDEO_CLOCK, RtspCamera, Send, Speak, access_units
 from tests.support.video import moving_box, write_video
 from vcam_worker.stream.opening import connect
 
@@ -33,9 +34,9 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
 def camera_of(units: list[bytes], speak: Speak, hurry: float = HURRY) -> RtspCamera:
     def script() -> Iterator[Send]:
         for number, unit in enumerate(units):
-            yield Send(number / RATE / hurry, "video", unit, number * VIDEO_CLOCK // RATE)
+            yield Send(number / RATE / hurry, "video", unit, number * VIDEO_CLOCK_HZ // RATE)
 
-    return RtspCamera(script, units[0], sound="", speak=speak)
+    return RtspCamera(script, parameter_sets(nal_units(units[0])), sound="", speak=speak)
 
 
 def pictures(camera: RtspCamera, user: str = "", count: int = PICTURES) -> int:

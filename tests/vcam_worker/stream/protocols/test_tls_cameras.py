@@ -13,10 +13,11 @@ from contextlib import closing, suppress
 
 import pytest
 
+from devtools.rtsp.camera import RtspCamera, Send
+from devtools.rtsp.rtp import VIDEO_CLOCK_HZ, access_units, nal_units, parameter_sets
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError
 from tests.support.hosts import Call, Host, host, jpeg
-from tests.support.rtsp_camera import VIDEO_CLOCK, RtspCamera, Send, access_units
 from tests.support.video import moving_box, noise_background, write_video
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.protocols.rtsp_relay import RtspRelay
@@ -120,9 +121,9 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
 def camera(units: list[bytes]) -> Iterator[RtspCamera]:
     def script() -> Iterator[Send]:
         for number, unit in enumerate(units):
-            yield Send(number / 250, "video", unit, number * VIDEO_CLOCK // 25)
+            yield Send(number / 250, "video", unit, number * VIDEO_CLOCK_HZ // 25)
 
-    with RtspCamera(script, units[0], sound="") as camera:
+    with RtspCamera(script, parameter_sets(nal_units(units[0])), sound="") as camera:
         yield camera
 
 
