@@ -14,17 +14,20 @@ from typing import Any
 import av
 import av.logging
 
+from devtools.log_lines import line_of
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
 from shared_utils.queue.jobs import clip_job_id
+from vcam_worker import messages
 
 STARTED_AT_KEY = "vcam_started_at"
 SEAM_SECONDS = 0.4
 """Two clips that follow each other may miss each other by so much and still count as one piece of footage: the start
 of each is dated by the arrival of its packets."""
 
-_SAVED = re.compile(
-    r"(?:clip saved|clip recovered that the last run left open|clip published that the last run had closed): (\S+)"
-)
+_SAVED = [
+    re.compile(line_of(message, r"\S+"))
+    for message in (messages.CLIP_SAVED, messages.CLIP_RECOVERED, messages.CLIP_PUBLISHED_LATE)
+]
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Auditor:
         findings += [f"no line: {name}" for job, name in wanted.items() if not firsts[job]]
         findings += [f"{firsts[job]} lines: {name}" for job, name in wanted.items() if firsts[job] > 1]
         there = set(self.clips())
-        told = [match[1] for line in saved if (match := _SAVED.search(line))]
+        told = [match[1] for line in saved for pattern in _SAVED if (match := pattern.search(line))]
         findings += [f"saved, says capture, but not on the volume: {name}" for name in told if name not in there]
         findings += [f"saved twice, says capture: {name}" for name, count in Counter(told).items() if count > 1]
         for name in sorted(there):

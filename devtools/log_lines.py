@@ -23,3 +23,8 @@ def line_of(message: LogMessage, *arguments: str, who: str = "") -> str:
         wanted[-1] = ".*"
     text = re.escape(first) + "".join(f"({one}){re.escape(part)}" for one, part in zip(wanted, rest, strict=True))
     return (rf" {re.escape(who)} +" if who else " ") + text.replace("%%", "%")
+
+
+def line_of_any(*messages: LogMessage) -> str:
+    """Return the pattern of a line that is any of some messages; its groups are not to be counted on."""
+    return f"(?:{'|'.join(map(line_of, messages))})"

@@ -12,9 +12,12 @@ import psutil
 import pytest
 
 from devtools.demo import Demo
+from devtools.log_lines import line_of
 from devtools.paths import SCENE_MODEL
 from devtools.ports import free_port
 from tests.support.programs import Program, Programs
+from vcam_worker.messages import CLIP_SAVED, CLIP_STARTED, CONNECTED, JOB_QUEUED
+from video_worker.messages import WORKER_READY
 
 MINUTES = 180.0
 
@@ -35,12 +38,12 @@ def assert_all_gone(processes: list[psutil.Process]) -> None:
 
 def test_the_scene_ends_in_detections(programs: Programs, tmp_path: Path) -> None:
     program = start(programs, "--keep", str(tmp_path / "out"))
-    program.wait_for("worker +ready")
-    program.wait_for("capture +connected")
+    program.wait_for("worker +" + line_of(WORKER_READY).lstrip())
+    program.wait_for("capture +" + line_of(CONNECTED).lstrip())
     parts = descendants(program)
     assert program.wait(MINUTES) == 0
     assert_all_gone(parts)
-    for event in ("motion seen", "clip saved", "job queued", "found person|found car|found dog"):
+    for event in (CLIP_STARTED, CLIP_SAVED, JOB_QUEUED, "found person|found car|found dog"):
         program.wait_for(event)
     log = tmp_path / "out" / "video" / "detections_log.jsonl"
     program.wait_for(f"log +{log}")
@@ -68,7 +71,7 @@ def test_real_footage_over_rtsp_ends_in_cars(programs: Programs, tmp_path: Path,
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_in_the_middle_leaves_nothing_running(programs: Programs, tmp_path: Path, number: int) -> None:
     program = start(programs, "--keep", str(tmp_path / "out"))
-    program.wait_for("motion seen")
+    program.wait_for(CLIP_STARTED)
     parts = descendants(program)
     assert program.stop(number) == 130
     assert_all_gone(parts)
@@ -76,7 +79,7 @@ def test_a_stop_in_the_middle_leaves_nothing_running(programs: Programs, tmp_pat
 
 def test_even_sigkill_leaves_nothing_running(programs: Programs, tmp_path: Path) -> None:
     program = start(programs, "--keep", str(tmp_path / "out"))
-    program.wait_for("capture +connected")
+    program.wait_for("capture +" + line_of(CONNECTED).lstrip())
     parts = descendants(program)
     program.process.kill()
     assert_all_gone(parts)
@@ -85,7 +88,7 @@ def test_even_sigkill_leaves_nothing_running(programs: Programs, tmp_path: Path)
 @pytest.mark.parametrize("part", ["camera_emulator", "video_worker", "redis-server"])
 def test_a_part_that_crashes_ends_the_demo(programs: Programs, tmp_path: Path, part: str) -> None:
     program = start(programs, "--keep", str(tmp_path / "out"))
-    program.wait_for("capture +connected")
+    program.wait_for("capture +" + line_of(CONNECTED).lstrip())
     parts = descendants(program)
     next(one for one in parts if part in " ".join(one.cmdline())).kill()
     assert program.wait(60) == 1

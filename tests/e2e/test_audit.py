@@ -14,11 +14,12 @@ from devtools.audit import STARTED_AT_KEY, Auditor
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.queue.jobs import clip_job_id
 from tests.support.video import moving_box, write_video
+from vcam_worker import messages
 
 NAMES = ["20260223-144800-yard.mp4", "20260223-144804-yard.mp4"]
 BEGIN = datetime(2026, 2, 23, 14, 48).astimezone()
 SECONDS = 4.0
-SAVED = [f"INFO yard clip saved: {name} (4.0 s, 0.3 MB)" for name in NAMES]
+SAVED = [f"INFO yard {messages.CLIP_SAVED % (name, 4.0, 0.3)}" for name in NAMES]
 
 
 def _clip(path: Path, source: Path, started_at: datetime) -> None:

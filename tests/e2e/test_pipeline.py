@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from devtools.compose import wait_for
+from devtools.log_lines import line_of
 from tests.e2e.incident import Row, Running
 from tests.e2e.steps import add_yard, submit
+from vcam_worker import messages
 
 DETECTION_SECONDS = 120.0
 JOB_SECONDS = 120.0
@@ -26,7 +29,7 @@ def test_the_demo_detects_something(running: Running) -> None:
     running.report.notes.append(f"first detection: {record['filename']}: {', '.join(record['detected'])}")
     said = running.project.logs("video-worker")
     assert record["filename"] in said
-    assert f"job queued: {record['filename']}" in running.project.logs("capture")
+    assert re.search(line_of(messages.JOB_QUEUED, record["filename"]), running.project.logs("capture"))
 
 
 def test_what_the_containers_write_belongs_to_the_user(running: Running) -> None:

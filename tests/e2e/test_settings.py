@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from devtools.compose import wait_for
+from devtools.log_lines import line_of
 from shared_utils.config.cameras_file import FILE_NAME
 from tests.e2e.incident import Running
+from vcam_worker import messages
 
 OPEN_SECONDS = 60.0
 
@@ -28,10 +32,22 @@ def test_a_file_of_cameras_in_a_folder_is_taken_over_when_it_is_replaced(running
     project.up()
     project.keep_logs("capture")
     container = project.container("capture")
+
+    def reported(change: str) -> bool:
+        return re.search(line_of(messages.CAMERAS_CHANGED, change), project.logs("capture")) is not None
+
     write("street", "gate")
-    wait_for(lambda: "file was changed; new: gate" in project.logs("capture"), OPEN_SECONDS, "the new camera")
+    wait_for(
+        lambda: reported("new: gate"),
+        OPEN_SECONDS,
+        "the new camera",
+    )
     write("street")
-    wait_for(lambda: "file was changed; gone: gate" in project.logs("capture"), OPEN_SECONDS, "its end")
+    wait_for(
+        lambda: reported("gone: gate"),
+        OPEN_SECONDS,
+        "its end",
+    )
     assert project.container("capture") == container
     project.keep_logs("capture")
     project.configure({"CAMERAS_FILE": before})

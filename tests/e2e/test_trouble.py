@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from devtools.compose import POLL_SECONDS, Project, docker, wait_for
+from devtools.log_lines import line_of
+from shared_utils.log import LogMessage
 from tests.e2e.incident import Running
 from tests.e2e.steps import add_yard, job_status, running_cameras, submit
+from vcam_worker import messages
 
 BACK_SECONDS = 120.0
 CUT_SECONDS = 60
@@ -76,8 +79,13 @@ def test_capture_is_killed(running: Running) -> None:
         _restarted(project, container, pid)
         _all_cameras(running)
         incident.back()
-    assert "clip recovered that the last run left open" in project.logs("capture")
+    assert _count(project, messages.CLIP_RECOVERED)
     assert _first_gap(running, incident.began) > incident.began - LEAST_LOSS_S
+
+
+def _count(project: Project, message: LogMessage) -> int:
+    """Return how many lines of a message capture's log has."""
+    return len(re.findall(line_of(message), project.logs("capture")))
 
 
 def test_one_cameras_process_is_killed(running: Running) -> None:
@@ -85,17 +93,17 @@ def test_one_cameras_process_is_killed(running: Running) -> None:
     table = docker("top", project.container("capture"), "-eo", "pid,args").splitlines()
     children = sorted(int(line.split()[0]) for line in table if "spawn_main" in line)
     assert len(children) == len(CAMERAS)
-    before = project.logs("capture").count("connected to")
+    before = _count(project, messages.CONNECTED)
     with running.incident("camera process killed", "kill -9 of the yard's process, beside the street's") as incident:
         _open_clip(running)
         incident.began = time.time()
         project.kill(children[-1])  # started in the order of the file
-        wait_for(lambda: "(signal SIGKILL, at" in project.logs("capture"), BACK_SECONDS, "a word of capture")
+        wait_for(lambda: _count(project, messages.CAMERA_PROCESS_ENDED), BACK_SECONDS, "a word of capture")
         _all_cameras(running)
         incident.back()
-    said = project.logs("capture")
-    assert re.search(r"ERROR +yard +the camera's process ended \(signal SIGKILL, at \d+ MB of memory\)", said)
-    assert said.count("connected to") == before + 1  # the other one was left alone
+    ended = line_of(messages.CAMERA_PROCESS_ENDED, r".*signal SIGKILL, at \d+ MB of memory.*", who="yard")
+    assert re.search(ended, project.logs("capture"))
+    assert _count(project, messages.CONNECTED) == before + 1  # the other one was left alone
     assert _first_gap(running, incident.began) > incident.began - LEAST_LOSS_S
 
 
@@ -148,7 +156,7 @@ def test_a_cameras_network_is_cut(running: Running) -> None:
     project = running.project
     container = project.container("camera-yard")
     (network,) = project.inspect(container)["NetworkSettings"]["Networks"]
-    said = project.logs("capture").count("no picture: ")
+    reported = _count(project, messages.NO_PICTURE)
     with running.incident("camera cut off", f"its network disconnected for {CUT_SECONDS} s") as incident:
         docker("network", "disconnect", network, container)
         try:
@@ -159,7 +167,7 @@ def test_a_cameras_network_is_cut(running: Running) -> None:
         incident.over()
         _all_cameras(running)
         incident.back()
-    assert project.logs("capture").count("no picture: ") == said + 1
+    assert _count(project, messages.NO_PICTURE) == reported + 1
 
 
 @contextmanager
@@ -185,7 +193,7 @@ def test_the_volume_is_filled_to_the_brim(running: Running) -> None:
     if not running.has_small_volume:
         pytest.skip("mounting a small file system needs root")
     project = running.project
-    paused = project.logs("capture").count("recording pauses")
+    paused = _count(project, messages.RECORDING_PAUSED)
     with running.incident("volume full", f"not a byte left for {FULL_SECONDS} s, a job submitted") as incident:
         _open_clip(running)
         incident.began = time.time()
@@ -195,7 +203,7 @@ def test_the_volume_is_filled_to_the_brim(running: Running) -> None:
                 fill()
                 time.sleep(POLL_SECONDS)
         incident.over()
-        assert project.logs("capture").count("recording pauses") == paused + len(CAMERAS)
+        assert _count(project, messages.RECORDING_PAUSED) == paused + len(CAMERAS)
         _all_cameras(running)
         names = set(running.auditor.clips())
         wait_for(lambda: set(running.auditor.clips()) - names, BACK_SECONDS, "a new clip")

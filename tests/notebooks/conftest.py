@@ -20,6 +20,7 @@ from devtools.sample_volume.volume import make_volume
 from notebooks.lab.plots import style
 from tests.support.jupyterlab import Lab, running_lab
 from tests.support.programs import Programs
+from video_worker import messages
 
 RunNotebook = Callable[..., Executed]
 
@@ -49,7 +50,7 @@ def worker_env(sample_volume: Path, redis_server: RedisServer, programs: Program
     """Settings of a Redis and of a worker with the scene's model, which serves `sample_volume` when this returns."""
     env = {**redis_server.env, "YOLO_MODEL": SCENE_MODEL.name, "MODELS_DIR": str(SCENE_MODEL.parent)}
     env["VIDEO_DIR"] = str(sample_volume)
-    programs.python("-m", "video_worker", env=env).wait_for(r"ready: ")
+    programs.python("-m", "video_worker", env=env).wait_for(messages.WORKER_READY)
     return env
 
 

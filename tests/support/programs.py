@@ -13,7 +13,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from devtools.log_lines import line_of
 from devtools.paths import ROOT
+from shared_utils.log import LogMessage
 
 WAIT_SECONDS = 30.0
 INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
@@ -48,8 +50,10 @@ class Program:
     def text(self) -> str:
         return "\n".join(self.lines)
 
-    def wait_for(self, pattern: str, seconds: float = WAIT_SECONDS, count: int = 1) -> re.Match[str]:
-        """Wait until `count` lines match `pattern`; return the last one's match."""
+    def wait_for(self, pattern: str | LogMessage, seconds: float = WAIT_SECONDS, count: int = 1) -> re.Match[str]:
+        """Wait until `count` lines match `pattern`, or are of a message; return the last one's match."""
+        if isinstance(pattern, LogMessage):
+            pattern = line_of(pattern)
         deadline = time.monotonic() + seconds
         while True:
             found = [match for line in list(self.lines) if (match := re.search(pattern, line))]
@@ -58,6 +62,10 @@ class Program:
             if time.monotonic() > deadline or (self.process.poll() is not None and not self._reader.is_alive()):
                 raise AssertionError(f"no line matches {pattern!r} ({count} times) in:\n{self.text}")
             time.sleep(0.02)
+
+    def count(self, message: LogMessage) -> int:
+        """Return how many lines of a message there are so far."""
+        return sum(re.search(line_of(message), line) is not None for line in list(self.lines))
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = WAIT_SECONDS) -> int:
         """Send a signal, wait for the end, return the exit code."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceEnded
+from shared_utils.log import LogMessage, message_code
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.recorder import ClipWriter
 from vcam_worker.recording.session import FinishedClip
@@ -23,23 +24,27 @@ from vcam_worker.stream.source import StreamInfo
 
 @dataclass
 class Recorded:
-    """What was recorded: the clips, and the log's lines, level and text."""
+    """What was recorded: the clips, and the log."""
 
     clips: list[FinishedClip] = field(default_factory=list)
-    lines: list[tuple[str, str]] = field(default_factory=list)
+    log: list[logging.LogRecord] = field(default_factory=list)
 
-    def said(self, text: str) -> list[str]:
-        """Return the log's lines that hold `text`."""
-        return [line for _, line in self.lines if text in line]
+    def logged(self, message: LogMessage) -> list[str]:
+        """Return the texts of what was logged as `message`."""
+        return [line.getMessage() for line in self.log if message_code(line) == message.code]
+
+    def levels(self) -> list[str]:
+        """Return the level of each line of the log."""
+        return [line.levelname for line in self.log]
 
 
 class _Lines(logging.Handler):
-    def __init__(self, lines: list[tuple[str, str]]) -> None:
+    def __init__(self, log: list[logging.LogRecord]) -> None:
         super().__init__()
-        self._lines = lines
+        self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append((record.levelname, record.getMessage()))
+        self._log.append(record)
 
 
 def record(
@@ -50,7 +55,7 @@ def record(
     recorded = Recorded()
     logger = logging.getLogger("tests.recorded")
     logger.setLevel(logging.DEBUG)
-    logger.handlers = [_Lines(recorded.lines)]
+    logger.handlers = [_Lines(recorded.log)]
 
     def open_clip(info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
         return ClipWriter(folder / f"{start:08.3f}.mp4", info, start, started_at)

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import pytest
 
+from devtools.log_lines import line_of
 from devtools.ports import free_port
 from devtools.rtsp.camera import RtspCamera, Send
 from devtools.rtsp.rtp import access_units, nal_units, parameter_sets
@@ -20,6 +21,7 @@ from tests.support.cameras import camera_processes, capture, emulator, file_laun
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.video import moving_box, packet_times, write_video
+from vcam_worker import messages
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.replay import replay
 
@@ -42,8 +44,8 @@ def test_h265_is_recorded_as_it_is(programs: Programs, tmp_path: Path, env: dict
     )
     port = gst_server(programs, file_launch(footage, "h265"))
     program = capture(programs, env, f"rtsp://127.0.0.1:{port}/test")
-    program.wait_for("connected to .*hevc 640×360")
-    program.wait_for("clip saved")
+    program.wait_for(line_of(messages.CONNECTED, ".*", ".*hevc 640×360.*"))
+    program.wait_for(messages.CLIP_SAVED)
     assert program.stop() == 0
     assert streams(first_clip(video_dir)) == {"video": "hevc"}
 
@@ -51,8 +53,8 @@ def test_h265_is_recorded_as_it_is(programs: Programs, tmp_path: Path, env: dict
 def test_sound_that_mp4_holds_is_kept(programs: Programs, footage: Path, env: dict[str, str], video_dir: Path) -> None:
     launch = f"{file_launch(footage)} {LIVE_SOUND} opusenc ! rtpopuspay name=pay1 pt=97"
     program = capture(programs, env, f"rtsp://127.0.0.1:{gst_server(programs, launch)}/test")
-    program.wait_for("connected to .*sound opus")
-    program.wait_for("clip saved")
+    program.wait_for(line_of(messages.CONNECTED, ".*", ".*sound opus.*"))
+    program.wait_for(messages.CLIP_SAVED)
     assert program.stop() == 0
     clip = first_clip(video_dir)
     assert streams(clip) == {"video": "h264", "audio": "opus"}
@@ -67,8 +69,8 @@ def test_sound_that_mp4_does_not_hold_is_left_out_and_said(
 ) -> None:
     launch = f"{file_launch(footage)} {LIVE_SOUND} alawenc ! rtppcmapay name=pay1 pt=8"
     program = capture(programs, env, f"rtsp://127.0.0.1:{gst_server(programs, launch)}/test")
-    program.wait_for("sound is left out: pcm_alaw does not fit into MP4")
-    program.wait_for("clip saved")
+    program.wait_for(line_of(messages.STREAM_LEFT_OUT, "sound .*pcm_alaw.*"))
+    program.wait_for(messages.CLIP_SAVED)
     assert program.stop() == 0
     assert streams(first_clip(video_dir)) == {"video": "h264"}
 
@@ -80,15 +82,15 @@ def test_a_kill_costs_one_gop_where_sound_is_announced_and_never_comes(
     pictures = [Send(at / 10, "video", units[at % len(units)][0], at * 9000) for at in range(600)]
     with RtspCamera(lambda: pictures, parameter_sets(nal_units(units[0][0]))) as camera:
         program = capture(programs, env, camera.url, CLIP_SECONDS="60")
-        program.wait_for("connected to .*sound aac")
-        program.wait_for("motion seen")
+        program.wait_for(line_of(messages.CONNECTED, ".*", ".*sound aac.*"))
+        program.wait_for(messages.CLIP_STARTED)
         deadline = time.monotonic() + 60
         while not any(part.stat().st_size > 50_000 for part in video_dir.glob(".recording/*.part")):
             assert time.monotonic() < deadline, "nothing reaches the disk"
             time.sleep(0.1)
         program.end()
         again = capture(programs, env, camera.url)
-        name = again.wait_for(r"clip recovered that the last run left open: (\S+)")[1]
+        name = again.wait_for(messages.CLIP_RECOVERED)[1]
         assert again.stop() == 0
     assert streams(video_dir / name) == {"video": "h264"}
     assert len(packet_times(video_dir / name)) >= 20
@@ -100,8 +102,8 @@ def test_lost_rtp_packets_cost_pictures_not_the_clip(
     launch = file_launch(footage).replace("name=pay0 ", "") + " ! identity name=pay0 drop-probability=0.03"
     port = gst_server(programs, launch, "--transport", "udp")
     program = capture(programs, env, f"rtsp://127.0.0.1:{port}/test", RTSP_TRANSPORT="udp")
-    program.wait_for("connected to .*udp")
-    program.wait_for("clip saved")
+    program.wait_for(line_of(messages.CONNECTED, ".*", ".*udp.*"))
+    program.wait_for(messages.CLIP_SAVED)
     assert program.stop() == 0
     times = packet_times(first_clip(video_dir))
     assert times[-1] == pytest.approx(4, abs=1.2)
@@ -113,11 +115,11 @@ def test_a_camera_that_falls_silent_is_noticed_and_picked_up_again(
     url = f"http://127.0.0.1:{free_port()}/video"
     camera = emulator(programs, footage, url)
     program = capture(programs, env, url)
-    program.wait_for("connected")
+    program.wait_for(messages.CONNECTED)
     camera.process.send_signal(signal.SIGSTOP)  # its connections stay open, nothing comes any more
-    program.wait_for("no picture: no packet for 1[45] s", 40)
+    program.wait_for(line_of(messages.NO_PICTURE, "no packet for 1[45] s.*"), 40)
     camera.process.send_signal(signal.SIGCONT)
-    program.wait_for("picture is back", 60)
+    program.wait_for(line_of(messages.CONNECTED_AGAIN, "picture"), 60)
     assert program.stop() == 0
 
 
@@ -126,7 +128,7 @@ def test_a_server_that_accepts_and_says_nothing(programs: Programs, env: dict[st
         silent.bind(("127.0.0.1", 0))
         silent.listen(5)
         program = capture(programs, env, f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x", RTSP_TRANSPORT="tcp")
-        program.wait_for("no picture: .* accepts the connection, but sends nothing", 40)
+        program.wait_for(line_of(messages.NO_PICTURE, ".* accepts the connection, but sends nothing.*"), 40)
         assert program.stop() == 0
 
 
@@ -142,14 +144,14 @@ def test_a_server_that_accepts_and_says_nothing(programs: Programs, env: dict[st
 )
 def test_an_address_that_leads_nowhere(programs: Programs, env: dict[str, str], url: str, message: str) -> None:
     program = capture(programs, env, url)
-    program.wait_for(f"no picture: {message}")
+    program.wait_for(line_of(messages.NO_PICTURE, f"{message}.*"))
     assert program.stop() == 0
 
 
 def test_a_path_the_camera_does_not_have(programs: Programs, footage: Path, env: dict[str, str]) -> None:
     port = gst_server(programs, file_launch(footage))
     program = capture(programs, env, f"rtsp://127.0.0.1:{port}/nowhere")
-    program.wait_for("no picture: .*has no such stream: check the path in RTSP_URL")
+    program.wait_for(line_of(messages.NO_PICTURE, ".*has no such stream: check the path in RTSP_URL.*"))
     assert program.stop() == 0
 
 
@@ -165,9 +167,9 @@ def test_motion_by_a_sub_stream_while_the_main_stream_is_recorded(
     cameras = tmp_path / "cameras.toml"
     cameras.write_text(f'[yard]\nurl = "{main}"\ndetect_url = "{sub}"\n')
     program = programs.python("-m", "vcam_worker", env={**env, "CAMERAS_FILE": str(cameras)})
-    program.wait_for("connected to .*640×360")
-    program.wait_for("connected to .*320×180")
-    program.wait_for("clip saved", count=2)
+    program.wait_for(line_of(messages.CONNECTED, ".*", ".*640×360.*"))
+    program.wait_for(line_of(messages.CONNECTED, ".*", ".*320×180.*"))
+    program.wait_for(messages.CLIP_SAVED, count=2)
     assert program.stop() == 0
     with av.open(str(first_clip(video_dir))) as clip:
         assert clip.streams.video[0].width == 640
@@ -181,8 +183,8 @@ def test_without_its_sub_stream_a_camera_is_watched_all_the_same(
     cameras = tmp_path / "cameras.toml"
     cameras.write_text(f'[yard]\nurl = "{main}"\ndetect_url = "rtsp://127.0.0.1:{free_port()}/sub"\n')
     program = programs.python("-m", "vcam_worker", env={**env, "CAMERAS_FILE": str(cameras)})
-    program.wait_for("no sub-stream: .*detect_url of .yard. .*; motion is looked for in the main stream meanwhile")
-    program.wait_for("clip saved")
+    program.wait_for(line_of(messages.NO_SUB_STREAM, ".*detect_url of .yard. .*"))
+    program.wait_for(messages.CLIP_SAVED)
     assert program.stop() == 0
 
 
@@ -234,7 +236,7 @@ def test_mjpeg_without_timestamps_plays_in_real_time(programs: Programs, env: di
 
     with host(behave) as here:
         program = capture(programs, env, f"http://{here.url}/video", CLIP_SECONDS="10")
-        program.wait_for("clip saved", seconds=90)
+        program.wait_for(messages.CLIP_SAVED, seconds=90)
         assert program.stop() == 0
     times = packet_times(first_clip(video_dir))
     length = len(times) - 1
@@ -253,11 +255,11 @@ def test_a_camera_process_that_hangs_is_killed_and_started_again(
         "from vcam_worker.__main__ import main; sys.exit(main())"
     )
     program = programs.python("-c", impatient, env={**env, "RTSP_URL": url})
-    program.wait_for("connected")
+    program.wait_for(messages.CONNECTED)
     [child] = camera_processes(program)
     child.suspend()
-    program.wait_for("gives no sign of life for 12 s: killed")  # on a busy machine a process takes 10 s to start
-    program.wait_for("connected", seconds=90, count=2)
+    program.wait_for(line_of(messages.CAMERA_PROCESS_SILENT, "12"))  # on a busy machine a process takes 10 s to start
+    program.wait_for(messages.CONNECTED, seconds=90, count=2)
     assert program.stop() == 0
 
 
@@ -291,4 +293,4 @@ def test_a_read_that_hangs_in_the_library_ends_the_process(
     )
     program = programs.python("-c", hanging, env={**env, "RTSP_URL": url})
     assert program.wait() == 1
-    program.wait_for("the connection hangs in the video library")
+    program.wait_for(messages.CONNECTION_HANGS)

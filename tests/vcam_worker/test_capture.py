@@ -12,6 +12,7 @@ import av
 import psutil
 import pytest
 
+from devtools.log_lines import line_of, line_of_any
 from devtools.ports import free_port
 from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import list_clips
@@ -19,6 +20,7 @@ from shared_utils.queue.jobs import clip_queue
 from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.programs import Programs
 from tests.support.video import packet_times
+from vcam_worker import messages
 
 PASSWORD = "p@ss:w/ör d1"
 
@@ -42,10 +44,10 @@ def test_a_camera_ends_in_clips_and_jobs(
     url = f"{scheme}://127.0.0.1:{free_port()}/{path}"
     emulator(programs, footage, url)
     program = capture(programs, env, url)
-    program.wait_for(r"cam1 +connected to .*(h264|mjpeg) 640×360")
-    program.wait_for(r"motion seen")
-    name = program.wait_for(r"clip saved: (\S+)")[1]
-    program.wait_for(rf"job queued: {name}")
+    program.wait_for(line_of(messages.CONNECTED, ".*", ".*(h264|mjpeg) 640×360.*", who="cam1"))
+    program.wait_for(messages.CLIP_STARTED)
+    name = program.wait_for(messages.CLIP_SAVED)[1]
+    program.wait_for(line_of(messages.JOB_QUEUED, name))
     assert program.stop() == 0
     assert name in job_names(redis_server)
     for clip in list_clips(video_dir):
@@ -63,7 +65,7 @@ def test_a_stop_publishes_and_queues_the_open_clip(
     url = f"rtsp://127.0.0.1:{free_port()}/stream"
     emulator(programs, footage, url)
     program = capture(programs, env, url, CLIP_SECONDS="60")
-    program.wait_for("motion seen")
+    program.wait_for(messages.CLIP_STARTED)
     began = time.monotonic()
     assert program.stop() == 0
     assert time.monotonic() - began < 10
@@ -78,13 +80,13 @@ def test_kill_in_mid_clip_loses_nothing_that_the_next_start_can_save(
     url = f"rtsp://127.0.0.1:{free_port()}/stream"
     emulator(programs, footage, url)
     program = capture(programs, env, url, CLIP_SECONDS="60")
-    program.wait_for("motion seen")
+    program.wait_for(messages.CLIP_STARTED)
     time.sleep(2.5)  # let more than a GOP of the clip be received
     program.end()
     assert list_clips(video_dir) == []
     again = capture(programs, env, url)
-    name = again.wait_for(r"clip recovered that the last run left open: (\S+)")[1]
-    again.wait_for(f"job queued: {name}")
+    name = again.wait_for(messages.CLIP_RECOVERED)[1]
+    again.wait_for(line_of(messages.JOB_QUEUED, name))
     assert_playable(video_dir / name)
     assert packet_times(video_dir / name)[-1] > 2
     assert again.stop() == 0
@@ -95,11 +97,11 @@ def test_a_camera_process_that_dies_is_started_again(programs: Programs, footage
     url = f"rtsp://127.0.0.1:{free_port()}/stream"
     emulator(programs, footage, url)
     program = capture(programs, env, url)
-    program.wait_for("connected")
+    program.wait_for(messages.CONNECTED)
     [child] = camera_processes(program)
     child.kill()
-    program.wait_for("camera's process ended .signal SIGKILL.")
-    program.wait_for("connected", count=2)
+    program.wait_for(line_of(messages.CAMERA_PROCESS_ENDED, ".*signal SIGKILL.*"))
+    program.wait_for(messages.CONNECTED, count=2)
     assert program.stop() == 0
 
 
@@ -109,7 +111,7 @@ def test_no_process_is_left_when_the_supervisor_is_killed(
     url = f"rtsp://127.0.0.1:{free_port()}/stream"
     emulator(programs, footage, url)
     program = capture(programs, env, url)
-    program.wait_for("connected")
+    program.wait_for(messages.CONNECTED)
     children = psutil.Process(program.process.pid).children(recursive=True)
     program.process.kill()
     gone, alive = psutil.wait_procs(children, timeout=10)
@@ -122,25 +124,25 @@ def test_an_unreachable_camera_is_said_once_and_retried_until_it_is_back(
 ) -> None:
     url = f"rtsp://127.0.0.1:{free_port()}/stream"
     program = capture(programs, env, url, LOGLEVEL="DEBUG")
-    program.wait_for("no picture: 127.0.0.1:.* refuses the connection.*RTSP_URL")
+    program.wait_for(line_of(messages.NO_PICTURE, "127.0.0.1:.* refuses the connection.*RTSP_URL.*"))
     program.wait_for("next attempt in")
     emulator(programs, footage, url)
-    program.wait_for("picture is back after")
+    program.wait_for(line_of(messages.CONNECTED_AGAIN, "picture"))
     assert program.stop() == 0
-    assert sum(" no picture" in line and "WARNING" in line for line in program.lines) == 1
-    assert sum("is back" in line for line in program.lines) == 1
+    assert program.count(messages.NO_PICTURE) == 1
+    assert program.count(messages.CONNECTED_AGAIN) == 1
 
 
 def test_a_camera_that_reboots_is_picked_up_again(programs: Programs, footage: Path, env: dict[str, str]) -> None:
     url = f"http://127.0.0.1:{free_port()}/video"
     camera = emulator(programs, footage, url)
     program = capture(programs, env, url)
-    program.wait_for("connected")
+    program.wait_for(messages.CONNECTED)
     camera.end()
-    program.wait_for("no picture")
+    program.wait_for(messages.NO_PICTURE)
     emulator(programs, footage, url)
-    program.wait_for("picture is back after")
-    program.wait_for("clip saved")
+    program.wait_for(line_of(messages.CONNECTED_AGAIN, "picture"))
+    program.wait_for(messages.CLIP_SAVED)
     assert program.stop() == 0
 
 
@@ -150,8 +152,8 @@ def test_tcp_and_a_password_that_shows_nowhere(
     port = gst_server(programs, file_launch(footage), "--transport", "tcp", "--user", "cam", "--password", PASSWORD)
     url = f"rtsp://cam:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/test"
     program = capture(programs, env, url, LOGLEVEL="DEBUG")
-    program.wait_for(r"connected to rtsp://\*\*\*@127.0.0.1.*tcp")
-    program.wait_for("clip saved")
+    program.wait_for(line_of(messages.CONNECTED, r"rtsp://\*\*\*@127.0.0.1.*", ".*tcp.*"))
+    program.wait_for(messages.CLIP_SAVED)
     processes = [psutil.Process(program.process.pid), *psutil.Process(program.process.pid).children(recursive=True)]
     shown = program.text + " ".join(" ".join(one.cmdline()) for one in processes)
     program.stop()
@@ -163,7 +165,7 @@ def test_tcp_and_a_password_that_shows_nowhere(
 def test_a_wrong_camera_password_is_said_as_such(programs: Programs, footage: Path, env: dict[str, str]) -> None:
     port = gst_server(programs, file_launch(footage), "--user", "cam", "--password", PASSWORD)
     program = capture(programs, env, f"rtsp://cam:wrong-guess@127.0.0.1:{port}/test")
-    program.wait_for("no picture: wrong user name or password for .*check RTSP_URL")
+    program.wait_for(line_of(messages.NO_PICTURE, "wrong user name or password for .*check RTSP_URL.*"))
     assert program.stop() == 0
     assert "wrong-guess" not in program.text
 
@@ -171,8 +173,8 @@ def test_a_wrong_camera_password_is_said_as_such(programs: Programs, footage: Pa
 def test_udp_from_another_server(programs: Programs, footage: Path, env: dict[str, str]) -> None:
     port = gst_server(programs, file_launch(footage), "--transport", "udp")
     program = capture(programs, env, f"rtsp://127.0.0.1:{port}/test")
-    program.wait_for("(connected|is back).*udp")
-    program.wait_for("clip saved")
+    program.wait_for(line_of_any(messages.CONNECTED, messages.CONNECTED_AGAIN) + ".*udp")
+    program.wait_for(messages.CLIP_SAVED)
     assert program.stop() == 0
 
 
@@ -183,10 +185,10 @@ def test_without_redis_recording_goes_on(
     url = f"rtsp://127.0.0.1:{free_port()}/stream"
     emulator(programs, footage, url)
     program = capture(programs, env, url)
-    program.wait_for("not available.*recording goes on")
-    name = program.wait_for(r"clip saved: (\S+)")[1]
+    program.wait_for(messages.REDIS_UNREACHABLE)
+    name = program.wait_for(messages.CLIP_SAVED)[1]
     redis_server.start()
-    program.wait_for(f"job queued: {name}")
+    program.wait_for(line_of(messages.JOB_QUEUED, name))
     assert program.stop() == 0
     assert job_names(redis_server)[0] == name
 
@@ -212,9 +214,9 @@ def test_two_cameras_by_a_file(programs: Programs, footage: Path, env: dict[str,
         f'[off]\nurl = "{urls[0]}"\nenabled = false\n'
     )
     program = programs.python("-m", "vcam_worker", env={**env, "CAMERAS_FILE": str(cameras)})
-    program.wait_for("capture starts: door, yard;")
-    program.wait_for(r"clip saved: \S+-door.mp4")
-    program.wait_for(r"clip saved: \S+-yard.mp4")
+    program.wait_for(line_of(messages.CAPTURE_STARTED, "door, yard"))
+    program.wait_for(line_of(messages.CLIP_SAVED, r"\S+-door.mp4"))
+    program.wait_for(line_of(messages.CLIP_SAVED, r"\S+-yard.mp4"))
     assert program.stop() == 0
 
 
@@ -223,7 +225,7 @@ def test_a_second_signal_stops_at_once(programs: Programs, env: dict[str, str]) 
         silent.bind(("127.0.0.1", 0))
         silent.listen(5)
         program = capture(programs, env, f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x")
-        program.wait_for("capture starts")
+        program.wait_for(messages.CAPTURE_STARTED)
         program.process.send_signal(signal.SIGTERM)
         program.process.send_signal(signal.SIGTERM)
         began = time.monotonic()
@@ -266,7 +268,7 @@ def test_wrong_settings_are_one_line_and_exit_2(
 
 def test_quotes_around_values_are_stripped(programs: Programs, footage: Path, env: dict[str, str]) -> None:
     program = capture(programs, env, f'"{footage}"', CAMERA_NAME="'yard'")
-    program.wait_for("yard +connected")
+    program.wait_for(line_of(messages.CONNECTED, who="yard"))
     assert program.stop() == 0
 
 
@@ -281,7 +283,7 @@ def test_a_file_that_is_no_video_is_said(programs: Programs, env: dict[str, str]
     text = tmp_path / "notes.mp4"
     text.write_text("no video\n" * 100)
     program = capture(programs, env, str(text))
-    program.wait_for("no picture: RTSP_URL: .*notes.mp4 can not be opened as video")
+    program.wait_for(line_of(messages.NO_PICTURE, "RTSP_URL: .*notes.mp4 can not be opened as video.*"))
     assert program.stop() == 0
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import av
 import pytest
 
+from devtools.log_lines import line_of
 from devtools.paths import ROOT
 from tests.support.cameras import file_launch, gst_command
 from tests.support.netns import NetHost, two_hosts
 from tests.support.programs import Program, Programs
 from tests.support.video import moving_box, write_video
+from vcam_worker import messages
 
 
 @pytest.fixture
@@ -45,8 +47,8 @@ def is_recorded_over_udp(there: NetHost, programs: Programs, program: Program, v
     """Wait for a clip of the camera's pictures, and for our reports on them to reach the camera."""
     watch = there.start(programs, sys.executable, str(ROOT / "tests/support/receiver_reports.py"), there.interface)
     watch.wait_for("ready")
-    program.wait_for("connected to .*udp", 60)
-    name = program.wait_for(r"clip saved: (\S+)", 60)[1]
+    program.wait_for(line_of(messages.CONNECTED, ".*", ".*udp.*"), 60)
+    name = program.wait_for(messages.CLIP_SAVED, 60)[1]
     watch.wait_for("receiver report", 60)
     assert program.stop() == 0
     with av.open(str(video_dir / name)) as clip:

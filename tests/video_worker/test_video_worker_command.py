@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,12 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from devtools.log_lines import line_of
 from devtools.paths import ROOT
 from devtools.ports import free_port
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
+from shared_utils.log import LogMessage
 from shared_utils.queue.jobs import clip_queue, submit
 from tests.support.video import CLIP_NAME, moving_box, write_video
+from video_worker import messages
 
 WAIT_S = 60
 
@@ -34,12 +38,12 @@ class Program:
                 [sys.executable, "-m", "video_worker"], env=environment, cwd=ROOT, stderr=file
             )
 
-    def said(self, text: str) -> bool:
-        return text in self.log.read_text()
+    def count(self, message: LogMessage, *arguments: str) -> int:
+        return len(re.findall(line_of(message, *arguments), self.log.read_text()))
 
-    def wait_for(self, text: str, times: int = 1) -> None:
-        wait_until(lambda: self.log.read_text().count(text) >= times or self._gone(), f"the worker to say {text!r}")
-        assert self.log.read_text().count(text) >= times, self.log.read_text()
+    def wait_for(self, message: LogMessage, *arguments: str, times: int = 1) -> None:
+        wait_until(lambda: self.count(message, *arguments) >= times or self._gone(), f"the worker to log {message!r}")
+        assert self.count(message, *arguments) >= times, self.log.read_text()
 
     def _gone(self) -> bool:
         return self.process.poll() is not None
@@ -130,13 +134,13 @@ def test_a_wrong_setting_is_one_line_that_names_it(environment, redis_server, tm
 
 def test_it_works_until_it_is_stopped_and_never_says_the_password(environment, redis_server, start, video_folder):
     program = start(**redis_server.env, LOGLEVEL="DEBUG")
-    program.wait_for("ready: ")
+    program.wait_for(messages.WORKER_READY)
     submit(CLIP_NAME, queue=clip_queue(redis_server.settings, redis_server.connection()))
-    program.wait_for(f"{CLIP_NAME}: ")
+    program.wait_for(messages.CLIP_ANALYSED, CLIP_NAME)
     began = time.monotonic()
     assert program.stop() == 0
     assert time.monotonic() - began < 5
-    assert program.said("stopped")
+    assert program.count(messages.WORKER_STOPPED)
     assert len(records(video_folder)) == 1
     assert redis_server.password not in program.log.read_text()
     assert "Traceback" not in program.log.read_text()
@@ -145,17 +149,17 @@ def test_it_works_until_it_is_stopped_and_never_says_the_password(environment, r
 def test_redis_may_come_late_and_come_and_go(redis_server, start, video_folder):
     redis_server.stop()
     program = start(**redis_server.env)
-    program.wait_for("is not available")
+    program.wait_for(messages.WORKER_REDIS_UNREACHABLE)
     time.sleep(1.5)  # some tries later it has still been said once
     redis_server.start()
-    program.wait_for("ready: ")
-    assert program.log.read_text().count("is not available") == 1
+    program.wait_for(messages.WORKER_READY)
+    assert program.count(messages.WORKER_REDIS_UNREACHABLE) == 1
     redis_server.stop()
-    program.wait_for("is not available", times=2)
+    program.wait_for(messages.WORKER_REDIS_UNREACHABLE, times=2)
     redis_server.start()
-    program.wait_for("is back", times=2)
+    program.wait_for(messages.WORKER_REDIS_BACK, times=2)
     submit(CLIP_NAME, queue=clip_queue(redis_server.settings, redis_server.connection()))
-    program.wait_for(f"{CLIP_NAME}: ")
+    program.wait_for(messages.CLIP_ANALYSED, CLIP_NAME)
     assert program.stop() == 0
     assert "Traceback" not in program.log.read_text()
 
@@ -164,15 +168,15 @@ def test_redis_may_come_late_and_come_and_go(redis_server, start, video_folder):
 def test_redis_is_restarted_in_the_middle_of_a_job(redis_server, start, video_folder, back_in_time):
     name = long_clip(video_folder)
     program = start(**redis_server.env)
-    program.wait_for("ready: ")
+    program.wait_for(messages.WORKER_READY)
     queue = clip_queue(redis_server.settings, redis_server.connection())
     job = submit(name, queue=queue)
     wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
     redis_server.stop()
     if not back_in_time:
-        program.wait_for(f"{name}: ")
+        wait_until(lambda: bool(records(video_folder)), "the line in the detections log")
     redis_server.start()
-    program.wait_for(f"{name}: ")
+    program.wait_for(messages.CLIP_ANALYSED, name)
     wait_until(lambda: queue.fetch_job(job.id).is_finished, "the job to be concluded")
     assert program.stop() == 0
     assert [record["ok"] for record in records(video_folder)] == [True]
@@ -181,7 +185,7 @@ def test_redis_is_restarted_in_the_middle_of_a_job(redis_server, start, video_fo
 def test_a_killed_workers_job_is_finished_by_another_within_a_minute(redis_server, start, video_folder):
     name = long_clip(video_folder)
     first = start(**redis_server.env)
-    first.wait_for("ready: ")
+    first.wait_for(messages.WORKER_READY)
     queue = clip_queue(redis_server.settings, redis_server.connection())
     job = submit(name, queue=queue)
     wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
@@ -204,24 +208,24 @@ def test_a_killed_workers_job_is_finished_by_another_within_a_minute(redis_serve
 def test_a_job_that_is_not_done_in_time_is_handed_back_when_the_worker_is_stopped(redis_server, start, video_folder):
     name = long_clip(video_folder)
     first = start(**redis_server.env, STOP_GRACE_SECONDS="0.2")
-    first.wait_for("ready: ")
+    first.wait_for(messages.WORKER_READY)
     queue = clip_queue(redis_server.settings, redis_server.connection())
     job = submit(name, queue=queue)
     wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
     assert first.stop() == 0
-    first.wait_for("handed back")
+    first.wait_for(messages.JOB_HANDED_BACK, name)
     assert not records(video_folder)
     assert queue.get_job_ids() == [job.id]
     assert not list((video_folder / "boxes").iterdir())
     second = start(**redis_server.env)
-    second.wait_for(f"{name}: ")
+    second.wait_for(messages.CLIP_ANALYSED, name)
     assert [record["ok"] for record in records(video_folder)] == [True]
 
 
 def test_a_job_that_is_nearly_done_is_finished_when_the_worker_is_stopped(redis_server, start, video_folder):
     name = long_clip(video_folder)
     program = start(**redis_server.env, STOP_GRACE_SECONDS="50")
-    program.wait_for("ready: ")
+    program.wait_for(messages.WORKER_READY)
     queue = clip_queue(redis_server.settings, redis_server.connection())
     job = submit(name, queue=queue)
     wait_until(lambda: job.get_meta().get("frames_done", 0) > 5, "the job to be begun")
@@ -270,14 +274,14 @@ def test_export_without_ultralytics_says_what_to_install(environment, tmp_path):
 
 def test_a_free_port_without_redis_is_waited_for_until_stopped(start):
     program = start(RDS_HOST="127.0.0.1", RDS_PORT=str(free_port()))
-    program.wait_for("RDS_HOST")
+    program.wait_for(messages.WORKER_REDIS_UNREACHABLE, ".*RDS_HOST.*")
     assert program.stop() == 0
 
 
 def test_progress_is_told_at_most_twice_a_second(redis_server, start, video_folder):
     write_video(video_folder / "20260223-150000-cam1.mp4", moving_box(), seconds=120)
     program = start(**redis_server.env)
-    program.wait_for("ready")
+    program.wait_for(messages.WORKER_READY)
     with redis_server.connection().monitor() as monitor:
         queue = clip_queue(redis_server.settings, redis_server.connection())
         job = submit("20260223-150000-cam1.mp4", queue=queue, fps=0)

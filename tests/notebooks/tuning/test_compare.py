@@ -33,6 +33,7 @@ from shared_utils.queue.job_states import JobState
 from shared_utils.queue.jobs import clip_queue, states, submit, watch
 from tests.notebooks.conftest import RunNotebook
 from tests.support.programs import Programs
+from video_worker import messages
 
 USUAL = Options(model=SCENE_MODEL.name)
 Found = dict[int, list[tuple[Any, ...]]]
@@ -435,7 +436,7 @@ def test_the_notebook(
         float(best["t"]), int(best["frame"]), best["label"], tuple(map(float, best[["x1", "y1", "x2", "y2"]])), "right"
     )
     change(sample_volume, name, Change(added=(label,)))
-    programs.python("-m", "video_worker", env=env).wait_for(r"ready: ")
+    programs.python("-m", "video_worker", env=env).wait_for(messages.WORKER_READY)
     asked = [{"imgsz": 640}, {"model": "street.onnx", "imgsz": 160}, {"model": "broken.onnx"}]
     changes = {
         'CLIPS = "*"': f"CLIPS = {[name, '20200101-000000-gone.mp4']!r}",

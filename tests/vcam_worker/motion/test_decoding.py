@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from devtools.log_lines import line_of
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError
 from tests.support.cameras import capture
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.video import moving_box, noise_background, write_video
+from vcam_worker import messages
 from vcam_worker.motion.decoding import FAILED_PACKETS, FAILED_SECONDS, NO_KEYFRAME_SECONDS, DecodeHealth
 from vcam_worker.stream.opening import connect
 
@@ -63,17 +65,17 @@ def test_mjpeg_that_turns_to_16000_by_16000_is_unwell_until_it_turns_back(
 
     with host(behave) as here:
         program = capture(programs, env, f"http://{here.url}/video")
-        program.wait_for("connected to .*mjpeg 320×180")
+        program.wait_for(line_of(messages.CONNECTED, ".*", ".*mjpeg 320×180.*"))
         wait_for_health(env, 200)
         is_huge.set()
-        program.wait_for("no picture: its pictures are 16000×16000, more than 8K: choose a smaller size in the camera")
+        program.wait_for(line_of(messages.NO_PICTURE, ".*16000×16000, more than 8K.*"))
         assert "16000×16000" in wait_for_health(env, 503)["reason"]
         is_huge.clear()
-        program.wait_for("picture is back")
+        program.wait_for(line_of(messages.CONNECTED_AGAIN, "picture"))
         wait_for_health(env, 200)
         assert program.stop() == 0
     assert program.text.count("16000×16000") == 1
-    assert "process ended" not in program.text
+    assert not program.count(messages.CAMERA_PROCESS_ENDED)
 
 
 def units(path: Path) -> list[bytes]:
@@ -108,15 +110,15 @@ def test_h264_of_garbage_is_unwell_while_packets_come_and_well_again_after(
 
     with host(behave) as here:
         program = capture(programs, env, f"http://{here.url}/live.h264")
-        program.wait_for("connected to .*h264 320×180")
+        program.wait_for(line_of(messages.CONNECTED, ".*", ".*h264 320×180.*"))
         wait_for_health(env, 200)
         is_garbage.set()
-        program.wait_for("what the camera sends can not be decoded .*: no motion is found meanwhile", 60)
+        program.wait_for(messages.NOT_DECODABLE, 60)
         camera = wait_for_health(env, 503)
         assert camera["state"] == "undecodable"
         assert "can not be decoded" in camera["reason"]
         is_garbage.clear()
-        program.wait_for("what the camera sends can be decoded again", 60)
+        program.wait_for(messages.DECODABLE_AGAIN, 60)
         wait_for_health(env, 200)
         assert program.stop() == 0
     assert program.text.count("can not be decoded") == 1

@@ -28,6 +28,7 @@ from tests.support.recording import Recording, to_the_end
 from tests.support.rtsp_units import UnitScript, serve_units
 from tests.support.units import Frame, encode
 from tests.support.video import Picture, moving_box
+from vcam_worker import messages
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.recording.mp4 import decoder_config
 from vcam_worker.stream import opening
@@ -139,7 +140,7 @@ def test_an_sps_that_alternates_in_its_level_alone_changes_nothing(tmp_path: Pat
     [clip] = recorded.clips
     assert clip.end - clip.start == pytest.approx(6, abs=0.01)
     assert decoded(clip.path) == [LARGE] * 60
-    assert [level for level, _ in recorded.lines] == ["INFO"]  # that the clip started
+    assert recorded.levels() == ["INFO"]  # that the clip started
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -154,7 +155,7 @@ def test_a_pps_that_changes_within_a_clip_goes_into_it(tmp_path: Path, codec: Co
     recorded = run(tmp_path, UnitScript(codec, sets_of(codec, one[0]), timed(frames)))
     [clip] = recorded.clips
     assert decoded(clip.path) == [LARGE] * 60
-    assert not recorded.said("changed its stream")
+    assert not recorded.logged(messages.STREAM_CHANGED)
     first = round(clip.start * FPS)
     sent = tmp_path / f"sent.{codec}"
     sent.write_bytes(b"".join(join_units(frame, 0) for frame in frames[first : first + 60]))
@@ -233,7 +234,7 @@ def test_a_real_change_ends_the_clip_at_its_keyframe(tmp_path: Path) -> None:
     assert sizes[1:]
     assert all(size == {SMALL} for size in sizes[1:])
     assert recorded.clips[0].end == recorded.clips[1].start == pytest.approx(7.0, abs=0.01)
-    assert len(recorded.said("changed its stream")) == 1
+    assert len(recorded.logged(messages.STREAM_CHANGED)) == 1
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -248,16 +249,16 @@ def test_a_picture_that_alternates_is_recorded_in_one_size_and_said_once(tmp_pat
     assert 20 <= clip.trigger <= 20.5
     assert clip.end - clip.start == pytest.approx(6, abs=0.01)
     assert decoded(clip.path) == [LARGE] * 60
-    assert len(recorded.said("keeps changing its picture (320×180, 160×96)")) == 1
-    assert len(recorded.said("changed its stream")) <= 2
+    assert len(recorded.logged(messages.PICTURE_RESTLESS)) == 1
+    assert len(recorded.logged(messages.STREAM_CHANGED)) <= 2
 
 
 def test_a_picture_that_changes_every_forty_seconds_is_reported_three_times(tmp_path: Path) -> None:
     one, other = (encode(scene(size), seconds=40, fps=1, gop=40) for size in ((96, 64), (64, 48)))
     pictures = [frame for number in range(8) for frame in (one, other)[number % 2]]
     recorded = run(tmp_path, UnitScript("h264", [], [(float(second), frame) for second, frame in enumerate(pictures)]))
-    assert len(recorded.said("changed its stream")) == 3
-    assert len(recorded.said("further changes are not logged")) == 1
+    assert len(recorded.logged(messages.STREAM_CHANGED)) == 3
+    assert sum("further changes are not logged" in line for line in recorded.logged(messages.STREAM_CHANGED)) == 1
 
 
 def test_a_picture_that_stays_is_copied_again(tmp_path: Path) -> None:
@@ -268,7 +269,7 @@ def test_a_picture_that_stays_is_copied_again(tmp_path: Path) -> None:
     recorded = run(tmp_path, script)
     [clip] = recorded.clips
     assert set(decoded(clip.path)) == {(160, 96)}
-    assert len(recorded.said("keeps its picture again")) == 1
+    assert len(recorded.logged(messages.PICTURE_STEADY_AGAIN)) == 1
     with av.open(str(clip.path)) as container:
         kept = [bytes(packet) for packet in container.demux(video=0) if packet.size]
     assert set(itertools.chain.from_iterable(map(units_of, kept))) <= set(itertools.chain.from_iterable(large))

@@ -13,6 +13,7 @@ from shared_utils.config.cameras import MotionSettings
 from tests.support.mp4 import decoded
 from tests.support.recorded import Recorded, record
 from tests.support.video import Picture, moving_box, write_video
+from vcam_worker import messages
 from vcam_worker.recording import ring, session
 from vcam_worker.recording.events import ClipRules
 from vcam_worker.stream.packets import Packet
@@ -89,7 +90,7 @@ def test_motion_before_the_next_keyframe_goes_into_the_clip_before(tmp_path: Pat
     [clip] = recorded.clips
     assert clip.start == 0
     assert 105 <= clip.end <= 106
-    assert len(recorded.said("the clip before goes on")) == 1
+    assert len(recorded.logged(messages.CLIP_EXTENDED)) == 1
 
 
 def test_motion_across_a_keyframe_goes_on_in_the_next_clip(tmp_path: Path) -> None:
@@ -128,15 +129,15 @@ def test_a_gop_that_grows_in_mid_stream(tmp_path: Path) -> None:
 
 def test_what_the_gop_costs_is_said_once(tmp_path: Path) -> None:
     recorded = run(tmp_path, 50, 260, [20.0, 120.0])
-    [line] = recorded.said("keyframe only every 50 s")
+    [line] = recorded.logged(messages.LONG_GOPS)
     assert "may begin 50 s before its pre-roll and last 80 s instead of 30 s" in line
     assert "MB of the stream are kept in memory; set the camera's I-frame interval (GOP)" in line
-    assert len([level for level, _ in recorded.lines if level == "WARNING"]) == 1
+    assert recorded.levels().count("WARNING") == 1
 
 
 def test_an_ordinary_gop_is_not_worth_a_word(tmp_path: Path) -> None:
     recorded = run(tmp_path, 4, 60, [20.0])
-    assert {level for level, _ in recorded.lines} == {"INFO"}
+    assert set(recorded.levels()) == {"INFO"}
 
 
 def test_motion_without_a_keyframe_to_begin_with_starts_the_clip_at_the_next(
@@ -148,9 +149,9 @@ def test_motion_without_a_keyframe_to_begin_with_starts_the_clip_at_the_next(
     assert [clip.start for clip in recorded.clips] == [pytest.approx(100)]
     assert 60 <= recorded.clips[0].trigger <= 61
     assert recorded.clips[0].end >= 110
-    assert len(recorded.said("the clip starts at the next keyframe")) == 1
-    assert len(recorded.said("MB without a keyframe")) == 1
-    assert len(recorded.said("after its motion")) == 1
+    assert len(recorded.logged(messages.CLIP_PENDING)) == 1
+    assert len(recorded.logged(messages.GOP_TOO_LARGE)) == 1
+    assert len(recorded.logged(messages.CLIP_STARTED_LATE)) == 1
 
 
 def test_what_waits_behind_a_held_clip_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

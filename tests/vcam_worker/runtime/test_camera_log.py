@@ -91,9 +91,9 @@ def test_a_log_that_can_not_be_written_is_said_once_and_recording_goes_on(
     emulator(programs, footage, url)
     program = capture(programs, env, url)
     program.wait_for(line_of(messages.CAMERA_LOG_NOT_WRITTEN, CAMERA_LOG_NAME))
-    program.wait_for(r"clip saved")
+    program.wait_for(messages.CLIP_SAVED)
     assert program.stop() == 0
-    assert program.text.count(f"[{messages.CAMERA_LOG_NOT_WRITTEN.code}]") == 1
+    assert program.count(messages.CAMERA_LOG_NOT_WRITTEN) == 1
     assert list_clips(video_dir)
 
 

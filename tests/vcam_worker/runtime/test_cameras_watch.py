@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from devtools.log_lines import line_of
 from devtools.ports import free_port
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
 from tests.support.cameras import camera_processes, emulator
+from tests.support.log_lines import logged
 from tests.support.programs import Program, Programs
+from vcam_worker import messages
 from vcam_worker.runtime.cameras_watch import LOOK_SECONDS, CamerasWatch
 
 TAKEN_OVER_SECONDS = 5.0
@@ -48,40 +52,40 @@ def test_an_edit_is_taken_over_and_other_cameras_are_not_touched(
     door, yard = (f'[{name}]\nurl = "rtsp://{place}"\n' for name in ("door", "yard"))
     _replace(path, door + yard)
     program = programs.python("-m", "vcam_worker", env={**env, "CAMERAS_FILE": str(path.parent), "CLIP_SECONDS": "60"})
-    program.wait_for("door +connected")
-    program.wait_for("yard +motion seen")
+    program.wait_for(line_of(messages.CONNECTED, who="door"))
+    program.wait_for(line_of(messages.CLIP_STARTED, who="yard"))
     before = _pids(program)
 
     began = time.monotonic()
     _replace(path, f'[gate]\nurl = "rtsp://viewer:hunter22@{place}"\n{door}{yard}motion_fps = 3\n')
-    program.wait_for("new: gate; changed: yard$")
+    program.wait_for(line_of(messages.CAMERAS_CHANGED, "new: gate; changed: yard"))
     assert time.monotonic() - began < TAKEN_OVER_SECONDS
-    program.wait_for("yard +clip saved")
-    program.wait_for("yard +connected", count=2)
-    program.wait_for("gate +connected")
+    program.wait_for(line_of(messages.CLIP_SAVED, who="yard"))
+    program.wait_for(line_of(messages.CONNECTED, who="yard"), count=2)
+    program.wait_for(line_of(messages.CONNECTED, who="gate"))
     now = _pids(program)
     [same] = before & now
     assert len(now) == 3
-    assert program.text.count("door     connected") == 1
+    assert len(re.findall(line_of(messages.CONNECTED, who="door"), program.text)) == 1
 
     _replace(path, f"{door}motion_fsp = 3\n")
-    program.wait_for(r"unknown key 'motion_fsp'.* \(line 3\); the cameras go on as before")
+    program.wait_for(line_of(messages.CAMERAS_FILE_WRONG, r".*unknown key 'motion_fsp'.* \(line 3\)"))
     with path.open("w") as file:  # in place, in two steps, as some editors do
         file.write(door)
         file.flush()
         time.sleep(LOOK_SECONDS / 4)
         file.write(yard)
-    program.wait_for("cameras.toml is right again")
-    program.wait_for("changed: yard; gone: gate$")
-    program.wait_for("yard +connected", count=3)
+    program.wait_for(line_of(messages.CAMERAS_FILE_RIGHT_AGAIN, "cameras.toml"))
+    program.wait_for(line_of(messages.CAMERAS_CHANGED, "changed: yard; gone: gate"))
+    program.wait_for(line_of(messages.CONNECTED, who="yard"), count=3)
     path.write_text(door)
-    program.wait_for("the cameras' file was changed; gone: yard$")
+    program.wait_for(line_of(messages.CAMERAS_CHANGED, "gone: yard"))
     _until(lambda: _pids(program) == {same})
 
     path.unlink()
-    program.wait_for("cannot be read: No such file or directory; the cameras go on as before")
+    program.wait_for(line_of(messages.CAMERAS_FILE_WRONG, ".*No such file or directory"))
     assert program.stop() == 0
-    assert program.text.count("go on as before") == 2
+    assert program.count(messages.CAMERAS_FILE_WRONG) == 2
     assert "hunter22" not in program.text
     lines = [json.loads(line) for line in (video_dir / CAMERA_LOG_NAME).read_text().splitlines()]
     reasons = {line["camera"]: line["reason"] for line in lines if line["event"] == "down"}
@@ -109,11 +113,11 @@ def test_passwords_that_others_may_read_are_reported_once(tmp_path: Path, caplog
     for number in range(3):
         path.write_text(f"{path.read_text()}# {number}\n")
         assert any(watch.changed() for _ in range(4))
-    assert caplog.text.count("every user of this machine may read it") == 1
+    assert len(logged(caplog, messages.CAMERAS_FILE_READABLE_BY_ALL)) == 1
     path.chmod(0o600)
     path.write_text('[door]\nurl = "rtsp://10.0.0.1/s"\n')
     assert any(watch.changed() for _ in range(4))
-    assert caplog.text.count("may read it") == 1
+    assert len(logged(caplog, messages.CAMERAS_FILE_READABLE_BY_ALL)) == 1
 
 
 def test_a_file_that_is_written_in_steps_is_taken_when_it_rests(tmp_path: Path) -> None:
@@ -136,4 +140,4 @@ def test_a_mounted_file_that_was_replaced_is_reported(tmp_path: Path, caplog: py
         watch = CamerasWatch({"CAMERAS_FILE": f"/proc/{os.getpid()}/fd/{held.fileno()}"}, Clock())
         for _ in range(4):
             watch.changed()
-    assert caplog.text.count("--force-recreate capture") == 1
+    assert len(logged(caplog, messages.CAMERAS_FILE_REPLACED)) == 1

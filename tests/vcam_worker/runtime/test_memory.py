@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from devtools.log_lines import line_of
 from devtools.ports import free_port
 from tests.support.cameras import camera_processes, emulator
 from tests.support.hosts import Call, host
 from tests.support.programs import Programs
 from tests.support.video import moving_box, write_video
+from vcam_worker import messages
 from vcam_worker.runtime import memory
 
 
@@ -37,10 +39,10 @@ def test_a_stream_that_fills_the_memory_ends_its_own_process_and_no_other(
         program = programs.python(
             "-m", "vcam_worker", env={**env, "CAMERAS_FILE": str(cameras), "CAMERA_MEMORY_MB": "250"}
         )
-        program.wait_for("innocent.*connected")
+        program.wait_for(line_of(messages.CONNECTED, who="innocent"))
         ended = r"hostile.*process ended \(it took (\d+) MB of memory, CAMERA_MEMORY_MB allows 250\); started again"
         program.wait_for(ended, 120, count=2)
-        program.wait_for("innocent.*clip saved", 60)
+        program.wait_for(line_of(messages.CLIP_SAVED, who="innocent"), 60)
         scores = [Path(f"/proc/{one.pid}/oom_score_adj").read_text() for one in camera_processes(program)]
         assert memory.OOM_SCORE in {int(one) for one in scores}  # one may have begun just now
         assert program.stop() == 0

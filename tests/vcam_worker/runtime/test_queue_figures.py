@@ -13,8 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from rq import Queue
 
 from devtools.redis_server import RedisServer
+from shared_utils import messages
 from shared_utils.queue.figures import Growth, backlog_in_words, read_figures
 from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, submit_many
+from tests.support.log_lines import logged
 from tests.vcam_worker.recording.storage.test_volume_figures import NoCameras
 from vcam_worker.runtime.queue_watch import QueueWatch
 from vcam_worker.web.server import HttpServer
@@ -132,15 +134,16 @@ def test_a_backlog_is_said_once_when_it_begins_and_once_when_it_is_over(
     for number in range(40):
         enqueue_new_clip(queue, clips(1, number)[0])
         watch.look()
-    [begun] = caplog.messages
-    assert begun.startswith("the queue grows: 11 new clips and 50 further runs wait, no worker is running")
+    [begun] = logged(caplog, messages.QUEUE_GROWS)
+    assert "11 new clips and 50 further runs wait, no worker is running" in begun
     assert metrics(address)["vcam_queue_growing",] == 1
     assert '<span class="badge bad news" id="backlog">no worker is running</span>' in ask(address)
     queue.connection.ltrim(queue.key, 38, -1)
     watch.look()
     watch.look()
-    [over] = caplog.messages[1:]
-    assert over.startswith("the queue is short again: 2 new clips and 50 further runs wait")
+    [over] = logged(caplog, messages.QUEUE_SHORT_AGAIN)
+    assert "2 new clips and 50 further runs wait" in over
+    assert len(caplog.records) == 2
     assert metrics(address)["vcam_queue_growing",] == 0
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import pytest
 
+from devtools.log_lines import line_of, line_of_any
 from devtools.paths import ROOT
 from devtools.ports import free_port
 from devtools.redis_server import RedisServer
@@ -22,6 +23,7 @@ from shared_utils.queue.jobs import clip_queue
 from tests.support.cameras import capture, emulator
 from tests.support.programs import Program, Programs
 from tests.support.video import moving_box, packet_times, write_video
+from vcam_worker import messages
 from vcam_worker.runtime.supervisor import waits_for_disk
 
 
@@ -107,26 +109,26 @@ def test_folders_that_are_deleted_are_made_again_and_no_clip_is_lost_even_withou
     program = capture(programs, {**env, "PYTHONPATH": f"{site}:{ROOT}", "CLIP_SECONDS": "2"}, url)
     names = []
     for count, deleted in enumerate((".recording", ".outbox", "."), start=1):
-        program.wait_for("clip started|next clip started", count=count)
+        program.wait_for(line_of_any(messages.CLIP_STARTED, messages.CLIP_CONTINUED), count=count)
         shutil.rmtree(video_dir / deleted)
         names.append(program.wait_for(SAVED, count=count)[1])
-        program.wait_for(f"job queued: {names[-1]}")
+        program.wait_for(line_of(messages.JOB_QUEUED, names[-1]))
         assert packet_times(video_dir / names[-1])[-1] > 1
         assert_decodable(video_dir / names[-1])
     redis_server.stop()
     name = program.wait_for(SAVED, count=4)[1]
     shutil.rmtree(video_dir / ".outbox")
     redis_server.start()
-    program.wait_for(f"job queued: {name}")
-    program.wait_for("clip started|next clip started", count=5)
+    program.wait_for(line_of(messages.JOB_QUEUED, name))
+    program.wait_for(line_of_any(messages.CLIP_STARTED, messages.CLIP_CONTINUED), count=5)
     shutil.rmtree(video_dir)
     assert program.stop() == 0
     assert list_clips(video_dir)
     assert list((video_dir / ".recording").iterdir()) == []
     assert set(job_names(redis_server)) >= {*names, name}
-    assert "recording pauses" not in program.text
+    assert not program.count(messages.RECORDING_PAUSED)
     assert "Traceback" not in program.text
-    assert sum("does not take fsync of a folder (Invalid argument)" in line for line in program.lines) == 1
+    assert program.count(messages.VOLUME_WITHOUT_FSYNC) == 1
 
 
 def assert_what_came_while_the_volume_hung_is_looked_at(program: Program, mounted: Path) -> None:
@@ -153,34 +155,34 @@ def test_a_share_that_is_unmounted_hangs_and_becomes_read_only_costs_nothing(
     program = capture(
         programs, {**env, "VIDEO_DIR": str(mounted / "video"), "MIN_FREE_GB": "0", "CLIP_SECONDS": "2"}, url
     )
-    program.wait_for("motion seen")
+    program.wait_for(messages.CLIP_STARTED)
     subprocess.run(["umount", "-l", str(mounted)], check=True)
-    program.wait_for("recording pauses: .*was a mounted volume at the start and is none now")
+    program.wait_for(line_of(messages.RECORDING_PAUSED, ".*was a mounted volume at the start and is none now.*"))
     assert list(mounted.iterdir()) == []
     mount(mounted)
-    program.wait_for("recording goes on")
-    clips = program.text.count("clip saved")
-    program.wait_for("clip saved", count=clips + 1)
+    program.wait_for(messages.RECORDING_RESUMED)
+    clips = program.count(messages.CLIP_SAVED)
+    program.wait_for(messages.CLIP_SAVED, count=clips + 1)
     assert_what_came_while_the_volume_hung_is_looked_at(program, mounted)
     make_read_only(mounted)
-    program.wait_for("recording pauses: VIDEO_DIR can not be written to .Read-only file system.")
+    program.wait_for(line_of(messages.RECORDING_PAUSED, "VIDEO_DIR can not be written to .Read-only file system..*"))
     assert program.stop() == 0
     assert "Traceback" not in program.text
-    assert sum("recording pauses" in line for line in program.lines) == 2
+    assert program.count(messages.RECORDING_PAUSED) == 2
 
 
 def test_a_clip_that_can_not_be_finished_at_the_end_is_one_line(
     programs: Programs, url: str, env: dict[str, str], video_dir: Path
 ) -> None:
     program = capture(programs, env, url, CLIP_SECONDS="60")
-    program.wait_for("motion seen")
+    program.wait_for(messages.CLIP_STARTED)
     shutil.rmtree(video_dir / ".outbox")
     (video_dir / ".outbox").write_text("a file where the folder was")
     assert program.stop() == 0
     assert "Traceback" not in program.text
     (video_dir / ".outbox").unlink()
     again = capture(programs, env, url)
-    again.wait_for("clip recovered that the last run left open")
+    again.wait_for(messages.CLIP_RECOVERED)
     assert again.stop() == 0
 
 

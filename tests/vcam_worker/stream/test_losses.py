@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
+from devtools.log_lines import line_of
 from tests.support.cameras import capture
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.video import moving_box
+from vcam_worker import messages
 from vcam_worker.stream.losses import HABIT, SHORT_SECONDS, STEADY_SECONDS, Losses
 
 DRAW = moving_box(320, 180, 0, 1, side=40)
@@ -65,12 +67,12 @@ def test_a_camera_that_hangs_up_all_the_time_fills_no_log_and_is_recorded(
 
     with host(behave) as here:
         program = capture(programs, env, f"http://{here.url}/video")
-        program.wait_for("ends its connections again and again .the camera ended the stream.", 60)
+        program.wait_for(line_of(messages.CONNECTION_ENDS_HABITUALLY, ".*", "the camera ended the stream"), 60)
         calls = here.calls
         while here.calls < calls + 3:
             time.sleep(0.1)
         # a scene is learnt once, and not for the first two seconds of each connection
-        program.wait_for("clip saved", 60, count=2)
+        program.wait_for(messages.CLIP_SAVED, 60, count=2)
         assert program.stop() == 0
     assert program.text.count("no picture") == HABIT
     assert program.text.count("picture is back") == HABIT

@@ -17,6 +17,7 @@ from shared_utils.config.web_hosts import is_own_host, own_names
 from shared_utils.errors import SettingError
 from tests.support.programs import Programs
 from tests.vcam_worker.web.test_http import CAM, NOW, Clock, FakeBoard, Site
+from vcam_worker import messages
 from vcam_worker.web.server import HttpLimits, HttpServer
 from vcam_worker.web.settings import HttpSettings
 
@@ -143,7 +144,7 @@ def test_two_thousand_half_sent_requests_keep_nobody_from_an_answer(programs: Pr
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted + 500), hard))
     port = int(env["HTTP_PORT"])
     program = programs.python("-m", "vcam_worker", env={**env, "RTSP_URL": "rtsp://127.0.0.1:9/x"})
-    program.wait_for("pages at")
+    program.wait_for(messages.PAGES_SERVED)
     with contextlib.ExitStack() as stack:
         for number in range(wanted):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))

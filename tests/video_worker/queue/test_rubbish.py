@@ -28,7 +28,9 @@ from shared_utils.queue.jobs import (
 )
 from shared_utils.queue.orphans import adopt_orphans
 from shared_utils.queue.repair import SET_ASIDE
+from tests.support.log_lines import logged
 from tests.support.video import CLIP_NAME, moving_box, write_video
+from video_worker import messages
 from video_worker.health import check
 from video_worker.jobs import Workplace
 from video_worker.pipeline.cores import Neighbours
@@ -252,7 +254,7 @@ def test_jobs_of_a_queue_that_was_overwritten_are_found_again(redis_server, queu
     queue.connection.set(QUEUE, "x")
     burst(redis_server, workplace)
     assert analysed(workplace) == [CLIP_NAME]
-    assert any("moved aside" in record.getMessage() for record in caplog.records)
+    assert logged(caplog, messages.KEY_MOVED_ASIDE)
     assert queue.connection.keys(f"{SET_ASIDE}{QUEUE}:*")
 
 
@@ -310,7 +312,7 @@ def test_a_lot_of_rubbish_is_counted_and_does_not_fill_the_log(redis_server, que
     enqueue_new_clip(queue, CLIP_NAME)
     burst(redis_server, workplace)
     assert analysed(workplace) == [CLIP_NAME]
-    assert sum("which is no id" in record.getMessage() for record in caplog.records) == 10
+    assert len(logged(caplog, messages.ENTRY_WITHOUT_ID)) == 10
     assert queue.connection.llen(f"{SET_ASIDE}{QUEUE}") == 100
 
 
@@ -344,7 +346,7 @@ def worker(redis_server, programs, workplace, any_model):
     """The program, serving."""
     env = {**redis_server.env, "VIDEO_DIR": str(workplace.video_dir), "YOLO_MODEL": str(any_model)}
     program = programs.python("-m", "video_worker", env=env)
-    program.wait_for("ready")
+    program.wait_for(messages.WORKER_READY)
     return program
 
 
@@ -420,7 +422,7 @@ def test_a_duty_that_fails_leaves_the_others_and_is_told_once(redis_server, queu
     one = Failing(queue, "rq:worker:x", lambda _: None, Complaints(log))
     assert not any(one.look_after_others() for _ in range(20))
     assert len(calls) == 20
-    assert sum("ArithmeticError" in record.getMessage() for record in caplog.records) == 10
+    assert len(logged(caplog, messages.RESCUE_FAILED)) == 10
 
 
 def test_the_health_check_tells_whether_the_keeper_does_its_work(redis_server, queue, worker):

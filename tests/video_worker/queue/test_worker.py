@@ -17,6 +17,7 @@ from rq import Queue, Repeat, Retry
 from rq.job import Callback, Job
 from rq.webhook import Webhook
 
+from devtools.log_lines import line_of
 from devtools.redis_server import RedisServer
 from notebooks.lab.data.results import boxes, load_log
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME
@@ -155,7 +156,7 @@ def test_what_is_no_clip_of_ours_is_refused_in_one_line_each(redis_server, queue
     burst(redis_server, workplace)
     assert sorted(failed(queue)) == sorted(f"bad-{number}" for number in range(len(wanted)))
     assert [record["ok"] for record in lines(workplace)] == [True]
-    refused = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    refused = logged(caplog, messages.JOB_REFUSED)
     assert len(refused) == len(wanted)
     assert not [record for record in caplog.records if record.exc_info]
     assert not (tmp_path / "pwned").exists()
@@ -174,7 +175,7 @@ def test_pickled_data_is_never_unpickled(redis_server, queue, workplace, tmp_pat
     assert sorted(failed(queue)) == sorted(["pickled", job.id, raw.id])
     assert not (tmp_path / "pwned").exists()
     assert not lines(workplace)
-    assert sum("not JSON" in record.getMessage() for record in caplog.records) == 3
+    assert sum("not JSON" in line for line in logged(caplog, messages.JOB_REFUSED)) == 3
 
 
 def test_callbacks_and_webhooks_of_a_job_are_inert(redis_server, queue, workplace, tmp_path):
@@ -265,7 +266,7 @@ def test_ids_that_are_none_are_passed_over(redis_server, queue, workplace, caplo
     for _ in range(3):
         burst(redis_server, workplace)
     assert len(lines(workplace)) == 1
-    assert sum("which is no id" in record.getMessage() for record in caplog.records) == 2
+    assert len(logged(caplog, messages.ENTRY_WITHOUT_ID)) == 2
 
 
 def test_a_clip_that_can_not_be_analysed_is_logged_once_and_not_tried_again(redis_server, queue, workplace, caplog):
@@ -278,7 +279,8 @@ def test_a_clip_that_can_not_be_analysed_is_logged_once_and_not_tried_again(redi
     assert record["job_id"] == "clip-20260101-000000-cam1"
     assert record["run_id"]
     assert failed(queue) == ["clip-20260101-000000-cam1"]
-    assert len([entry for entry in caplog.records if "no video" in entry.getMessage()]) == 1
+    [line] = logged(caplog, messages.CLIP_FAILED)
+    assert "no video" in line
 
 
 def test_a_missing_clip_is_tried_again_and_found(redis_server, queue, workplace):
@@ -442,7 +444,7 @@ def test_an_abandoned_job_is_done_again(redis_server, queue, workplace, caplog):
     assert [record["ok"] for record in lines(workplace)] == [True]
     assert queue.fetch_job(job.id).is_finished
     assert queue.fetch_job(job.id).retries_left == 2
-    assert any("its worker is gone" in record.getMessage() for record in caplog.records)
+    assert logged(caplog, messages.JOB_ABANDONED)
 
 
 def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue, workplace):
@@ -489,7 +491,7 @@ def test_a_worker_that_hangs_in_a_read_ends_itself_and_the_job_is_tried_again(
     job = submit(CLIP_NAME, queue=queue)
     env = {**redis_server.env, "VIDEO_DIR": str(workplace.video_dir), "YOLO_MODEL": str(any_model)}
     worker = programs.python("-c", HANGING_WORKER, env=env)
-    worker.wait_for(f"{CLIP_NAME}: no progress for 1 s")
+    worker.wait_for(line_of(messages.JOB_STALLED, CLIP_NAME, "1"))
     assert worker.wait() == 1
     assert job.get_status(refresh=True) == "started"
     queue.connection.zadd(queue.started_job_registry.key, dict.fromkeys(_leases(queue), 1))  # a lease later

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from devtools.log_lines import line_of
 from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import LOG_NAME, list_clips
 from shared_utils.contracts.detections_log import LogFollower, append_record
@@ -145,14 +146,14 @@ def test_a_full_disk_pauses_recording_and_room_resumes_it(
         "LOGLEVEL": "DEBUG",
     }
     program = programs.python("-m", "vcam_worker", env=env)
-    program.wait_for("recording pauses: VIDEO_DIR can not be written to .No space left on device.")
+    program.wait_for(line_of(messages.RECORDING_PAUSED, "VIDEO_DIR can not be written to .No space left on device..*"))
     program.wait_for("still not writable", count=2)
     assert list_clips(small_volume) == []
     filler.unlink()
-    program.wait_for("recording goes on")
-    program.wait_for("clip saved")
+    program.wait_for(messages.RECORDING_RESUMED)
+    program.wait_for(messages.CLIP_SAVED)
     assert program.wait() == 0
-    assert sum("recording pauses" in line for line in program.lines) == 1
+    assert program.count(messages.RECORDING_PAUSED) == 1
     assert not list((small_volume / ".recording").iterdir())
     assert "Traceback" not in program.text
 
@@ -163,7 +164,7 @@ def test_too_little_room_at_the_start_pauses_before_a_write_fails(
     footage = write_video(tmp_path / "footage.mp4", moving_box(start_s=3, end_s=5), seconds=6, gop=10)
     env = {**redis_server.env, "RTSP_URL": str(footage), "VIDEO_DIR": str(small_volume), "HTTP_PORT": "0"}
     program = programs.python("-m", "vcam_worker", env=env)
-    program.wait_for("recording pauses: 0.0 GB free of MIN_FREE_GB=1")
+    program.wait_for(line_of(messages.RECORDING_PAUSED, "0.0 GB free of MIN_FREE_GB=1.*"))
     assert program.wait() == 0
     assert list_clips(small_volume) == []
 

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from devtools.log_lines import line_of
 from devtools.ports import free_port
 from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import list_clips
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import clip_queue
+from tests.support.log_lines import logged
 from tests.support.programs import Programs
 from tests.support.video import moving_box, packet_times, write_video
+from vcam_worker import messages
 from vcam_worker.recording.storage.leftovers import Leftovers
 from vcam_worker.recording.storage.outbox import Outbox, redis_enqueue
 from vcam_worker.recording.storage.volume import Volume
@@ -57,12 +60,12 @@ def test_a_camera_that_is_renamed_while_capture_is_down_loses_nothing(
     cameras.write_text(f'[front-door]\nurl = "{url}"\n[gate]\nurl = "{url}"\n[door]\nurl = "{url}"\nenabled = false\n')
     program = programs.python("-m", "vcam_worker", env={**env, "CAMERAS_FILE": str(cameras)})
     for name in names:
-        program.wait_for(f"job queued: {name}")
+        program.wait_for(line_of(messages.JOB_QUEUED, name))
     assert program.stop() == 0
-    program.wait_for("the camera Door is not configured any more; 1 open and 1 finished clips that it left are taken")
-    program.wait_for("left alone, the name is none of ours: .*what is this.part")
-    assert sum("not configured any more" in line for line in program.lines) == len(NAMES) - 1
-    assert sum("none of ours" in line for line in program.lines) == 1
+    program.wait_for(line_of(messages.LEFTOVERS_FOUND, "Door", "1", "1"))
+    program.wait_for(line_of(messages.FOREIGN_FILE, ".*what is this.part.*"))
+    assert program.count(messages.LEFTOVERS_FOUND) == len(NAMES) - 1
+    assert program.count(messages.FOREIGN_FILE) == 1
     assert sorted(job_names(redis_server)) == sorted(names)
     assert sorted(path.name for path in list_clips(video_dir)) == sorted(names)
     assert list((video_dir / ".outbox").iterdir()) == []
@@ -78,11 +81,11 @@ def test_a_camera_that_is_removed_while_capture_runs_with_redis_away(
     kept = f'[yard]\nurl = "rtsp://127.0.0.1:{free_port()}/stream"\n'
     cameras.write_text(f'{kept}[door]\nurl = "{footage}"\n')
     program = programs.python("-m", "vcam_worker", env={**env, "CAMERAS_FILE": str(cameras)})
-    name = program.wait_for(r"clip saved: (\S+)")[1]
+    name = program.wait_for(messages.CLIP_SAVED)[1]
     cameras.write_text(kept)
-    program.wait_for("the camera door is not configured any more")
+    program.wait_for(line_of(messages.LEFTOVERS_FOUND, "door"))
     redis_server.start()
-    program.wait_for(f"job queued: {name}")
+    program.wait_for(line_of(messages.JOB_QUEUED, name))
     assert program.stop() == 0
 
 
@@ -101,7 +104,7 @@ def test_what_an_active_camera_has_is_left_alone(
         leftovers.look()
         leftovers.look()
     assert len(job_names(redis_server)) == 2
-    assert caplog.text.count("not configured any more") == 1
+    assert len(logged(caplog, messages.LEFTOVERS_FOUND)) == 1
 
 
 def test_a_camera_whose_files_can_not_be_taken_over_keeps_no_other_from_it(tmp_path: Path, clip: Path) -> None:

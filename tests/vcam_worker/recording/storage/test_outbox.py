@@ -127,8 +127,8 @@ def test_with_redis_away_clips_wait_and_are_queued_in_order(
         redis_server.start()
         assert outbox.send()
     assert queued(redis_server) == names
-    away = [record.getMessage() for record in caplog.records if "not available" in record.getMessage()]
-    back = [record.getMessage() for record in caplog.records if "Redis is back" in record.getMessage()]
+    away = logged(caplog, messages.REDIS_UNREACHABLE)
+    back = logged(caplog, messages.REDIS_BACK)
     assert len(away) == 1
     assert len(back) == 1
     assert redis_server.password not in caplog.text
@@ -184,7 +184,7 @@ def test_a_file_left_in_work_is_recovered_queued_and_said(
     assert outbox.send()
     assert queued(redis_server) == ["20260223-144819-cam1.mp4"]
     assert len(packet_times(tmp_path / "20260223-144819-cam1.mp4")) == 40
-    assert "recovered" in caplog.text
+    assert logged(caplog, messages.CLIP_RECOVERED)
     assert list((tmp_path / ".recording").iterdir()) == []
 
 

@@ -14,6 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
+from shared_utils.log import message_code
+from tests.support.log_lines import logged
+from vcam_worker import messages
 from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
 from vcam_worker.recording.storage.volume_figures import GROWN, OutboxGrowth
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
@@ -89,6 +92,6 @@ def test_an_outbox_that_grows_is_said_at_each_doubling_and_when_it_is_empty_agai
     with caplog.at_level(logging.INFO):
         for waiting in [*range(45), 44, 12, 5, 0, 0, 9, 0, GROWN]:
             growth.note(waiting)
-    told = [record.getMessage() for record in caplog.records]
-    assert [line.split()[0] for line in told] == ["10", "20", "40", "the", "10"]
-    assert told[3] == "the outbox is empty again"
+    grown = [line.split()[0] for line in logged(caplog, messages.OUTBOX_GROWS)]
+    assert grown == ["10", "20", "40", "10"]
+    assert [message_code(record) for record in caplog.records].index(messages.OUTBOX_EMPTY_AGAIN.code) == 3

@@ -14,6 +14,7 @@ from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import VolumeInUse
 from tests.support.cameras import camera_processes, capture, emulator
 from tests.support.programs import Programs
+from vcam_worker import messages
 from vcam_worker.recording.storage.volume_lock import HOLDER_NAME, LOCK_NAME, VolumeLock
 
 
@@ -23,7 +24,7 @@ def test_a_second_capture_says_who_holds_the_volume_and_touches_nothing_and_a_ki
     url = f"rtsp://127.0.0.1:{free_port()}/stream"
     emulator(programs, footage, url)
     first = capture(programs, env, url, CLIP_SECONDS="60")
-    first.wait_for("motion seen")
+    first.wait_for(messages.CLIP_STARTED)
     second = capture(programs, {**env, "HTTP_PORT": "0"}, url)
     assert second.wait() == 1
     who = f"host {socket.gethostname()}, process {first.process.pid}, since {holder(video_dir)['started']}"
@@ -40,13 +41,13 @@ def test_a_second_capture_says_who_holds_the_volume_and_touches_nothing_and_a_ki
     third = capture(programs, {**env, "HTTP_PORT": "0"}, url)
     with pytest.raises(VolumeInUse):
         VolumeLock(video_dir).take(wait_seconds=0)
-    assert "capture starts" not in third.text
+    assert not third.count(messages.CAPTURE_STARTED)
     camera.resume()
-    third.wait_for("capture starts")
+    third.wait_for(messages.CAPTURE_STARTED)
     [clip] = list_clips(video_dir)
-    third.wait_for("connected")
+    third.wait_for(messages.CONNECTED)
     assert third.stop() == 0
-    assert "recovered" not in third.text
+    assert not third.count(messages.CLIP_RECOVERED)
     assert clip in list_clips(video_dir)
 
 

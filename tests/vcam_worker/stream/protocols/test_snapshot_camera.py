@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from devtools.log_lines import line_of
 from shared_utils.contracts.clips import list_clips
 from tests.support.cameras import capture
 from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.video import moving_box, packet_times
+from vcam_worker import messages
 
 
 def test_a_snapshot_address_is_recorded_in_real_time(programs: Programs, env: dict[str, str], video_dir: Path) -> None:
@@ -25,14 +27,14 @@ def test_a_snapshot_address_is_recorded_in_real_time(programs: Programs, env: di
 
     with host(behave) as here:
         program = capture(programs, env, f"http://{here.url}/snapshot.jpg")
-        program.wait_for("connected to .*mjpeg 320×180 5 fps, http")
-        program.wait_for("clip saved", 60)
+        program.wait_for(line_of(messages.CONNECTED, ".*", ".*mjpeg 320×180 5 fps, http.*"))
+        program.wait_for(messages.CLIP_SAVED, 60)
         assert program.stop() == 0
     times = packet_times(list_clips(video_dir)[0])
     # CLIP_SECONDS, less what had not come before the motion; the rate is what a busy machine makes of 5
     assert 2.5 <= times[-1] <= 5
     assert len(times) / times[-1] == pytest.approx(5, abs=1.5)
-    assert "no picture" not in program.text
+    assert not program.count(messages.NO_PICTURE)
 
 
 def test_a_page_instead_of_pictures_is_said_once_and_a_stream_later_is_taken(
@@ -49,7 +51,7 @@ def test_a_page_instead_of_pictures_is_said_once_and_a_stream_later_is_taken(
 
     with host(behave) as here:
         program = capture(programs, env, f"http://{here.url}/snapshot.jpg")
-        program.wait_for("no picture: .*answers with a page .text/html., which is no stream: check the path")
-        program.wait_for("picture is back", 60)
+        program.wait_for(line_of(messages.NO_PICTURE, ".*answers with a page .text/html.*"))
+        program.wait_for(line_of(messages.CONNECTED_AGAIN, "picture"), 60)
         assert program.stop() == 0
     assert program.text.count("answers with a page") == 1
