@@ -82,11 +82,11 @@ def declare(owner: type, settings: Mapping[str, Setting]) -> dict[str, Declarati
     }
 
 
-def declared_settings(*owners: type) -> dict[str, Setting]:
+def declared_settings(*owners: type) -> dict[str, Declaration]:
     """Return all settings that the classes declare, by name, those of the dataclasses that they hold included."""
-    found: dict[str, Setting] = {}
+    found: dict[str, Declaration] = {}
     for owner in owners:
-        found |= {one.setting.name: one.setting for one in declarations(owner).values() if one.setting.name}
+        found |= {one.setting.name: one for one in declarations(owner).values() if one.setting.name}
         for hint in get_type_hints(owner).values():
             found |= declared_settings(*(part for part in _parts(hint) if dataclasses.is_dataclass(part)))
     return found

@@ -13,47 +13,13 @@ from typing import Any
 import pytest
 
 from devtools.paths import ROOT
+from tests.compose.services import DEFAULTS_OF_COMPOSE, PASSED_ON
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 EXAMPLE = ROOT / ".env.example"
 SECRETS = {"REDIS_PASSWORD": "redis-secret-7", "JUPYTER_TOKEN": "jupyter-secret-7"}
 TIMEOUT = 60
 
-# where the settings of DESIGN 3.1 go; VIDEO_DIR, RDS_HOST, RDS_PORT and RDS_PSW are the compose file's own affair
-LOG_SETTINGS = {"LOGLEVEL", "LOG_FORMAT", "TZ"}
-SETTINGS = {
-    "capture": {
-        *LOG_SETTINGS,
-        "RDSQ_OUTMSG",
-        "RTSP_URL",
-        "RTSP_TRANSPORT",
-        "CAMERA_NAME",
-        "CLIP_SECONDS",
-        "PRE_ROLL_SECONDS",
-        "MOTION_FPS",
-        "MOTION_MIN_AREA",
-        "MOTION_DECODE",
-        "RETENTION_DAYS",
-        "MIN_FREE_GB",
-        "HTTP_NAMES",
-        "CAMERA_MEMORY_MB",
-    },
-    "video-worker": {
-        *LOG_SETTINGS,
-        "RDSQ_OUTMSG",
-        "YOLO_MODEL",
-        "YOLO_CONF",
-        "YOLO_IMGSZ",
-        "YOLO_MIN_HITS",
-        "YOLO_CLASSES",
-        "ANALYSIS_FPS",
-        "CLIP_ASPECT",
-        "DETECTOR",
-        "DETECTOR_DEVICE",
-        "THREADS",
-    },
-    "jupyter": {*LOG_SETTINGS, "RDSQ_OUTMSG", "HTTP_NAMES"},
-}
 OWN_PROGRAMS = {"capture", "video-worker", "jupyter", "camera"}
 RUNNING = OWN_PROGRAMS | {"redis"}
 
@@ -160,19 +126,27 @@ def test_secrets_and_what_people_make_stay_out_of_git_and_of_images() -> None:
     assert subprocess.run(["git", "check-ignore", *public], cwd=ROOT, check=False, timeout=TIMEOUT).returncode == 1
 
 
-@pytest.mark.parametrize("service", sorted(SETTINGS))
+@pytest.mark.parametrize("service", sorted(PASSED_ON))
 def test_every_setting_reaches_its_service_as_it_was_given(tmp_path: Path, service: str) -> None:
-    given = {name: f"given {name}" for name in SETTINGS[service]}
+    given = {name: f"given {name}" for name in PASSED_ON[service]}
     environment = _services(tmp_path, **given)[service]["environment"]
     assert {name: environment.get(name) for name in given} == given
 
 
-@pytest.mark.parametrize("service", sorted(SETTINGS))
+@pytest.mark.parametrize("service", sorted(PASSED_ON))
 def test_a_setting_that_is_left_out_is_left_to_the_program(tmp_path: Path, service: str) -> None:
     environment = _services(tmp_path)[service]["environment"]
-    assert {name: environment[name] for name in SETTINGS[service] - {"TZ"}} == dict.fromkeys(
-        SETTINGS[service] - {"TZ"}, ""
-    )
+    assert {name: environment[name] for name in PASSED_ON[service]} == {
+        name: DEFAULTS_OF_COMPOSE.get(name, "") for name in PASSED_ON[service]
+    }
+
+
+@pytest.mark.parametrize("given", ["video", "./elsewhere", "/mnt/vcam/video"])
+def test_the_folder_of_the_volume_is_a_setting(tmp_path: Path, given: str) -> None:
+    services = _services(tmp_path, VIDEO_DIR=given)
+    for name in ("capture", "video-worker", "jupyter"):
+        mounts = {mount["target"]: mount["source"] for mount in services[name]["volumes"]}
+        assert mounts[services[name]["environment"]["VIDEO_DIR"]] == str(ROOT / given)
 
 
 def test_a_file_of_cameras_is_mounted_for_capture(tmp_path: Path) -> None:
@@ -183,13 +157,14 @@ def test_a_file_of_cameras_is_mounted_for_capture(tmp_path: Path) -> None:
     assert mounts[capture["environment"]["CAMERAS_FILE"]]["source"] == str(cameras)
 
 
-def test_every_variable_of_the_compose_file_is_explained_in_the_example() -> None:
+def test_every_variable_of_the_compose_files_is_explained_in_the_example() -> None:
     files = "".join((ROOT / name).read_text() for name in ("docker-compose.yml", *OVERRIDES))
     used = set(re.findall(r"\$\{([A-Z][A-Z_0-9]+)", files))
     explained = set(re.findall(r"^#?([A-Z_0-9]+)=", EXAMPLE.read_text(), re.MULTILINE))
-    # for hosts with a package index of their own, set in the shell, not in .env; and a name nobody changes
-    assert used - explained == {"PIP_EXTRA_INDEX_URL", "RDSQ_OUTMSG"}
-    assert explained - used == {"COMPOSE_FILE"}
+    # for hosts with a package index of their own, set in the shell, not in .env
+    assert used - explained == {"PIP_EXTRA_INDEX_URL"}
+    # read by docker compose itself, and by programs without Docker
+    assert explained - used == {"COMPOSE_FILE", "RDS_TLS", "RDS_CA", "HTTP_HOST"}
 
 
 OVERRIDES = {

@@ -6,10 +6,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from rq import Queue
 
-from shared_utils.config.folders import video_path
+from shared_utils.config.folders import VIDEO_DIR, video_path
 from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME
 from shared_utils.queue.jobs import clip_queue, connect
@@ -27,7 +28,7 @@ class Places:
         redis: where the queue is.
     """
 
-    video: Path
+    video: Annotated[Path, VIDEO_DIR]
     redis: RedisSettings
 
     @classmethod
