@@ -12,7 +12,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from av.container import InputContainer
@@ -20,6 +19,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from shared_utils.closing import Closing
 from shared_utils.config.job_options import parse_aspect
 from shared_utils.errors import ClipError, ClipMissing, VcamError
 from shared_utils.media.clipfile.decoding import Decoder
@@ -119,7 +119,7 @@ class Decoded:
         return fitted_into(self.orientation.turned(raw), clip_size)
 
 
-class ClipReader:
+class ClipReader(Closing):
     """A clip opened for reading its sampled frames, once.
 
     Args:
@@ -172,14 +172,6 @@ class ClipReader:
             self.close()
             raise
         self.decode_s += time.perf_counter() - started
-
-    def __enter__(self) -> ClipReader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

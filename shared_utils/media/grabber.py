@@ -5,10 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 from av.video.frame import VideoFrame
 
+from shared_utils.closing import Closing
 from shared_utils.errors import ClipError
 from shared_utils.media.clipfile.decoding import decoded_frames
 from shared_utils.media.clipfile.stream import Shaper, packets
@@ -16,7 +16,7 @@ from shared_utils.media.frames import ClipReader, Decoded, Frame, Reading
 from shared_utils.media.sampling import SLACK_S
 
 
-class FrameGrabber:
+class FrameGrabber(Closing):
     """A clip opened for looking at single frames, in any order.
 
     A clip whose time stamps do not tell where a frame lies is gone through up to it: slow, but right.
@@ -58,14 +58,6 @@ class FrameGrabber:
             self._index_keyframes()
         self._frames: Iterator[VideoFrame] = iter(())
         self._position: int | None = None
-
-    def __enter__(self) -> FrameGrabber:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -87,3 +87,17 @@ def packet_times(path: Path) -> list[float]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         return [float(p.pts * p.time_base) for p in container.demux(stream) if p.pts is not None and p.time_base]
+
+
+def turn_first_picture(source: Path, target: Path) -> Path:
+    """Copy an H.264 clip so that its first picture alone says, in an SEI message, that it is to be turned by 90°."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        video = given.streams.video[0]
+        turn = av.BitStreamFilterContext("h264_metadata=display_orientation=insert:rotate=90", video)
+        stream = made.add_stream_from_template(video)
+        for number, packet in enumerate(given.demux(video)):
+            for one in turn.filter(packet) if number == 0 else [packet]:
+                if one.size:
+                    one.stream = stream
+                    made.mux(one)
+    return target

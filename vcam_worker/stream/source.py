@@ -6,13 +6,13 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Final, TypeVar
 
 import av
 from av.container import InputContainer
 from av.stream import Stream
 
+from shared_utils.closing import Closing
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled
 from shared_utils.media.bitstream.jpeg_header import jpeg_size
@@ -119,7 +119,7 @@ class Way:
         """Close the connection."""
 
 
-class Connection:
+class Connection(Closing):
     """An open stream. A context manager; iterate :meth:`packets`.
 
     Args:
@@ -167,14 +167,6 @@ class Connection:
         self._last_read = self._last_picture = clock()
         may_follow = not (transport == "tcp" and self._way.is_silent)  # UDP's packets come another way
         self._demuxed = container.demux() if self.info.width else joined_in_mid_gop(container, video, may_follow)
-
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection."""

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from shared_utils.closing import Closing
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, sidecar_stem
 from shared_utils.contracts.detections_log import find_run
 from shared_utils.errors import ClipError, ClipMissing
@@ -246,7 +246,7 @@ def runs_of(video_dir: Path, filename: str) -> list[Run]:
     return sorted(found, key=lambda run: run.run_id, reverse=True)
 
 
-class Clip:
+class Clip(Closing):
     """A clip and the boxes of one of its runs.
 
     Args:
@@ -277,14 +277,6 @@ class Clip:
             self.frames = FrameGrabber(path, self.run.aspect if self.run else None)
         except ClipMissing:
             raise ClipMissing(f"{path.name} is not there (any more): choose another clip") from None
-
-    def __enter__(self) -> Clip:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -13,7 +12,7 @@ from notebooks.lab.media.export import export_mp4
 from notebooks.lab.viewer.player import Player
 from shared_utils.media.frames import ClipReader, Reading
 from shared_utils.media.grabber import FrameGrabber
-from tests.support.video import moving_box, packet_times, write_video
+from tests.support.video import moving_box, packet_times, turn_first_picture, write_video
 
 PLAIN = {"hflip.mp4", "sar2.mp4", "still_first.mkv"}
 
@@ -52,15 +51,7 @@ def test_the_aspect_of_a_run_is_that_of_its_pictures(tmp_path):
 
 def test_a_turn_that_the_codec_tells_with_its_first_picture_alone(tmp_path):
     path, turned = write_video(tmp_path / "s.ts", moving_box(160, 96, 0, 2), seconds=2), tmp_path / "t.mp4"
-    with av.open(str(path)) as given, av.open(str(turned), "w") as made:
-        film = given.streams.video[0]
-        turn = av.BitStreamFilterContext("h264_metadata=display_orientation=insert:rotate=90", film)
-        stream = made.add_stream_from_template(film)
-        for number, packet in enumerate(given.demux(film)):
-            for one in turn.filter(packet) if number == 0 else [packet]:
-                if one.size:
-                    one.stream = stream
-                    made.mux(one)
+    turn_first_picture(path, turned)
     with FrameGrabber(turned) as grabber, ClipReader(turned, 5) as reader:
         for frame in list(reader)[::-1]:
             assert frame.picture.shape == (160, 96, 3)

@@ -12,7 +12,7 @@ import pytest
 from shared_utils.errors import ClipError
 from shared_utils.media.clipfile.parts import find_parts
 from shared_utils.media.frames import ClipReader, Frame, Irregular, Reading
-from tests.support.video import moving_box, write_video
+from tests.support.video import moving_box, turn_first_picture, write_video
 
 FRAMES = 10
 KINDS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -176,15 +176,7 @@ def test_encrypted_video_is_refused(tmp_path):
 def test_a_turn_that_the_codec_tells_once_holds_for_what_follows(tmp_path, recordings, suffix):
     plain = joined(tmp_path / "p.ts", recordings["ts"])
     path = tmp_path / f"turned.{suffix}"
-    with av.open(str(plain)) as given, av.open(str(path), "w") as made:
-        film = given.streams.video[0]
-        turn = av.BitStreamFilterContext("h264_metadata=display_orientation=insert:rotate=90", film)
-        stream = made.add_stream_from_template(film)
-        for number, packet in enumerate(given.demux(film)):
-            for one in turn.filter(packet) if number == 0 else [packet]:
-                if one.size:
-                    one.stream = stream
-                    made.mux(one)
+    turn_first_picture(plain, path)
     frames, reader = read(path)
     assert {frame.picture.shape for frame in frames} == {(320, 192, 3)}
     assert (len(frames), reader.facts.sizes, reader.facts.notes) == (FRAMES, (), ())

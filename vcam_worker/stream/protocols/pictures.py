@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
 
+from shared_utils.closing import Closing
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
 from shared_utils.media.bitstream.jpeg_header import jpeg_size
@@ -40,7 +40,7 @@ class Timing:
     sleep: Callable[[float], None] = time.sleep
 
 
-class PictureConnection:
+class PictureConnection(Closing):
     """An open stream of JPEG pictures; see :class:`vcam_worker.stream.source.Connection`.
 
     Args:
@@ -59,14 +59,6 @@ class PictureConnection:
         self._pictures = pictures
         self._timing = timing
         self._arrivals = Arrivals(gathers=False)
-
-    def __enter__(self) -> PictureConnection:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection."""

@@ -7,9 +7,9 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from urllib.parse import unquote, urlsplit
 
+from shared_utils.closing import Closing
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceRefused
 
@@ -137,7 +137,7 @@ def knock(target: Target, camera: Camera, timeout: float) -> socket.socket:
     return found
 
 
-class Wire:
+class Wire(Closing):
     """Buffered reading from a socket, against a deadline.
 
     Args:
@@ -149,14 +149,6 @@ class Wire:
         self._socket = sock
         self._clock = clock
         self._buffer = bytearray()
-
-    def __enter__(self) -> Wire:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection."""
