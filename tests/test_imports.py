@@ -31,8 +31,6 @@ FORBIDDEN = {
 EXCEPTIONS = {
     "camera_emulator/scene_model/train.py": {"torch", "ultralytics"},
     "video_worker/export.py": {"ultralytics"},
-    # watch() draws bars; it moves to the notebooks' library
-    "shared_utils/queue/jobs.py": {"notebooks"},
 }
 CONTRACTS_MAY = {"shared_utils", *sys.stdlib_module_names}
 
@@ -57,6 +55,9 @@ ADAPTERS = {
     ("vcam_worker", "redis"): {"recording/storage/outbox.py"},
 }
 QUEUE_ROOM = "shared_utils/queue/"
+RQ_ADAPTER = "shared_utils/queue/rq_adapter/"
+RQ_PUBLIC = {"rq"}
+"""What may be imported outside the adapter: RQ's top-level names."""
 
 
 def _files() -> list[Path]:
@@ -88,6 +89,9 @@ def test_imports_follow_the_design(path: Path) -> None:
         assert imports <= CONTRACTS_MAY
     if name.startswith("shared_utils/") and {"rq", "redis"} & imports:
         assert name.startswith(QUEUE_ROOM), f"RQ and Redis belong into {QUEUE_ROOM}"
+    if not name.startswith((RQ_ADAPTER, "tests/")):
+        rq = {module for module in _modules(path) if module.split(".")[0] == "rq"}
+        assert rq <= RQ_PUBLIC, f"RQ's internals belong into {RQ_ADAPTER}"
     for (owner, library), files in ADAPTERS.items():
         if name.startswith(f"{owner}/") and library in imports:
             assert name.removeprefix(f"{owner}/") in files, f"{library} belongs into {', '.join(sorted(files))}"

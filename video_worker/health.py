@@ -18,9 +18,10 @@ from shared_utils.cli import run_program
 from shared_utils.config.redis import RedisSettings
 from shared_utils.errors import EXIT_OK, QueueUnavailable
 from shared_utils.queue.connection import clip_queue, connect, redis_errors
-from shared_utils.queue.figures import KEEPER_FIELD, read_workers
+from shared_utils.queue.figures import DUTIES_FIELD, read_workers
+from shared_utils.queue.rq_adapter.keys import worker_key
 
-KEEPER_LATE_S = 60.0
+DUTIES_LATE_S = 60.0
 """Seconds without all of the keeper's duties done, due every two, after which a worker is ill."""
 
 
@@ -39,7 +40,7 @@ def check(values: Mapping[str, str], hostname: str, now: float) -> int:
             for one in read_workers(clip_queue(settings, connection), now)
             if one.name.rpartition("-")[0] == hostname
         ]
-        told = {name: connection.hget(f"rq:worker:{name}", KEEPER_FIELD) for name in own}
+        told = {name: connection.hget(worker_key(name), DUTIES_FIELD) for name in own}
     if not own:
         raise QueueUnavailable(f"no worker of {hostname} gives a sign of life")
     for name, moment in told.items():
@@ -50,7 +51,7 @@ def check(values: Mapping[str, str], hostname: str, now: float) -> int:
 
 def _is_fresh(moment: bytes | None, now: float) -> bool:
     try:
-        return abs(now - float(moment or "nan")) < KEEPER_LATE_S
+        return abs(now - float(moment or "nan")) < DUTIES_LATE_S
     except ValueError:
         return False
 

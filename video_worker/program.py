@@ -19,8 +19,8 @@ from video_worker.models.registry import DETECT, ModelRegistry
 from video_worker.pipeline.analyse import analyse_files
 from video_worker.pipeline.analysis import Analyst
 from video_worker.pipeline.cores import share_of_cores
+from video_worker.queue.serve import serve
 from video_worker.queue.stop import Stop
-from video_worker.queue.worker import serve
 from video_worker.settings import AnalysisSettings, WorkerSettings
 
 PROGRAM = "worker"

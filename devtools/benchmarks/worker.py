@@ -27,7 +27,6 @@ import av
 import cv2
 import numpy as np
 import psutil
-from rq.job import Job
 
 from devtools.benchmarks.report import Report, describe_machine
 from devtools.paths import ROOT, SCENE_MODEL, program_env, shared_folder
@@ -35,6 +34,7 @@ from devtools.redis_server import RedisServer, running_redis
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import ClipReader
 from shared_utils.queue.jobs import clip_queue, submit
+from shared_utils.queue.rq_adapter.jobs import Job
 from video_worker.engines.base import EngineChoice
 from video_worker.models.detector import OnnxDetector
 from video_worker.models.geometry import Letterbox

@@ -13,7 +13,7 @@ from rq import Queue
 
 from shared_utils.config.redis import RedisSettings
 from shared_utils.errors import QueueUnavailable, SettingError
-from shared_utils.queue.order import ClipQueue
+from shared_utils.queue.rq_adapter.queue import ClipQueue
 
 SERIALIZER = "json"
 JOB_TIMEOUT = 3600

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import redis
@@ -15,6 +14,8 @@ from shared_utils import messages
 from shared_utils.log import LogMessage
 from shared_utils.queue.names import FIRST_JOB
 from shared_utils.queue.order import count_new
+from shared_utils.queue.rq_adapter.keys import JOB_PREFIX, WORKER_PREFIX, QueueKeys
+from shared_utils.queue.rq_adapter.values import read_time
 
 WORKER_GONE_S = 30.0
 """Seconds without a sign of life, due every two, after which a worker counts as gone."""
@@ -29,8 +30,8 @@ MAX_COUNT = 10**12
 _WORKER_FIELDS = (
     "last_heartbeat", "current_job", "successful_job_count", "failed_job_count", "total_working_time", "birth",
 )  # fmt: skip
-KEEPER_FIELD = "vcam_keeper"
-"""Of a worker's hash: when its keeper last did all of its duties, seconds since the epoch."""
+DUTIES_FIELD = "vcam_keeper"
+"""Of a worker's hash: when it last renewed all leases and looked after the queue, seconds since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,12 @@ def read_figures(queue: Queue, now: float | None = None) -> QueueFigures:
         redis.RedisError: Redis is away.
     """
     now = time.time() if now is None else now
-    name = queue.name
+    keys = QueueKeys(queue.name)
     with queue.connection.pipeline(transaction=False) as pipeline:
-        pipeline.llen(queue.key)
-        for kind in ("wip", "scheduled", "failed", "finished"):
-            pipeline.zcard(f"rq:{kind}:{name}")
-        pipeline.eval(*count_new(queue.key))
+        pipeline.llen(keys.waiting)
+        for key in (keys.started, keys.scheduled, keys.failed, keys.finished):
+            pipeline.zcard(key)
+        pipeline.eval(*count_new(keys.waiting))
         waiting, running, to_retry, failed, done, new = map(_number, pipeline.execute(raise_on_error=False))
     new_seconds, further_seconds = _mean_seconds(queue)
     return QueueFigures(
@@ -136,10 +137,10 @@ def read_figures(queue: Queue, now: float | None = None) -> QueueFigures:
 
 def read_workers(queue: Queue, now: float) -> list[WorkerFigures]:
     """Return the workers that serve `queue` and gave a sign of life lately, by name."""
-    prefix = b"rq:worker:"
+    prefix = WORKER_PREFIX.encode()
     connection: Any = queue.connection
     try:
-        keys = [key for key in connection.smembers(f"rq:workers:{queue.name}") if key.startswith(prefix)]
+        keys = [key for key in connection.smembers(QueueKeys(queue.name).workers) if key.startswith(prefix)]
     except redis.ResponseError:  # no set: a worker moves it aside
         return []
     keys = sorted(keys)[:MAX_WORKERS]
@@ -175,12 +176,12 @@ def _mean_seconds(queue: Queue) -> tuple[float | None, float | None]:
     connection: Any = queue.connection
     # the score is when the entry goes, so the last ones come first; rubbish may have any
     try:
-        last = connection.zrevrangebyscore(f"rq:finished:{queue.name}", "(inf", 0, start=0, num=RECENT_JOBS)
+        last = connection.zrevrangebyscore(QueueKeys(queue.name).finished, "(inf", 0, start=0, num=RECENT_JOBS)
     except redis.ResponseError:
         return None, None
     with connection.pipeline(transaction=False) as pipeline:
         for job_id in last:
-            pipeline.hmget(b"rq:job:" + job_id, "started_at", "ended_at")
+            pipeline.hmget(JOB_PREFIX.encode() + job_id, "started_at", "ended_at")
         answers = pipeline.execute(raise_on_error=False)
     spans: dict[bool, list[float]] = {True: [], False: []}
     for job_id, answer in zip(last, answers, strict=True):
@@ -216,11 +217,8 @@ def _real(value: bytes | None) -> float | None:
 
 def _moment(value: bytes | None) -> float | None:
     """Return a time as RQ writes it, seconds since the epoch."""
-    try:
-        moment = datetime.fromisoformat((value or b"").decode())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    moment = read_time(value)
+    return moment.timestamp() if moment else None
 
 
 class Growth:

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from shared_utils.contracts.clips import name_fault
+from shared_utils.queue.rq_adapter.values import (
+    CANCELED,
+    FAILED,
+    FINISHED,
+    STARTED,
+    STOPPED,
+    last_result,
+    read_call,
+    read_error,
+    read_return_value,
+    read_time,
+)
 
 State = Literal["queued", "running", "done", "failed", "lost"]
 """lost: Redis does not know the job: it was deleted, has expired, or Redis was restarted without its data."""
 
 FIELDS = ("status", "data", "meta", "enqueued_at", "started_at", "ended_at", "description")
 """Of a job's hash: what is read."""
-MAX_CALL_BYTES = 64 * 1024
-"""Of a job's call, unpacked: ours take some hundred, what else lies in the queue may take any number."""
 MAX_REASON = 300
 """Characters of a reason that are shown."""
 
 _STATES: dict[str, State] = {
-    "started": "running",
-    "finished": "done",
-    "failed": "failed",
-    "stopped": "failed",
-    "canceled": "failed",
+    STARTED: "running",
+    FINISHED: "done",
+    FAILED: "failed",
+    STOPPED: "failed",
+    CANCELED: "failed",
 }
-_ENDED_BY_HAND = {"stopped": "it was stopped", "canceled": "it was cancelled"}
+_ENDED_BY_HAND = {STOPPED: "it was stopped", CANCELED: "it was cancelled"}
 _NOT_KNOWN = "Redis does not know this job any more: it was deleted, or Redis was restarted without its data"
 
 
@@ -106,7 +114,7 @@ def read_state(job_id: str, raw: Mapping[str, bytes | None], now: datetime) -> J
         return JobState(job_id, "", "lost", error=_NOT_KNOWN)
     status = _text(raw.get("status"))
     state = _STATES.get(status, "queued")
-    started, ended = _time(raw.get("started_at")), _time(raw.get("ended_at"))
+    started, ended = read_time(raw.get("started_at")), read_time(raw.get("ended_at"))
     seconds = None
     if started is not None and state != "queued":
         until = now if state == "running" or ended is None else ended
@@ -131,18 +139,13 @@ def read_result(state: JobState, answer: object) -> JobState:
         state: of a job that is done or has failed.
         answer: the newest entry of its results, as Redis gives it.
     """
-    payload: dict[bytes, bytes] = {}
-    if isinstance(answer, list) and answer and isinstance(answer[0][1], dict):
-        payload = answer[0][1]
+    result = last_result(answer)
     if state.state == "failed":
-        return replace(state, error=reason_of(_packed(payload.get(b"exc_string"))))
-    try:
-        told = json.loads(base64.b64decode(payload.get(b"return_value", b"")))
-    except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
+        return replace(state, error=reason_of(read_error(result)))
+    returned = read_return_value(result)
+    if not isinstance(returned, dict):
         return state
-    run_id, detected = told.get("run_id"), told.get("detected")
+    run_id, detected = returned.get("run_id"), returned.get("detected")
     return replace(
         state,
         run_id=run_id if isinstance(run_id, str) else None,
@@ -150,22 +153,11 @@ def read_result(state: JobState, answer: object) -> JobState:
     )
 
 
-def _packed(text: bytes | None) -> str | None:
-    """Return an error's text as RQ packs it."""
-    try:
-        raw = base64.b64decode(text or b"")
-        return zlib.decompressobj().decompress(raw, MAX_CALL_BYTES).decode("utf-8", "replace") if raw else None
-    except (ValueError, zlib.error):
-        return None
-
-
 def filename_of(data: bytes | None) -> str | None:
     """Return the ``filename`` of a job's call, as it lies in Redis; None where that holds no such thing."""
-    unpacker = zlib.decompressobj()
     try:
-        call = json.loads(unpacker.decompress(data or b"", MAX_CALL_BYTES))
-        name = call[3]["filename"]
-    except (zlib.error, ValueError, RecursionError, LookupError, TypeError):
+        name = read_call(data)[3]["filename"]
+    except (LookupError, TypeError):
         return None
     return name if isinstance(name, str) and name_fault(name) is None else None
 
@@ -178,14 +170,6 @@ def reason_of(error_text: str | None) -> str:
 
 def _text(value: bytes | None) -> str:
     return (value or b"").decode("utf-8", "replace")
-
-
-def _time(value: bytes | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(_text(value))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone()
-    except (ValueError, OverflowError):  # the year 9999 in one zone may be 10000 in another
-        return None
 
 
 def read_meta(value: object) -> dict[str, Any]:

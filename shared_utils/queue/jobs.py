@@ -12,6 +12,7 @@ back from Redis is read as JSON: nothing is ever unpickled.
 from __future__ import annotations
 
 import fnmatch
+import importlib
 import logging
 import os
 import unicodedata
@@ -19,13 +20,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from redis.client import Pipeline
 from rq import Queue
-from rq.exceptions import DuplicateJobError, NoSuchJobError
-from rq.job import Job
 
 from shared_utils import messages
 from shared_utils.config.folders import video_path
@@ -46,8 +45,10 @@ from shared_utils.queue.connection import (
 from shared_utils.queue.figures import read_figures, read_workers
 from shared_utils.queue.job_states import FIELDS, JobState, QueueCounts, WorkerState, read_meta, read_result, read_state
 from shared_utils.queue.names import clip_job_id, further_job_id, is_job_id
-from shared_utils.queue.order import ordered
-from shared_utils.queue.repair import set_aside
+from shared_utils.queue.quarantine import quarantine_key
+from shared_utils.queue.rq_adapter.jobs import Job, NoSuchJobError, fetch_jobs
+from shared_utils.queue.rq_adapter.keys import QueueKeys, job_id_of, job_key, results_key
+from shared_utils.queue.rq_adapter.queue import DuplicateJobError, ordered
 
 __all__ = [
     "PROCESS_CLIP",
@@ -58,6 +59,7 @@ __all__ = [
     "enqueue_new_clip",
     "environment_queue",
     "failed_jobs",
+    "open_jobs",
     "redis_errors",
     "requeue",
     "requeue_all",
@@ -65,7 +67,6 @@ __all__ = [
     "states",
     "submit",
     "submit_many",
-    "watch",
     "workers",
 ]
 
@@ -121,15 +122,15 @@ def enqueue_new_clip(
 
 def _set_aside_rubbish(queue: Queue, job_id: str) -> bool:
     """Move aside what has a job's key and is none; tell whether it was so."""
-    key = Job.key_for(job_id)
-    if set_aside(queue.connection, key, "hash") is not None:
+    key = job_key(job_id)
+    if quarantine_key(queue.connection, key, "hash") is not None:
         return True
-    return not queue.connection.hexists(key, "data") and set_aside(queue.connection, key) is not None
+    return not queue.connection.hexists(key, "data") and quarantine_key(queue.connection, key) is not None
 
 
 def _recording_of(queue: Queue, job_id: str) -> str | None:
     """Return the id of the recording that a job is of; None where the job does not tell."""
-    recording = read_meta(queue.connection.hget(Job.key_for(job_id), "meta")).get(RECORDING)
+    recording = read_meta(queue.connection.hget(job_key(job_id), "meta")).get(RECORDING)
     return recording if isinstance(recording, str) else None
 
 
@@ -222,32 +223,6 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def watch(jobs: Job | Iterable[Job]) -> list[JobState]:
-    """Follow jobs with a live progress bar until they have ended; return what became of each, in their order.
-
-    Up to four jobs have a bar each, more share one. Ctrl-C, or the notebook's stop button, ends the watching and not
-    the jobs. Redis may go away and come back meanwhile. The states make a frame: ``pandas.DataFrame(watch(jobs))``.
-
-    Raises:
-        SettingError: Redis does not take the password.
-    """
-    # tqdm is where people watch, not where capture runs
-    from notebooks.lab.jobs.job_bars import follow
-
-    given = [jobs] if isinstance(jobs, Job) else list(jobs)
-    if not given:
-        return []
-    queue = Queue(given[0].origin, connection=given[0].connection, serializer=SERIALIZER)
-    known: dict[str, JobState] = {}
-
-    def look() -> list[JobState]:
-        pending = [job.id for job in given if job.id not in known or not known[job.id].final]
-        known.update((state.job_id, state) for state in states(pending, queue=queue))
-        return [known[job.id] for job in given]
-
-    return follow(look, lambda: bool(workers(queue=queue)))
-
-
 def states(job_ids: Iterable[str], *, queue: Queue | None = None) -> list[JobState]:
     """Return what Redis knows of these jobs, in their order.
 
@@ -266,11 +241,11 @@ def states(job_ids: Iterable[str], *, queue: Queue | None = None) -> list[JobSta
 
 
 def _hash(pipeline: Pipeline, job_id: str) -> None:
-    pipeline.hmget(Job.key_for(job_id), FIELDS)
+    pipeline.hmget(job_key(job_id), FIELDS)
 
 
 def _last_result(pipeline: Pipeline, job_id: str) -> None:
-    pipeline.xrevrange(f"rq:results:{job_id}", count=1)
+    pipeline.xrevrange(results_key(job_id), count=1)
 
 
 def _asked(queue: Queue, job_ids: list[str], ask: Callable[[Pipeline, str], None]) -> list[Any]:
@@ -326,13 +301,29 @@ def _failed(queue: Queue, last: int = -1) -> list[str]:
     connection: Any = queue.connection
     with redis_errors(settings_of(queue)):
         try:
-            entries = connection.zrevrange(queue.failed_job_registry.key, 0, last)
+            entries = connection.zrevrange(QueueKeys(queue.name).failed, 0, last)
         except redis.ResponseError as error:
             if redis_is_away(error):
                 raise
             return []  # no such set: a worker repairs it
     ids = (raw.decode("utf-8", "replace") for raw in entries)
     return [job_id for job_id in ids if is_job_id(job_id)]
+
+
+def open_jobs(*, queue: Queue | None = None) -> list[Job]:
+    """Return the jobs that wait, are in work, or are to be tried again, as far as they can be read.
+
+    Raises:
+        SettingError, QueueUnavailable: Redis does not take the password, or is not there.
+    """
+    queue = environment_queue() if queue is None else queue
+    keys, connection = QueueKeys(queue.name), cast("Any", queue.connection)
+    with redis_errors(settings_of(queue)):
+        entries = connection.lrange(keys.waiting, 0, -1)
+        for key in (keys.started, keys.scheduled):
+            entries += connection.zrange(key, 0, -1)
+        ids = (job_id_of(entry).decode("utf-8", "replace") for entry in entries)
+        return fetch_jobs([job_id for job_id in ids if is_job_id(job_id)], queue.connection)
 
 
 def requeue(job_id: str, *, queue: Queue | None = None) -> Job:
@@ -357,7 +348,7 @@ def requeue(job_id: str, *, queue: Queue | None = None) -> Job:
         job.meta = {RECORDING: job.meta[RECORDING]} if RECORDING in job.meta else {}
         with connection.pipeline() as pipeline:
             pipeline.hdel(job.key, "retries_left", "meta", "started_at", "ended_at", "exc_info")
-            ordered(queue)._enqueue_job(job, pipeline=pipeline)
+            ordered(queue).enqueue_existing(job, pipeline)
             pipeline.persist(job.key)  # it was to expire with its failure
             pipeline.execute()
     return job
@@ -378,7 +369,7 @@ def requeue_all(*, queue: Queue | None = None) -> list[Job]:
 
 
 def _enqueue(queue: Queue, filename: str, options: Mapping[str, Any], job_id: str, pipeline: Pipeline) -> Job:
-    return queue._enqueue_job(_job(queue, filename, options, job_id), pipeline=pipeline)
+    return ordered(queue).enqueue_existing(_job(queue, filename, options, job_id), pipeline)
 
 
 def _job(
@@ -394,3 +385,12 @@ def _job(
         description=f"analyse {filename}",
         meta=meta,
     )
+
+
+if not TYPE_CHECKING:  # names that type checkers are to miss here
+
+    def __getattr__(name: str) -> Any:
+        """Return ``watch``, which moved to the notebooks' library with its bars; notebooks of users import it here."""
+        if name != "watch":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return importlib.import_module("notebooks.lab.jobs.job_bars").watch

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from shared_utils.queue.repair import set_aside
+from shared_utils.queue.quarantine import quarantine_key
 
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -60,7 +60,7 @@ class Neighbours:
 
     def count(self) -> int:
         """Say that this worker lives, and return how many do, this one included."""
-        set_aside(self._connection, self._key, "zset")
+        quarantine_key(self._connection, self._key, "zset")
         now = time.time()
         with self._connection.pipeline() as pipeline:
             pipeline.zadd(self._key, {self._name: now + FORGET_S})

@@ -11,21 +11,19 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
-import redis
 from rq import Queue
-from rq.exceptions import DeserializationError, NoSuchJobError
-from rq.job import Job
 
 from notebooks.lab.data.results import load_log
+from notebooks.lab.jobs.job_bars import watch
 from shared_utils.config.folders import find_model
 from shared_utils.config.job_options import options_from_env, parse_aspect, replace_options
 from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name, list_clips
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.file_hash import file_sha256
-from shared_utils.queue.connection import SERIALIZER
-from shared_utils.queue.jobs import PROCESS_CLIP, redis_errors, settings_of, submit_many, watch
-from shared_utils.queue.names import FIRST_JOB, is_job_id
+from shared_utils.queue.jobs import PROCESS_CLIP, open_jobs, submit_many
+from shared_utils.queue.names import FIRST_JOB
+from shared_utils.queue.rq_adapter.jobs import Job, call_of
 
 NAMES = {
     "model": "",
@@ -253,39 +251,18 @@ def run(
 
 def _under_way(queue: Queue) -> dict[tuple[str, Options], Job]:
     """Return the jobs that wait or are in work, by clip and options, as far as they name all of them."""
-    with redis_errors(settings_of(queue)):
-        jobs = _jobs_of(queue)
     found: dict[tuple[str, Options], Job] = {}
-    for job in jobs:
+    for job in open_jobs(queue=queue):
+        call = call_of(job)
+        if call is None or call[0] != PROCESS_CLIP:
+            continue
         try:
-            if job is None or job.func_name != PROCESS_CLIP:
-                continue
-            options = job.kwargs["options"]
+            filename, options = call[1]["filename"], call[1]["options"]
             if options.keys() >= OPTIONS:
-                found[job.kwargs["filename"], replace_options(Options(), options)] = job
-        except (DeserializationError, JobRefused, KeyError, TypeError, AttributeError):  # not one of ours
+                found[filename, replace_options(Options(), options)] = job
+        except (JobRefused, KeyError, TypeError, AttributeError):  # not one of ours
             continue
     return found
-
-
-def _jobs_of(queue: Queue) -> list[Job | None]:
-    connection: Any = queue.connection
-    entries = connection.lrange(queue.key, 0, -1)
-    for kind in ("wip", "scheduled"):
-        entries += connection.zrange(f"rq:{kind}:{queue.name}", 0, -1)
-    named = (entry.partition(b":")[0].decode("utf-8", "replace") for entry in entries)
-    ids = [job_id for job_id in named if is_job_id(job_id)]
-    try:
-        return Job.fetch_many(ids, connection=connection, serializer=SERIALIZER)
-    except (ValueError, TypeError, AttributeError, redis.ResponseError):  # one of them is rubbish
-        return [_fetched(job_id, connection) for job_id in ids]
-
-
-def _fetched(job_id: str, connection: redis.Redis) -> Job | None:
-    try:
-        return Job.fetch(job_id, connection=connection, serializer=SERIALIZER)
-    except (NoSuchJobError, ValueError, TypeError, AttributeError, redis.ResponseError):
-        return None
 
 
 def summary(runs: pd.DataFrame) -> str:

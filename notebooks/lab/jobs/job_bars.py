@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from rq import Queue
 from tqdm.auto import tqdm
 
 from shared_utils.errors import QueueUnavailable
+from shared_utils.queue.connection import SERIALIZER
 from shared_utils.queue.job_states import JobState
+from shared_utils.queue.jobs import states, workers
+from shared_utils.queue.rq_adapter.jobs import Job
 
 BARS_EACH = 4
 """Jobs up to which each has a bar of its own; more share one."""
@@ -19,6 +23,29 @@ POLL_S = 0.5
 WORKERS_EVERY_S = 5.0
 """Seconds between two looks whether there is a worker, while nothing moves."""
 NO_WORKER = "no worker is running: docker compose ps video-worker"
+
+
+def watch(jobs: Job | Iterable[Job]) -> list[JobState]:
+    """Follow jobs with a live progress bar until they have ended; return what became of each, in their order.
+
+    Up to four jobs have a bar each, more share one. Ctrl-C, or the notebook's stop button, ends the watching and not
+    the jobs. Redis may go away and come back meanwhile. The states make a frame: ``pandas.DataFrame(watch(jobs))``.
+
+    Raises:
+        SettingError: Redis does not take the password.
+    """
+    given = [jobs] if isinstance(jobs, Job) else list(jobs)
+    if not given:
+        return []
+    queue = Queue(given[0].origin, connection=given[0].connection, serializer=SERIALIZER)
+    known: dict[str, JobState] = {}
+
+    def poll() -> list[JobState]:
+        pending = [job.id for job in given if job.id not in known or not known[job.id].final]
+        known.update((state.job_id, state) for state in states(pending, queue=queue))
+        return [known[job.id] for job in given]
+
+    return follow(poll, lambda: bool(workers(queue=queue)))
 
 
 def follow(look: Callable[[], list[JobState]], has_worker: Callable[[], bool]) -> list[JobState]:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from notebooks.lab.jobs.download import MAX_MB, Limits, download
 from notebooks.lab.jobs.film_files import DownloadError
+from notebooks.lab.jobs.job_bars import watch
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.media.clip import Clip, Run, runs_of
 from notebooks.lab.media.sheet import contact_sheet
@@ -28,7 +29,7 @@ from shared_utils.contracts.detections_log import find_run
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, VcamError
 from shared_utils.queue.job_states import JobState
-from shared_utils.queue.jobs import submit, watch
+from shared_utils.queue.jobs import submit
 
 T = TypeVar("T")
 

@@ -20,8 +20,8 @@ from tests.video_worker.conftest import SquareModels, now
 from video_worker.jobs import Workplace
 from video_worker.pipeline.analysis import Analyst, Task
 from video_worker.pipeline.run_names import RunNames, make_run_id
+from video_worker.queue.serve import serve
 from video_worker.queue.stop import Stop
-from video_worker.queue.worker import serve
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import read_records
 from shared_utils.errors import QueueUnavailable
-from shared_utils.queue.figures import KEEPER_FIELD, read_figures
+from shared_utils.queue.figures import DUTIES_FIELD, read_figures
 from shared_utils.queue.jobs import (
     clip_queue,
     counts,
@@ -26,19 +26,19 @@ from shared_utils.queue.jobs import (
     submit,
     workers,
 )
-from shared_utils.queue.orphans import adopt_orphans
-from shared_utils.queue.repair import SET_ASIDE
+from shared_utils.queue.quarantine import QUARANTINE
+from shared_utils.queue.unlisted import requeue_unlisted
 from tests.support.log_lines import logged
 from tests.support.video import CLIP_NAME, moving_box, write_video
 from video_worker import messages
 from video_worker.health import check
 from video_worker.jobs import Workplace
 from video_worker.pipeline.cores import Neighbours
-from video_worker.queue import rescue
-from video_worker.queue.complaints import Complaints
-from video_worker.queue.rescue import Rescue
+from video_worker.queue import maintenance
+from video_worker.queue.maintenance import Maintenance
+from video_worker.queue.rate_limited_log import RateLimitedLog
+from video_worker.queue.serve import log, serve
 from video_worker.queue.stop import Stop
-from video_worker.queue.worker import log, serve
 
 JOB = "clip-20260223-144819-cam1"
 QUEUE = "rq:queue:video_queue"
@@ -162,7 +162,7 @@ def queue(redis_server: RedisServer) -> Queue:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_clip_is_analysed_whatever_lies_in_redis(redis_server, queue, workplace, case, monkeypatch):
-    monkeypatch.setattr(rescue, "STUCK_S", 0)
+    monkeypatch.setattr(maintenance, "STUCK_S", 0)
     CASES[case](queue.connection)
     burst(redis_server, workplace)  # a worker that starts with it
     CASES[case](queue.connection)
@@ -255,7 +255,7 @@ def test_jobs_of_a_queue_that_was_overwritten_are_found_again(redis_server, queu
     burst(redis_server, workplace)
     assert analysed(workplace) == [CLIP_NAME]
     assert logged(caplog, messages.KEY_MOVED_ASIDE)
-    assert queue.connection.keys(f"{SET_ASIDE}{QUEUE}:*")
+    assert queue.connection.keys(f"{QUARANTINE}{QUEUE}:*")
 
 
 def in_state(queue: Queue, job_id: str, state: str) -> None:
@@ -302,8 +302,8 @@ def test_a_new_clip_that_is_found_again_comes_before_further_runs(queue):
     further = submit(CLIP_NAME, queue=queue)
     enqueue_new_clip(queue, CLIP_NAME)
     queue.connection.lrem(QUEUE, 1, JOB)
-    assert adopt_orphans(queue) == 1
-    assert adopt_orphans(queue) == 0
+    assert requeue_unlisted(queue) == 1
+    assert requeue_unlisted(queue) == 0
     assert queue.job_ids == [JOB, further.id]
 
 
@@ -313,7 +313,7 @@ def test_a_lot_of_rubbish_is_counted_and_does_not_fill_the_log(redis_server, que
     burst(redis_server, workplace)
     assert analysed(workplace) == [CLIP_NAME]
     assert len(logged(caplog, messages.ENTRY_WITHOUT_ID)) == 10
-    assert queue.connection.llen(f"{SET_ASIDE}{QUEUE}") == 100
+    assert queue.connection.llen(f"{QUARANTINE}{QUEUE}") == 100
 
 
 def test_a_lease_for_ever_is_cut_and_its_job_brought_back(redis_server, queue, workplace):
@@ -336,9 +336,9 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def keeper_told(queue: Queue) -> float:
+def duties_done(queue: Queue) -> float:
     [one] = workers(queue=queue)
-    return float(queue.connection.hget(f"rq:worker:{one.name}", KEEPER_FIELD) or 0)
+    return float(queue.connection.hget(f"rq:worker:{one.name}", DUTIES_FIELD) or 0)
 
 
 @pytest.fixture
@@ -356,7 +356,7 @@ def test_the_keeper_outlives_all_of_it_and_tells_so(queue, workplace, worker):
         if name.endswith("hold it"):
             put(queue.connection)
     began = time.time()
-    wait_until(lambda: keeper_told(queue) > began + 1)
+    wait_until(lambda: duties_done(queue) > began + 1)
     enqueue_new_clip(queue, CLIP_NAME)
     wait_until(lambda: analysed(workplace))
     assert worker.stop() == 0
@@ -409,25 +409,25 @@ def test_a_worker_whose_own_keys_are_overwritten_in_mid_job_keeps_its_lease(queu
     assert worker.stop(seconds=60) == 0
 
 
-def test_a_duty_that_fails_leaves_the_others_and_is_told_once(redis_server, queue, caplog):
+def test_a_duty_that_fails_leaves_the_others_and_is_logged_ten_times(redis_server, queue, caplog):
     calls: list[str] = []
 
-    class Failing(Rescue):
-        def _duties(self):
+    class Failing(Maintenance):
+        def duties(self):
             def broken() -> None:
                 raise ArithmeticError("odd")
 
             return broken, lambda: calls.append("done")
 
-    one = Failing(queue, "rq:worker:x", lambda _: None, Complaints(log))
-    assert not any(one.look_after_others() for _ in range(20))
+    one = Failing(queue, "rq:worker:x", lambda _: None, RateLimitedLog(log))
+    assert not any(one.run() for _ in range(20))
     assert len(calls) == 20
     assert len(logged(caplog, messages.RESCUE_FAILED)) == 10
 
 
-def test_the_health_check_tells_whether_the_keeper_does_its_work(redis_server, queue, worker):
+def test_the_health_check_tells_whether_leases_are_renewed(redis_server, queue, worker):
     host = socket.gethostname()
-    wait_until(lambda: workers(queue=queue) and keeper_told(queue))
+    wait_until(lambda: workers(queue=queue) and duties_done(queue))
     assert check(redis_server.env, host, time.time()) == 0
     with pytest.raises(QueueUnavailable, match="no worker of another gives a sign of life"):
         check(redis_server.env, "another", time.time())
@@ -435,7 +435,7 @@ def test_the_health_check_tells_whether_the_keeper_does_its_work(redis_server, q
     assert worker.stop() == 0
     with pytest.raises(QueueUnavailable, match="no worker of"):
         check(redis_server.env, host, time.time())
-    # a worker whose keeper is dead or fails, but whose other thread goes on
+    # a worker whose lease renewer is dead or fails, but whose other thread goes on
     at = datetime.now(UTC)
     key = f"rq:worker:{one.name}"
     queue.connection.sadd("rq:workers:video_queue", key)
@@ -443,6 +443,6 @@ def test_the_health_check_tells_whether_the_keeper_does_its_work(redis_server, q
         queue.connection.delete(key)
         queue.connection.hset(key, "last_heartbeat", f"{at:%Y-%m-%dT%H:%M:%S.%fZ}")
         if told is not None:
-            queue.connection.hset(key, KEEPER_FIELD, told)
+            queue.connection.hset(key, DUTIES_FIELD, told)
         with pytest.raises(QueueUnavailable, match="does not look after its leases"):
             check(redis_server.env, host, time.time())

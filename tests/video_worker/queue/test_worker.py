@@ -28,8 +28,8 @@ from tests.support.video import CLIP_NAME
 from video_worker import messages
 from video_worker.jobs import Workplace
 from video_worker.pipeline.run_names import RunNames, make_run_id
+from video_worker.queue.serve import serve
 from video_worker.queue.stop import Stop
-from video_worker.queue.worker import serve
 
 
 def burst(server: RedisServer, workplace: Workplace) -> None:
@@ -318,7 +318,7 @@ def test_a_run_that_is_in_the_log_is_not_done_again(redis_server, queue, workpla
     burst(redis_server, workplace)
     [record] = lines(workplace)
     # as if the worker had died between the line and telling Redis
-    queue._enqueue_job(Job.fetch(job.id, queue.connection, "json"))
+    queue.enqueue_existing(Job.fetch(job.id, queue.connection, "json"))
     burst(redis_server, workplace)
     assert lines(workplace) == [record]
     assert queue.fetch_job(job.id).is_finished
@@ -464,7 +464,7 @@ def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue,
 
 
 def test_a_job_that_was_lost_between_queue_and_worker_is_put_back(redis_server, queue, workplace, monkeypatch):
-    monkeypatch.setattr("video_worker.queue.rescue.STUCK_S", 0)
+    monkeypatch.setattr("video_worker.queue.maintenance.STUCK_S", 0)
     submit(CLIP_NAME, queue=queue)
     queue.connection.lmove(queue.key, queue.intermediate_queue_key)
     queue.connection.rpush(queue.intermediate_queue_key, "gone")
@@ -477,10 +477,10 @@ def test_a_job_that_was_lost_between_queue_and_worker_is_put_back(redis_server, 
 HANGING_WORKER = """
 import ctypes, sys
 from video_worker.pipeline import analysis
-from video_worker.queue import keeper
+from video_worker.queue import lease_renewer
 from video_worker.__main__ import main
 analysis.ClipReader = lambda *_: ctypes.CDLL(None).pause()
-keeper.STALL_S = 1.0
+lease_renewer.STALL_S = 1.0
 sys.exit(main([]))
 """
 

@@ -1,7 +1,6 @@
-"""Looks after jobs that nobody holds any more, and keeps the queue's keys in order; one worker at a time does.
+"""Maintains the queue: requeues abandoned and due jobs, and quarantines foreign keys; one worker at a time does it.
 
-Whatever else lies in these keys is passed over: each entry is read by itself, as bytes, and what is no job's is moved
-aside and reported.
+Each entry of each key is read by itself, as bytes; what belongs to no job is quarantined and logged.
 """
 
 from __future__ import annotations
@@ -14,18 +13,17 @@ from typing import Any
 
 import redis
 from redis.exceptions import LockError
-from rq import Queue
-from rq.exceptions import NoSuchJobError
-from rq.job import JobStatus
-from rq.registry import FailedJobRegistry, FinishedJobRegistry
 
 from shared_utils.queue.connection import redis_is_away
 from shared_utils.queue.names import is_job_id
-from shared_utils.queue.orphans import adopt_orphans
-from shared_utils.queue.repair import keep_entry, lock_key, repair_keys, set_aside
+from shared_utils.queue.quarantine import lock_key, quarantine_entry, quarantine_foreign_keys, quarantine_key
+from shared_utils.queue.rq_adapter.jobs import NoSuchJobError, forget_expired
+from shared_utils.queue.rq_adapter.keys import job_id_of, job_key, results_key
+from shared_utils.queue.rq_adapter.queue import ClipQueue
+from shared_utils.queue.unlisted import requeue_unlisted
 from video_worker import messages
-from video_worker.queue.complaints import Complaints
-from video_worker.queue.queue_job import ClipJob
+from video_worker.queue.clip_job import ClipJob
+from video_worker.queue.rate_limited_log import RateLimitedLog
 
 LEASE_S = 15
 """Seconds after its worker's last sign of life that a job is taken for abandoned."""
@@ -33,9 +31,9 @@ MAX_LEASE_S = 600
 """Seconds of a lease that no worker of ours gives: what claims more is cut to one of ours."""
 STUCK_S = 15.0
 """Seconds a job may be between queue and worker, which takes milliseconds, before it is put back."""
-CLEANING_LOCK_S = 20
+LOCK_S = 20
 """Seconds after which the lock of a worker that died while cleaning up is void."""
-ORPHANS_S = 600.0
+UNLISTED_EVERY_S = 600.0
 """Seconds between two searches for jobs that no list knows, which read the state of every job."""
 AT_ONCE = 1000
 """Entries of a key that are looked at in one go."""
@@ -43,52 +41,53 @@ AT_ONCE = 1000
 log = logging.getLogger(__name__)
 
 
-class Rescue:
-    """See the module.
+class Maintenance:
+    """Maintains one queue.
 
     Args:
         queue: the queue that is served.
         worker_key: of this worker's own hash.
-        given_up: told of a job that was abandoned so often that it is not tried again.
-        complaints: where odd things are reported.
+        given_up: called with a job that was abandoned so often that it is not tried again.
+        errors: log of what is quarantined or fails.
     """
 
     def __init__(
-        self, queue: Queue, worker_key: str, given_up: Callable[[ClipJob], None], complaints: Complaints
+        self, queue: ClipQueue, worker_key: str, given_up: Callable[[ClipJob], None], errors: RateLimitedLog
     ) -> None:
         self._queue = queue
         self._connection: Any = queue.connection
         self._worker_key = worker_key
         self._given_up = given_up
-        self._complaints = complaints
-        self._between: dict[bytes, float] = {}
+        self._errors = errors
+        self._taken: dict[bytes, float] = {}
         self._searched: float | None = None
 
-    def repair(self) -> None:
-        """Move aside what has a key of the queue's and is no such thing."""
-        for found in repair_keys(self._queue, self._worker_key):
-            self._complaints.add(messages.KEY_MOVED_ASIDE, found)
+    def quarantine(self) -> None:
+        """Move foreign values out of the queue's keys."""
+        for found in quarantine_foreign_keys(self._queue, self._worker_key):
+            self._errors.report(messages.KEY_MOVED_ASIDE, found)
 
-    def look_after_others(self) -> bool:
-        """Bring back abandoned jobs, and put those whose time has come into the queue.
+    def run(self) -> bool:
+        """Requeue abandoned jobs, and those whose retry is due.
 
         Returns:
-            Whether all of it went well, by this worker or another one.
+            Whether all of it succeeded, by this worker or another one.
         """
-        self.repair()
-        lock = self._connection.lock(lock_key(self._queue), timeout=CLEANING_LOCK_S, blocking=False)
+        self.quarantine()
+        lock = self._connection.lock(lock_key(self._queue), timeout=LOCK_S, blocking=False)
         if not lock.acquire():
             return True
         try:
             # a duty that fails is no reason to leave out the others
-            failures = sum(not self._tried(duty) for duty in self._duties())
+            failures = sum(not self._tried(duty) for duty in self.duties())
         finally:
             with suppress(LockError, redis.ResponseError):  # it took longer than the lock lasts, or is no lock any more
                 lock.release()
         return not failures
 
-    def _duties(self) -> tuple[Callable[[], None], ...]:
-        return self._orphans, self._abandoned, self._stuck, self._scheduled, self._forget
+    def duties(self) -> tuple[Callable[[], None], ...]:
+        """Return what :meth:`run` does, in this order."""
+        return self._unlisted, self._abandoned, self._stuck, self._scheduled, self._expired
 
     def _tried(self, duty: Callable[[], None]) -> bool:
         try:
@@ -96,7 +95,7 @@ class Rescue:
         except Exception as error:  # whatever a key holds, the other duties are done
             if redis_is_away(error):
                 raise
-            self._complaints.add(messages.RESCUE_FAILED, duty.__name__.strip("_"), error, trace=error)
+            self._errors.report(messages.RESCUE_FAILED, duty.__name__.strip("_"), error, trace=error)
             return False
         return True
 
@@ -110,30 +109,30 @@ class Rescue:
             except Exception as error:  # whatever one job holds, the others are looked after
                 if redis_is_away(error):
                     raise
-                self._complaints.add(messages.RESCUE_OF_JOB_FAILED, key, entry[:80], error, trace=error)
-                self._connection.lpush(self._queue.key, entry.partition(b":")[0])
+                self._errors.report(messages.RESCUE_OF_JOB_FAILED, key, entry[:80], error, trace=error)
+                self._connection.lpush(self._queue.keys.waiting, job_id_of(entry))
             self._connection.zrem(key, entry)
 
-    def _orphans(self) -> None:
-        if self._searched is not None and time.monotonic() - self._searched < ORPHANS_S:
+    def _unlisted(self) -> None:
+        if self._searched is not None and time.monotonic() - self._searched < UNLISTED_EVERY_S:
             return
         self._searched = time.monotonic()
-        found = adopt_orphans(self._queue)
+        found = requeue_unlisted(self._queue)
         if found:
             log.warning(messages.JOBS_FOUND_AGAIN, found)
 
     def _abandoned(self) -> None:
-        key, now = f"rq:wip:{self._queue.name}", int(time.time())
+        key, now = self._queue.keys.started, int(time.time())
         for entry in self._connection.zrangebyscore(key, now + MAX_LEASE_S, "+inf", start=0, num=AT_ONCE):
             self._connection.zadd(key, {entry: now + LEASE_S}, xx=True)
-        held = {entry.partition(b":")[0] for entry in self._connection.zrangebyscore(key, now + 1, "+inf")}
+        held = {job_id_of(entry) for entry in self._connection.zrangebyscore(key, now + 1, "+inf")}
         over = self._connection.zrangebyscore(key, "-inf", now, start=0, num=AT_ONCE)
-        self._each(key, [entry for entry in over if entry.partition(b":")[0] not in held], self._bring_back)
+        self._each(key, [entry for entry in over if job_id_of(entry) not in held], self._bring_back)
         for entry in over:  # those of jobs that another worker holds now
             self._connection.zrem(key, entry)
 
     def _bring_back(self, job: ClipJob) -> None:
-        if job.get_status(refresh=False) != JobStatus.STARTED:
+        if not job.is_marked_started:
             return  # it waits or has ended, and only left an entry behind
         if job.retries_left:
             job.retry_intervals, job.enqueue_at_front_on_retry = [0], True  # it has waited long enough
@@ -144,59 +143,54 @@ class Rescue:
             if job.retries_left:
                 job.retry(self._queue, pipeline)
             else:
-                set_aside(self._connection, f"rq:results:{job.id}", "stream")
-                job.set_status(JobStatus.FAILED, pipeline=pipeline)
-                job._handle_failure("its worker died each time", pipeline, worker_name="")
+                quarantine_key(self._connection, results_key(job.id), "stream")
+                job.fail("its worker died each time", pipeline)
             pipeline.execute()
 
     def _stuck(self) -> None:
         """Put jobs back whose worker died after taking them from the queue and before telling so."""
-        key = self._queue.intermediate_queue_key
+        key = self._queue.keys.taken
         waiting = set(self._connection.lrange(key, 0, AT_ONCE - 1))
-        begun = {entry.partition(b":")[0] for entry in self._connection.zrange(f"rq:wip:{self._queue.name}", 0, -1)}
+        begun = set(map(job_id_of, self._connection.zrange(self._queue.keys.started, 0, -1)))
         now = time.monotonic()
-        self._between = {entry: self._between.get(entry, now) for entry in waiting - begun}
-        for entry, since in self._between.items():
+        self._taken = {entry: self._taken.get(entry, now) for entry in waiting - begun}
+        for entry, since in self._taken.items():
             if not is_job_id(entry.decode("utf-8", "replace")):
                 self._refuse(key, entry)
                 self._connection.lrem(key, 0, entry)
             elif now - since >= STUCK_S:
                 with self._connection.pipeline() as pipeline:
                     pipeline.lrem(key, 1, entry)
-                    if self._connection.type(b"rq:job:" + entry) == b"hash":
+                    if self._connection.type(job_key(entry.decode())) == b"hash":
                         self._queue.push_job_id(entry.decode(), pipeline, at_front=True)
                     pipeline.execute()
 
     def _scheduled(self) -> None:
         """Queue the jobs whose retry is due; RQ's own scheduler would be a process of its own."""
-        key = f"rq:scheduled:{self._queue.name}"
+        key = self._queue.keys.scheduled
         due = self._connection.zrangebyscore(key, "-inf", int(time.time()), start=0, num=AT_ONCE)
-        self._each(key, due, lambda job: self._queue._enqueue_job(job, at_front=True))
+        self._each(key, due, lambda job: self._queue.enqueue_existing(job, at_front=True))
 
-    def _forget(self) -> None:
-        FinishedJobRegistry(queue=self._queue, job_class=ClipJob).cleanup()
-        FailedJobRegistry(queue=self._queue, job_class=ClipJob).cleanup()
+    def _expired(self) -> None:
+        forget_expired(self._queue, ClipJob)
 
     def _job(self, key: str, entry: bytes) -> ClipJob | None:
         """Return the job that an entry of `key` names, as one of this queue; None where there is no such job."""
-        job_id = entry.partition(b":")[0].decode("utf-8", "replace")
+        job_id = job_id_of(entry).decode("utf-8", "replace")
         if not is_job_id(job_id):
             self._refuse(key, entry)
             return None
         try:
-            job = ClipJob.fetch(job_id, connection=self._connection, serializer=self._queue.serializer)
+            return ClipJob.load(job_id, self._queue)
         except NoSuchJobError:
             return None
         except redis.ResponseError as error:
             if redis_is_away(error):
                 raise
-            set_aside(self._connection, ClipJob.key_for(job_id), "hash")
+            quarantine_key(self._connection, job_key(job_id), "hash")
             self._refuse(key, entry)
             return None
-        assert isinstance(job, ClipJob)  # noqa: S101  # it is its own class's method
-        job.origin = self._queue.name
-        return job
 
     def _refuse(self, key: str, entry: bytes) -> None:
-        keep_entry(self._connection, key, entry)
-        self._complaints.add(messages.ENTRY_WITHOUT_JOB, key, entry[:80])
+        quarantine_entry(self._connection, key, entry)
+        self._errors.report(messages.ENTRY_WITHOUT_JOB, key, entry[:80])

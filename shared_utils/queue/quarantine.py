@@ -10,17 +10,17 @@ import time
 from contextlib import suppress
 
 import redis
-from rq import Queue
 
-from shared_utils.queue.orphans import adopt_orphans
+from shared_utils.queue.rq_adapter.queue import ClipQueue
+from shared_utils.queue.unlisted import requeue_unlisted
 
-SET_ASIDE = "vcam:set-aside:"
+QUARANTINE = "vcam:set-aside:"
 """Begins the keys of what was moved aside."""
-SET_ASIDE_TTL = 7 * 24 * 3600
+QUARANTINE_TTL_S = 7 * 24 * 3600
 """Seconds it stays."""
 MAX_ENTRIES, MAX_ENTRY_BYTES = 1000, 1024
 """Of single entries of a list that are kept."""
-LOCK_LASTS_S = 3600
+MAX_LOCK_TTL_S = 3600
 """Seconds after which nobody's lock is meant: workers' last for some seconds."""
 
 _ASIDE = """
@@ -32,39 +32,36 @@ return kind
 """
 
 
-def lock_key(queue: Queue) -> str:
+def lock_key(queue: ClipQueue) -> str:
     """Return the key that one worker holds while it looks after others' jobs."""
-    return f"{queue.key}:vcam-cleaning"
+    return f"{queue.keys.waiting}:vcam-cleaning"
 
 
-def set_aside(connection: redis.Redis, key: str, expected: str = "") -> str | None:
+def quarantine_key(connection: redis.Redis, key: str, expected: str = "") -> str | None:
     """Rename `key` unless it is of the type `expected`; return the type it had if it was renamed."""
-    aside = f"{SET_ASIDE}{key[:200]}:{time.time_ns()}"
-    kind = connection.eval(_ASIDE, 2, key, aside, expected, SET_ASIDE_TTL)
+    aside = f"{QUARANTINE}{key[:200]}:{time.time_ns()}"
+    kind = connection.eval(_ASIDE, 2, key, aside, expected, QUARANTINE_TTL_S)
     return kind.decode() if isinstance(kind, bytes) else kind
 
 
-def keep_entry(connection: redis.Redis, key: str, entry: bytes) -> None:
+def quarantine_entry(connection: redis.Redis, key: str, entry: bytes) -> None:
     """Keep an entry of the list or set `key` that means nothing here."""
-    aside = f"{SET_ASIDE}{key}"
+    aside = f"{QUARANTINE}{key}"
     with suppress(redis.ResponseError), connection.pipeline() as pipeline:  # that key too may be anything
         pipeline.rpush(aside, entry[:MAX_ENTRY_BYTES])
         pipeline.ltrim(aside, -MAX_ENTRIES, -1)
-        pipeline.expire(aside, SET_ASIDE_TTL)
+        pipeline.expire(aside, QUARANTINE_TTL_S)
         pipeline.execute()
 
 
-def repair_keys(queue: Queue, worker_key: str | None = None) -> list[str]:
+def quarantine_foreign_keys(queue: ClipQueue, worker_key: str | None = None) -> list[str]:
     """Move aside every key of the queue, and of a worker's own, that is of another type than RQ and we use.
 
     Returns:
         What was found, each with the type it had.
     """
-    connection, name = queue.connection, queue.name
-    kinds = {"rq:queues": "set", "rq:workers": "set", f"rq:workers:{name}": "set"}
-    kinds |= {queue.key: "list", queue.intermediate_queue_key: "list", lock_key(queue): "string"}
-    kinds |= {f"rq:{kind}:{name}": "zset" for kind in ("wip", "finished", "failed", "scheduled")}
-    kinds |= {f"rq:{kind}:{name}": "zset" for kind in ("deferred", "canceled")}
+    connection = queue.connection
+    kinds = queue.keys.types() | {lock_key(queue): "string"}
     if worker_key:
         kinds[worker_key] = "hash"
     with connection.pipeline(transaction=False) as pipeline:
@@ -72,12 +69,12 @@ def repair_keys(queue: Queue, worker_key: str | None = None) -> list[str]:
             pipeline.type(key)
         pipeline.ttl(lock_key(queue))
         *found, lasts = pipeline.execute()
-    if lasts == -1 or lasts > LOCK_LASTS_S:  # a lock that never ends: nobody would look after jobs again
+    if lasts == -1 or lasts > MAX_LOCK_TTL_S:  # a lock that never ends: nobody would look after jobs again
         connection.delete(lock_key(queue))
     repaired = {}
     for (key, expected), kind in zip(kinds.items(), found, strict=True):
-        if kind.decode() not in ("none", expected) and (was := set_aside(connection, key, expected)):
+        if kind.decode() not in ("none", expected) and (was := quarantine_key(connection, key, expected)):
             repaired[key] = was
     if repaired:
-        adopt_orphans(queue)
+        requeue_unlisted(queue)
     return [f"{key} was a {was}" for key, was in repaired.items()]

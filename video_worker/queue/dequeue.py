@@ -1,38 +1,38 @@
-"""Takes jobs from the queue, and nothing that is no job of ours."""
+"""Takes the next job from the queue, and refuses entries that are no job of ours."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rq import Queue
-from rq.exceptions import NoSuchJobError
-
 from shared_utils.queue.names import is_job_id
-from shared_utils.queue.repair import keep_entry, set_aside
+from shared_utils.queue.quarantine import quarantine_entry, quarantine_key
+from shared_utils.queue.rq_adapter.jobs import NoSuchJobError
+from shared_utils.queue.rq_adapter.keys import job_key, leftover_keys
+from shared_utils.queue.rq_adapter.queue import ClipQueue
 from video_worker import messages
-from video_worker.queue.complaints import Complaints
-from video_worker.queue.queue_job import ClipJob
+from video_worker.queue.clip_job import ClipJob
+from video_worker.queue.rate_limited_log import RateLimitedLog
 from video_worker.queue.stop import Stop, StopWaiting
 
 
-class Intake:
-    """See the module.
+class Dequeuer:
+    """Takes jobs from the queue, one at a time.
 
     Args:
         queue: the clips' queue.
         wait_s: seconds to wait for a job at a time.
-        stop: the wish to stop, which ends the waiting.
-        complaints: where odd things are reported.
+        stop: ends the waiting when a stop is requested.
+        errors: log of entries that are refused.
     """
 
-    def __init__(self, queue: Queue, wait_s: float, stop: Stop, complaints: Complaints) -> None:
+    def __init__(self, queue: ClipQueue, wait_s: float, stop: Stop, errors: RateLimitedLog) -> None:
         self._queue = queue
         self._wait_s = wait_s
         self._connection: Any = queue.connection
         self._stop = stop
-        self._complaints = complaints
+        self._errors = errors
 
-    def take(self, *, wait: bool) -> ClipJob | None:
+    def next_job(self, *, wait: bool) -> ClipJob | None:
         """Return the next job; None where there is none, or none came for a while."""
         while not self._stop.requested:
             entry = self._next_entry(wait=wait)
@@ -41,12 +41,12 @@ class Intake:
             job = self._job_of(entry)
             if job is not None:
                 return job
-            self._connection.lrem(self._queue.intermediate_queue_key, 1, entry)
+            self._connection.lrem(self._queue.keys.taken, 1, entry)
         return None
 
     def _next_entry(self, *, wait: bool) -> bytes | None:
         """Move the next entry into the list of those between queue and worker, where no crash loses it."""
-        places = self._queue.key, self._queue.intermediate_queue_key
+        places = self._queue.keys.waiting, self._queue.keys.taken
         if not wait:
             return self._connection.lmove(*places)  # type: ignore[no-any-return]
         self._stop.waiting = True
@@ -63,24 +63,19 @@ class Intake:
         """Return the job that an entry names; None where it is none, which is reported."""
         job_id = entry.decode("utf-8", "replace")
         if not is_job_id(job_id):
-            keep_entry(self._connection, self._queue.key, entry)
-            self._complaints.add(messages.ENTRY_WITHOUT_ID, job_id[:80])
+            quarantine_entry(self._connection, self._queue.keys.waiting, entry)
+            self._errors.report(messages.ENTRY_WITHOUT_ID, job_id[:80])
             return None
-        key = ClipJob.key_for(job_id)
-        kind = set_aside(self._connection, key, "hash")
+        key = job_key(job_id)
+        kind = quarantine_key(self._connection, key, "hash")
         if kind is not None:
-            self._complaints.add(messages.JOB_OF_WRONG_TYPE, job_id[:80], kind)
+            self._errors.report(messages.JOB_OF_WRONG_TYPE, job_id[:80], kind)
             return None
         # results of earlier tries, and whatever was put where RQ is to write of this one; ours depend on no other job
-        self._connection.unlink(
-            f"rq:results:{job_id}", f"rq:executions:{job_id}", f"{key}:dependents", f"{key}:dependencies"
-        )
+        self._connection.unlink(*leftover_keys(job_id))
         try:
-            job = ClipJob.fetch(job_id, connection=self._connection, serializer=self._queue.serializer)
+            return ClipJob.load(job_id, self._queue)
         except NoSuchJobError:
-            if set_aside(self._connection, key) is not None:
-                self._complaints.add(messages.JOB_WITHOUT_CALL, job_id[:80])
+            if quarantine_key(self._connection, key) is not None:
+                self._errors.report(messages.JOB_WITHOUT_CALL, job_id[:80])
             return None  # without its hash it was deleted, or has expired
-        assert isinstance(job, ClipJob)  # noqa: S101  # it is its own class's method
-        job.origin = self._queue.name
-        return job
