@@ -20,9 +20,3 @@ def letterbox(picture: Picture, fit: Letterbox) -> Picture:
         bordered = cv2.copyMakeBorder(picture, *fit.margins, cv2.BORDER_CONSTANT, value=(GREY, GREY, GREY))
         picture = np.asarray(bordered, np.uint8)
     return np.ascontiguousarray(picture)
-
-
-def mean_luma(picture: Picture) -> float:
-    """Return how bright `picture` (blue green red) is on the whole, 0..255."""
-    blue, green, red = cv2.mean(picture)[:3]
-    return 0.114 * blue + 0.587 * green + 0.299 * red

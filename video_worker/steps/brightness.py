@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from video_worker.models.prepare import mean_luma
+import cv2
+
+from shared_utils.media.picture import Picture
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import StepContext
 from video_worker.steps.declarations import Adds, Kind, LogColumn, Recipe, RecordKey
@@ -17,6 +19,12 @@ EVERY = 8
 """Rows and columns of which one is looked at: the mean of every 64th pixel is the mean, to a tenth."""
 MAX_VALUES = 60
 """Values in the record: a clip of up to a minute has one a second, a longer one fewer."""
+
+
+def mean_luma(picture: Picture) -> float:
+    """Return how bright `picture` (blue green red) is on the whole, 0..255."""
+    blue, green, red = cv2.mean(picture)[:3]
+    return 0.114 * blue + 0.587 * green + 0.299 * red
 
 
 class Brightness(Step):

@@ -16,98 +16,32 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from notebooks.lab.data.line_types import (
+    FLAGS,
+    NO_WHOLE,
+    NUMBERS,
+    OF_CLIP,
+    OF_LINE,
+    OF_STEPS,
+    OF_TIMING,
+    TEXTS,
+    TIMES,
+    WHOLES,
+    KnownLine,
+    Line,
+    Model,
+    Options,
+)
 from shared_utils.contracts.detections_log import settled_size
 from shared_utils.contracts.record import SCHEMA
 from shared_utils.errors import SettingError
 
 BLOCK_BYTES = 4_000_000
 """Of lines that are decoded at a time: what Python makes of them takes three times as much meanwhile."""
-NO_WHOLE = -1
-"""Stands for a missing whole number or flag in a column."""
-
-Text = str | None
-Whole = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None
-Number = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)] | None
-LONGEST_S = 366 * 24 * 3600.0
-"""Seconds into a clip that are believed: a year. More are no time that a frame can have."""
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=LONGEST_S)]
-_EMPTY = msgspec.Raw(b"")
-
-
-class Clip(msgspec.Struct, frozen=True, gc=False):
-    """``clip`` of a line."""
-
-    sha256: Text = None
-    started_at: Text = None
-    duration_s: Seconds | None = math.nan
-    frames: Whole = NO_WHOLE
-    width: Whole = NO_WHOLE
-    height: Whole = NO_WHOLE
-
-
-class Model(msgspec.Struct, frozen=True, gc=False):
-    """``model`` of a line. Few differ, so it is decoded once each."""
-
-    name: Text = None
-    sha256: Text = None
-    engine: Text = None
-    conf: Number = None
-    imgsz: Whole = None
-    fps: Number = None
-    input: list[int] | None = None
-
-
-class Options(msgspec.Struct, frozen=True, gc=False):
-    """``options`` of a line; decoded once each as well."""
-
-    imgsz: Whole = None
-    min_hits: Whole = None
-    classes: list[str] | None = None
-    aspect: Text = None
-
-
-class Timing(msgspec.Struct, frozen=True, gc=False):
-    """``timing`` of a line."""
-
-    queued_s: Number = math.nan
-    decode_s: Number = math.nan
-    infer_s: Number = math.nan
-    total_s: Number = math.nan
-
-
-class Brightness(msgspec.Struct, frozen=True, gc=False):
-    """``brightness`` of a line."""
-
-    mean: Number = math.nan
-    dark: bool | None = None
-
-
-class Line(msgspec.Struct, frozen=True, gc=False):
-    """What is read of a line. Those of a newer `schema` than :data:`SCHEMA` are passed over."""
-
-    ok: bool
-    filename: Annotated[str, msgspec.Meta(min_length=1)]
-    run_id: Text = None
-    job_id: Text = None
-    camera: Text = None
-    error: Text = None
-    detected: msgspec.Raw = _EMPTY
-    count: Whole = NO_WHOLE
-    timestamp: Text = None
-    clip: Clip = Clip()
-    model: msgspec.Raw = _EMPTY
-    timing: Timing = Timing()
-    options: msgspec.Raw = _EMPTY
-    brightness: Brightness = Brightness()
-    sampled_frames: Whole = NO_WHOLE
-    objects: msgspec.Raw = _EMPTY
-    schema: Annotated[int, msgspec.Meta(le=SCHEMA)] | None = None
-
-
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -187,13 +121,14 @@ class Columns:
             found.append(part)
         return found
 
-    def add(self, lines: list[Line], times: Callable[[Sequence[Any]], Any]) -> None:
+    def add(self, lines: Sequence[KnownLine], times: Callable[[Sequence[Any]], Any]) -> None:
         """Append `lines`; `times` makes of a list of ISO 8601 texts what is kept of it."""
         if not lines:
             return
-        line = _columns_of(lines, _OF_LINE)
-        found = line | _columns_of(line["clip"], _OF_CLIP) | _columns_of(line["timing"], _OF_TIMING)
-        found |= _columns_of(line["brightness"], _OF_BRIGHTNESS)
+        line = _columns_of(lines, OF_LINE)
+        found = line | _columns_of(line["clip"], OF_CLIP) | _columns_of(line["timing"], OF_TIMING)
+        for key, names in OF_STEPS.items():
+            found |= _columns_of(line[key], names)
         for name in TEXTS:
             self.texts[name].extend(found[name])
         for name in TIMES:
@@ -211,7 +146,7 @@ class Columns:
         self.detected.extend(map(self._detected.__getitem__, map(bytes, line["detected"])))
         self.objects.extend([str(raw, "utf-8", "replace") for raw in line["objects"]])
 
-    def salvage(self, line: bytes) -> Iterator[Line]:
+    def salvage(self, line: bytes) -> Iterator[KnownLine]:
         """Yield what can be kept of a line that is not as it should be; count what can not."""
         if not line.strip():
             return
@@ -233,20 +168,6 @@ class Columns:
             return
         self.mended += bool(odd)
         yield record
-
-
-TEXTS = ("run_id", "job_id", "filename", "clip_sha256")
-TIMES = ("timestamp", "started_at")
-NUMBERS = ("duration_s", "queued_s", "decode_s", "infer_s", "total_s", "brightness")
-WHOLES = ("count", "frames", "width", "height", "sampled_frames")
-FLAGS = ("ok", "dark")
-"""Columns by kind."""
-
-_OF_LINE = Line.__struct_fields__
-_OF_CLIP = ("clip_sha256", *Clip.__struct_fields__[1:])
-_OF_TIMING = Timing.__struct_fields__
-_OF_BRIGHTNESS = ("brightness", "dark")
-"""Columns that the attributes of a kind become, in their order."""
 
 
 def _columns_of(things: Iterable[Any], names: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
@@ -335,7 +256,7 @@ def _extend(column: array[Any], values: Sequence[Any], missing: float) -> None:
         column.extend([missing if value is None else value for value in values])
 
 
-def _one_by_one(block: bytes, columns: Columns) -> Iterator[Line]:
+def _one_by_one(block: bytes, columns: Columns) -> Iterator[KnownLine]:
     decode = msgspec.json.Decoder(Line).decode_lines
     for line in io.BytesIO(block):
         try:

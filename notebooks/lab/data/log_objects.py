@@ -8,7 +8,8 @@ from typing import Annotated
 
 import msgspec
 
-from notebooks.lab.data.log_lines import NO_WHOLE, Number, Seconds, Whole, loads, no_collection, salvaged
+from notebooks.lab.data.line_types import NO_WHOLE, Number, Seconds, Whole
+from notebooks.lab.data.log_lines import loads, no_collection, salvaged
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):

@@ -27,7 +27,8 @@ import pandas as pd
 from tzlocal import get_localzone
 
 from notebooks.lab import messages
-from notebooks.lab.data.log_lines import NO_WHOLE, Codes, Columns, read_columns
+from notebooks.lab.data.line_types import FLAGS, NO_WHOLE, STEP_COLUMNS
+from notebooks.lab.data.log_lines import Codes, Columns, read_columns
 from notebooks.lab.data.log_objects import BoxesFrame, Seen, read_objects_column
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
 from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, boxes_name, parse_clip_name
@@ -40,7 +41,7 @@ NAMED = 10
 
 _ZONED = re.compile(r"\d([+-]\d\d:?\d\d|[zZ])$")
 
-ORDER = (
+_FIRST = (
     "run_id",
     "job_id",
     "filename",
@@ -72,11 +73,9 @@ ORDER = (
     "decode_s",
     "infer_s",
     "total_s",
-    "brightness",
-    "dark",
-    "objects",
 )
-"""The columns of :func:`load_log`; docs/analysis.md tells what they mean."""
+ORDER = (*_FIRST, *(column.name for column in STEP_COLUMNS if column.name not in _FIRST), "objects")
+"""The columns of :func:`load_log`; docs/analysis.md says what they mean. The worker's steps declare some of them."""
 
 
 def local_zone() -> tzinfo:
@@ -180,7 +179,8 @@ def _frame(columns: Columns) -> pd.DataFrame:
     for name in list(columns.wholes):
         made[name] = _whole(columns.wholes.pop(name))
     made["ok"] = pd.Series(_vector(columns.flags["ok"], "int8")).astype(bool)
-    made["dark"] = _whole(array("i", columns.flags["dark"])).astype("boolean")
+    for name in FLAGS[1:]:
+        made[name] = _whole(array("i", columns.flags.pop(name))).astype("boolean")
     made["detected"] = _taken(columns.label_sets(), columns.detected, "object")
     made["objects"] = pd.Series(columns.objects, dtype=object)
     # the last one, which a code of -1 takes, is for none

@@ -17,11 +17,13 @@ import pytest
 
 from devtools.benchmarks.results import write_log
 from devtools.paths import ROOT
+from notebooks.lab.data.line_types import STEP_COLUMNS
 from notebooks.lab.data.results import boxes, iter_boxes, latest, load_log, objects, uptime
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import SettingError
+from video_worker.steps.declarations import Kind, LogColumn
 
 KYIV = "Europe/Kyiv"
 NAME = "20260223-144819-door.mp4"
@@ -57,7 +59,6 @@ def line(**more: object) -> dict:
         "options": {"model": "yolov8n.onnx", "conf": 0.5, "imgsz": 640, "fps": 5.0, "min_hits": 2},
         "versions": {"av": "18.1.0"},
         "sampled_frames": 150,
-        "brightness": {"mean": 96.1, "min": 1, "max": 99, "dark": False, "every_s": 1, "values": [None, 96.1]},
         **more,
     }
 
@@ -84,6 +85,8 @@ def test_a_line_becomes_a_row_with_every_column(path: Path) -> None:
     assert pd.isna(row.pop("aspect"))
     assert pd.isna(row.pop("input"))
     assert json.loads(row.pop("objects")) == line()["objects"]
+    for column in STEP_COLUMNS[1:]:  # tested below
+        assert pd.isna(row.pop(column.name))
     assert row == {
         "run_id": "01a",
         "job_id": "clip-20260223-144819-door",
@@ -112,19 +115,16 @@ def test_a_line_becomes_a_row_with_every_column(path: Path) -> None:
         "decode_s": 0.7,
         "infer_s": 1.4,
         "total_s": 2.2,
-        "brightness": 96.1,
-        "dark": False,
     }
 
 
 def test_kinds_of_columns_are_the_same_whatever_the_log_holds(path: Path) -> None:
     full = load_log(write(path, line()), zone=KYIV)
     kinds = full.dtypes.astype(str).to_dict()
-    assert {name: kinds[name] for name in ("camera", "count", "ok", "dark", "run_id", "conf")} == {
+    assert {name: kinds[name] for name in ("camera", "count", "ok", "run_id", "conf")} == {
         "camera": "category",
         "count": "Int32",
         "ok": "bool",
-        "dark": "boolean",
         "run_id": "str",
         "conf": "float64",
     }
@@ -133,6 +133,30 @@ def test_kinds_of_columns_are_the_same_whatever_the_log_holds(path: Path) -> Non
         other = load_log(write(path, *lines), zone=KYIV)
         assert other.dtypes.astype(str).to_dict() == kinds
         assert objects(other).dtypes.astype(str).to_dict() == objects(full).dtypes.astype(str).to_dict()
+
+
+VALUES: dict[Kind, tuple[object, object, str]] = {
+    Kind.NUMBER: (96.1, [1], "float64"),
+    Kind.WHOLE: (7, "seven", "Int32"),
+    Kind.FLAG: (True, "very", "boolean"),
+    Kind.TEXT: ("red", 5, "str"),
+}
+"""By kind: a value, one of another kind, and the column's type."""
+
+
+@pytest.mark.parametrize("column", STEP_COLUMNS, ids=lambda column: column.name)
+def test_what_a_step_declares_is_a_column(path: Path, column: LogColumn) -> None:
+    value, wrong, kind = VALUES[column.kind]
+    lines = []
+    for number, one in enumerate((value, wrong, None)):
+        for name in reversed(column.path):
+            one = {name: one}  # noqa: PLW2901
+        lines.append(line(run_id=str(number), **one))
+    log = load_log(write(path, *lines))
+    assert str(log[column.name].dtype) == kind
+    assert log[column.name].isna().tolist() == [False, True, True]
+    assert log.loc[0, column.name] == value
+    assert log.attrs == {"skipped": {}, "mended": 1}
 
 
 def test_classes_and_other_names_of_things(path: Path) -> None:
@@ -278,7 +302,6 @@ ODD_VALUES = {
     "a number among the labels": ("detected", ["person", 5]),
     "a number for the camera": ("camera", 5),
     "an object for an error": ("error", {"a": 1}),
-    "a wrong flag": ("brightness", {"mean": 5, "dark": "very"}),
 }
 
 
