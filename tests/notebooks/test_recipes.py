@@ -67,6 +67,7 @@ def test_every_recipe_runs_and_finds_what_is_there(
     assert table["filename"].tolist() == names["clips"]["filename"].tolist()
     assert names["stays"]["stay_s"].is_monotonic_decreasing
     assert names["busiest"].iloc[0] == names["busiest"].max() > 0
+    assert names["dark"].empty
     assert len(names["failed"]) == (~before["ok"]).sum() == 1
     assert names["retried"]["state"].tolist() == ["failed"]
     assert len(names["feet"]) > 0

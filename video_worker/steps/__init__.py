@@ -13,5 +13,6 @@ STEPS: tuple[type[Step], ...] = tuple(
         # a step that adds values to boxes comes before this one, which writes them
         "boxes:Boxes",
         "summarise:Summarise",
+        "brightness:Brightness",
     )
 )
