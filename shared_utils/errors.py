@@ -16,7 +16,7 @@
     ├── JobRefused                 a job that is not ours to run: other function, path out of video/, unknown option
     └── QueueUnavailable           Redis is away or refuses us (retried at run time)
 
-Programs end with :data:`EXIT_OK`, :data:`EXIT_FAILED` or :data:`EXIT_USAGE` (DESIGN 3.5).
+Programs end with :data:`EXIT_OK`, :data:`EXIT_FAILED` or :data:`EXIT_USAGE` (docs/contracts.md).
 """
 
 from __future__ import annotations

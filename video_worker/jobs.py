@@ -1,4 +1,4 @@
-"""The one function that the worker runs for the queue: ``video_worker.jobs.process_clip`` (DESIGN 3.4)."""
+"""The one function that the worker runs for the queue: ``video_worker.jobs.process_clip`` (docs/contracts.md)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Training of ``scene.onnx``, the model that knows the drawn street."""

@@ -1,4 +1,4 @@
-"""Names and places of clips on the shared volume (DESIGN 3.2).
+"""Names and places of clips on the shared volume (docs/contracts.md).
 
 A finished clip is ``YYYYMMDD-HHMMSS-<camera>.mp4``, the local time of its first frame. Whatever is not finished
 lives under another name, in :data:`WORK_FOLDER` on the same volume, so that publishing is one rename.

@@ -1,4 +1,4 @@
-"""The queue: one kind of job, carried as JSON by RQ (DESIGN 3.4).
+"""The queue: one kind of job, carried as JSON by RQ (docs/contracts.md).
 
 Capture and the notebooks enqueue by the function's dotted path, so neither needs the worker's code. Whatever is read
 back from Redis is read as JSON: nothing is ever unpickled.

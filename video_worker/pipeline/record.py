@@ -1,4 +1,4 @@
-"""The record of a run: a line of ``detections_log.jsonl`` (DESIGN 3.3)."""
+"""The record of a run: a line of ``detections_log.jsonl`` (docs/contracts.md)."""
 
 from __future__ import annotations
 
