@@ -18,6 +18,17 @@ from shared_utils.config.setting import Declaration
 T = TypeVar("T")
 
 
+Bounds = msgspec.Meta
+"""Bounds of a field of a :class:`Model`, in ``Annotated``: of numbers ``ge`` and ``le``, of text and lists lengths."""
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of what a file holds: each field has a type with bounds, and other keys are refused.
+
+    Subclasses repeat ``frozen=True``, for type checkers.
+    """
+
+
 class Fault(enum.Enum):
     """What may be wrong with a value."""
 
@@ -35,7 +46,7 @@ class Invalid(ValueError):
         fault: what kind of error it is.
         path: keys and positions that lead to the value, outermost first.
         key: the key that is missing or unknown; None otherwise.
-        detail: what was expected, and for a wrong type what was found, in msgspec's words without its quotes.
+        detail: what is wrong, in msgspec's words without its quotes.
     """
 
     def __init__(self, fault: Fault, path: Sequence[str | int] = (), key: str | None = None, detail: str = "") -> None:
@@ -45,15 +56,43 @@ class Invalid(ValueError):
         self.key = key
         self.detail = detail
 
+    @property
+    def expectation(self) -> str:
+        """What the value should be, such as ``a number, not text`` or ``at most 1``; empty where that is not known."""
+        for pattern, words in _EXPECTATIONS:
+            if match := pattern.fullmatch(self.detail):
+                return words.format(*(_TYPES.get(group, group.removesuffix(".0")) for group in match.groups()))
+        return ""
+
 
 _FAULTS = (
-    (re.compile(r"Object missing required field `(?P<key>.*)`"), Fault.MISSING),
-    (re.compile(r"Object contains unknown field `(?P<key>.*)`"), Fault.UNKNOWN),
+    (re.compile(r"Object missing required field `(?P<key>.*)`", re.DOTALL), Fault.MISSING),
+    (re.compile(r"Object contains unknown field `(?P<key>.*)`", re.DOTALL), Fault.UNKNOWN),
     (re.compile(r"Invalid (?:enum )?value .*", re.DOTALL), Fault.CHOICE),
     (re.compile(r"Expected `[^`]*`(?:, got .*| of length [0-9]+.*)", re.DOTALL), Fault.TYPE),
     (re.compile(r"Number out of range|Expected .*", re.DOTALL), Fault.BOUNDS),
 )
 """The messages of msgspec 0.22 (src/msgspec/_core.c, ``ms_raise_validation_error`` and its callers)."""
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_EXPECTATIONS = (
+    (re.compile(r"Expected array of length (\d+), got .*"), "{0} entries"),
+    (re.compile(r"Expected array of length >= (\d+)"), "at least {0} entries"),
+    (re.compile(r"Expected array of length <= (\d+)"), "at most {0} entries"),
+    (re.compile(r"Expected str of length >= (\d+)"), "at least {0} characters"),
+    (re.compile(r"Expected str of length <= (\d+)"), "at most {0} characters"),
+    (re.compile(r"Expected \w+ >= (\S+)"), "at least {0}"),
+    (re.compile(r"Expected \w+ <= (\S+)"), "at most {0}"),
+    (re.compile(r"Expected (\w+)(?: \| null)?, got (\w+)"), "{0}, not {1}"),
+    (re.compile(r"Number out of range"), "a smaller number"),
+)
 _LOCATION = re.compile(r"(?P<text>.*) - at `(?P<path>\$[^`]*)`", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<position>\d+)\]|\[\.\.\.\]")
 

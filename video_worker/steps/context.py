@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from shared_utils.config.zones.model import Zones
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import ClipFacts
 from video_worker.models.detector import Detector
@@ -77,7 +78,7 @@ class StepContext:
     camera: str | None = None
     detector: Detector | None = None
     models: Models | None = None
-    zones: object | None = None
+    zones: Zones | None = None
     galleries: Path | None = None
     names: RunNames | None = None
     output_dir: Path | None = None

@@ -1,0 +1,232 @@
+"""Read and validate ``zones/<camera>.json``.
+
+A wrong file is refused whole, with one line that names the zone, the key, the value and the remedy.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from shared_utils.config.text_file import decode_text
+from shared_utils.config.validation import Fault, Invalid, Model, convert
+from shared_utils.config.zones.model import SCHEMA, AnyTask, CrossTask, Page, Point, ReadTask, Task, Zone, Zones
+from shared_utils.errors import SettingError
+
+MAX_FILE_BYTES = 2**20
+"""100 zones of 200 points take 500 KB."""
+MAX_SHOWN = 60
+"""Characters of a wrong value that a message repeats."""
+NAME_REMEDY = "1 to 32 letters, digits, '-' and '_', beginning with a letter or digit"
+PATTERN_REMEDIES = {"reference": "the name of a file beside this one", "labels": "labels of the model, such as person"}
+MIN_AREA = 1e-9
+"""Share of the picture: less than a pixel of any camera."""
+
+_TASKS: dict[str, type[Task]] = {one.__struct_config__.tag: one for one in get_args(AnyTask)}
+
+
+def load_zones(path: Path) -> Zones:
+    """Return the zones of a file, which is named after its camera.
+
+    Raises:
+        SettingError: the file cannot be read, or is wrong; one line that names the zone, the key, the value and the
+            remedy.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SettingError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        zones = parse_zones(data)
+    except ValueError as error:
+        raise SettingError(f"{path}: {error}") from None
+    if zones.camera != path.stem:
+        raise SettingError(f"{path}: camera is {zones.camera!r}, but the file is named after camera {path.stem!r}")
+    return zones
+
+
+def parse_zones(data: bytes) -> Zones:
+    """Return the zones that a file's bytes hold.
+
+    Raises:
+        ValueError: they are wrong; one line that names the zone, the key, the value and the remedy.
+    """
+    found = _parse_json(data)
+    if isinstance(found, dict) and type(found.get("schema")) is int and found["schema"] != SCHEMA:
+        raise ValueError(f"schema is {_shown(found['schema'])}, and this version of vcam reads schema {SCHEMA} alone")
+    try:
+        zones: Zones = convert(found, Zones)
+    except Invalid as error:
+        raise ValueError(_describe(error, found)) from None
+    for place, problem in _problems(zones):
+        raise ValueError(f"{place}: {problem}")
+    return zones
+
+
+def _parse_json(data: bytes) -> Any:
+    if len(data) > MAX_FILE_BYTES:
+        raise ValueError(f"is larger than {MAX_FILE_BYTES} bytes")
+    text = decode_text(data)
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_int=_whole_number)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error.msg} (line {error.lineno})") from None
+    except RecursionError:
+        raise ValueError("is not JSON of zones: it is nested too deeply") from None
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        # https://docs.python.org/3/library/stdtypes.html#integer-string-conversion-length-limitation
+        raise ValueError(f"holds a number of {len(text)} digits") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        double = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {double!r} stands twice in one object")
+    return found
+
+
+def _describe(error: Invalid, found: Any) -> str:
+    """Return an error as a line that names the zone or page, the key and its value."""
+    value = found
+    for step in error.path:
+        value = value[step]
+    place, key = _place(error.path, found), _key(error.path)
+    if error.fault is Fault.MISSING:
+        return f"{place}{_joined(key, str(error.key))} is missing"
+    if error.fault is Fault.UNKNOWN:
+        keys = _known_keys(error.path, found)
+        remedy = _meant(error.key, keys) or f"; the keys are {', '.join(keys)}"
+        return f"{place}unknown key {_joined(key, str(error.key))!r}{remedy}"
+    subject = f"{place}{key}" if key else place.removesuffix(": ") or "the file"
+    wrong = f"{subject} is {_shown(value)}"
+    if error.fault is Fault.CHOICE:
+        words = list(_TASKS) if error.path[-1] == "do" else _words(str(error.path[-1]))
+        return f"{wrong}: use one of {', '.join(words)}{_meant(value, words)}"
+    if "regex" in error.detail:
+        keys = [step for step in error.path if isinstance(step, str)]
+        return f"{wrong}: use {PATTERN_REMEDIES.get(keys[-1], NAME_REMEDY)}"
+    return f"{wrong}: it takes {error.expectation}"
+
+
+def _place(path: Sequence[str | int], found: Any) -> str:
+    """Return which zone or page a path leads into, by its name or else its number."""
+    if len(path) < 2 or path[0] not in ("zones", "pages"):
+        return ""
+    kind, number = str(path[0]).removesuffix("s"), int(path[1])
+    entry = found[path[0]][number]
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return f"{kind} {name!r}: " if isinstance(name, str) else f"{kind} number {number + 1}: "
+
+
+def _key(path: Sequence[str | int]) -> str:
+    """Return the rest of a path as ``tasks[0].every_s``."""
+    inner = path[2:] if len(path) > 1 and path[0] in ("zones", "pages") else path
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in inner).removeprefix(".")
+
+
+def _joined(key: str, last: str) -> str:
+    return f"{key}.{last}" if key else last
+
+
+def _known_keys(path: Sequence[str | int], found: Any) -> list[str]:
+    if "tasks" in path:
+        task = found[path[0]][path[1]]["tasks"][path[3]]
+        return ["do", *_TASKS[task["do"]].__struct_fields__]
+    owner: type[Model] = Zones if not path else Zone if path[0] == "zones" else Page
+    return list(owner.__struct_fields__)
+
+
+def _words(key: str) -> list[str]:
+    """Return the words that a key of a task takes."""
+    hints = next(hints for task in _TASKS.values() if key in (hints := get_type_hints(task)))
+    return list(get_args(hints[key]))
+
+
+def _meant(given: object, known: Iterable[str]) -> str:
+    close = get_close_matches(str(given), list(known), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def _problems(zones: Zones) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong between keys: the zone or page, and the problem."""
+    pages = [page.name for page in zones.pages]
+    yield from _doubles("page", pages)
+    yield from _doubles("zone", [zone.name for zone in zones.zones])
+    for page in zones.pages:
+        if problem := _polygon_problem(page.points):
+            yield f"page {page.name!r}", f"points {problem}"
+    for zone in zones.zones:
+        place = f"zone {zone.name!r}"
+        if problem := _shape_problem(zone):
+            yield place, problem
+        for number, task in enumerate(zone.tasks):
+            if problem := _task_problem(task, zone, pages):
+                yield place, f"tasks[{number}] {problem}"
+
+
+def _doubles(kind: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            yield f"{kind} number {number + 1}", f"name {name!r} is used before: give each {kind} its own"
+
+
+def _shape_problem(zone: Zone) -> str | None:
+    if (zone.points is None) == (zone.line is None):
+        return "give either points or line"
+    if zone.line is not None:
+        if zone.ignore_motion:
+            return "ignore_motion needs points: a line has no area"
+        return "line has both ends at one point" if zone.line[0] == zone.line[1] else None
+    problem = _polygon_problem(zone.points or ())
+    return f"points {problem}" if problem else None
+
+
+def _task_problem(task: Task, zone: Zone, pages: Sequence[str]) -> str | None:
+    do = task.__struct_config__.tag
+    if isinstance(task, CrossTask) != (zone.line is not None):
+        return f"({do}) needs {'line' if isinstance(task, CrossTask) else 'points'}"
+    if task.page is not None and task.page not in pages:
+        return f"({do}) page is {task.page!r}, which is none of the pages{_meant(task.page, pages)}"
+    if isinstance(task, ReadTask):
+        if zone.points is not None and len(zone.points) != 4:
+            return f"({do}) needs four points, the corners of the text, not {len(zone.points)}"
+        try:
+            re.compile(task.pattern or "")
+        except re.error as error:
+            return f"({do}) pattern is {task.pattern!r}, which is no regular expression: {error}"
+    return None
+
+
+def _polygon_problem(points: Sequence[Point]) -> str | None:
+    """Return what is wrong with a polygon: it must have an area, and edges that do not cross."""
+    edges = list(zip(points, [*points[1:], *points[:1]], strict=True))
+    if any(start == end for start, end in edges):
+        return "hold the same point twice in a row"
+    if abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in edges)) < MIN_AREA:
+        return "enclose no area"
+    for number, (a, b) in enumerate(edges):
+        for c, d in edges[number + 1 :]:
+            if _side(a, b, c) * _side(a, b, d) < 0 and _side(c, d, a) * _side(c, d, b) < 0:
+                return "make edges that cross: give them in the order in which one walks around"
+    return None
+
+
+def _side(start: Point, end: Point, point: Point) -> float:
+    """Return on which side of a line a point lies: below 0, above 0, or 0 on it."""
+    return (end[0] - start[0]) * (point[1] - start[1]) - (end[1] - start[1]) * (point[0] - start[0])
