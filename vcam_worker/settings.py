@@ -24,7 +24,7 @@ from vcam_worker.web.settings import HttpSettings
 CAMERA_MEMORY_MB = 512
 """Most memory of one camera's process: half of the container's; MJPEG of 4K takes 280."""
 MIN_AFTER_TRIGGER_S = 1.0
-"""Seconds of a clip that must be left after its pre-roll."""
+"""What a clip must be longer than its pre-roll, seconds."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class CaptureSettings:
 
     @property
     def secrets(self) -> set[str]:
-        """What no log line may hold."""
-        addresses = [url for camera in self.cameras for url in (camera.url, camera.detect_url) if url]
-        found = {secret for url in addresses for secret in url_secrets(url)}
+        """Texts that no log line may hold."""
+        urls = [url for camera in self.cameras for url in (camera.url, camera.detect_url) if url]
+        found = {secret for url in urls for secret in url_secrets(url)}
         if self.redis.password:
             found.add(self.redis.password)
         return found

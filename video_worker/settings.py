@@ -73,7 +73,7 @@ class AnalysisSettings:
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What the RQ worker needs beside.
+    """What the RQ worker needs besides.
 
     Attributes:
         stop_grace_s: seconds a job may go on after SIGTERM before it is handed back to the queue. The default is below

@@ -1,7 +1,8 @@
 """The URL of a camera as people type it: user and password raw or percent-encoded. Standard library only.
 
-A password may hold ``@``, ``/``, ``#`` or ``?``, each of which ends the host part of a URL to every library. So the
-user and password reach up to that ``@`` behind which a host stands, and are percent-encoded here.
+A password may hold ``@``, ``/``, ``#`` or ``?``, each of which ends the host part of a URL for every library
+(RFC 3986, section 3.2). So user and password are taken to end at the ``@`` that a host follows, and are percent-encoded
+here.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ _ENCODE_HINT = "special characters of the password percent-encoded (@ is %40, / 
 
 
 def clean_url(given: str) -> str:
-    """Return a camera's URL with user and password percent-encoded; parts that are encoded already stay as they are.
+    """Return a camera's URL with user and password percent-encoded; parts that are encoded already are kept.
 
     Raises:
-        ValueError: it is no URL of a camera; the text says why, without user and password.
+        ValueError: it is not the URL of a camera; the text says why, without user and password.
     """
     scheme, separator, rest = given.strip().strip("\"'").partition("://")
     scheme = scheme.lower()
@@ -30,7 +31,7 @@ def clean_url(given: str) -> str:
         raise ValueError(f"{begins or 'is no URL'}: use one of {', '.join(f'{one}://' for one in SCHEMES)}")
     account, place = _split(rest)
     if not _strength(place):
-        # what stands there is not repeated: it may be a part of the password
+        # the text is not repeated: it may be part of the password
         raise ValueError(f"has no usable host or port: write {scheme}://USER:PASSWORD@HOST:PORT/PATH, {_ENCODE_HINT}")
     if urlsplit(f"//{re.split(r'[/?#]', place, maxsplit=1)[0]}").port == 0:
         raise ValueError("has port 0, which cannot be reached")
@@ -43,7 +44,7 @@ def clean_url(given: str) -> str:
 def encoded(text: str, *, raw: bool = False) -> str:
     """Return a user name or password percent-encoded; ``$`` too, which compose would take for a variable.
 
-    What is encoded already stays as it is, unless it is known to be `raw`.
+    Text that is encoded already is kept, unless it is known to be `raw`.
     """
     if not raw and _ENCODED.fullmatch(text):
         return text.replace("$", "%24")
@@ -51,10 +52,10 @@ def encoded(text: str, *, raw: bool = False) -> str:
 
 
 def _split(rest: str) -> tuple[str | None, str]:
-    """Return user and password (None without), and what begins with the host.
+    """Return user and password (None without them), and the rest, which begins with the host.
 
-    An ``@`` may stand in the path as well (``/live/ch@1``). Of all places where the host may begin, the first one as
-    libraries read the URL is taken, unless a later one looks more like a host.
+    The path may hold an ``@`` as well (``/live/ch@1``). Of all places where the host may begin, the one where libraries
+    find it is taken, unless a later one looks more like a host.
     """
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     standard = authority.rfind("@") + 1
@@ -66,10 +67,10 @@ def _split(rest: str) -> tuple[str | None, str]:
 
 
 def _strength(place: str, *, later: bool = False) -> int:
-    """Return how much the beginning of `place` looks like a host: 0 not at all, most for an IP address.
+    """Return how much the beginning of `place` looks like a host: 0 for not at all, the most for an IP address.
 
-    A later place with a port counts for more, as a path seldom holds ``@name:port/``; the standard one for less where
-    ``#`` or ``?`` follows at once, as no camera has such a path.
+    A later place with a port counts for more, as a path seldom holds ``@name:port/``. The standard one counts for less
+    if ``#`` or ``?`` follows at once, as no camera has such a path.
     """
     authority, end = re.match(r"([^/?#]*)([/?#]?)", place).groups()  # type: ignore[union-attr]  # always matches
     try:
@@ -77,10 +78,10 @@ def _strength(place: str, *, later: bool = False) -> int:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return 0
-    looks = _host_strength(host)
-    if not looks or "@" in authority or re.search(r"\s", place):
+    strength = _host_strength(host)
+    if not strength or "@" in authority or re.search(r"\s", place):
         return 0
-    return looks + 5 * (later and port is not None) - (authority.endswith(":") or end in ("?", "#"))
+    return strength + 5 * (later and port is not None) - (authority.endswith(":") or end in ("?", "#"))
 
 
 def _host_strength(host: str) -> int:

@@ -17,6 +17,7 @@ from shared_utils.contracts.clips import CAMERA_PATTERN
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
 
+DEFAULT_NAME = "cam1"
 TRANSPORTS = ("auto", "tcp", "udp")
 MOTION_DECODES = ("all", "keyframes")
 
@@ -75,12 +76,12 @@ class Camera:
 
     @property
     def job_options(self) -> dict[str, Any]:
-        """The options that jobs over its clips carry."""
+        """The options that jobs for its clips carry."""
         return {} if self.classes is None else {"classes": list(self.classes)}
 
     @property
     def shown(self) -> str:
-        """The address without user and password."""
+        """The URL without user and password."""
         return mask_url(self.url)
 
     @property
@@ -97,7 +98,7 @@ def camera_from_env(values: Mapping[str, str]) -> Camera:
         SettingError: there is none, or a value is wrong.
     """
     url = require_text(values, "RTSP_URL", f"{URL_REMEDY}, or name a CAMERAS_FILE")
-    given = {"name": "cam1", **read_env(declarations(Camera), values)}
+    given = {"name": DEFAULT_NAME, **read_env(declarations(Camera), values)}
     check_name(given["name"], "CAMERA_NAME")
     return Camera(**{**given, "url": checked_url(url, "RTSP_URL"), "motion": MotionSettings.from_env(values)})
 
@@ -118,7 +119,7 @@ def checked_url(url: str, where: str) -> str:
     """Return a camera's URL as libraries understand it, or the path of a file.
 
     Raises:
-        SettingError: it is neither; a password in it is not repeated.
+        SettingError: it is neither; the message does not repeat a password.
     """
     if "://" not in url:
         if url.isdigit():
@@ -126,8 +127,8 @@ def checked_url(url: str, where: str) -> str:
                 f"{where} is {url!r}: a webcam's number; serve it with: python -m camera_emulator --help"
             )
         if not Path(url).is_file():
-            shown = url.rpartition("@")[2] if "@" in url else url
-            raise SettingError(f"{where} is {mask_url(shown)!r}, neither a URL nor a file: {URL_REMEDY}")
+            without_password = url.rpartition("@")[2]
+            raise SettingError(f"{where} is {mask_url(without_password)!r}, neither a URL nor a file: {URL_REMEDY}")
         return url
     try:
         return clean_url(url)

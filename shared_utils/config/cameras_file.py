@@ -119,7 +119,7 @@ class _TableError(SettingError):
 
 
 def _line_of(text: str, table: str, key: str | None) -> int | None:
-    """Return the line of a table's key, of its head without one; None where it is written in some other way."""
+    """Return the line of a table's key, or of its header without a key; None if it is written in some other way."""
     name = rf"""["']?{re.escape(table)}["']?"""
     head, outside = re.compile(rf"\s*\[\s*{name}\s*\]"), re.compile(rf"\s*{name}\s*=")
     wanted = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=""") if key else None
@@ -142,7 +142,7 @@ def _camera_from_table(name: str, table: Any, usual: Camera, file: str) -> Camer
     """
     where = f"[{name}] in {file}"
     if not isinstance(table, dict):
-        raise _TableError(f"{name!r} in {file} stands outside a table: put it under [name-of-camera]")
+        raise _TableError(f"{name!r} in {file} is outside a table: put it under [name-of-camera]")
     try:
         check_name(name, f"table [{name}] in {file}")
     except SettingError as error:
@@ -172,7 +172,7 @@ def _check_key(key: str, value: object, where: str) -> None:
 
 
 def _value(key: str, value: Any, where: str) -> Any:
-    """Return the value of a key, which has the right type, as a field of :class:`Camera` holds it; None for a blank."""
+    """Return the value of a key, which has the right type, as a field of :class:`Camera` has it; None for a blank."""
     try:
         if key in ("url", "detect_url"):
             return checked_url(value, f"{key} of {where}")

@@ -1,7 +1,7 @@
 """Which labels are reported: ``YOLO_CLASSES``, a camera's ``classes``, a job's option. Empty means all.
 
-Labels are a model's own words; those asked for are found among them whatever their case. An unknown one is an error
-and never passed over: a slip would otherwise look as if nothing had been seen.
+Labels are a model's own words; requested labels are found among them in any case. An unknown label is an error and
+never ignored: a typing error would otherwise look as if nothing had been detected.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from shared_utils.errors import ModelError
 
 MAX_CLASSES = 1000
 MAX_LABEL = 100
-"""Of a label, characters."""
-SHOWN_LABELS = 100
-"""Labels told in a message: all 80 of COCO; models may have thousands."""
+"""Characters of a label."""
+MAX_LISTED_LABELS = 100
+"""Labels listed in a message: all 80 of COCO; models may have thousands."""
 
 SETTING = "YOLO_CLASSES"
 OPTION = "option classes"
 
 
 def split_classes(text: str) -> tuple[str, ...]:
-    """Return the labels of a text such as ``person, car``, each once, in their order."""
+    """Return the labels of a text such as ``person, car``, without duplicates, in their order."""
     return tuple(dict.fromkeys(label for part in text.split(",") if (label := " ".join(part.split()))))
 
 
@@ -30,7 +30,7 @@ def check_classes(labels: Sequence[object]) -> tuple[str, ...]:
     """Return `labels` as a job carries them.
 
     Raises:
-        ValueError: they are none; its text tells what is wrong.
+        ValueError: one is not a label, or there are too many; the text says which.
     """
     if len(labels) > MAX_CLASSES:
         raise ValueError(f"holds {len(labels)} labels, more than {MAX_CLASSES}")
@@ -44,10 +44,10 @@ def known_classes(wanted: Sequence[str], labels: Sequence[str], model: str, sett
     """Return those of a model's `labels` that are `wanted`, in the model's spelling.
 
     Args:
-        wanted: labels asked for; none for all.
-        labels: the model's.
+        wanted: requested labels; none for all.
+        labels: those of the model.
         model: its name, for the message.
-        setting: what names the labels that are wanted, likewise.
+        setting: where the requested labels come from, for the message.
 
     Raises:
         ModelError: the model does not know one of them.
@@ -55,15 +55,16 @@ def known_classes(wanted: Sequence[str], labels: Sequence[str], model: str, sett
     found = [_find(label, labels) for label in wanted]
     unknown = [label for label, own in zip(wanted, found, strict=True) if own is None]
     if unknown:
-        raise ModelError(f"{setting} names {_told(unknown, labels)}; the labels of model {model} are {_listed(labels)}")
+        problem = f"{setting} names {_describe_unknown(unknown, labels)}"
+        raise ModelError(f"{problem}; the labels of model {model} are {_list_labels(labels)}")
     return tuple(dict.fromkeys(own for own in found if own is not None))
 
 
 def usable_classes(wanted: Sequence[str], labels: Sequence[str], model: str) -> tuple[str, ...]:
     """Return those of ``YOLO_CLASSES`` that a job's own model knows.
 
-    The setting is about the worker's own model, and was checked against it; a model that a job names may have fewer
-    labels, or other ones.
+    The setting is meant for the worker's own model, and was checked against it; a model that a job names may have fewer
+    labels, or others.
 
     Raises:
         ModelError: it knows none of them, so that nothing would ever be reported.
@@ -72,7 +73,7 @@ def usable_classes(wanted: Sequence[str], labels: Sequence[str], model: str) -> 
     if wanted and not found:
         raise ModelError(
             f"{SETTING} names {', '.join(wanted)}, and model {model} knows none of them: give the job classes=[], or "
-            f"some of {_listed(labels)}"
+            f"some of {_list_labels(labels)}"
         )
     return known_classes(found, labels, model, SETTING)
 
@@ -84,7 +85,7 @@ def _find(label: str, labels: Sequence[str]) -> str | None:
     return next((one for one in labels if " ".join(one.split()).casefold() == folded), None)
 
 
-def _told(unknown: Sequence[str], labels: Sequence[str]) -> str:
+def _describe_unknown(unknown: Sequence[str], labels: Sequence[str]) -> str:
     parts = []
     for label in unknown:
         near = difflib.get_close_matches(label.casefold(), [one.casefold() for one in labels], n=1)
@@ -93,6 +94,6 @@ def _told(unknown: Sequence[str], labels: Sequence[str]) -> str:
     return ", and ".join(parts)
 
 
-def _listed(labels: Sequence[str]) -> str:
-    more = len(labels) - SHOWN_LABELS
-    return ", ".join(labels[:SHOWN_LABELS]) + (f" and {more} more" if more > 0 else "")
+def _list_labels(labels: Sequence[str]) -> str:
+    more = len(labels) - MAX_LISTED_LABELS
+    return ", ".join(labels[:MAX_LISTED_LABELS]) + (f" and {more} more" if more > 0 else "")

@@ -1,7 +1,8 @@
 """Settings from the environment: converted by type, wrong values named, secrets never repeated.
 
 Nothing here is read at import. Programs pass ``os.environ`` at their entry; tests pass a dict.
-Surrounding quotes are stripped, since ``docker run --env-file`` hands them over as part of the value.
+Surrounding quotes are stripped, since ``docker run --env-file`` passes them on as part of the value
+(https://docs.docker.com/reference/cli/docker/container/run/#env).
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from shared_utils.config.setting import Declaration, declarations
 from shared_utils.config.validation import Invalid, check_value
 from shared_utils.errors import SettingError
 
-MAX_SHOWN = 200
-"""Characters of a wrong value that a message repeats."""
+MAX_DISPLAYED_CHARS = 200
+"""Length to which a message repeats a wrong value."""
 
 
 def get_text(values: Mapping[str, str], name: str) -> str | None:
     """Return a value without surrounding blanks and quotes; None when it is unset, empty or blank.
 
-    Compose hands over empty values for variables that ``.env`` leaves out: they mean the default.
+    Compose passes on empty values for variables that ``.env`` leaves out: they mean the default.
     """
     value = values.get(name, "").strip()
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
@@ -77,7 +78,7 @@ def parse_text(text: str, declaration: Declaration) -> Any:
         try:
             return setting.parse(text)
         except ValueError as error:
-            raise SettingError(f"{setting.name} is {text[:MAX_SHOWN]!r}: {error}") from None
+            raise SettingError(f"{setting.name} is {text[:MAX_DISPLAYED_CHARS]!r}: {error}") from None
     value: object = text
     if declaration.kind in (int, float):
         try:
@@ -93,7 +94,7 @@ def parse_text(text: str, declaration: Declaration) -> Any:
 
 def _remedy(text: str, declaration: Declaration) -> str:
     setting = declaration.setting
-    wrong = f"{setting.name} is {text[:MAX_SHOWN]!r}"
+    wrong = f"{setting.name} is {text[:MAX_DISPLAYED_CHARS]!r}"
     if declaration.choices:
         return f"{wrong}: use one of {', '.join(declaration.choices)}"
     number = "a whole number" if declaration.kind is int else "a number"

@@ -1,7 +1,7 @@
 """Settings of ``.env`` for programs that run without Docker. The adapter of python-dotenv.
 
-Compose reads ``.env`` and hands the settings over. Without it the file of the working folder is read here; what the
-environment holds wins, even where it is empty. ``$`` is taken as it stands, as compose does between single quotes.
+Compose reads ``.env`` and passes the settings on. Without compose, the file of the working folder is read here. The
+environment wins, even where a value is empty. ``$`` is taken literally, as compose does between single quotes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ ENV_FILE = Path(".env")
 DISABLED = "PYTHON_DOTENV_DISABLED"
 """python-dotenv's own switch: the demo and the tests have settings of their own."""
 COMPOSE_NAMES = {"REDIS_PASSWORD": "RDS_PSW"}
-"""Settings that compose hands over by another name."""
+"""Settings that compose passes on by another name."""
 
 
 def with_env_file(environment: MutableMapping[str, str], path: Path = ENV_FILE) -> Mapping[str, str]:
-    """Return the settings of `environment`, and beneath them those of the file at `path` where there is one.
+    """Return the settings of `environment`, and below them those of the file at `path`, if there is one.
 
-    A ``TZ`` of the file is put into `environment`, as the system's library takes it from there.
+    A ``TZ`` of the file is put into `environment`, where the C library reads it.
 
     Raises:
         SettingError: the file cannot be read.

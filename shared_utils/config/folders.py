@@ -23,7 +23,7 @@ MODELS_DEFAULTS = ("models", "../models")
 
 
 def video_path(values: Mapping[str, str], project: Path = Path()) -> Path:
-    """Return the path of the shared volume, whether it is there or not.
+    """Return the path of the shared volume, whether it exists or not.
 
     Args:
         values: the environment.
@@ -33,7 +33,7 @@ def video_path(values: Mapping[str, str], project: Path = Path()) -> Path:
 
 
 def video_dir(values: Mapping[str, str]) -> Path:
-    """Return the shared volume of ``VIDEO_DIR``; it is made where it is missing, and tried by writing to it.
+    """Return the shared volume of ``VIDEO_DIR``; make it if it is missing, and try to write to it.
 
     Raises:
         SettingError: it cannot be made, or nothing can be written there.

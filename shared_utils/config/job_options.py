@@ -15,12 +15,13 @@ from shared_utils.config.validation import Invalid, check_value
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import JobRefused, SettingError
 
-MAX_MODEL_NAME = 255
+MAX_MODEL_NAME_CHARS = 255
 ASPECT_LIMITS = (Fraction(1, 10), Fraction(10))
-MAX_ASPECT = 20
+MAX_ASPECT_CHARS = 20
 _ASPECT = re.compile(r"\s*(\d{1,5}(?:\.\d{1,5})?)\s*(?::\s*(\d{1,5}(?:\.\d{1,5})?)\s*)?", re.ASCII)
-"""Not all that ``Fraction`` takes: 1e999999999 keeps it busy for hours."""
-_MAX_SHOWN = 10**15
+"""Less than ``Fraction`` takes: 1e999999999 keeps it busy for hours."""
+_MAX_DISPLAYED = 10**15
+"""Whole numbers from which on a message gives only their size."""
 
 
 def options_from_env(values: Mapping[str, str]) -> Options:
@@ -33,7 +34,7 @@ def options_from_env(values: Mapping[str, str]) -> Options:
 
 
 def replace_options(options: Options, wanted: object) -> Options:
-    """Return `options` with those that a job names in their place.
+    """Return `options`, replaced by those that a job names.
 
     Args:
         options: those of the worker.
@@ -57,7 +58,7 @@ def replace_options(options: Options, wanted: object) -> Options:
 
 
 def _model_option(key: str, value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_MODEL_NAME:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_MODEL_NAME_CHARS:
         raise JobRefused(f"refused: option {key} must be the name of a file in the models folder")
     if "/" in value or "\\" in value or value.startswith(".") or not value.isprintable():
         raise JobRefused(f"refused: option {key} must be a bare file name, not {value[:80]!r}")
@@ -79,9 +80,9 @@ def _wrong_number(value: object, declaration: Declaration) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124  # NaN
         return f"must be a number, not {str(value)[:40]!r}"
     if low is not None and high is not None and not low <= value <= high:
-        # a whole number may be larger than a float can be, or than what Python turns into text
-        shown = str(value) if abs(value) < _MAX_SHOWN else f"{'-' * (value < 0)}{_MAX_SHOWN:g} or more"
-        return f"is {shown}, outside {low:g} to {high:g}"
+        # a whole number may be larger than a float can be, or than Python turns into text
+        displayed = str(value) if abs(value) < _MAX_DISPLAYED else f"{'-' * (value < 0)}{_MAX_DISPLAYED:g} or more"
+        return f"is {displayed}, outside {low:g} to {high:g}"
     return f"must be a whole number, not {value!r}"
 
 
@@ -100,7 +101,7 @@ def parse_aspect(text: str) -> Fraction:
     """Return the width by the height of a text such as ``16:9`` or ``1.85``.
 
     Raises:
-        ValueError: it is no aspect ratio, or out of bounds.
+        ValueError: it is not an aspect ratio, or is out of bounds.
     """
     numbers = _ASPECT.fullmatch(text)
     height = Fraction(numbers[2] or 1) if numbers else None
@@ -123,7 +124,7 @@ def _aspect_setting(text: str) -> str:
 def _aspect_option(key: str, value: object) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > MAX_ASPECT:
+    if not isinstance(value, str) or len(value) > MAX_ASPECT_CHARS:
         raise JobRefused(f"refused: option {key} must be text such as 16:9, not {str(value)[:40]!r}")
     try:
         parse_aspect(value)

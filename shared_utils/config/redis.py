@@ -18,7 +18,8 @@ DEFAULT_QUEUE = "video_queue"
 def _authority(path: str) -> Path:
     if not Path(path).is_file():
         raise SettingError(
-            f"RDS_CA is {path!r}, but there is no such file: give the ca.crt that Redis' key was signed by"
+            f"RDS_CA is {path!r}, but there is no such file: "
+            "give the ca.crt of the authority that signed the certificate of Redis"
         )
     return Path(path)
 

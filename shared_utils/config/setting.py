@@ -23,7 +23,7 @@ YES_OR_NO = ("yes", "no")
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of a setting beside its type and default.
+    """What is declared of a setting besides its type and default.
 
     Attributes:
         name: environment variable; empty where it has none.
@@ -31,7 +31,8 @@ class Setting:
         ge: least number allowed.
         le: largest number allowed.
         choices: words allowed, in any case; ``yes`` and ``no`` for a field of type bool.
-        parse: makes the field's value of text; raises ValueError with the reason, or SettingError with a whole line.
+        parse: converts the text to the field's value; raises ValueError with the reason, or SettingError with a whole
+            line.
     """
 
     name: str
@@ -73,7 +74,7 @@ def declarations(owner: type) -> Mapping[str, Declaration]:
 
 
 def declare(owner: type, settings: Mapping[str, Setting]) -> dict[str, Declaration]:
-    """Return the declarations of a dataclass whose `settings` stand beside it, by field."""
+    """Return the declarations of a dataclass whose `settings` are declared apart from it, by field."""
     hints = get_type_hints(owner)
     defaults = {one.name: one.default for one in dataclasses.fields(owner) if one.default is not dataclasses.MISSING}
     return {
@@ -83,7 +84,7 @@ def declare(owner: type, settings: Mapping[str, Setting]) -> dict[str, Declarati
 
 
 def declared_settings(*owners: type) -> dict[str, Declaration]:
-    """Return all settings that the classes declare, by name, those of the dataclasses that they hold included."""
+    """Return all settings that classes declare, by name, including those of the dataclasses in their fields."""
     found: dict[str, Declaration] = {}
     for owner in owners:
         found |= {one.setting.name: one for one in declarations(owner).values() if one.setting.name}

@@ -1,6 +1,6 @@
 """Text files that people edit, on any system. Standard library only.
 
-Windows editors put a byte order mark in front, or save as UTF-16; either would make a name out of what it is not.
+Windows editors write a byte order mark first, or save as UTF-16; either would become part of the first name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def decode_text(data: bytes) -> str:
     """Return the text of a file's bytes: UTF-8, without a byte order mark, lines ended by a newline.
 
     Raises:
-        ValueError: it is not UTF-8; the text says in which line, and what to do.
+        ValueError: it is not UTF-8; the text says which line, and what to do.
     """
     if data.startswith(_WIDE_MARKS) or b"\0" in data:
         raise ValueError("is saved as UTF-16: save it as UTF-8 (in Notepad: Save as, Encoding: UTF-8)")

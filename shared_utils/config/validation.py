@@ -1,7 +1,7 @@
 """Checks values against declared types and bounds. The adapter of msgspec.
 
-msgspec says ``Expected `float` <= 30.0 - at `$.fps```. What people read names the setting, its value and the remedy:
-whoever knows these writes it, from an :class:`Invalid`, which says what is wrong, and where.
+msgspec reports ``Expected `float` <= 30.0 - at `$.fps```. People need the setting, its value and the remedy. So this
+module reports what is wrong and where, as :class:`Invalid`, and whoever knows the setting writes the message.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<position>\d+)\]|\[\.\.\.\]")
 
 
 def convert(value: object, kind: type[T] | Any) -> T | Any:
-    """Return `value`, as JSON or TOML gives it, as the type `kind`; numbers and text are not taken for each other.
+    """Return `value`, parsed from JSON or TOML, as the type `kind`; text is not converted to numbers or back.
 
     Args:
         value: mappings, lists, text, numbers.
@@ -114,9 +114,9 @@ def convert(value: object, kind: type[T] | Any) -> T | Any:
 
 
 def check_value(value: object, declaration: Declaration) -> Any:
-    """Return a value as its declaration has it: of that type, within its bounds, one of its words.
+    """Return a value as its declaration requires: of that type, within its bounds, one of its words.
 
-    A whole float is taken for an integer, and a word in any case.
+    A whole float is accepted as an integer, and a word in any case.
 
     Raises:
         Invalid: it is not.

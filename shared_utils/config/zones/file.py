@@ -19,8 +19,8 @@ from shared_utils.errors import SettingError
 
 MAX_FILE_BYTES = 2**20
 """100 zones of 200 points take 500 KB."""
-MAX_SHOWN = 60
-"""Characters of a wrong value that a message repeats."""
+MAX_DISPLAYED_CHARS = 60
+"""Length to which a message repeats a wrong value."""
 NAME_REMEDY = "1 to 32 letters, digits, '-' and '_', beginning with a letter or digit"
 PATTERN_REMEDIES = {"reference": "the name of a file beside this one", "labels": "labels of the model, such as person"}
 MIN_AREA = 1e-9
@@ -57,7 +57,7 @@ def parse_zones(data: bytes) -> Zones:
     """
     found = _parse_json(data)
     if isinstance(found, dict) and type(found.get("schema")) is int and found["schema"] != SCHEMA:
-        raise ValueError(f"schema is {_shown(found['schema'])}, and this version of vcam reads schema {SCHEMA} alone")
+        raise ValueError(f"schema is {_display(found['schema'])}, and this version of vcam reads schema {SCHEMA} alone")
     try:
         zones: Zones = convert(found, Zones)
     except Invalid as error:
@@ -91,8 +91,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        double = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {double!r} stands twice in one object")
+        duplicate = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {duplicate!r} occurs twice in one object")
     return found
 
 
@@ -106,13 +106,13 @@ def _describe(error: Invalid, found: Any) -> str:
         return f"{place}{_joined(key, str(error.key))} is missing"
     if error.fault is Fault.UNKNOWN:
         keys = _known_keys(error.path, found)
-        remedy = _meant(error.key, keys) or f"; the keys are {', '.join(keys)}"
+        remedy = _suggestion(error.key, keys) or f"; the keys are {', '.join(keys)}"
         return f"{place}unknown key {_joined(key, str(error.key))!r}{remedy}"
     subject = f"{place}{key}" if key else place.removesuffix(": ") or "the file"
-    wrong = f"{subject} is {_shown(value)}"
+    wrong = f"{subject} is {_display(value)}"
     if error.fault is Fault.CHOICE:
         words = list(_TASKS) if error.path[-1] == "do" else _words(str(error.path[-1]))
-        return f"{wrong}: use one of {', '.join(words)}{_meant(value, words)}"
+        return f"{wrong}: use one of {', '.join(words)}{_suggestion(value, words)}"
     if "regex" in error.detail:
         keys = [step for step in error.path if isinstance(step, str)]
         return f"{wrong}: use {PATTERN_REMEDIES.get(keys[-1], NAME_REMEDY)}"
@@ -153,21 +153,21 @@ def _words(key: str) -> list[str]:
     return list(get_args(hints[key]))
 
 
-def _meant(given: object, known: Iterable[str]) -> str:
+def _suggestion(given: object, known: Iterable[str]) -> str:
     close = get_close_matches(str(given), list(known), 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def _shown(value: object) -> str:
+def _display(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+    return text if len(text) <= MAX_DISPLAYED_CHARS else f"{text[:MAX_DISPLAYED_CHARS]}…"
 
 
 def _problems(zones: Zones) -> Iterator[tuple[str, str]]:
     """Yield what is wrong between keys: the zone or page, and the problem."""
     pages = [page.name for page in zones.pages]
-    yield from _doubles("page", pages)
-    yield from _doubles("zone", [zone.name for zone in zones.zones])
+    yield from _duplicates("page", pages)
+    yield from _duplicates("zone", [zone.name for zone in zones.zones])
     for page in zones.pages:
         if problem := _polygon_problem(page.points):
             yield f"page {page.name!r}", f"points {problem}"
@@ -180,7 +180,7 @@ def _problems(zones: Zones) -> Iterator[tuple[str, str]]:
                 yield place, f"tasks[{number}] {problem}"
 
 
-def _doubles(kind: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _duplicates(kind: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     for number, name in enumerate(names):
         if name in names[:number]:
             yield f"{kind} number {number + 1}", f"name {name!r} is used before: give each {kind} its own"
@@ -202,13 +202,13 @@ def _task_problem(task: Task, zone: Zone, pages: Sequence[str]) -> str | None:
     if isinstance(task, CrossTask) != (zone.line is not None):
         return f"({do}) needs {'line' if isinstance(task, CrossTask) else 'points'}"
     if task.page is not None and task.page not in pages:
-        return f"({do}) page is {task.page!r}, which is none of the pages{_meant(task.page, pages)}"
+        return f"({do}) page is {task.page!r}, which is none of the pages{_suggestion(task.page, pages)}"
     if isinstance(task, ReadTask):
         if zone.points is not None and len(zone.points) != 4:
             return f"({do}) needs four points, the corners of the text, not {len(zone.points)}"
         try:
             re.compile(task.pattern or "")
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             return f"({do}) pattern is {task.pattern!r}, which is no regular expression: {error}"
     return None
 
@@ -223,7 +223,7 @@ def _polygon_problem(points: Sequence[Point]) -> str | None:
     for number, (a, b) in enumerate(edges):
         for c, d in edges[number + 1 :]:
             if _side(a, b, c) * _side(a, b, d) < 0 and _side(c, d, a) * _side(c, d, b) < 0:
-                return "make edges that cross: give them in the order in which one walks around"
+                return "make edges that cross: give the points in their order around the zone"
     return None
 
 

@@ -1,4 +1,4 @@
-"""URLs of cameras as people type them: the password raw, the host where it is."""
+"""URLs of cameras as people type them: the password may be raw, and the host is found."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_name_of_an_account_may_be_a_mail_address() -> None:
         ("ftp://u:secret@10.0.0.1/x", "begins with ftp://"),
     ],
 )
-def test_what_is_no_url_is_refused_without_the_password(url: str, reason: str) -> None:
+def test_a_url_that_cannot_be_used_is_refused_without_the_password(url: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as caught:
         clean_url(url)
     assert "sec" not in str(caught.value)

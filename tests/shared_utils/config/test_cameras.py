@@ -1,4 +1,4 @@
-"""Cameras from the environment or from TOML; every slip is named with its table and key."""
+"""Cameras from the environment or from TOML; every error is named with its table and key."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_a_camera_has_its_own_classes(tmp_path: Path) -> None:
         (f'[door]\nurl = "{URL}"\nclasses = "person"\n', r"\[door\] in cameras.toml: classes .*wrong type"),
         (f'[door]\nurl = "{URL}"\nclasses = [1]\n', r"\[door\] in cameras.toml: classes holds '1', which is no label"),
         (f'["front door"]\nurl = "{URL}"\n', r"table \[front door\] in cameras.toml is 'front door'"),
-        (f'url = "{URL}"\n', r"'url' in cameras.toml stands outside a table"),
+        (f'url = "{URL}"\n', r"'url' in cameras.toml is outside a table"),
         (f'[door]\nurl = "{URL}"\nenabled = false\n', "has no enabled camera"),
         ("[door\n", "is not TOML"),
         ("", "has no enabled camera"),
     ],
 )
-def test_a_slip_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_an_error_is_named_with_table_and_key(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SettingError, match=message) as caught:
         from_toml(tmp_path, text)
     assert "secret" not in str(caught.value)
@@ -106,7 +106,7 @@ def test_a_folder_stands_for_its_cameras_toml(tmp_path: Path) -> None:
         ('[door]\nurl = "rtsp://h/1"\n[door]\n', 3),
     ],
 )
-def test_a_slip_is_named_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+def test_an_error_is_named_with_its_line(tmp_path: Path, text: str, line: int) -> None:
     with pytest.raises(SettingError, match=rf"line {line}\b"):
         from_toml(tmp_path, text)
 

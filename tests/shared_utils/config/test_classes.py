@@ -1,4 +1,4 @@
-"""Labels asked for, among those of a model."""
+"""Requested labels, among those of a model."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def test_a_setting_is_a_list_with_commas() -> None:
     assert options_from_env({"YOLO_CLASSES": ""}).classes == Options().classes == ()
 
 
-def test_labels_are_found_whatever_their_case() -> None:
+def test_labels_are_found_in_any_case() -> None:
     assert known_classes(("PERSON", "cell phone", "person"), LABELS, "m", "X") == ("person", "Cell Phone")
     assert known_classes((), LABELS, "m", "X") == ()
     # where case tells two labels apart, it counts
     assert known_classes(("Apple", "apple"), ("apple", "Apple"), "m", "X") == ("Apple", "apple")
 
 
-def test_an_unknown_label_is_told_with_what_there_is() -> None:
+def test_an_unknown_label_is_named_with_those_of_the_model() -> None:
     with pytest.raises(ModelError) as caught:
         known_classes(("persn", "zebra", "car"), LABELS, "yolov8n", "YOLO_CLASSES")
     assert str(caught.value) == (
@@ -43,7 +43,7 @@ def test_a_model_with_thousands_of_labels_makes_no_endless_line() -> None:
     assert len(str(caught.value)) < 2000
 
 
-def test_of_the_setting_another_model_needs_to_know_some() -> None:
+def test_another_model_must_know_some_labels_of_the_setting() -> None:
     assert usable_classes(("bus", "Car"), LABELS, "scene") == ("car",)
     assert usable_classes((), LABELS, "scene") == ()
     with pytest.raises(ModelError, match=r"YOLO_CLASSES names bus, and model scene knows none.*classes=\[\]"):
@@ -71,6 +71,6 @@ def test_a_job_names_its_own(given: object, expected: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "given", [5, True, {"person": 1}, [5], [""], [" "], ["a\nb"], ["x" * 101], ["x", None], ["a"] * 1001]
 )
-def test_what_is_no_list_of_labels_is_refused(given: object) -> None:
+def test_anything_but_a_list_of_labels_is_refused(given: object) -> None:
     with pytest.raises(JobRefused, match="option classes"):
         replace_options(Options(), {"classes": given})

@@ -32,7 +32,7 @@ def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     }
 
 
-def test_without_a_file_or_when_told_not_to_nothing_is_added(tmp_path: Path) -> None:
+def test_without_a_file_or_when_it_is_disabled_nothing_is_added(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     assert with_env_file({"A": "1"}, path) == {"A": "1"}
     path.write_text("B=2\n")
@@ -54,7 +54,7 @@ def test_a_file_in_another_encoding_is_one_line(tmp_path: Path, data: bytes, rea
         with_env_file({}, path)
 
 
-def test_a_text_has_neither_mark_nor_windows_line_ends() -> None:
+def test_a_text_has_neither_a_byte_order_mark_nor_windows_line_ends() -> None:
     assert decode_text(b"\xef\xbb\xbfa\r\nb\n") == "a\nb\n"
 
 

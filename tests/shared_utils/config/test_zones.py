@@ -217,7 +217,7 @@ def test_an_error_names_zone_and_key(change: Callable[[dict[str, Any]], object],
     [
         (b"", "is not JSON: Expecting value (line 1)"),
         (b'{"schema": 1,\n"camera" "x"}', r"is not JSON: Expecting ':' delimiter (line 2)"),
-        (b'{"schema": 1, "schema": 1, "camera": "x"}', "key 'schema' stands twice in one object"),
+        (b'{"schema": 1, "schema": 1, "camera": "x"}', "key 'schema' occurs twice in one object"),
         (b'{"schema": 1, "camera": "x", "revision": NaN}', "revision is NaN: it takes a whole number, not a number"),
         (b'{"schema": 1, "camera": "x", "revision": ' + b"9" * 5000 + b"}", "holds a number of 5000 digits"),
         (b"[" * 100_000, "is not JSON of zones: it is nested too deeply"),
