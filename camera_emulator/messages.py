@@ -7,7 +7,7 @@ from shared_utils.log import LogMessage
 # the camera
 VIEWERS = LogMessage("viewers", "viewers: %d")
 REQUEST_FAILED = LogMessage("request_failed", "request of %s failed: %s")
-FILE_DAMAGED = LogMessage("file_damaged", "%s is damaged after %.1f s (%s): starting it again")
+FILE_DAMAGED = LogMessage("file_damaged", "%s is damaged after %.1f s (%s): starting again from the beginning")
 
 # training of its model
 FRAMES_RENDERED = LogMessage("frames_rendered", "%s: %d frames rendered")

@@ -22,20 +22,22 @@ CLIP_FAILED = LogMessage("clip_failed", "%s: failed: %s")
 ANALYSIS_CRASHED = LogMessage("analysis_crashed", "%s: failed unexpectedly")
 RESULT_NOT_WRITTEN = LogMessage("result_not_written", "%s: cannot be logged: %s; tried again in %d s")
 JOB_TRIED_AGAIN = LogMessage("job_tried_again", "%s: %s; tried again in %d s")
-JOB_HANDED_BACK = LogMessage("job_handed_back", "%s: handed back to the queue, as the worker is to stop")
+JOB_HANDED_BACK = LogMessage("job_handed_back", "%s: handed back to the queue, as the worker stops")
 JOB_REFUSED = LogMessage("job_refused", "%s: %s")
 JOB_STALLED = LogMessage(
     "job_stalled",
-    "%s: no progress for %.0f s, it hangs in reading, decoding or computing; the worker ends itself",
+    "%s: no progress for %.0f s, it hangs in reading, decoding or inference; the worker ends itself",
 )
 JOB_NOT_CONCLUDED = LogMessage("job_not_concluded", "%s: could not be concluded")
 
 # jobs of workers that have died, and lists that were deleted
-JOB_ABANDONED = LogMessage("job_abandoned", "%s: its worker is gone, it is queued again (%d tries left)")
-JOBS_FOUND_AGAIN = LogMessage("jobs_found_again", "%d jobs that no list in Redis knew any more were put back")
-LEASES_FAILED = LogMessage("leases_failed", "what keeps the worker's leases met %r")
-RESCUE_FAILED = LogMessage("rescue_failed", "%s: %r")
-RESCUE_OF_JOB_FAILED = LogMessage("rescue_of_job_failed", "%s: %r: %r; it is queued as it is")
+JOB_ABANDONED = LogMessage("job_abandoned", "%s: its worker is gone, queued again (%d tries left)")
+JOBS_FOUND_AGAIN = LogMessage("jobs_found_again", "%d jobs that no list in Redis named any more were queued again")
+LEASE_RENEWAL_FAILED = LogMessage("lease_renewal_failed", "renewing the worker's leases failed: %r")
+MAINTENANCE_FAILED = LogMessage("maintenance_failed", "maintenance of the queue, %s: %r")
+JOB_MAINTENANCE_FAILED = LogMessage(
+    "job_maintenance_failed", "maintenance of the queue, %s, entry %r: %r; the job is queued as it is"
+)
 
 # what others wrote into the queue
 ENTRY_WITHOUT_ID = LogMessage("entry_without_id", "refused: the queue names a job %r, which is no id")

@@ -6,8 +6,8 @@ from shared_utils.log import LogMessage
 
 # results
 LOG_LINES_ODD = LogMessage("log_lines_odd", "%s: %s")
-OBJECTS_ODD = LogMessage("objects_odd", "objects: %s of run %s has odd values, left empty: %s")
-MORE_OBJECTS_ODD = LogMessage("more_objects_odd", "objects: %d more runs have odd values, left empty")
+OBJECTS_ODD = LogMessage("objects_odd", "objects: %s of run %s has invalid values, left empty: %s")
+MORE_OBJECTS_ODD = LogMessage("more_objects_odd", "objects: %d more runs have invalid values, left empty")
 BOXES_MISSING = LogMessage("boxes_missing", "boxes: no file for %d of %d runs; %d lines passed over")
 
 # the server

@@ -130,7 +130,7 @@ class LeaseRenewer:
         except Exception as error:  # noqa: BLE001  # the outermost call of a thread that must not end
             # Redis away: the worker's own loop finds out and says so; here it is tried again
             if not redis_is_away(error):
-                self._errors.report(messages.LEASES_FAILED, error, trace=error)
+                self._errors.report(messages.LEASE_RENEWAL_FAILED, error, trace=error)
             return False
         return True
 

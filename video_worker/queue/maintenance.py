@@ -95,7 +95,7 @@ class Maintenance:
         except Exception as error:  # whatever a key holds, the other duties are done
             if redis_is_away(error):
                 raise
-            self._errors.report(messages.RESCUE_FAILED, duty.__name__.strip("_"), error, trace=error)
+            self._errors.report(messages.MAINTENANCE_FAILED, duty.__name__.strip("_"), error, trace=error)
             return False
         return True
 
@@ -109,7 +109,7 @@ class Maintenance:
             except Exception as error:  # whatever one job holds, the others are looked after
                 if redis_is_away(error):
                     raise
-                self._errors.report(messages.RESCUE_OF_JOB_FAILED, key, entry[:80], error, trace=error)
+                self._errors.report(messages.JOB_MAINTENANCE_FAILED, key, entry[:80], error, trace=error)
                 self._connection.lpush(self._queue.keys.waiting, job_id_of(entry))
             self._connection.zrem(key, entry)
 

@@ -422,7 +422,7 @@ def test_a_duty_that_fails_leaves_the_others_and_is_logged_ten_times(redis_serve
     one = Failing(queue, "rq:worker:x", lambda _: None, RateLimitedLog(log))
     assert not any(one.run() for _ in range(20))
     assert len(calls) == 20
-    assert len(logged(caplog, messages.RESCUE_FAILED)) == 10
+    assert len(logged(caplog, messages.MAINTENANCE_FAILED)) == 10
 
 
 def test_the_health_check_tells_whether_leases_are_renewed(redis_server, queue, worker):
