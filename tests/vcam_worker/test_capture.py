@@ -250,7 +250,7 @@ WRONG = {
     "a folder that can not be": ({"VIDEO_DIR": "/proc/nowhere"}, "VIDEO_DIR is '/proc/nowhere'"),
     "a transport we do not know": ({"RTSP_TRANSPORT": "pigeon"}, "RTSP_TRANSPORT is 'pigeon'"),
     "a level we do not know": ({"LOGLEVEL": "LOUD"}, "LOGLEVEL is 'LOUD'"),
-    "no such cameras file": ({"CAMERAS_FILE": "/nowhere.toml"}, "CAMERAS_FILE '/nowhere.toml' can not be read"),
+    "no such cameras file": ({"CAMERAS_FILE": "/nowhere.toml"}, "CAMERAS_FILE '/nowhere.toml' cannot be read"),
 }
 
 
