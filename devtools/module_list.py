@@ -52,7 +52,7 @@ def summary(path: Path) -> str:
 
 
 def _leading_comment(text: str) -> str:
-    lines = []
+    lines: list[str] = []
     for line in text.splitlines():
         if line.startswith("#!"):
             continue

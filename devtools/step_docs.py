@@ -24,10 +24,10 @@ def rendered(page: str, steps: Sequence[type[Step]] = STEPS) -> str:
     """Return the text of the page with what `steps` declare in its blocks."""
     for name, render in BLOCKS.items():
         pattern = re.compile(rf"(<!-- of the steps: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not pattern.search(page):
+        found = pattern.search(page)
+        if not found:
             raise ValueError(f"docs/analysis.md has no block <!-- of the steps: {name} -->")
-        text = render(steps)
-        page = pattern.sub(lambda found, text=text: f"{found[1]}\n{text}\n{found[2]}", page)
+        page = f"{page[: found.start()]}{found[1]}\n{render(steps)}\n{found[2]}{page[found.end() :]}"
     return page
 
 

@@ -11,7 +11,16 @@ import pytest
 
 from devtools.paths import ROOT
 
-PACKAGES = ("shared_utils", "vcam_worker", "video_worker", "camera_emulator", "notebooks", "devtools", "tests")
+PACKAGES = (
+    "shared_utils",
+    "vcam_worker",
+    "video_worker",
+    "camera_emulator",
+    "notebooks",
+    "devtools",
+    "scripts",
+    "tests",
+)
 PROGRAMS = {"vcam_worker", "video_worker", "camera_emulator", "notebooks", "devtools", "scripts", "tests"}
 
 HEAVY = {"cv2", "av", "numpy", "torch", "openvino", "onnxruntime", "ultralytics"}
@@ -26,6 +35,8 @@ FORBIDDEN = {
     # the analysis layer may use both workers: its image holds them
     "notebooks": {"torch", "ultralytics"} | PROGRAMS - {"notebooks", "vcam_worker", "video_worker"},
     "devtools": {"scripts", "tests"},
+    # they start before anything is installed, and start the rest by its name
+    "scripts": HEAVY | PROGRAMS - {"scripts"},
     "tests": {"scripts"},
 }
 EXCEPTIONS = {
@@ -61,7 +72,12 @@ RQ_PUBLIC = {"rq"}
 
 
 def _files() -> list[Path]:
-    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    scripts = [path for path in sorted((ROOT / "scripts").iterdir()) if _is_python(path)]
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))] + scripts
+
+
+def _is_python(path: Path) -> bool:
+    return path.is_file() and not path.suffix and "python" in path.read_text(encoding="utf-8").splitlines()[0]
 
 
 def _modules(path: Path) -> set[str]:
@@ -128,7 +144,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_nothing_reads_the_environment_at_import() -> None:
     for path in _files():
-        if path.is_relative_to(ROOT / "tests") or path.is_relative_to(ROOT / "devtools"):
+        if any(path.is_relative_to(ROOT / folder) for folder in ("tests", "devtools", "scripts")):
             continue
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.If):

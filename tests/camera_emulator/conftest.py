@@ -102,6 +102,7 @@ def write_video(tmp_path: Path) -> Callable[..., Path]:
         path = tmp_path / name
         with av.open(str(path), "w") as container:
             stream = container.add_stream(codec, rate=25)
+            assert isinstance(stream, av.VideoStream)
             stream.width, stream.height = size
             stream.pix_fmt = "yuv420p"
             stream.codec_context.time_base = _MILLI

@@ -54,7 +54,7 @@ def _run(place: Path, *arguments: str, **environment: str) -> subprocess.Complet
     )
 
 
-class _Talk(fdspawn):
+class _Talk(fdspawn):  # type: ignore[misc]  # pexpect has no types
     """`scripts/env` at a terminal of its own.
 
     Started by subprocess, which runs nothing of ours between fork and exec. pexpect.spawn does, in a copy of this

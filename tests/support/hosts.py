@@ -63,7 +63,7 @@ class Host:
 
 
 @contextmanager
-def host(behave: Callable[[Call], None] = lambda _: None, ip: str = "127.0.0.1") -> Iterator[Host]:
+def host(behave: Callable[[Call], object] = lambda _: None, ip: str = "127.0.0.1") -> Iterator[Host]:
     """Serve until the block ends; `behave` runs in a thread per connection, which is closed after it."""
     stopping = threading.Event()
     open_sockets: list[socket.socket] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 640, 360
-Picture = NDArray[np.float32]
+Picture = NDArray[np.floating[Any]]
 Draw = Callable[[float], Picture]
 
 _rng = np.random.default_rng(0)

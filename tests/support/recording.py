@@ -18,10 +18,13 @@ from vcam_worker.recording.recorder import ClipWriter
 from vcam_worker.recording.session import FinishedClip
 from vcam_worker.recording.stream_recorder import StreamRecorder
 from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.protocols.pictures import PictureConnection
 from vcam_worker.stream.source import Connection, StreamInfo
 
+AnyConnection = Connection | PictureConnection
 
-def to_the_end(connection: Connection) -> Iterator[Packet]:
+
+def to_the_end(connection: AnyConnection) -> Iterator[Packet]:
     """Yield what comes until the stream is over."""
     with suppress(SourceEnded):
         yield from connection.packets()

@@ -67,6 +67,7 @@ def write_video(
     defaults = {"bf": "0", "preset": "ultrafast"} if codec.startswith("libx26") else {}
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1000), options=options or defaults)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = width, height
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.gop_size = gop

@@ -94,7 +94,7 @@ def test_one_clip(log: Any) -> None:
     hours = activity.by_hour(clips, watched)
     assert hours.loc[14].tolist() == [1, 1.0, 1.0]
     assert hours.loc[16].tolist() == [0, 0.5, 0.0]  # watched, nothing there
-    assert pd.isna(hours.loc[17, "rate"])  # not watched
+    assert pd.isna(hours["rate"][17])  # not watched
     [label] = activity.by_label(seen).to_dict("records")
     assert (label["clips"], label["visits"], label["objects"], label["longest_s"]) == (1, 1, 1, 6.0)
     assert label["first_at"] == pd.Timestamp("2026-02-23T14:48:23", tz=BERLIN)
@@ -125,7 +125,7 @@ def test_hours_in_which_nobody_watched_have_no_rate(log: Any) -> None:
     hours = activity.by_hour(clips, watched)
     assert hours.loc[10].tolist() == [2, 2.0, 1.0]
     assert hours.loc[11, "clips"] == 1
-    assert pd.isna(hours.loc[11, "rate"])
+    assert pd.isna(hours["rate"][11])
     cells = activity.by_weekday_and_hour(clips, watched)["rate"]
     assert cells[0, 10] == 2.0
     assert cells[1, 10] == 0.0
@@ -146,7 +146,7 @@ def test_the_day_daylight_saving_begins_has_23_hours_and_no_hour_2(log: Any) -> 
     assert activity.by_day(clips, watched)[("watched_h", "door")].tolist() == [23.0]
     hours = activity.by_hour(clips, watched)
     assert hours["watched_h"].tolist() == [1.0, 1.0, 0.0] + [1.0] * 21
-    assert pd.isna(hours.loc[2, "rate"])
+    assert pd.isna(hours["rate"][2])
     day = lay_out(clips, activity.sightings_of(log([])), watched, "2026-03-29", now=datetime(2026, 4, 1))
     # ticks by the wall clock: 00, then 03 after two hours of 23
     assert [(round(share * 23, 6), hour) for share, hour in day.ticks[:3]] == [(0, "00"), (2, "03"), (5, "06")]

@@ -185,10 +185,10 @@ def test_scores_by_class_by_hand() -> None:
     assert table.loc["car", ["precision", "recall"]].tolist() == [0.5, 0.5]
     # right, wrong, right: 0.5·1 + 0.5·2/3
     assert table.loc["car", "ap50"] == pytest.approx(0.5 + 0.5 * 2 / 3)
-    assert math.isnan(table.loc["cat", "precision"])
+    assert pd.isna(table["precision"]["cat"])
     assert table.loc["cat", ["recall", "ap50"]].tolist() == [0, 0]
     assert table.loc["dog", "precision"] == 0
-    assert math.isnan(table.loc["dog", "recall"])
+    assert pd.isna(table["recall"]["dog"])
     assert table.loc["all", "ap50"] == pytest.approx((0.5 + 0.5 * 2 / 3) / 2)
 
 

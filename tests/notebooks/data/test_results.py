@@ -11,6 +11,7 @@ import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -148,6 +149,7 @@ VALUES: dict[Kind, tuple[object, object, str]] = {
 def test_what_a_step_declares_is_a_column(path: Path, column: LogColumn) -> None:
     value, wrong, kind = VALUES[column.kind]
     lines = []
+    one: Any
     for number, one in enumerate((value, wrong, None)):
         for name in reversed(column.path):
             one = {name: one}  # noqa: PLW2901

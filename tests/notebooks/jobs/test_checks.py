@@ -16,10 +16,11 @@ from devtools.redis_server import RedisServer
 from notebooks.lab.data.results import load_log
 from notebooks.lab.jobs import checks
 from notebooks.lab.jobs.checks import Check, Checks
+from notebooks.lab.jobs.job_bars import watch
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.jobs.queue_panel import FailedJobs, depth, ping, reasons, shown, who_works
 from shared_utils.contracts.clips import list_clips
-from shared_utils.queue.jobs import counts, states, submit, submit_many, watch, workers
+from shared_utils.queue.jobs import counts, states, submit, submit_many, workers
 from tests.notebooks.conftest import RunNotebook
 
 

@@ -152,7 +152,7 @@ class Site:
         self.thread.start()
 
     def url(self, path: str) -> str:
-        return f"http://{self.server.server_address[0]}:{self.server.server_port}{path}"
+        return f"http://{self.server.server_address[0]!s}:{self.server.server_port}{path}"
 
     def close(self) -> None:
         self.server.release.set()  # type: ignore[attr-defined]

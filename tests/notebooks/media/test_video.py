@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.media.clip import Box, Clip, Run, Sampled, Seen, runs_of
@@ -380,10 +380,11 @@ def test_a_part_and_a_small_gif(clip_path):
         assert packet_times(film) == pytest.approx([number / 10 for number in range(6)])
         with Image.open(export_gif(clip, progress=lambda share: None)) as gif:
             assert gif.format == "GIF"
-            assert gif.n_frames == 16
+            count = sum(1 for _ in ImageSequence.Iterator(gif))
+            assert count == 16
             assert gif.info["loop"] == 0
             durations = []
-            for number in range(gif.n_frames):
+            for number in range(count):
                 gif.seek(number)
                 durations.append(gif.info["duration"])
             assert sum(durations) == pytest.approx(2000, abs=150)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import same_color, to_hex
@@ -90,6 +91,7 @@ def test_a_day_that_nobody_watched_is_hatched_and_an_empty_one_is_not(log: Any) 
     watched = watch(("door", "2026-02-21T00:00", "2026-02-22T00:00"), ("door", "2026-02-23T00:00", "2026-02-25T00:00"))
     spans = [patch for patch in plots.plot_days(clips, watched).axes[0].patches if patch.get_hatch()]
     [span] = spans
+    assert isinstance(span, Rectangle)
     number = plots._date_number(pd.Timestamp("2026-02-22"))
     assert span.get_x() < number < span.get_x() + span.get_width()
 
@@ -131,7 +133,7 @@ def test_a_camera_has_its_colour_in_all_pictures(log: Any) -> None:
     clips, seen = activity.clips_of(found), activity.sightings_of(found)
     yard = style.colours(["door", "yard"])["yard"]
     day = plots.plot_one_day(lay_out(clips, seen, WATCHED, "last", now=NOON))
-    drawn = {to_hex(tuple(colour)) for marks in day.axes[0].collections for colour in marks.get_facecolor()}
+    drawn = {to_hex(colour) for marks in day.axes[0].collections for colour in np.atleast_2d(marks.get_facecolor())}
     assert yard.lower() in drawn
     assert same_color(plots.plot_days(clips, WATCHED).axes[0].patches[-1].get_facecolor(), yard)
     assert "Tuesday 24 February 2026: 2 clips" in texts(day)

@@ -59,7 +59,7 @@ def _read_back(done: Exported) -> dict[tuple[str, str], list[tuple[str, Xyxy]]]:
     """Labels and boxes in pixels, by side and picture."""
     told = yaml.safe_load(done.yaml.read_text(encoding="utf-8"))
     assert "path" not in told
-    found = {}
+    found: dict[tuple[str, str], list[tuple[str, Xyxy]]] = {}
     for side in SIDES:
         for image in sorted((done.yaml.parent / told[side]).iterdir()):
             with Image.open(image) as picture:

@@ -78,7 +78,8 @@ def test_where_labels_come_from_is_kept(tmp_path: Path) -> None:
 
 
 def test_truth_is_what_is_really_there(tmp_path: Path) -> None:
-    labels = [_label(number, state) for number, state in enumerate(("right", "wrong", "fixed", "missed"))]
+    states: tuple[State, ...] = ("right", "wrong", "fixed", "missed")
+    labels = [_label(number, state) for number, state in enumerate(states)]
     file = change(tmp_path, CLIP, Change(added=tuple(labels), reviewed=frozenset({0, 9})))
     assert [label.state for label in truth(file)] == ["right", "fixed", "missed"]
     assert file.touched() == {0: True, 1: False, 2: False, 3: False, 9: True}

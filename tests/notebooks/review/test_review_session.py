@@ -8,8 +8,8 @@ import pytest
 
 from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.media.clip import Box, Sampled
-from notebooks.lab.review.label_files import labels_path, read_of
-from notebooks.lab.review.questions import Page, Xyxy, page_of, pick_frames, questions_of
+from notebooks.lab.review.label_files import Xyxy, labels_path, read_of
+from notebooks.lab.review.questions import ORDERS, Page, page_of, pick_frames, questions_of
 from notebooks.lab.review.review_session import NotABox, Session, placed
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
@@ -68,7 +68,7 @@ def test_orders() -> None:
         _sample(2, Box("dog", 0.52, box, 1)),
         _sample(3),
     ]
-    asked = {order: questions_of(_pages(samples), order) for order in ("uncertain", "clip", "class")}  # type: ignore[arg-type]
+    asked = {order: questions_of(_pages(samples), order) for order in ORDERS}
     told = {
         order: [(one.page.frame, one.candidate.label if one.candidate else "") for one in questions]
         for order, questions in asked.items()

@@ -21,6 +21,7 @@ from devtools.redis_server import RedisServer
 from notebooks.lab.data.labels import read
 from notebooks.lab.data.results import boxes, load_log
 from notebooks.lab.jobs import batch
+from notebooks.lab.jobs.job_bars import watch
 from notebooks.lab.review.label_files import Change, Label, change
 from notebooks.lab.tuning import compare
 from notebooks.lab.tuning import compare_pictures as pictures
@@ -30,7 +31,7 @@ from shared_utils.contracts.detections_log import append_record
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.queue.job_states import JobState
-from shared_utils.queue.jobs import clip_queue, states, submit, watch
+from shared_utils.queue.jobs import clip_queue, states, submit
 from tests.notebooks.conftest import RunNotebook
 from tests.support.programs import Programs
 from video_worker import messages
@@ -432,9 +433,8 @@ def test_the_notebook(
     log = load_log(sample_volume)
     name = log.loc[log["ok"] & log["model_sha256"].notna() & (log["count"] > 0), "filename"].iloc[-1]
     best = boxes(log[(log["filename"] == name) & (log["conf"] == 0.5)], sample_volume, 0.5).iloc[0]
-    label = Label(
-        float(best["t"]), int(best["frame"]), best["label"], tuple(map(float, best[["x1", "y1", "x2", "y2"]])), "right"
-    )
+    x1, y1, x2, y2 = map(float, best[["x1", "y1", "x2", "y2"]])
+    label = Label(float(best["t"]), int(best["frame"]), best["label"], (x1, y1, x2, y2), "right")
     change(sample_volume, name, Change(added=(label,)))
     programs.python("-m", "video_worker", env=env).wait_for(messages.WORKER_READY)
     asked = [{"imgsz": 640}, {"model": "street.onnx", "imgsz": 160}, {"model": "broken.onnx"}]

@@ -82,7 +82,7 @@ def test_each_step_shows_what_it_does(clip_path: Path) -> None:
     assert titles[3] == f"{len(look.candidates)} candidates"
     tracks = {box.track for sample in seen.samples for box in sample.boxes if box.score >= work.options.conf}
     assert titles[4] == f"{len(tracks)} track{'s' * (len(tracks) != 1)}"
-    assert work.as_frame().loc["threshold", ""].startswith(f"{work.options.conf:g}, in ")
+    assert str(work.as_frame().loc["threshold", ""]).startswith(f"{work.options.conf:g}, in ")
 
 
 def test_a_head_without_nms(clip_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,14 @@ def test_what_can_not_be_done_is_one_line(clip_path: Path, tmp_path: Path, monke
 
 
 def test_differences_leave_ids_and_times_out() -> None:
-    one = {"run_id": "1", "timestamp": "a", "timing": {}, "job_id": None, "detected": ["car"], "new": 1}
+    one: dict[str, object] = {
+        "run_id": "1",
+        "timestamp": "a",
+        "timing": {},
+        "job_id": None,
+        "detected": ["car"],
+        "new": 1,
+    }
     other = {"run_id": "2", "timestamp": "b", "timing": {"x": 1}, "job_id": "j", "detected": ["cat"]}
     assert differences(one, other)["key"].tolist() == ["detected", "new"]
     assert differences(one, one).empty

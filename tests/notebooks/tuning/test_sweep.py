@@ -140,7 +140,7 @@ def test_the_steadiest_threshold_is_in_the_middle_of_the_widest_gap() -> None:
 
 def test_where_every_threshold_changes_something_the_least_is_told() -> None:
     held = pd.DataFrame({"filename": "a", "label": "car", "holds_to": np.arange(0.1, 1.0, 0.02)})
-    held.loc[len(held)] = ["b", "car", 0.9]
+    held = pd.concat([held, pd.DataFrame({"filename": ["b"], "label": ["car"], "holds_to": [0.9]})], ignore_index=True)
     advice = sweep.steadiest(held, sweep.thresholds())
     assert advice.changes == 5
     assert "of" in advice.reason
@@ -179,7 +179,7 @@ def test_a_threshold_gives_what_a_real_run_with_it_gives(made_volume: Path, conf
     analyst = Analyst(store, 1, lambda: datetime.now().astimezone())
     runs = sweep.runs_to_sweep(load_log(made_volume), made_volume)
     # the clip with most to find
-    name = boxes(runs, made_volume)["filename"].value_counts().idxmax()
+    name = boxes(runs, made_volume)["filename"].mode().iloc[0]
     options = Options(model=SCENE_MODEL.name, conf=conf, min_hits=min_hits)
     real = analyst.analyse(Task(made_volume / name, RunNames(name, "r", None), options), lambda *_: None, lambda: False)
     [base] = [run for run in runs_of(made_volume, name) if run.conf == 0.5]
@@ -213,7 +213,7 @@ def test_only_reviewed_and_sampled_frames_are_judged(sample_volume: Path) -> Non
     runs = sweep.runs_to_sweep(load_log(sample_volume), sample_volume)
     every = boxes(runs, sample_volume)
     assert sweep.judged(runs, every, read(sample_volume), sample_volume) is None
-    best = every.loc[every["conf"].idxmax()]
+    best = every.iloc[int(every["conf"].to_numpy().argmax())]
     corners = tuple(best[["x1", "y1", "x2", "y2"]])
     label = Label(best["t"], int(best["frame"]), best["label"], corners, "right")
     # one frame with its one object labelled, and one that no run sampled

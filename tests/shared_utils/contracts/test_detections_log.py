@@ -120,7 +120,7 @@ def test_a_run_is_found_by_its_id_alone(tmp_path):
     assert find_run(path, "1") is None
     append_record(path, record("1", note="first"))
     append_record(path, record("3", parent="1"))
-    assert find_run(path, "1")["note"] == "first"
+    assert dict(find_run(path, "1") or {})["note"] == "first"
 
 
 def append_same(path: Path) -> None:

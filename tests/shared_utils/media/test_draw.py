@@ -104,7 +104,10 @@ def test_nothing_is_written_outside_the_picture(corners, dashed):
     buffer = plain(77, (740, 460))
     picture = buffer[50:410, 50:690]
     before = buffer.copy()
-    marks = [BoxMark(corners, "label", dashed=dashed), ShapeMark([corners[:2], corners[2:], (0, 360)], "zone")]
+    marks: list[BoxMark | ShapeMark] = [
+        BoxMark(corners, "label", dashed=dashed),
+        ShapeMark([corners[:2], corners[2:], (0, 360)], "zone"),
+    ]
     drawn = draw(picture, marks, "note")
     assert drawn.shape == picture.shape
     assert (buffer == before).all()

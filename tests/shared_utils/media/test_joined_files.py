@@ -41,6 +41,7 @@ def encoded(path: Path, form: str, codec: str, options: dict[str, str], size: tu
     with av.open(str(path), "w", format=form, options=options) as container:
         extra = {"deadline": "realtime"} if codec == "libvpx" else {"bf": "0"}
         stream = container.add_stream(codec, rate=10, options=extra)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.gop_size = 5
         for number in range(FRAMES):

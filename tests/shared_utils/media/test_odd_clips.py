@@ -6,6 +6,7 @@ import itertools
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -26,12 +27,12 @@ def cases(shared_dir: Path) -> Path:
     return folder
 
 
-def read(path: Path, fps: float = 5, threads: int = 1, **options: object) -> tuple[list[Frame], ClipReader]:
+def read(path: Path, fps: float = 5, threads: int = 1, **options: Any) -> tuple[list[Frame], ClipReader]:
     with ClipReader(path, fps, threads, Reading(**options)) as reader:
         return list(reader), reader
 
 
-def drawn(path: Path, seconds: float = 2.0, size: tuple[int, int] = (320, 192), **options: object) -> Path:
+def drawn(path: Path, seconds: float = 2.0, size: tuple[int, int] = (320, 192), **options: Any) -> Path:
     return write_video(path, moving_box(*size, start_s=0, end_s=seconds), seconds=seconds, fps=10, **options)
 
 
@@ -40,6 +41,7 @@ def encoded(path: Path, codec: str, options: dict[str, str], count: int = 20) ->
     draw = moving_box(320, 192, start_s=0, end_s=2)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 320, 192, "yuv420p"
         for number in range(count):
             frame = av.VideoFrame.from_ndarray(draw(number / 10), format="bgr24")
@@ -217,6 +219,7 @@ def test_the_mirrored_film_stands_upright(cases):
 def squeezed(path: Path, ratio: Fraction | None, size: tuple[int, int] = (160, 192)) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=5, options={"preset": "ultrafast"})
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         if ratio is not None:
             stream.codec_context.sample_aspect_ratio = ratio
@@ -293,7 +296,7 @@ def test_of_two_films_the_larger_is_analysed_and_the_other_named(tmp_path):
     assert "video stream 0 (h264, 160×96, 20 frames)" in reader.facts.notes[0]
 
 
-def summary(path: Path, threads: int) -> tuple[object, ...]:
+def summary(path: Path, threads: int) -> tuple[Any, ...]:
     try:
         frames, reader = read(path, 0, threads)
     except ClipError as error:
@@ -313,8 +316,8 @@ def test_a_cut_clip_is_the_same_with_any_number_of_threads(cases, tmp_path, cut)
 
 def test_garbage_in_the_middle_is_the_same_with_any_number_of_threads(tmp_path):
     for suffix in ("ts", "mkv", "avi"):
-        codec, options = ("mjpeg", {}) if suffix == "avi" else ("libx264", None)
-        path = drawn(tmp_path / f"g.{suffix}", codec=codec, options=options)
+        encoding: dict[str, Any] = {"codec": "mjpeg", "options": {}} if suffix == "avi" else {"codec": "libx264"}
+        path = drawn(tmp_path / f"g.{suffix}", **encoding)
         content = bytearray(path.read_bytes())
         middle = len(content) // 2
         content[middle : middle + 1000] = bytes(range(250)) * 4
@@ -346,6 +349,7 @@ def test_unusual_films(tmp_path):
         path = tmp_path / f"{pixels}.mkv"
         with av.open(str(path), "w") as container:
             stream = container.add_stream("ffv1", rate=10)
+            assert isinstance(stream, av.VideoStream)
             stream.width, stream.height, stream.pix_fmt = width, height, pixels
             for _ in range(4):
                 frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), 90, np.uint8), format="bgr24")

@@ -14,7 +14,7 @@ TS = Clock(Fraction(1, 90_000), Fraction(25, 2), wraps=True)
 REGULAR = [STEP * number for number in range(20)]
 
 
-def seconds(count: int) -> list[float]:
+def seconds(count: int) -> object:
     return pytest.approx([0.08 * number for number in range(count)])
 
 

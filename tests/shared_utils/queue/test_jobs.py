@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,9 @@ def test_what_is_in_redis_is_json_and_holds_no_password(redis_server: RedisServe
     enqueue_new_clip(queue, CLIP)
     [job] = queue.jobs
     assert json.loads(job.data)[0] == "video_worker.jobs.process_clip"
-    stored = b" ".join(value for key in connection.keys("rq:job:*") for value in connection.hgetall(key).values())
+    stored = b" ".join(
+        cast(bytes, value) for key in connection.keys("rq:job:*") for value in connection.hgetall(key).values()
+    )
     assert redis_server.password.encode() not in stored + job.data
 
 

@@ -9,7 +9,9 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import pytest
@@ -20,6 +22,7 @@ from devtools.paths import ROOT
 from devtools.ports import free_port
 from devtools.redis_server import RedisServer
 from notebooks.lab.data.results import load_log
+from notebooks.lab.jobs.job_bars import watch
 from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.errors import ClipMissing, JobRefused, QueueUnavailable, SettingError
@@ -35,7 +38,6 @@ from shared_utils.queue.jobs import (
     states,
     submit,
     submit_many,
-    watch,
     workers,
 )
 from tests.support.programs import Program, Programs
@@ -86,7 +88,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
 def test_a_run_is_submitted_by_name_and_options(queue: Queue) -> None:
     job = submit(CLIP, queue=queue, conf=0.3, imgsz=320.0, min_hits=pd.Series([3])[0])
     assert queue.job_ids == [job.id]
-    assert json.loads(zlib.decompress(queue.connection.hget(job.key, "data"))) == [
+    assert json.loads(zlib.decompress(cast(bytes, queue.connection.hget(job.key, "data")))) == [
         PROCESS_CLIP,
         None,
         [],
@@ -157,12 +159,14 @@ def test_without_redis_or_with_a_wrong_password_it_is_one_line(redis_server: Red
         (RedisSettings("127.0.0.1", redis_server.port, "wrong"), SettingError),
     ):
         queue = clip_queue(settings, connect(settings))
-        for ask in (lambda q=queue: submit(CLIP, queue=q), lambda q=queue: counts(queue=q)):
+        asks: list[Callable[..., object]] = [partial(submit, CLIP), counts]
+        for ask in asks:
             with pytest.raises(error) as caught:
-                ask()
+                ask(queue=queue)
             assert "RDS_" in str(caught.value)
             assert "\n" not in str(caught.value)
-        for ask in (workers, failed_jobs, requeue_all):
+        more: list[Callable[..., object]] = [workers, failed_jobs, requeue_all]
+        for ask in more:
             with pytest.raises(error):
                 ask(queue=queue)
 

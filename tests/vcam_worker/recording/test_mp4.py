@@ -107,7 +107,7 @@ def test_a_full_disk_leaves_the_clip_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", [0, 4, 40, 0.5, 0.99])
 def test_a_file_that_is_not_whole_is_left_alone(tmp_path: Path, end: float) -> None:
     path = film(tmp_path / "clip.mp4")
-    os.truncate(path, end if end > 1 else round(end * path.stat().st_size))
+    os.truncate(path, round(end if end > 1 else end * path.stat().st_size))
     content = path.read_bytes()
     assert not moov_first(path)
     assert path.read_bytes() == content

@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -36,6 +37,7 @@ def add_worker(
     """Enter a worker as RQ does, seen so many seconds ago."""
     at = datetime.now(UTC) - timedelta(seconds=seen)
     key = f"rq:worker:{name}"
+    values: dict[Any, Any]
     values = {"successful_job_count": done, "failed_job_count": failed, "total_working_time": worked}
     values |= {"last_heartbeat": f"{at:%Y-%m-%dT%H:%M:%S.%fZ}", "birth": f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"}
     queue.connection.hset(key, mapping=values)

@@ -81,7 +81,7 @@ def test_a_gap_with_sound_in_it_is_none_that_stamps_may_deny() -> None:
     arrivals = Arrivals(gathers=True)
     sent = [("video", number / 10 - (4 if number > 200 else 0), number / 10) for number in range(400)]
     events = [one for one in sent if not 20 < one[2] < 24]
-    events += [("audio", None, number * 0.064 + 0.001) for number in range(600)]
+    events += [("audio", 0.0, number * 0.064 + 0.001) for number in range(600)]
     now, dates = 0.0, {}
     for kind, stamp, arrival in sorted(events, key=lambda one: one[2]):
         now += arrivals.pause

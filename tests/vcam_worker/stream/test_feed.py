@@ -44,6 +44,10 @@ def test_a_packet_waits_until_somebody_wakes_the_loop_and_none_is_left_behind() 
 PICTURE = jpeg(noise_background(160, 120))
 
 
+Items = list[tuple[float, object]]
+"""What a feed hands over, and when."""
+
+
 def hangs_up(after: int, call: Call) -> None:
     """Be a camera that ends the connection after so many pictures."""
     call.request()
@@ -53,10 +57,10 @@ def hangs_up(after: int, call: Call) -> None:
         time.sleep(0.05)
 
 
-def watch(behave: Callable[[Call], None], until: Callable[[Host, list[tuple[float, object]]], bool]) -> list[object]:
+def watch(behave: Callable[[Call], None], until: Callable[[Host, Items], bool]) -> Items:
     """Run a feed over a host until that is so; return what it handed over, packets summed up as "pictures"."""
     stop, inbox = threading.Event(), Inbox()
-    items: list[tuple[float, object]] = []
+    items: Items = []
     with host(behave) as here:
         camera = Camera("cam1", f"http://{here.url}/video")
         Feed(camera, inbox, stop, logging.LoggerAdapter(logging.getLogger("test"))).start()

@@ -20,7 +20,7 @@ PICTURES = [jpeg(DRAW(number / 20)) for number in range(20)]
 def test_a_habit_is_reported_once_at_its_start_and_once_at_its_end() -> None:
     losses, now = Losses(), 0.0
     losses.back(now)
-    reports = []
+    reports: list[object] = []
     for _ in range(HABIT + 5):
         now += 20
         reports.append(losses.lost(now))

@@ -17,12 +17,12 @@ from devtools.rtsp.camera import AAC_BLOCK_S, AAC_SECTION, AUDIO_CLOCK_HZ, Repor
 from devtools.rtsp.rtp import VIDEO_CLOCK_HZ, access_units, nal_units, parameter_sets
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled
-from tests.support.recording import Recording, to_the_end, tracks
+from tests.support.recording import AnyConnection, Recording, to_the_end, tracks
 from tests.support.video import moving_box, write_video
 from vcam_worker.stream import opening, source
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.source import Connection, StreamInfo
+from vcam_worker.stream.source import StreamInfo
 
 FPS = 20.0
 SECONDS = 12.0
@@ -217,7 +217,7 @@ def test_what_can_not_be_recorded_is_named(results: dict[str, Result]) -> None:
 # -- a camera that falls silent
 
 
-def collect_pictures(connection: Connection, received: list[Packet]) -> None:
+def collect_pictures(connection: AnyConnection, received: list[Packet]) -> None:
     for packet in connection.packets():
         if packet.kind == "video":
             received.append(packet)
@@ -251,13 +251,13 @@ def test_a_camera_without_pictures_is_noticed_in_time(
 
 
 @pytest.fixture
-def connection(footage: Path) -> Iterator[Connection]:
+def connection(footage: Path) -> Iterator[AnyConnection]:
     with connect(Camera("cam1", str(footage)), "file", paced=False) as one:
         yield one
 
 
 @pytest.fixture
-def pictures(connection: Connection) -> list[Packet]:
+def pictures(connection: AnyConnection) -> list[Packet]:
     """The film's pictures."""
     return list(to_the_end(connection))
 
@@ -276,7 +276,7 @@ def moments(first: float, last: float) -> list[float]:
 
 
 def test_clips_bear_the_time_at_which_their_backlog_was_sent(
-    connection: Connection, pictures: list[Packet], tmp_path: Path
+    connection: AnyConnection, pictures: list[Packet], tmp_path: Path
 ) -> None:
     """A server's kept footage, or what was buffered while the stream was probed: its pictures are older than it."""
     recording = Recording(connection.info, tmp_path)
@@ -288,7 +288,7 @@ def test_clips_bear_the_time_at_which_their_backlog_was_sent(
 
 
 def test_what_is_sent_again_after_a_reconnect_is_not_recorded_again(
-    connection: Connection, pictures: list[Packet], tmp_path: Path
+    connection: AnyConnection, pictures: list[Packet], tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
@@ -304,7 +304,9 @@ def test_what_is_sent_again_after_a_reconnect_is_not_recorded_again(
     assert starts[0] >= 10
 
 
-def test_a_connection_of_a_moment_loses_nothing(connection: Connection, pictures: list[Packet], tmp_path: Path) -> None:
+def test_a_connection_of_a_moment_loses_nothing(
+    connection: AnyConnection, pictures: list[Packet], tmp_path: Path
+) -> None:
     recording = Recording(connection.info, tmp_path)
     recording.feed(sent(pictures, moments(-8, 0.3), 0))
     assert recording.clips == []
@@ -315,7 +317,7 @@ def test_a_connection_of_a_moment_loses_nothing(connection: Connection, pictures
 
 @pytest.mark.parametrize("after", [1, 3])
 def test_a_gap_is_not_how_long_the_last_picture_is_shown(
-    connection: Connection, pictures: list[Packet], tmp_path: Path, after: int
+    connection: AnyConnection, pictures: list[Packet], tmp_path: Path, after: int
 ) -> None:
     recording = Recording(connection.info, tmp_path, clip_seconds=60)
     recording.feed(sent(pictures, [*moments(0, 6), *moments(18, 18 + after / FPS)], 0))
@@ -327,7 +329,7 @@ def test_a_gap_is_not_how_long_the_last_picture_is_shown(
 
 
 def test_a_clip_that_a_gap_ends_does_not_last_as_long(
-    connection: Connection, pictures: list[Packet], tmp_path: Path
+    connection: AnyConnection, pictures: list[Packet], tmp_path: Path
 ) -> None:
     recording = Recording(connection.info, tmp_path, clip_seconds=8)
     recording.feed(sent(pictures, [*moments(0, 6), *moments(18, 20)], 0))

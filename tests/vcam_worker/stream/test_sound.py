@@ -20,15 +20,14 @@ from devtools.paths import ROOT
 from devtools.rtsp.camera import AAC_BLOCK_S, aac_blocks
 from shared_utils.config.cameras import Camera
 from tests.support.log_lines import logged
-from tests.support.recording import Recording, to_the_end, tracks
+from tests.support.recording import AnyConnection, Recording, to_the_end, tracks
 from tests.support.video import moving_box, write_video
 from vcam_worker import messages
 from vcam_worker.recording.recorder import ClipWriter, repair
-from vcam_worker.recording.stream_recorder import FinishedClip
+from vcam_worker.recording.session import FinishedClip
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.sound import LIVE_BOUND, SoundClock
-from vcam_worker.stream.source import Connection
 from vcam_worker.stream.timeline import Timeline
 
 SECONDS = 30.0
@@ -163,14 +162,14 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def connection(footage: Path) -> Iterator[Connection]:
+def connection(footage: Path) -> Iterator[AnyConnection]:
     """The file's streams; they are valid as long as it is open."""
     with connect(Camera("cam1", str(footage)), "file", paced=False) as one:
         yield one
 
 
 @pytest.fixture
-def pictures(connection: Connection) -> list[Packet]:
+def pictures(connection: AnyConnection) -> list[Packet]:
     """The file's pictures, two GOPs."""
     return [packet for packet in to_the_end(connection) if packet.kind == "video"]
 
@@ -207,7 +206,7 @@ def assert_whole(clips: list[FinishedClip]) -> None:
 
 @pytest.mark.parametrize("stamp", SOUND.values(), ids=SOUND.keys())
 def test_no_clock_of_the_sounds_costs_a_picture(
-    connection: Connection, pictures: list[Packet], tmp_path: Path, stamp: Stamp
+    connection: AnyConnection, pictures: list[Packet], tmp_path: Path, stamp: Stamp
 ) -> None:
     recording = Recording(connection.info, tmp_path)
     recording.feed(packets(pictures, stamp))
@@ -232,7 +231,11 @@ HEARD: dict[str, tuple[Heard, list[bool]]] = {
 
 @pytest.mark.parametrize(("heard", "tracked"), HEARD.values(), ids=HEARD.keys())
 def test_sound_that_does_not_come_leaves_clips_without_it(
-    connection: Connection, pictures: list[Packet], tmp_path: Path, heard: Heard, tracked: list[bool]
+    connection: AnyConnection,
+    pictures: list[Packet],
+    tmp_path: Path,
+    heard: Heard,
+    tracked: list[bool],
 ) -> None:
     recording = Recording(connection.info, tmp_path)
     recording.feed(packets(pictures, lambda sent: sent, heard))
@@ -242,7 +245,7 @@ def test_sound_that_does_not_come_leaves_clips_without_it(
 
 
 def test_a_step_is_said_once(
-    connection: Connection, pictures: list[Packet], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    connection: AnyConnection, pictures: list[Packet], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     recording = Recording(connection.info, tmp_path)

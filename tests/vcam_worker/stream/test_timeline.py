@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -15,7 +15,7 @@ from vcam_worker.stream.timeline import HESITATION_SECONDS, Timeline
 START = 1000.0
 
 
-def run(stamps: list[tuple[float | None, float]], **options: bool) -> list[float]:
+def run(stamps: Sequence[tuple[float | None, float]], **options: bool) -> list[float]:
     """Place (camera time, arrival since the start) pairs; check that times rise."""
     timeline = Timeline(**options)
     times: list[float] = []
@@ -118,7 +118,7 @@ Delay = Callable[[float], float]
 
 
 @dataclass
-class Sequence:
+class Footage:
     """What a camera sends: for each frame the moment it is taken, its stamp, and the moment it arrives."""
 
     taken: list[float]
@@ -136,9 +136,9 @@ def sequence(
     stamp: Stamp = lambda taken, _: taken,
     delay: Delay = lambda _: 0.0,
     lost: tuple[float, float] = (0.0, 0.0),
-) -> Sequence:
+) -> Footage:
     """Draw up what arrives, in order, of a steady camera's frames."""
-    made, arrived = Sequence([], [], []), 0.0
+    made, arrived = Footage([], [], []), 0.0
     for number in range(round(seconds * fps)):
         taken = number / fps
         if lost[0] <= taken < lost[1]:

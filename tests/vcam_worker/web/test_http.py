@@ -606,7 +606,7 @@ def test_stopping_is_quick_whoever_waits(site: Site) -> None:
 
 
 def test_every_answer_carries_the_date_it_was_given(site: Site) -> None:
-    dates = []
+    dates: list[str] = []
     deadline = time.monotonic() + 20
     while len(set(dates)) < 2:
         dates.append(site.ask("/healthz").headers["date"])

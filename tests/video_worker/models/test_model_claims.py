@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import onnxruntime as ort
@@ -22,8 +24,8 @@ YOLO26 = {"head": "Detect", "description": "Ultralytics YOLO26n model", "end2end
 RTDETR = {"head": "RTDETRDecoder", "description": "Ultralytics rtdetr-l model", "end2end": "False"}
 
 
-def meta(classes: int = 2, **more: str) -> dict[str, str]:
-    return {"task": "detect", "names": NAMES[classes], "stride": "32", **more}
+def meta(family: Mapping[str, str] = MappingProxyType({}), classes: int = 2, **more: str) -> dict[str, str]:
+    return {"task": "detect", "names": NAMES[classes], "stride": "32", **family, **more}
 
 
 def one_box(*row: float, rows: int = 300) -> np.ndarray:
@@ -51,7 +53,7 @@ def store(tmp_path):
      (("h", "w"), 650, 672, "672 px")],
 )  # fmt: skip
 def test_the_size_is_the_one_the_model_sees(store, kind, side, imgsz, seen, words):
-    model = store(onnx_model(END_TO_END, side=side, metadata=meta(**YOLO26)), kind)
+    model = store(onnx_model(END_TO_END, side=side, metadata=meta(YOLO26)), kind)
     entry = records.model_entry(model, Options(imgsz=imgsz))
     assert entry["imgsz"] == seen
     assert entry.get("input") == (None if side[0] == "h" else [side[1], side[0]])
@@ -61,7 +63,7 @@ def test_the_size_is_the_one_the_model_sees(store, kind, side, imgsz, seen, word
 
 
 def test_the_device_that_computes_is_the_one_that_is_named(store):
-    content = onnx_model(END_TO_END, metadata=meta(**YOLO26))
+    content = onnx_model(END_TO_END, metadata=meta(YOLO26))
     for kind in ENGINES:
         assert store(content, kind, "cpu").device == "CPU"
         assert store(content, kind, "AUTO").device == "CPU"
@@ -72,13 +74,13 @@ def test_the_device_that_computes_is_the_one_that_is_named(store):
                                               ("onnxruntime", "CUDA"), ("onnxruntime", "GPU")])  # fmt: skip
 def test_a_device_that_is_not_here_is_refused(store, kind, device):
     with pytest.raises(SettingError, match=f"DETECTOR_DEVICE is '{device}'"):
-        store(onnx_model(END_TO_END, metadata=meta(**YOLO26)), kind, device)
+        store(onnx_model(END_TO_END, metadata=meta(YOLO26)), kind, device)
 
 
 def test_cuda_that_is_installed_and_does_not_work_is_refused(store, monkeypatch):
     # the package for CUDA names its provider wherever it is installed, and falls back to the CPU where there is no GPU
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
-    content = onnx_model(END_TO_END, metadata=meta(**YOLO26))
+    content = onnx_model(END_TO_END, metadata=meta(YOLO26))
     with pytest.raises(SettingError, match="computes on CPU"):
         store(content, "onnxruntime", "CUDA")
     assert store(content, "onnxruntime", "AUTO").device == "CPU"
@@ -88,25 +90,25 @@ def test_cuda_that_is_installed_and_does_not_work_is_refused(store, monkeypatch)
 def test_an_rtdetr_of_two_classes_is_not_taken_for_an_end_to_end_yolo(store, kind):
     output = one_box(0.5, 0.5, 0.1, 0.1, 0.9, 0.1)
     with pytest.raises(ModelError, match="RT-DETR"):
-        store(onnx_model(output, side=(640, 640), metadata=meta(**RTDETR)), kind)
+        store(onnx_model(output, side=(640, 640), metadata=meta(RTDETR)), kind)
     with pytest.raises(ModelError, match="RT-DETR"):
         store(onnx_model(output, metadata=meta(description="Ultralytics RT-DETR-L model")), kind)
     with pytest.raises(ModelError, match="RT-DETR"):  # nothing tells: it may be either
         store(onnx_model(output, metadata=meta()), kind)
     with pytest.raises(ModelError, match="RT-DETR"):
-        store(onnx_model(one_box(0, 0, 0, 0, 0, 0, 0), metadata=meta(3)), kind)
-    found = store(onnx_model(END_TO_END, metadata=meta(**YOLO26)), kind).detector.start(
+        store(onnx_model(one_box(0, 0, 0, 0, 0, 0, 0), metadata=meta(classes=3)), kind)
+    found = store(onnx_model(END_TO_END, metadata=meta(YOLO26)), kind).detector.start(
         np.zeros((640, 640, 3), np.uint8), 640, 0.5
     )()
     assert found.xyxy.tolist() == [[32, 64, 96, 128]]
     assert store(onnx_model(END_TO_END, metadata=meta(description="Ultralytics YOLOv10n model")), kind)
 
 
-GOOD = onnx_model(END_TO_END, metadata=meta(**YOLO26))
+GOOD = onnx_model(END_TO_END, metadata=meta(YOLO26))
 UNREADABLE = {
     "external weights": (onnx_model(END_TO_END, metadata=meta(), external="m.onnx.data"), "m.onnx.data.*not beside"),
-    "format of tomorrow": (onnx_model(END_TO_END, metadata=meta(**YOLO26), ir_version=99), "newer format .IR 99"),
-    "operators of tomorrow": (onnx_model(END_TO_END, metadata=meta(**YOLO26), opset=99), "newer format .*opset 99"),
+    "format of tomorrow": (onnx_model(END_TO_END, metadata=meta(YOLO26), ir_version=99), "newer format .IR 99"),
+    "operators of tomorrow": (onnx_model(END_TO_END, metadata=meta(YOLO26), opset=99), "newer format .*opset 99"),
     "cut short": (GOOD[: len(GOOD) // 2], "cut short"),
     "git-lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
     "PyTorch": (b"PK\x03\x04" + bytes(100), "PyTorch"),
@@ -130,23 +132,23 @@ def test_a_model_that_cannot_be_read_says_why(store, kind, what):
 
 @pytest.mark.parametrize("kind", ENGINES)
 def test_other_numbers_and_batches(store, kind):
-    half = store(onnx_model(END_TO_END, metadata=meta(**YOLO26), kind=FLOAT16), kind, name="half.onnx")
+    half = store(onnx_model(END_TO_END, metadata=meta(YOLO26), kind=FLOAT16), kind, name="half.onnx")
     assert len(half.detector.start(np.zeros((96, 160, 3), np.uint8), 160, 0.1)()) == 1
-    many = store(onnx_model(END_TO_END, metadata=meta(**YOLO26), batch="batch"), kind, name="many.onnx")
+    many = store(onnx_model(END_TO_END, metadata=meta(YOLO26), batch="batch"), kind, name="many.onnx")
     assert len(many.detector.start(np.zeros((96, 160, 3), np.uint8), 160, 0.1)()) == 1
     with pytest.raises(ModelError, match="batches of 4"):
-        store(onnx_model(END_TO_END, metadata=meta(**YOLO26), batch=4), kind, name="four.onnx")
+        store(onnx_model(END_TO_END, metadata=meta(YOLO26), batch=4), kind, name="four.onnx")
     with pytest.raises(ModelError, match="both sides"):
-        store(onnx_model(END_TO_END, metadata=meta(**YOLO26), side=(320, "w")), kind, name="open.onnx")
+        store(onnx_model(END_TO_END, metadata=meta(YOLO26), side=(320, "w")), kind, name="open.onnx")
 
 
 def test_bytes_for_pictures_are_refused_by_onnx_runtime(store):
     with pytest.raises(ModelError, match="takes uint8 for pictures"):
-        store(onnx_model(END_TO_END, metadata=meta(**YOLO26), kind=UINT8), "onnxruntime")
+        store(onnx_model(END_TO_END, metadata=meta(YOLO26), kind=UINT8), "onnxruntime")
 
 
 def test_a_run_names_its_device_and_size(tmp_path, clip_master, monkeypatch, capsys):
-    (tmp_path / "m.onnx").write_bytes(onnx_model(END_TO_END, side=(320, 320), metadata=meta(**YOLO26)))
+    (tmp_path / "m.onnx").write_bytes(onnx_model(END_TO_END, side=(320, 320), metadata=meta(YOLO26)))
     for name, value in {"MODELS_DIR": str(tmp_path), "YOLO_MODEL": "m.onnx", "DETECTOR_DEVICE": "AUTO"}.items():
         monkeypatch.setenv(name, value)
     assert main(["analyse", str(clip_master)]) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from shared_utils.config.job_options import options_from_env, replace_options
 from shared_utils.contracts.job_options import Options
+from shared_utils.contracts.record import Record
 from shared_utils.errors import JobRefused, SettingError
 from shared_utils.media.frames import ClipReader
 from tests.support.video import moving_box, write_video
@@ -59,7 +61,7 @@ def test_when_a_clip_began(tmp_path, name, metadata, expected):
     assert (datetime.fromisoformat(told) if told else None) == expected
 
 
-def analysed(path: Path, **options: object) -> dict:
+def analysed(path: Path, **options: Any) -> Record:
     names = RunNames(path.name, make_run_id(now(), "x"), None)
     task = Task(path, names, Options(**options), None, path.parent)
     return Analyst(SquareModels(), 2, now, sleep=lambda _: None).analyse(task, lambda *_: None, lambda: False)

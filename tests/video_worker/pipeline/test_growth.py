@@ -96,6 +96,7 @@ def test_a_job_over_a_file_that_is_being_copied_ends_well_when_it_is_whole(redis
     serve(redis_server.settings, workplace, Stop(1), burst=True)
     job = queue.fetch_job(job_id)
     assert tries
+    assert job
     assert job.is_scheduled
     assert job.retries_left == 3
     assert not (tmp_path / LOG_NAME).exists()

@@ -15,7 +15,7 @@ def test_an_error_comes_after_the_items_before_it():
         yield 1
         raise KeyError("x")
 
-    got = []
+    got: list[int] = []
     with pytest.raises(KeyError):
         got.extend(ahead(items(), 2))
     assert got == [1]

@@ -81,7 +81,7 @@ def test_when_a_clip_began(filename, told, expected):
 
 def test_the_name_tells_when_a_clip_began_where_the_file_does_not():
     began = records.clip_entry("20260223-144819-cam1.mp4", FACTS, "")["started_at"]
-    assert datetime.fromisoformat(began) == datetime(2026, 2, 23, 14, 48, 19).astimezone()
+    assert datetime.fromisoformat(began or "") == datetime(2026, 2, 23, 14, 48, 19).astimezone()
 
 
 def test_run_ids_are_uuids_that_sort_by_time_and_repeat():

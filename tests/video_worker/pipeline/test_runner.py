@@ -102,7 +102,7 @@ def test_steps_are_told_when_a_track_is_over():
 
 def test_a_source_without_an_end_gives_its_samples_as_they_come():
     step = Listed()
-    made = [Track, Boxes, Summarise, step]
+    made: list[type[Step] | Step] = [Track, Boxes, Summarise, step]
     with StepRunner(context(LIVE, detector=SquareDetector()), [Detect, *made]) as runner:
         taken = list(itertools.islice(runner.samples(frames()), 7))
         assert [sample.index for sample in taken] == list(range(7))
@@ -195,7 +195,7 @@ def test_work_that_goes_on_together_is_counted_once():
 
 
 def test_results_of_several_steps_under_one_key_are_put_together():
-    found = {"zones": {"gate": {"entered": 1}}}
+    found: dict[str, object] = {"zones": {"gate": {"entered": 1}}}
     merge_results(found, {"zones": {"gate": {"readings": 2}, "door": {}}, "setup": {}})
     assert found == {"zones": {"gate": {"entered": 1, "readings": 2}, "door": {}}, "setup": {}}
     with pytest.raises(ValueError, match="two steps add 'entered'"):

@@ -160,7 +160,7 @@ def test_a_thing_out_of_sight_for_longer_is_another_one():
 
 
 def test_sightings_far_apart_are_no_track():
-    ghosts = [(0.9, 100, 100, 160, 160, 0)], [], [(0.9, 700, 400, 760, 460, 0)]
+    ghosts: tuple[list[tuple[float, ...]], ...] = [(0.9, 100, 100, 160, 160, 0)], [], [(0.9, 700, 400, 760, 460, 0)]
     tracker = Tracker()
     numbers = [tracker.update(boxes(rows), time_s).tolist() for rows, time_s in zip(ghosts, (0, 0.2, 0.4), strict=True)]
     assert numbers == [[1], [], [2]]

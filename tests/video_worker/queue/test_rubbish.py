@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 import redis
@@ -105,7 +106,7 @@ def cases() -> dict[str, Put]:
         for name, keys in of_type:
             for kind in TYPES:
                 if kind != own:
-                    found[f"{name}: {kind}"] = lambda redis, kind=kind, keys=keys: overwrite(redis, kind, keys)
+                    found[f"{name}: {kind}"] = partial(overwrite, kind=kind, keys=keys)
     found["lists hold it"] = lambda redis: fill(redis, LISTS, redis.rpush)
     found["sets hold it"] = lambda redis: fill(redis, SETS, redis.sadd)
     found["registries hold it"] = lambda redis: fill(
@@ -188,9 +189,7 @@ def enqueue_or_none(queue: Queue) -> bool:
         return False
 
 
-JOB_RUBBISH: dict[str, Put] = {
-    kind: lambda redis, kind=kind: overwrite(redis, kind, [f"rq:job:{JOB}"]) for kind in TYPES
-}
+JOB_RUBBISH: dict[str, Put] = {kind: partial(overwrite, kind=kind, keys=[f"rq:job:{JOB}"]) for kind in TYPES}
 JOB_RUBBISH["a hash without a call"] = lambda redis: redis.hset(
     f"rq:job:{JOB}", "last_heartbeat", "2026-01-01T00:00:00Z"
 )
@@ -209,7 +208,16 @@ def test_rubbish_with_the_key_of_a_job_is_no_job(redis_server, queue, workplace,
     assert not enqueue_new_clip(queue, CLIP_NAME)
 
 
-FIELDS = ("created_at", "enqueued_at", "started_at", "ended_at", "last_heartbeat", "origin", "description", "status")
+FIELDS: tuple[str, ...] = (
+    "created_at",
+    "enqueued_at",
+    "started_at",
+    "ended_at",
+    "last_heartbeat",
+    "origin",
+    "description",
+    "status",
+)
 FIELDS += ("timeout", "result_ttl", "failure_ttl", "retries_left", "meta", "worker_name", "ttl", "group_id", "result")
 FIELDS += ("number_of_retries", "enqueue_at_front", "allow_dependency_failures", "webhooks", "repeats_left")
 VALUES = (

@@ -11,6 +11,7 @@ import zlib
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rq import Queue, Repeat, Retry
@@ -100,7 +101,8 @@ def test_the_same_clip_gives_the_same_every_time_and_each_run_its_own_id(redis_s
 
 def test_only_the_labels_that_the_job_the_camera_or_the_setting_names(redis_server, queue, workplace):
     own = replace(workplace, options=replace(workplace.options, classes=("Background",)))
-    for options in ({}, {"classes": ["SQUARE"]}, {"classes": []}, {"model": "other.onnx"}):
+    cases: tuple[dict[str, Any], ...] = ({}, {"classes": ["SQUARE"]}, {"classes": []}, {"model": "other.onnx"})
+    for options in cases:
         submit(CLIP_NAME, queue=queue, **options)
     burst(redis_server, own)
     records = lines(own)
@@ -114,7 +116,8 @@ def test_only_the_labels_that_the_job_the_camera_or_the_setting_names(redis_serv
 
 def test_a_label_that_the_model_does_not_know_fails_that_job_alone(redis_server, queue, workplace):
     own = replace(workplace, options=replace(workplace.options, classes=("dog",)))
-    for options in ({"classes": ["squre"]}, {"model": "other.onnx"}, {"classes": []}):
+    cases: tuple[dict[str, Any], ...] = ({"classes": ["squre"]}, {"model": "other.onnx"}, {"classes": []})
+    for options in cases:
         submit(CLIP_NAME, queue=queue, **options)
     burst(redis_server, own)
     wrong, none, good = lines(own)
@@ -393,7 +396,7 @@ def test_numbers_of_any_size_are_refused_at_once(redis_server, queue, workplace,
     burst(redis_server, workplace)
     [state] = failed_jobs(queue=queue)
     assert told in state.error
-    assert len(state.error) < 200
+    assert len(state.error or "") < 200
 
 
 def test_an_abandoned_job_is_not_given_up_without_its_line(redis_server, queue, full_workplace):

@@ -86,9 +86,9 @@ def lower_case(_: str, answer: bytes) -> bytes:
     return re.sub(rb"(?m)^[A-Z][A-Za-z-]*: ", lambda name: name[0].lower().strip(), answer)
 
 
-def line_feeds(_: str, answer: bytes) -> bytes:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return head.replace(b"\r\n", b"\n") + b"\n\n" + body
+def line_feeds(request: str, answer: bytes) -> bytes:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    return (head + end).replace(b"\r\n", b"\n") + body
 
 
 def folded(_: str, answer: bytes) -> bytes:

@@ -187,7 +187,7 @@ def test_nobody_else_gets_through_the_relay() -> None:
 
 
 def test_a_camera_that_closes_is_seen_at_once() -> None:
-    with host(lambda call: call.request() and None) as here:
+    with host(lambda call: bool(call.request())) as here:
         began = time.monotonic()
         with pytest.raises(SourceError):
             opened(here)

@@ -24,7 +24,7 @@ CLASSES = 3
 WANTED_BOXES = (3, 40)
 """Fewer prove little; among many, some always overlap so exactly as to make agreement a matter of rounding."""
 
-FIXED = {"imgsz": (64, 96)}
+FIXED: dict[str, object] = {"imgsz": (64, 96)}
 HEADS: dict[str, tuple[str, dict[str, object]]] = {
     # name: ultralytics' model, arguments of the export; of fixed size, since open ones take four times the room
     "v5u": ("yolov5n.yaml", FIXED),

@@ -31,7 +31,9 @@ WEIGHTS = ("yolov8n.onnx", "yolov8n.pt")
 def pictures(shared: Path) -> Iterator[tuple[str, np.ndarray]]:
     """Yield name and picture: those that ultralytics ships, and frames of the clips as ``clip.mp4#index``."""
     for path in sorted(ASSETS.glob("*.jpg")):
-        yield path.name, cv2.imread(str(path))
+        picture = cv2.imread(str(path))
+        assert picture is not None, path
+        yield path.name, picture
     for clip in CLIPS:
         with ClipReader(shared / "data" / clip, 5, 1) as reader:
             frames = list(reader)
