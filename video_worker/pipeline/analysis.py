@@ -19,15 +19,15 @@ from shared_utils.media.clipfile.growth import Growth
 from shared_utils.media.frames import ClipFacts, ClipReader, Irregular, Reading
 from video_worker.models.registry import DETECT, LoadedModel, Models
 from video_worker.pipeline import record as records
-from video_worker.pipeline.overlap import ahead
+from video_worker.pipeline.prefetch import prefetch
 from video_worker.pipeline.run_names import RunNames
 from video_worker.pipeline.runner import StepRunner
 from video_worker.steps import STEPS
 from video_worker.steps.base import Step
 from video_worker.steps.context import Source, StepContext
 
-FRAMES_AHEAD = 2
-"""Pictures decoded ahead of the model. More would not be faster, and one of 4K is 25 MB."""
+PREFETCH_FRAMES = 2
+"""Frames decoded in advance of the model. More would not be faster, and one of 4K is 25 MB."""
 
 DECODE_SHARE = 2
 """One of so many threads may decode. Both cost about the same for a 1080p clip and go on at once, so that one thread of
@@ -176,7 +176,7 @@ class Analyst:
         should_stop: Callable[[], bool],
         growth: Growth,
     ) -> tuple[dict[str, object], float]:
-        with StepRunner(context, self._steps) as runner, closing(ahead(reader, FRAMES_AHEAD)) as frames:
+        with StepRunner(context, self._steps) as runner, closing(prefetch(reader, PREFETCH_FRAMES)) as frames:
             for done, _ in enumerate(runner.samples(frames), start=1):
                 progress(done, reader.facts.sampled)
                 if should_stop():

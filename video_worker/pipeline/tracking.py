@@ -1,25 +1,25 @@
-"""Which boxes of a clip are the same thing, whatever the model calls it from frame to frame.
+"""Tracks: which boxes of a source are the same object, whatever label the model gives it from frame to frame.
 
-A detector names each box anew: one car is car, bus and suitcase by turns. So boxes are matched by where they are and
-how they move; names only help to decide. Written here, in numpy alone, because no library offers it: byte trackers
+A detector labels each box anew: one car is car, bus and suitcase by turns. So boxes are matched by where they are and
+how they move; labels only help to decide. Written here, in numpy alone, because no library offers it: byte trackers
 (edgefirst-tracker, ``supervision``'s) match one class at a time or ignore the classes altogether, count their memory
 in frames, and expect steps of one length; ``trackers`` brings a second OpenCV, norfair 140 MB of scipy.
 
-How it works, frame by frame:
+For each frame:
 
-1. **Sights.** Boxes that cover the same area (IoU of :data:`SAME_BOX`) are one sight with several names: detectors give
-   a doubtful thing as `car 0.6` and `truck 0.4` on one place. A rider and a bicycle overlap far less.
-2. **Prediction.** Each edge of a track's box moves on at its own speed, in pixels per second, so that a thing that
+1. **Groups.** Boxes that cover the same area (IoU of :data:`SAME_BOX_IOU`) are one group with several labels:
+   detectors give a doubtful object as `car 0.6` and `truck 0.4` at one place. A rider and a bicycle overlap far less.
+2. **Prediction.** Each edge of a track's box moves on at its own speed, in pixels per second, so that an object that
    comes into the picture grows as it should, and the step from frame to frame may be of any length.
-3. **Matching**, best pairs first. How much alike the names of a sight and of a track are (their scores as shares, what
-   both have in common) decides how near the place has to be. With names in common, a box that lies some of its sizes
-   away will do, for at 2 frames per second a car does not overlap itself. With other names only a box that covers
-   where the thing was expected will, and soon: something else may have taken its place.
-4. What matches no track begins one, unless it is a second box of a track that is known by that name too.
+3. **Matching**, best pairs first. The similarity of the labels of a group and of a track (what their shares of the
+   scores have in common) decides how near the place has to be. With similar labels, a box that lies some of its sizes
+   away will do, as at 2 frames per second a car does not overlap itself. With other labels only a box that covers the
+   place where the object was expected will do, and only for a short time: something else may have taken its place.
+4. A group that matches no track begins one, unless it is a duplicate of a track that has a similar label.
 
-No class is treated specially, so that models of other things behave alike. The threshold plays no part: tracks are the
-same whatever it is, which lets notebooks sweep it over boxes files. All that is a time is in seconds, all that is a
-distance in sizes of the thing.
+No label is treated specially, so that models of other objects behave alike. The threshold plays no part: tracks are the
+same whatever it is, which lets notebooks sweep it over boxes files. All times are in seconds, all distances in sizes of
+the object (the square root of its area).
 """
 
 from __future__ import annotations
@@ -28,129 +28,129 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from video_worker.models.postprocess import Detections, Floats, Ints
+from video_worker.pipeline.box_geometry import Doubles, iou, nested_share, side_ratios
 
 NO_TRACK = 0
-"""Track number of a box that belongs to none. Only boxes files of earlier versions have such boxes."""
+"""Track number of a box that belongs to no track. Only boxes files of earlier versions have such boxes."""
 
-SAME_BOX = 0.8
-"""IoU from which two boxes of a frame are one sight. Two names of one thing have 0.9 and more; a person and the
-motorcycle under him, seen from the front, reach 0.7."""
-SECOND_BOX = 0.6
-"""IoU from which a box beside the one of its track is a second one, where the track is known by its name."""
-INNER_BOX, INNER_SHARE = 0.5, 0.9
-"""The same where so much of the smaller box lies within the other: half a car behind a fence. Two who walk side by
-side overlap as much, but neither within the other."""
+SAME_BOX_IOU = 0.8
+"""IoU from which two boxes of a frame are one group. Two labels of one object have 0.9 and more; a person and the
+motorcycle under them, seen from the front, reach 0.7."""
+DUPLICATE_IOU = 0.6
+"""IoU from which a box beside the one of a track is its duplicate, where the labels are similar."""
+NESTED_IOU, NESTED_SHARE = 0.5, 0.9
+"""The same where this share of the smaller box lies within the other: half a car behind a fence. Two people who walk
+side by side overlap as much, but neither within the other."""
 MEMORY_S = 3.0
-"""Seconds a thing may be out of sight and still be the same one: 2 s behind something, and a sampled frame on each
-side at 2 frames per second."""
-FAINT_MEMORY_S = 0.6
-"""The same for what never had a score of :data:`FAINT`: such boxes come and go everywhere."""
-FRESH_S = 0.25
-"""Seconds within which a track, beside those of the last frame, has the first choice of the sights. What is left may
-be things that were out of sight for longer."""
-OTHER_NAME_S = 1.0
-"""Seconds after which a sight by another name is another thing."""
-ALIKE = 0.15
-"""How much alike names have to be to count as the same, 0..1."""
+"""Seconds that an object may be out of sight and still be the same one: 2 s behind something, and a sampled frame on
+each side at 2 frames per second."""
+WEAK_MEMORY_S = 0.6
+"""The same for a track that never had a score of :data:`WEAK_SCORE`: such boxes come and go everywhere."""
+RECENT_S = 0.25
+"""Seconds within which a track, beside those of the last frame, is matched first. The groups that are left may be
+objects that were out of sight for longer."""
+OTHER_LABEL_S = 1.0
+"""Seconds after which a group with other labels is another object."""
+MIN_SIMILARITY = 0.15
+"""Similarity from which labels count as the same, 0..1."""
 NEAR_IOU = 0.3
-"""IoU with the expected box from which a sight by the same name fits."""
-COVERS_IOU = 0.5
-"""IoU with the expected box from which a sight by another name fits."""
-SAME_SHAPE = 1.4
-"""Factor up to which width and height may differ for a sight by another name that does not overlap: a fast car that is
-a bus in the next frame keeps its shape, a person and a bicycle have not the same."""
-FAINT = 0.25
-"""Score below which a sight has to overlap: most boxes as weak as that show nothing."""
-SLACK = 0.5
-"""Sizes of a thing that it may be off where it is expected, at once."""
-TOP_SPEED = 6.0
-"""Sizes per second that a thing may move when nothing is known of its speed: a car at 60 km/h, a person who runs."""
-DRIFT = 1.0
-"""Sizes per second by which a thing may be off where its known speed would take it."""
+"""IoU with the expected box from which a group with the same labels matches."""
+SAME_PLACE_IOU = 0.5
+"""IoU with the expected box from which a group with other labels matches."""
+MAX_SIDE_RATIO = 1.4
+"""Factor by which width and height may differ for a group with other labels that does not overlap: a fast car that is
+a bus in the next frame keeps its shape, a person and a bicycle differ in theirs."""
+WEAK_SCORE = 0.25
+"""Score below which a group has to overlap: most boxes as weak as that show nothing."""
+REACH = 0.5
+"""Distance from the expected place, in sizes, that is always allowed."""
+MAX_SPEED = 6.0
+"""Sizes per second that an object may move while its speed is unknown: a car at 60 km/h, a person who runs."""
+MAX_DRIFT = 1.0
+"""Sizes per second by which an object may depart from its known speed."""
 MAX_REACH = 3.5
-"""Sizes beyond which nothing is the same thing."""
-SIZE_RATIO = 4.0
-"""Areas may differ by this factor where boxes do not overlap."""
-SPEED_S = 0.4
+"""Distance in sizes beyond which no group is the same object."""
+MAX_AREA_RATIO = 4.0
+"""Factor by which areas may differ where boxes do not overlap."""
+SPEED_AVERAGE_S = 0.4
 """Seconds over which speeds are averaged: a box's edges tremble by some percent of its size."""
-GROWS_S = 0.25
-"""Seconds for which a thing out of sight is expected to grow or shrink as it did."""
-TRUST = 2.0
-"""A speed that has been measured for a second is believed for so many."""
+GROWTH_S = 0.25
+"""Seconds for which an object out of sight is expected to grow or shrink as before."""
+SPEED_TRUST = 2.0
+"""Seconds for which a speed is extrapolated, per second for which it was measured."""
 
 
 @dataclass
 class _Track:
-    """A thing. `speed`: of its edges, pixels per second, as measured for `measured_s`; `names`: summed scores."""
+    """A track. `speed`: of its edges, pixels per second, as measured for `measured_s`; `labels`: summed scores."""
 
     number: int
     xyxy: Floats
     seen_s: float
     speed: Floats = field(default_factory=lambda: np.zeros(4, np.float32))
     measured_s: float = 0.0
-    names: dict[int, float] = field(default_factory=dict)
+    labels: dict[int, float] = field(default_factory=dict)
     best: float = 0.0
 
     def expected(self, time_s: float) -> Floats:
-        """Return where its box should be.
+        """Return the predicted box.
 
-        For :data:`GROWS_S` each edge goes on as it did. Then the thing as a whole does, by what opposite edges have in
-        common: an edge alone moves when something comes in front of the thing, and would carry it away.
+        For :data:`GROWTH_S` each edge moves on at its own speed. Then the box as a whole does, at the speed that
+        opposite edges have in common: an edge alone moves when something comes in front of the object.
         """
-        ahead = min(time_s - self.seen_s, TRUST * self.measured_s)
-        grows = min(ahead, GROWS_S)
+        horizon_s = min(time_s - self.seen_s, SPEED_TRUST * self.measured_s)
+        growth_s = min(horizon_s, GROWTH_S)
         low, high = self.speed[:2], self.speed[2:]
         common = np.where(low * high > 0, np.sign(low) * np.minimum(abs(low), abs(high)), 0)
         whole = np.concatenate([common, common])
-        moved = self.xyxy + self.speed * grows + whole * (ahead - grows)
+        moved = self.xyxy + self.speed * growth_s + whole * (horizon_s - growth_s)
         size, before = moved[2:] - moved[:2], self.xyxy[2:] - self.xyxy[:2]
         if (size < before / 2).any():
-            moved = self.xyxy + whole * ahead
+            moved = self.xyxy + whole * horizon_s
         return np.asarray(moved, np.float32)
 
-    def reach(self, time_s: float, fresh: bool) -> float:
-        """Return how far from there a sight of it may be, in sizes."""
-        gap = time_s - self.seen_s
-        # something seen once, a while ago, is no reason to believe that anything near is the same
-        speed = TOP_SPEED if fresh and not self.measured_s else DRIFT
-        return min(MAX_REACH, SLACK + speed * gap)
+    def reach(self, time_s: float, recent: bool) -> float:
+        """Return how far from the predicted box a group may be, in sizes."""
+        gap_s = time_s - self.seen_s
+        # an object that was seen once, a while ago, is no reason to take anything near for the same
+        speed = MAX_SPEED if recent and not self.measured_s else MAX_DRIFT
+        return min(MAX_REACH, REACH + speed * gap_s)
 
     def is_remembered(self, time_s: float) -> bool:
-        """Tell whether it may still be seen again."""
-        return time_s - self.seen_s <= (MEMORY_S if self.best >= FAINT else FAINT_MEMORY_S)
+        """Return whether the track may still be continued."""
+        return time_s - self.seen_s <= (MEMORY_S if self.best >= WEAK_SCORE else WEAK_MEMORY_S)
 
-    def take(self, xyxy: Floats, time_s: float, names: Mapping[int, float]) -> None:
-        """Take over a sight."""
-        step = time_s - self.seen_s
-        if step > 0:
-            weight = step / min(SPEED_S + step, self.measured_s + step)
-            self.speed += np.float32(weight) * ((xyxy - self.xyxy) / np.float32(step) - self.speed)
-            self.measured_s += step
+    def extend(self, xyxy: Floats, time_s: float, labels: Mapping[int, float]) -> None:
+        """Continue the track with a group."""
+        step_s = time_s - self.seen_s
+        if step_s > 0:
+            weight = step_s / min(SPEED_AVERAGE_S + step_s, self.measured_s + step_s)
+            self.speed += np.float32(weight) * ((xyxy - self.xyxy) / np.float32(step_s) - self.speed)
+            self.measured_s += step_s
         self.xyxy, self.seen_s = xyxy, time_s
-        self.add(names)
+        self.add_labels(labels)
 
-    def add(self, names: Mapping[int, float]) -> None:
-        """Count what it was called."""
-        for name, score in names.items():
-            self.names[name] = self.names.get(name, 0.0) + score
+    def add_labels(self, labels: Mapping[int, float]) -> None:
+        """Add the scores of labels."""
+        for label, score in labels.items():
+            self.labels[label] = self.labels.get(label, 0.0) + score
             self.best = max(self.best, score)
 
 
 @dataclass(frozen=True)
-class _Sight:
-    """Boxes that cover the same area: their places in the frame's list, best first; the best one's corners."""
+class _Group:
+    """Boxes that cover the same area: their indices, best first; corners and score of the best; scores by label."""
 
     boxes: list[int]
     xyxy: Floats
     score: float
-    names: dict[int, float]
+    labels: dict[int, float]
 
 
 class Tracker:
-    """Follows the things of one source.
+    """Follows the objects of one source.
 
     Attributes:
         ended: numbers of the tracks that the last frame ended: out of sight for too long, or before a cut.
@@ -173,50 +173,50 @@ class Tracker:
         self._tracks = [] if cut else [track for track in before if track.is_remembered(time_s)]
         self.ended = [track.number for track in before if cut or not track.is_remembered(time_s)]
         numbers = np.full(len(found), NO_TRACK, np.int64)
-        here: list[_Track] = []
+        present: list[_Track] = []
 
-        def follow(sights: list[_Sight], tracks: list[_Track], fresh: bool) -> list[_Sight]:
-            """Give `sights` to `tracks`; return those that none takes, and that are no second boxes either."""
-            pairs = _match(sights, tracks, time_s, fresh)
-            for place, track in pairs.items():
-                track.take(sights[place].xyxy, time_s, sights[place].names)
-                here.append(track)
-                numbers[sights[place].boxes] = track.number
-            left = []
-            for place, sight in enumerate(sights):
-                if place in pairs:
+        def assign(groups: list[_Group], tracks: list[_Track], recent: bool) -> list[_Group]:
+            """Assign `groups` to `tracks`; return those that match none, and are no duplicates either."""
+            pairs = _match(groups, tracks, time_s, recent)
+            for index, track in pairs.items():
+                track.extend(groups[index].xyxy, time_s, groups[index].labels)
+                present.append(track)
+                numbers[groups[index].boxes] = track.number
+            unmatched = []
+            for index, group in enumerate(groups):
+                if index in pairs:
                     continue
-                owner = _second_box_of(sight, here)
+                owner = _track_of_duplicate(group, present)
                 if owner is None:
-                    left.append(sight)
+                    unmatched.append(group)
                     continue
-                owner.add(sight.names)
-                numbers[sight.boxes] = owner.number
-            return left
+                owner.add_labels(group.labels)
+                numbers[group.boxes] = owner.number
+            return unmatched
 
-        fresh_s = max(FRESH_S, time_s - self._last_s)
-        fresh = [track for track in self._tracks if time_s - track.seen_s <= fresh_s]
-        lost = [track for track in self._tracks if time_s - track.seen_s > fresh_s]
-        for sight in follow(follow(_sights(found), fresh, True), lost, False):
-            owner = _second_box_of(sight, here)
+        recent_s = max(RECENT_S, time_s - self._last_s)
+        recent = [track for track in self._tracks if time_s - track.seen_s <= recent_s]
+        lost = [track for track in self._tracks if time_s - track.seen_s > recent_s]
+        for group in assign(assign(_groups(found), recent, True), lost, False):
+            owner = _track_of_duplicate(group, present)
             if owner is None:
                 self._begun += 1
-                owner = _Track(self._begun, sight.xyxy, time_s)
+                owner = _Track(self._begun, group.xyxy, time_s)
                 self._tracks.append(owner)
-                here.append(owner)
-            owner.add(sight.names)
-            numbers[sight.boxes] = owner.number
+                present.append(owner)
+            owner.add_labels(group.labels)
+            numbers[group.boxes] = owner.number
         self._last_s = time_s
         return numbers
 
 
-def _match(sights: list[_Sight], tracks: list[_Track], time_s: float, fresh: bool) -> dict[int, _Track]:
-    """Return which of `sights`, by place, are which tracks: the best pairs first."""
-    if not sights or not tracks:
+def _match(groups: list[_Group], tracks: list[_Track], time_s: float, recent: bool) -> dict[int, _Track]:
+    """Return the track of each of `groups`, by index, that matches one: the best pairs first."""
+    if not groups or not tracks:
         return {}
-    fits = _fits(tracks, sights, time_s, fresh)
-    rows, columns = np.nonzero(fits > 0)
-    order = np.argsort(-fits[rows, columns], kind="stable")
+    scores = _match_scores(tracks, groups, time_s, recent)
+    rows, columns = np.nonzero(scores > 0)
+    order = np.argsort(-scores[rows, columns], kind="stable")
     pairs: dict[int, _Track] = {}
     used: set[int] = set()
     for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
@@ -226,105 +226,82 @@ def _match(sights: list[_Sight], tracks: list[_Track], time_s: float, fresh: boo
     return pairs
 
 
-def _sights(found: Detections) -> list[_Sight]:
+def _groups(found: Detections) -> list[_Group]:
     if not len(found):
         return []
-    same = iou(found.xyxy, found.xyxy) >= SAME_BOX
+    same = iou(found.xyxy, found.xyxy) >= SAME_BOX_IOU
     classes, scores = found.classes.tolist(), found.scores.tolist()
     free = np.ones(len(found), bool)
-    sights = []
+    groups = []
     for best in range(len(found)):
         if not free[best]:
             continue
-        boxes = np.flatnonzero(free & same[best]).tolist() if best < len(found) else []
-        boxes = sorted({best, *boxes})
+        boxes = sorted({best, *np.flatnonzero(free & same[best]).tolist()})
         free[boxes] = False
-        names: dict[int, float] = {}
+        labels: dict[int, float] = {}
         for one in boxes:
-            names[classes[one]] = max(names.get(classes[one], 0.0), scores[one])
-        sights.append(_Sight(boxes, found.xyxy[best], scores[best], names))
-    return sights
+            labels[classes[one]] = max(labels.get(classes[one], 0.0), scores[one])
+        groups.append(_Group(boxes, found.xyxy[best], scores[best], labels))
+    return groups
 
 
-def _second_box_of(sight: _Sight, tracks: list[_Track]) -> _Track | None:
-    """Return which of the tracks seen in this frame has `sight` as a second box, if any does."""
+def _track_of_duplicate(group: _Group, tracks: list[_Track]) -> _Track | None:
+    """Return which of the tracks present in this frame has `group` as a duplicate, if any."""
     if not tracks:
         return None
     corners = np.stack([track.xyxy for track in tracks])
-    overlaps, shares = iou(sight.xyxy[None], corners)[0], nested(sight.xyxy, corners)
-    second = (overlaps >= SECOND_BOX) | ((overlaps >= INNER_BOX) & (shares >= INNER_SHARE))
+    overlaps, shares = iou(group.xyxy[None], corners)[0], nested_share(group.xyxy, corners)
+    duplicate = (overlaps >= DUPLICATE_IOU) | ((overlaps >= NESTED_IOU) & (shares >= NESTED_SHARE))
     order: list[int] = np.argsort(-overlaps, kind="stable").tolist()
-    for place in order:
-        if second[place] and _alike(sight.names, tracks[place].names) >= ALIKE:
-            return tracks[place]
+    for index in order:
+        if duplicate[index] and _similarity(group.labels, tracks[index].labels) >= MIN_SIMILARITY:
+            return tracks[index]
     return None
 
 
-def _fits(tracks: list[_Track], sights: list[_Sight], time_s: float, fresh: bool) -> NDArray[np.float64]:
-    """Return how well each sight (column) fits each track (row); 0 where it does not."""
+def _match_scores(tracks: list[_Track], groups: list[_Group], time_s: float, recent: bool) -> Doubles:
+    """Return how well each group (column) matches each track (row); 0 where it does not."""
     expected = np.stack([track.expected(time_s) for track in tracks]).astype(np.float64)
-    places = np.stack([sight.xyxy for sight in sights]).astype(np.float64)
-    gaps = np.array([time_s - track.seen_s for track in tracks])[:, None]
-    reach = np.array([track.reach(time_s, fresh) for track in tracks])[:, None]
-    scores = np.array([sight.score for sight in sights])[None]
-    alike = _all_alike(tracks, sights)
-    known = np.array([min(1.0, sum(track.names.values())) for track in tracks])[:, None]
-    overlap = iou(expected, places)
-    sizes = [np.sqrt(np.clip(box[:, 2:] - box[:, :2], 1, None).prod(axis=1)) for box in (expected, places)]
+    boxes = np.stack([group.xyxy for group in groups]).astype(np.float64)
+    gaps_s = np.array([time_s - track.seen_s for track in tracks])[:, None]
+    reach = np.array([track.reach(time_s, recent) for track in tracks])[:, None]
+    scores = np.array([group.score for group in groups])[None]
+    similarity = _similarities(tracks, groups)
+    known = np.array([min(1.0, sum(track.labels.values())) for track in tracks])[:, None]
+    overlap = iou(expected, boxes)
+    sizes = [np.sqrt(np.clip(box[:, 2:] - box[:, :2], 1, None).prod(axis=1)) for box in (expected, boxes)]
     ratio = sizes[0][:, None] / sizes[1][None]
-    centres = [(box[:, :2] + box[:, 2:]) / 2 for box in (expected, places)]
-    far = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=2)
-    nearness = np.clip(1 - far / (reach * np.minimum(sizes[0][:, None], sizes[1][None])), 0, 1)
-    nearness[(ratio > SIZE_RATIO**0.5) | (ratio < SIZE_RATIO**-0.5)] = 0
-    nearness = np.where(scores >= FAINT, nearness, 0)
-    by_name = (alike >= ALIKE) & ((overlap >= NEAR_IOU) | (nearness > 0))
-    by_place = (overlap >= COVERS_IOU) & (gaps <= OTHER_NAME_S)
-    by_shape = (nearness > 0) & (_shape_ratios(expected, places) <= SAME_SHAPE) & fresh
-    return np.where(by_name | by_place | by_shape, overlap + nearness / 2 + alike / 2 + scores / 4 + known / 4, 0)
+    centres = [(box[:, :2] + box[:, 2:]) / 2 for box in (expected, boxes)]
+    distance = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=2)
+    nearness = np.clip(1 - distance / (reach * np.minimum(sizes[0][:, None], sizes[1][None])), 0, 1)
+    nearness[(ratio > MAX_AREA_RATIO**0.5) | (ratio < MAX_AREA_RATIO**-0.5)] = 0
+    nearness = np.where(scores >= WEAK_SCORE, nearness, 0)
+    by_label = (similarity >= MIN_SIMILARITY) & ((overlap >= NEAR_IOU) | (nearness > 0))
+    by_place = (overlap >= SAME_PLACE_IOU) & (gaps_s <= OTHER_LABEL_S)
+    by_shape = (nearness > 0) & (side_ratios(expected, boxes) <= MAX_SIDE_RATIO) & recent
+    matches = by_label | by_place | by_shape
+    return np.where(matches, overlap + nearness / 2 + similarity / 2 + scores / 4 + known / 4, 0)
 
 
-def _shape_ratios(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return by which factor widths or heights differ, whichever differ more, N×M."""
-    sides = [np.log(np.clip(box[:, 2:] - box[:, :2], 1, None)) for box in (boxes, others)]
-    return np.asarray(np.exp(np.abs(sides[0][:, None] - sides[1][None]).max(axis=2)), np.float64)
-
-
-def _all_alike(tracks: list[_Track], sights: list[_Sight]) -> NDArray[np.float64]:
-    """Return :func:`_alike` of each track (row) and sight (column), for as many as a hopeless picture may have."""
-    columns = {name: place for place, name in enumerate(sorted({name for sight in sights for name in sight.names}))}
+def _similarities(tracks: list[_Track], groups: list[_Group]) -> Doubles:
+    """Return :func:`_similarity` of each track (row) and group (column), for as many as a noisy picture may have."""
+    labels = sorted({label for group in groups for label in group.labels})
+    columns = {label: index for index, label in enumerate(labels)}
     shares = np.zeros((len(tracks), len(columns)))
     for row, track in enumerate(tracks):
-        total = sum(track.names.values())
-        for name, score in track.names.items():
-            if name in columns:
-                shares[row, columns[name]] = score / total
-    alike = np.zeros((len(tracks), len(sights)))
-    for column, sight in enumerate(sights):
-        total = sum(sight.names.values())
-        for name, score in sight.names.items():
-            alike[:, column] += np.minimum(shares[:, columns[name]], score / total)
-    return alike
+        total = sum(track.labels.values())
+        for label, score in track.labels.items():
+            if label in columns:
+                shares[row, columns[label]] = score / total
+    similarity = np.zeros((len(tracks), len(groups)))
+    for column, group in enumerate(groups):
+        total = sum(group.labels.values())
+        for label, score in group.labels.items():
+            similarity[:, column] += np.minimum(shares[:, columns[label]], score / total)
+    return similarity
 
 
-def _alike(one: dict[int, float], other: dict[int, float]) -> float:
-    """Return what the names of two have in common, 0..1: the shares of their scores."""
+def _similarity(one: dict[int, float], other: dict[int, float]) -> float:
+    """Return what two sets of labels have in common, 0..1: by the shares of their scores."""
     one_sum, other_sum = sum(one.values()), sum(other.values())
-    return sum(min(score / one_sum, other[name] / other_sum) for name, score in one.items() if name in other)
-
-
-def iou(boxes: Floats | NDArray[np.float64], others: Floats | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return intersection over union of N×4 with M×4 corners, N×M; 0 where both have no area."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    inside = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [np.clip(box[:, 2:] - box[:, :2], 0, None).prod(axis=1) for box in (boxes, others)]
-    union = areas[0][:, None] + areas[1][None] - inside
-    return np.asarray(inside / np.maximum(union, 1e-9), np.float64)
-
-
-def nested(xyxy: Floats, others: Floats) -> NDArray[np.float64]:
-    """Return what share of the smaller of a box and each of `others` lies in the larger one."""
-    low, high = np.maximum(xyxy[:2], others[:, :2]), np.minimum(xyxy[2:], others[:, 2:])
-    areas = np.clip(others[:, 2:] - others[:, :2], 0, None).prod(axis=1)
-    smaller = np.maximum(np.minimum(areas, np.clip(xyxy[2:] - xyxy[:2], 0, None).prod()), 1e-3)
-    return np.asarray(np.clip(high - low, 0, None).prod(axis=1) / smaller, np.float64)
+    return sum(min(score / one_sum, other[label] / other_sum) for label, score in one.items() if label in other)

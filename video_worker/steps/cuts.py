@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from video_worker.pipeline.cuts import CutFinder
+from video_worker.pipeline.cuts import CutDetector
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import StepContext
 from video_worker.steps.declarations import Adds, RecordKey
@@ -30,7 +30,7 @@ class Cuts(Step):
     )
 
     def __init__(self, keep_times: bool = True) -> None:
-        self._finder = CutFinder()
+        self._detector = CutDetector()
         self._keep_times = keep_times
         self._times: list[float] = []
 
@@ -41,7 +41,7 @@ class Cuts(Step):
 
     def take(self, sample: Sample) -> None:
         """Check whether `sample` begins another scene."""
-        sample.cut = self._finder.is_cut(sample.picture)
+        sample.cut = self._detector.is_cut(sample.picture)
         if sample.cut and self._keep_times:
             self._times.append(round(sample.time_s, TIME_DIGITS))
 

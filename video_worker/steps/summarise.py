@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import ObjectEntry
-from video_worker.pipeline.things import TrackSummary, by_label, is_detected, things
+from video_worker.pipeline.track_summary import TrackSummary, by_label, counted_tracks, is_detected
 from video_worker.pipeline.tracking import NO_TRACK
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import StepContext
@@ -20,11 +20,16 @@ class Summarise(Step):
     """Sums up the tracks, each under one label, from their boxes at or above the score threshold.
 
     With `classes`, boxes of other labels do not count: neither as hits nor towards a track's label, which is the best
-    supported one of those asked for. So a car that the model mostly calls cell phone is found by who asks for cars
-    alone; and a car that it calls bus in two frames is a bus for who asks for buses alone.
+    supported one of those asked for. So a car that the model mostly labels cell phone is found when only cars are asked
+    for; and a car that it labels bus in two frames is a bus when only buses are asked for.
 
     ``objects`` has every label of a track, in order of first sight; ``detected`` those of which one track was seen in
-    at least `min_hits` sampled frames. `tracks` is how many :func:`~video_worker.pipeline.things.things` there are.
+    at least `min_hits` sampled frames. `tracks` is the number of
+    :func:`~video_worker.pipeline.track_summary.counted_tracks`.
+
+    Args:
+        labels: class names by number.
+        options: threshold, `min_hits` and `classes` of the run.
     """
 
     adds = Adds(
@@ -56,7 +61,7 @@ class Summarise(Step):
     def take(self, sample: Sample) -> None:
         """Count the frame's boxes."""
         frame = len(self._times)
-        # as the boxes file has it, so that what is worked out from there is the same
+        # rounded as in the boxes file, so that the notebooks' results from there are the same
         time_s = round(sample.time_s, TIME_DIGITS)
         self._times.append(time_s)
         found = sample.detections
@@ -64,11 +69,11 @@ class Summarise(Step):
             found.classes.tolist(), found.scores.tolist(), sample.tracks.tolist(), strict=True
         ):
             label = self._labels[number]
-            # a box that belongs to nothing was seen once
+            # a box that belongs to no track counts as a track of its own
             key = -1 - len(self._tracks) if track == NO_TRACK else track
             summary = self._tracks.setdefault(key, TrackSummary(key))
             reported = not self._classes or label in self._classes
-            summary.take(frame, time_s, label, score, strong=score >= self._conf, reported=reported)
+            summary.add(frame, time_s, label, score, strong=score >= self._conf, reported=reported)
 
     def result(self) -> Mapping[str, object]:
         """Return `detected`, `count` and `objects`."""
@@ -80,17 +85,17 @@ class Summarise(Step):
     def _entry(self, label: str, tracks: Sequence[TrackSummary]) -> ObjectEntry:
         entry: ObjectEntry = {
             "label": label,
-            "tracks": len(things(tracks, self._times, self._min_hits)),
+            "tracks": len(counted_tracks(tracks, self._times, self._min_hits)),
             "hits": len(set().union(*(track.frames for track in tracks))),
-            "max_conf": round(max(track.names[label].max_conf for track in tracks), SCORE_DIGITS),
+            "max_conf": round(max(track.labels[label].max_conf for track in tracks), SCORE_DIGITS),
             "first_s": min(track.first_s for track in tracks),
             "last_s": max(track.last_s for track in tracks),
         }
         also: dict[str, set[int]] = {}
         for track in tracks:
-            for other, name in track.names.items():
+            for other, support in track.labels.items():
                 if other != label:
-                    also.setdefault(other, set()).update(name.frames)
+                    also.setdefault(other, set()).update(support.frames)
         if also:
             entry["also"] = {other: len(also[other]) for other in sorted(also, key=lambda one: (-len(also[one]), one))}
         return entry

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from video_worker.pipeline.things import SUPPORT_DIGITS
+from video_worker.pipeline.track_summary import SUPPORT_DIGITS
 
 
 def labels_of_tracks(boxes: pd.DataFrame) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def _steps(boxes: Sequence[tuple[float, int, str]]) -> list[tuple[str, int, floa
 
 def best_label(names: Mapping[str, Mapping[int, float]]) -> str:
     """Return the best supported of labels with the score of each of their frames; see
-    :attr:`video_worker.pipeline.things.TrackSummary.label`."""
+    :attr:`video_worker.pipeline.track_summary.TrackSummary.label`."""
 
     def support(label: str) -> tuple[float, int, int, float]:
         scores = names[label]

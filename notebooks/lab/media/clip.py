@@ -22,7 +22,7 @@ from shared_utils.media.frames import Frame
 from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.sampling import SLACK_S
 from video_worker.pipeline.record import started_at
-from video_worker.pipeline.things import TrackSummary, by_label, is_detected, things
+from video_worker.pipeline.track_summary import TrackSummary, by_label, counted_tracks, is_detected
 
 HOLD = 2.0
 """Steps of sampling after which a box is not shown any more: sampled frames come up to a source frame late."""
@@ -148,15 +148,15 @@ class Seen:
                     continue
                 track = tracks.setdefault(box.track, TrackSummary(box.track))
                 strong, reported = box.score >= min_conf, not classes or box.label in classes
-                track.take(frame, sample.time_s, box.label, box.score, strong=strong, reported=reported)
+                track.add(frame, sample.time_s, box.label, box.score, strong=strong, reported=reported)
                 before = best.get((box.track, box.label))
                 if before is None or box.score > before[1].score:
                     best[box.track, box.label] = sample, box
         counted = [
-            thing
+            track
             for alike in by_label(tracks.values()).values()
             if is_detected(alike, min_hits)
-            for thing in things(alike, self._times, min_hits)
+            for track in counted_tracks(alike, self._times, min_hits)
         ]
         return [
             View(box, sample.time_s, len(one.frames), one.first_s, one.last_s, _also(one))
@@ -326,7 +326,7 @@ class Clip(Closing):
 
 
 def _also(track: TrackSummary) -> dict[str, int]:
-    return {label: len(name.frames) for label, name in track.names.items() if label != track.label}
+    return {label: len(entry.frames) for label, entry in track.labels.items() if label != track.label}
 
 
 def _between(box: Box, end: Box | None, share: float) -> Box:

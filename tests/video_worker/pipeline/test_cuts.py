@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shared_utils.media.frames import ClipReader
-from video_worker.pipeline.cuts import CutFinder
+from video_worker.pipeline.cuts import CutDetector
 
 
 def place(seed: int, width: int = 1280, height: int = 720) -> np.ndarray:
@@ -25,8 +25,8 @@ def place(seed: int, width: int = 1280, height: int = 720) -> np.ndarray:
 
 
 def cuts(*pictures: np.ndarray) -> list[bool]:
-    finder = CutFinder()
-    return [finder.is_cut(picture) for picture in pictures]
+    detector = CutDetector()
+    return [detector.is_cut(picture) for picture in pictures]
 
 
 def lit(picture: np.ndarray, gain: float, offset: float = 0, gamma: float = 1) -> np.ndarray:
@@ -92,9 +92,9 @@ def test_a_covered_camera_is_none_until_it_shows_another_place():
 
 @pytest.mark.parametrize("fps", [2, 5, 10, 0])
 def test_the_cuts_of_a_real_film(shared_dir, fps):
-    finder = CutFinder()
+    detector = CutDetector()
     with ClipReader(shared_dir / "data" / "bikes.mp4", fps, 1) as reader:
-        found = [frame.time_s for frame in reader if finder.is_cut(frame.picture)]
+        found = [frame.time_s for frame in reader if detector.is_cut(frame.picture)]
     step = 1 / (fps or 25)
     # the last one, at 9.68 s, is followed by less than half a second
     for expected in (1.2, 3.04, 5.48, 7.48):
@@ -104,6 +104,6 @@ def test_the_cuts_of_a_real_film(shared_dir, fps):
 
 @pytest.mark.parametrize("clip", ["car-detection.mp4", "bottle-detection.mp4", "conveyor.mp4", "worker-zone.mp4"])
 def test_a_fixed_camera_has_none(shared_dir, clip):
-    finder = CutFinder()
+    detector = CutDetector()
     with ClipReader(shared_dir / "data" / clip, 2, 1) as reader:
-        assert not [frame.time_s for frame in reader if finder.is_cut(frame.picture)]
+        assert not [frame.time_s for frame in reader if detector.is_cut(frame.picture)]

@@ -16,7 +16,7 @@ from shared_utils.media.sampling import Sampler
 from video_worker.engines.base import EngineChoice
 from video_worker.models.detector import OnnxDetector
 from video_worker.models.postprocess import Detections, suppress
-from video_worker.pipeline.cuts import CutFinder
+from video_worker.pipeline.cuts import CutDetector
 from video_worker.pipeline.runner import StepRunner
 from video_worker.steps.base import Sample
 from video_worker.steps.context import Source, StepContext
@@ -111,23 +111,23 @@ Film = tuple[dict[float, list[tuple[float, Detections, bool]]], tuple[str, ...]]
 @pytest.fixture(scope="module")
 def film(shared_dir):
     """Return a function that reads a film with yolov8n, once for all rates."""
-    detector = OnnxDetector.open(shared_dir / "models" / "yolov8n.onnx", EngineChoice("openvino", "CPU", 2))
+    model = OnnxDetector.open(shared_dir / "models" / "yolov8n.onnx", EngineChoice("openvino", "CPU", 2))
 
     @functools.cache
     def read(name: str, rates: tuple[float, ...]) -> Film:
         frames: dict[float, list[tuple[float, Detections, bool]]] = {fps: [] for fps in rates}
-        samplers = {fps: (Sampler(fps), CutFinder()) for fps in rates}
+        samplers = {fps: (Sampler(fps), CutDetector()) for fps in rates}
         spans = SHOWN_S.get(name, ((0.0, math.inf),))
         with ClipReader(shared_dir / "data" / name, 0 if 0 in rates else max(rates), 1) as reader:
             for frame in reader:
                 if frame.time_s > spans[-1][1]:
                     break
                 shows = any(begin <= frame.time_s <= end for begin, end in spans)
-                found = detector.start(frame.picture, 640, 0.1)() if shows else Detections.empty()
-                for fps, (sampler, finder) in samplers.items():
+                found = model.start(frame.picture, 640, 0.1)() if shows else Detections.empty()
+                for fps, (sampler, cuts) in samplers.items():
                     if sampler.wants(frame.time_s):
-                        frames[fps].append((frame.time_s, found, finder.is_cut(frame.picture)))
-        return frames, detector.labels
+                        frames[fps].append((frame.time_s, found, cuts.is_cut(frame.picture)))
+        return frames, model.labels
 
     return read
 

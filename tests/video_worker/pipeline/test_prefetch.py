@@ -2,12 +2,12 @@ import threading
 
 import pytest
 
-from video_worker.pipeline.overlap import ahead
+from video_worker.pipeline.prefetch import prefetch
 
 
 def test_items_come_in_order():
-    assert list(ahead(iter(range(100)), 3)) == list(range(100))
-    assert list(ahead([], 3)) == []
+    assert list(prefetch(iter(range(100)), 3)) == list(range(100))
+    assert list(prefetch([], 3)) == []
 
 
 def test_an_error_comes_after_the_items_before_it():
@@ -17,7 +17,7 @@ def test_an_error_comes_after_the_items_before_it():
 
     got: list[int] = []
     with pytest.raises(KeyError):
-        got.extend(ahead(items(), 2))
+        got.extend(prefetch(items(), 2))
     assert got == [1]
 
 
@@ -29,7 +29,7 @@ def test_work_goes_on_while_results_are_used():
         second_made.set()
         yield 2
 
-    stream = ahead(items(), 1)
+    stream = prefetch(items(), 1)
     assert next(stream) == 1
     assert second_made.wait(10)
     assert list(stream) == [2]
@@ -43,7 +43,7 @@ def test_no_thread_is_left_when_the_consumer_goes_early():
             made.append(number)
             yield number
 
-    stream = ahead(items(), 2)
+    stream = prefetch(items(), 2)
     assert next(stream) == 0
     stream.close()
     assert len(made) < 10

@@ -1,4 +1,4 @@
-"""Work that goes on in a thread of its own while its results are used."""
+"""Prefetching: an iterable is consumed in a thread while its items are used."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import TypeVar
 T = TypeVar("T")
 
 POLL_S = 0.1
-"""Seconds between looks whether the consumer has gone."""
+"""Seconds between checks whether the consumer has gone."""
 
 
 class _End:
-    """Last in the queue: the items are over, by `error` where there was one."""
+    """Last in the queue: there are no more items, because of `error` where there was one."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
-def ahead(items: Iterable[T], count: int) -> Generator[T]:
-    """Yield `items`, which a thread works out up to `count` ahead.
+def prefetch(items: Iterable[T], count: int) -> Generator[T]:
+    """Yield `items`, of which a thread produces up to `count` in advance.
 
-    An error in that thread is raised here, after the items that came before it. When the consumer closes this
-    iterator the thread is done with when this returns.
+    An error in that thread is raised here, after the items that came before it. Closing this generator ends the
+    thread.
     """
     ready: queue.Queue[T | _End] = queue.Queue(maxsize=count)
     gone = threading.Event()
