@@ -15,7 +15,8 @@ import av
 import av.logging
 
 from devtools.log_lines import line_of
-from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
+from shared_utils.contracts.boxes import boxes_path
+from shared_utils.contracts.clips import LOG_NAME, list_clips, parse_clip_name
 from shared_utils.queue.jobs import clip_job_id
 from vcam_worker import messages
 
@@ -117,7 +118,7 @@ class Auditor:
             if fault:
                 findings.append(f"not playable: {name}: {fault}")
         for record in records:
-            boxes = self.video_dir / BOXES_FOLDER / f"{Path(record['filename']).stem}.{record['run_id']}.jsonl"
+            boxes = boxes_path(self.video_dir, record["filename"], record["run_id"])
             if record["ok"] and not boxes.is_file():
                 findings.append(f"no boxes file: {boxes.name}")
         failed = sum(not record["ok"] for record in records)

@@ -5,7 +5,11 @@ from shared_utils.former_names import FormerNames
 FORMER_NAMES: dict[str, str | tuple[str, ...]] = {
     "shared_utils.camera_log": "shared_utils.contracts.camera_log",
     "shared_utils.cameras": ("shared_utils.config.cameras", "shared_utils.config.cameras_file"),
-    "shared_utils.clips": "shared_utils.contracts.clips",
+    "shared_utils.clips": (
+        "shared_utils.contracts.clips",
+        "shared_utils.contracts.sidecars",
+        "shared_utils.contracts.boxes",
+    ),
     "shared_utils.detections_log": "shared_utils.contracts.detections_log",
     "shared_utils.job_bars": "notebooks.lab.jobs.job_bars",
     "shared_utils.job_states": "shared_utils.queue.job_states",

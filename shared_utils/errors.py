@@ -11,6 +11,7 @@
     ├── ClipMissing                the clip's file is not there, or not yet: a network mount may be late (retried)
     │   └── ClipGrowing            it is still being written, such as copied: retried until it is whole
     ├── ModelError                 a file is no detection model we can run
+    ├── FormatError                a file of the shared volume is of an unknown version, or damaged as a whole
     ├── NotWritten                 a run's outcome can not be written: disk full, rights, a share that is gone (retried)
     ├── VolumeInUse                another capture records into the same VIDEO_DIR
     ├── JobRefused                 a job that is not ours to run: other function, path out of video/, unknown option
@@ -60,6 +61,10 @@ class ClipError(VcamError):
 
 class ClipMissing(VcamError):
     """The clip's file is not there. It may show up: network mounts lag behind the queue."""
+
+
+class FormatError(VcamError):
+    """A file of the shared volume is of a version that this program does not know, or damaged as a whole."""
 
 
 class NotWritten(VcamError):

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TypedDict
 
 from shared_utils.config.job_options import replace_options
-from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, resolve_in_video_dir
+from shared_utils.contracts.clips import LOG_NAME, parse_clip_name, resolve_in_video_dir
 from shared_utils.contracts.detections_log import append_once, find_run
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import Record
 from shared_utils.contracts.run_index import RunIndex
+from shared_utils.contracts.sidecars import remove_partials_of_run
 from shared_utils.durable import written
 from shared_utils.log import CAMERA_FIELD
 from video_worker import messages
 from video_worker.pipeline import record as records
 from video_worker.pipeline.analysis import Analyst, Progress, Task
 from video_worker.pipeline.run_names import RunNames, make_run_id
-from video_worker.steps.boxes import remove_partials
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def write_failure(workplace: Workplace, names: RunNames, error: str) -> None:
     """Log that the run called `names` failed for good by `error`, and remove what killed workers left of it."""
     record = records.failure(names, error, workplace.now())
     append_once(workplace.video_dir / LOG_NAME, record, workplace.index)
-    remove_partials(names.boxes_path(workplace.video_dir / BOXES_FOLDER))
+    remove_partials_of_run(workplace.video_dir, names.filename, names.run_id)
     log.error(messages.CLIP_FAILED, names.filename, error, extra=camera_field(names.filename))
 
 

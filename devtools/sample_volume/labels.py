@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from devtools.sample_volume.clips import RecordedClip, scene_of
 from devtools.sample_volume.plan import FPS, Plan
 from notebooks.lab.review.label_files import Label, LabelFile
-from shared_utils.contracts.clips import BOXES_FOLDER
+from shared_utils.contracts.boxes import boxes_path, boxes_runs, read_boxes
 
 DRAWN = "drawn scene"
 """Where the labels come from, in their files."""
@@ -25,8 +24,8 @@ def labels_of(folder: Path, plan: Plan, clip: RecordedClip) -> LabelFile:
     scene = scene_of(plan, clip.name.camera)
     labels: list[Label] = []
     frames: set[int] = set()
-    for path in (folder / BOXES_FOLDER).glob(f"{Path(str(clip.name)).stem}.*.jsonl"):
-        frames |= {json.loads(line)["frame"] for line in path.read_text(encoding="utf-8").splitlines()}
+    for run_id in boxes_runs(folder, str(clip.name)):
+        frames |= {seen.frame for seen in read_boxes(boxes_path(folder, str(clip.name), run_id)).frames}
     for frame in sorted(frames):
         t = frame / FPS
         labels += [Label(t, frame, seen.label, seen.xyxy, "missed") for seen in scene.truth(clip.begin_s + t)]

@@ -17,7 +17,6 @@ from shared_utils.errors import JobRefused
 
 CLIP_SUFFIX = ".mp4"
 LOG_NAME = "detections_log.jsonl"
-BOXES_FOLDER = "boxes"
 WORK_FOLDER = ".recording"
 """Clips in work. A hidden folder: nobody lists, plays or submits what is in it."""
 
@@ -110,11 +109,6 @@ def sidecar_stem(filename: str) -> str:
         return stem
     kept = raw[:KEPT_STEM_BYTES].decode("utf-8", "ignore")
     return f"{kept}~{hashlib.sha256(filename.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
-
-
-def boxes_name(filename: str, run_id: str) -> str:
-    """Return the name of a run's file in :data:`BOXES_FOLDER`."""
-    return f"{sidecar_stem(filename)}.{run_id}.jsonl"
 
 
 def resolve_in_video_dir(video_dir: Path, filename: object) -> Path:

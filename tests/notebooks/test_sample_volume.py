@@ -17,8 +17,9 @@ from devtools.sample_volume.plan import AWAY, CAMERAS, FPS, SIZE, Plan
 from devtools.sample_volume.volume import make_volume
 from notebooks.lab.data.results import boxes, latest, load_log, uptime
 from notebooks.lab.review.label_files import LabelFile, list_labels, read
-from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
+from shared_utils.contracts.clips import LOG_NAME, list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import read_records
+from shared_utils.contracts.sidecars import BOXES_FOLDER
 from tests.notebooks.conftest import SMALL
 from tests.support.programs import Programs
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from shared_utils.contracts.clips import boxes_name
+from shared_utils.contracts.boxes import boxes_path
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class RunNames:
     run_id: str
     job_id: str | None
 
-    def boxes_path(self, folder: Path) -> Path:
-        """Return the run's boxes file in `folder`."""
-        return folder / boxes_name(self.filename, self.run_id)
+    def boxes_path(self, video_dir: Path) -> Path:
+        """Return the path of the run's boxes file on the shared volume."""
+        return boxes_path(video_dir, self.filename, self.run_id)
 
 
 def make_run_id(created_at: datetime, source: str) -> str:

@@ -1,10 +1,9 @@
-"""What was seen, out of a line's ``objects`` and the boxes files, by msgspec: for :mod:`notebooks.lab.data.results`."""
+"""Objects of a line of the log, decoded by msgspec: for :mod:`notebooks.lab.data.results`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Annotated
 
 import msgspec
 
@@ -22,14 +21,6 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     first_s: Seconds | None = math.nan
     last_s: Seconds | None = math.nan
     also: dict[str, int] | None = None
-
-
-class BoxesFrame(msgspec.Struct, frozen=True, gc=False):
-    """A line of a boxes file."""
-
-    t: Seconds
-    frame: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
-    boxes: list[tuple[str, float, float, float, float, float, int | None]]
 
 
 def read_objects_column(texts: Iterable[str], odd: dict[int, str] | None = None) -> list[list[Seen]]:

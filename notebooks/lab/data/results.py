@@ -18,20 +18,21 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from functools import partial
 from operator import attrgetter
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfoNotFoundError
 
-import msgspec
 import pandas as pd
 from tzlocal import get_localzone
 
 from notebooks.lab import messages
+from notebooks.lab.data.boxes_files import BoxesLines
 from notebooks.lab.data.line_types import FLAGS, NO_WHOLE, STEP_COLUMNS
 from notebooks.lab.data.log_lines import Codes, Columns, read_columns
-from notebooks.lab.data.log_objects import BoxesFrame, Seen, read_objects_column
+from notebooks.lab.data.log_objects import Seen, read_objects_column
+from shared_utils.contracts.boxes import COLUMNS, boxes_path
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
-from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, boxes_name, parse_clip_name
+from shared_utils.contracts.clips import LOG_NAME, parse_clip_name
 from shared_utils.errors import SettingError
 
 logger = logging.getLogger(__name__)
@@ -296,8 +297,6 @@ def _in_words(also: dict[str, int] | None) -> str | None:
 
 
 _BOX_KINDS: dict[str, str] = {
-    "run_id": "category",
-    "filename": "category",
     "t": "float64",
     "frame": "Int32",
     "label": "category",
@@ -311,36 +310,44 @@ def iter_boxes(rows: pd.DataFrame, video_dir: str | Path, min_conf: float = 0.1)
 
     Runs whose file is not there (it goes with its clip, when room is made) give none; how many that were, and how many
     lines could not be read, is logged in one line at the end.
+
+    Raises:
+        FormatError: a file is of a later version.
     """
-    folder = Path(video_dir) / BOXES_FOLDER
-    decode = msgspec.json.Decoder(BoxesFrame).decode
     good = rows[rows["ok"]]
     missing = unread = 0
-    for filename, run_id, started_at in zip(good["filename"], good["run_id"], good["started_at"], strict=True):
-        name = boxes_name(str(filename), run_id)
+    starts: Any = good["started_at"].array
+    for number, (filename, run_id) in enumerate(zip(good["filename"], good["run_id"], strict=True)):
         try:
-            # names are what a line of the log says: none may lead out of the folder
-            content = (folder / name).read_bytes() if PurePath(name).name == name else None
+            lines = BoxesLines(boxes_path(Path(video_dir), str(filename), str(run_id)))
         except OSError:
-            content = None
-        if content is None:
             missing += 1
             continue
-        table: list[tuple[Any, ...]] = []
-        for line in content.splitlines():
-            try:
-                frame = decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                unread += 1
-                continue
-            table += [(run_id, filename, frame.t, frame.frame, *box) for box in frame.boxes if box[1] >= min_conf]
-        yield _box_frame(table, pd.Series([started_at] * len(table), dtype=good["started_at"].dtype))
+        table = lines.rows(min_conf)
+        unread += lines.skipped
+        times = pd.Series(starts[number : number + 1].repeat(len(table)))
+        yield _box_frame(table, times, (str(run_id), str(filename)), lines.columns)
     if missing or unread:
         logger.warning(messages.BOXES_MISSING, missing, len(good), unread)
 
 
-def _box_frame(table: list[tuple[Any, ...]], started_at: pd.Series) -> pd.DataFrame:
-    frame = pd.DataFrame.from_records(table, columns=list(_BOX_KINDS)).astype(_BOX_KINDS)
+def _box_frame(
+    table: list[tuple[Any, ...]],
+    started_at: pd.Series,
+    run: tuple[str, str] | None = None,
+    columns: Sequence[str] = COLUMNS,
+) -> pd.DataFrame:
+    names = ["t", "frame", *("conf" if name == "score" else name for name in columns)]
+    frame = pd.DataFrame.from_records(table, columns=names)
+    if tuple(columns) != COLUMNS:  # columns of steps' own come last
+        frame = frame.reindex(columns=[*_BOX_KINDS, *(name for name in names if name not in _BOX_KINDS)])
+    frame = frame.astype(_BOX_KINDS)
+    # a text per run, not per box
+    codes = array("i", bytes(array("i").itemsize * len(table)))
+    for place, name in enumerate(("run_id", "filename")):
+        values = [run[place]] if run else []
+        kept = pd.Categorical.from_codes(_vector(codes, "int32"), pd.Index(values, dtype="str"))
+        frame.insert(place, name, pd.Series(kept))
     frame["at"] = started_at + pd.to_timedelta(frame["t"], unit="s").dt.as_unit("us")
     return frame
 
@@ -352,6 +359,9 @@ def boxes(rows: pd.DataFrame, video_dir: str | Path, min_conf: float = 0.1) -> p
         rows: a frame of :func:`load_log`, or a part of it.
         video_dir: the shared volume.
         min_conf: score from which boxes are kept, 0..1. The files hold those from 0.1 up.
+
+    Raises:
+        FormatError: a file is of a later version.
     """
     found = [frame for frame in iter_boxes(rows, video_dir, min_conf) if len(frame)]
     if not found:

@@ -17,7 +17,8 @@ from notebooks.lab.data.results import load_log
 from notebooks.lab.jobs.job_bars import watch
 from shared_utils.config.folders import find_model
 from shared_utils.config.job_options import options_from_env, parse_aspect, replace_options
-from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name, list_clips
+from shared_utils.contracts.boxes import boxes_path
+from shared_utils.contracts.clips import list_clips
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.file_hash import file_sha256
@@ -154,7 +155,7 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
     log = load_log(video_dir)
     log = log[log["ok"]].astype({"model": object, "model_sha256": object})
     has_boxes = [
-        (video_dir / BOXES_FOLDER / boxes_name(name, run_id)).is_file()
+        boxes_path(video_dir, name, str(run_id)).is_file()
         for name, run_id in zip(log["filename"], log["run_id"], strict=True)
     ]
     log = log[pd.Series(has_boxes, index=log.index, dtype=bool)]

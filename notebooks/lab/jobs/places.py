@@ -12,7 +12,8 @@ from rq import Queue
 
 from shared_utils.config.folders import VIDEO_DIR, video_path
 from shared_utils.config.redis import RedisSettings
-from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME
+from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.sidecars import BOXES_FOLDER
 from shared_utils.queue.jobs import clip_queue, connect
 
 PROJECT = Path("..")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,20 +14,22 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from notebooks.lab import messages
 from shared_utils.closing import Closing
-from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, parse_clip_name, sidecar_stem
+from shared_utils.contracts.boxes import BoxesFrame, boxes_path, boxes_runs, read_boxes
+from shared_utils.contracts.clips import LOG_NAME, parse_clip_name
 from shared_utils.contracts.detections_log import find_run
-from shared_utils.errors import ClipError, ClipMissing
+from shared_utils.errors import ClipMissing
 from shared_utils.media.frames import Frame
 from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.sampling import SLACK_S
 from video_worker.pipeline.record import started_at
 from video_worker.pipeline.track_summary import TrackSummary, by_label, counted_tracks, is_detected
 
+logger = logging.getLogger(__name__)
+
 HOLD = 2.0
 """Steps of sampling after which a box is not shown any more: sampled frames come up to a source frame late."""
-BOXES_SCHEMA = 1
-"""Of the boxes files that can be read; those of the present worker have no header yet."""
 DEFAULT_CONF = 0.5
 DEFAULT_MIN_HITS = 2
 _RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -224,23 +226,26 @@ class Run:
         return f"{model.get('name', 'a model that the log does not tell')}, threshold {self.conf:g}"
 
     def read(self) -> Seen:
-        """Read the boxes file; lines that are torn are passed over."""
+        """Read the boxes file. Lines that are torn are skipped; how many is logged.
+
+        Raises:
+            FileNotFoundError: it is gone with its clip.
+            FormatError: it is of a later version.
+        """
         fps = float(self.record.get("model", {}).get("fps", 0))
-        return Seen(list(_read_boxes(self.boxes_path)), 1 / fps if fps else 0.0)
+        file = read_boxes(self.boxes_path)
+        if file.skipped:
+            logger.warning(messages.BOXES_LINES_SKIPPED, self.boxes_path.name, file.skipped)
+        return Seen([_sampled(frame) for frame in file.frames], 1 / fps if fps else 0.0)
 
 
 def runs_of(video_dir: Path, filename: str) -> list[Run]:
     """Return the runs over `filename` that left boxes, the newest first."""
-    stem = sidecar_stem(filename)
-    found: list[Run] = []
-    folder = video_dir / BOXES_FOLDER
-    for path in folder.iterdir() if folder.is_dir() else ():
-        name = path.name
-        if not name.startswith(f"{stem}.") or path.suffix != ".jsonl":
-            continue
-        run_id = name[len(stem) + 1 : -len(".jsonl")]
-        if _RUN.fullmatch(run_id):
-            found.append(Run(run_id, path, find_run(video_dir / LOG_NAME, run_id) or {}))
+    found = [
+        Run(run_id, boxes_path(video_dir, filename, run_id), find_run(video_dir / LOG_NAME, run_id) or {})
+        for run_id in boxes_runs(video_dir, filename)
+        if _RUN.fullmatch(run_id)
+    ]
     # two files of one stem, such as a.mp4 and a.mkv, share the beginning of their boxes files' names
     found = [run for run in found if run.record.get("filename", filename) == filename]
     return sorted(found, key=lambda run: run.run_id, reverse=True)
@@ -261,7 +266,8 @@ class Clip(Closing):
 
     Raises:
         ClipMissing: there is no such file (any more).
-        ClipError: it is no video that can be read, or its boxes are of a newer version.
+        ClipError: it is no video that can be read.
+        FormatError: its boxes are of a later version.
     """
 
     def __init__(self, path: Path, run: Run | None = None) -> None:
@@ -336,19 +342,6 @@ def _between(box: Box, end: Box | None, share: float) -> Box:
     return replace(box, xyxy=(x1, y1, x2, y2), between=True)
 
 
-def _read_boxes(path: Path) -> Iterator[Sampled]:
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                row = json.loads(line)
-                if row.get("schema", BOXES_SCHEMA) > BOXES_SCHEMA:
-                    raise ClipError(
-                        f"{path.name} is of schema {row['schema']}, which this version does not know: update it"
-                    )
-                boxes = tuple(
-                    Box(str(label), float(score), (float(x1), float(y1), float(x2), float(y2)), track)
-                    for label, score, x1, y1, x2, y2, track in row["boxes"]
-                )
-                yield Sampled(float(row["t"]), int(row["frame"]), boxes)
-            except (ValueError, TypeError, KeyError, AttributeError):
-                continue
+def _sampled(frame: BoxesFrame) -> Sampled:
+    boxes = tuple(Box(one.label, one.score, (one.x1, one.y1, one.x2, one.y2), one.track) for one in frame.boxes)
+    return Sampled(frame.time_s, frame.frame, boxes)

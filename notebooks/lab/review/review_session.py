@@ -32,7 +32,7 @@ from notebooks.lab.review.questions import (
     pick_frames,
     questions_of,
 )
-from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
+from shared_utils.contracts.boxes import boxes_path
 from shared_utils.errors import VcamError
 
 MIN_CONF = 0.25
@@ -124,7 +124,7 @@ class Session:
             if not (video_dir / filename).is_file():
                 gone += 1
                 continue
-            boxes = video_dir / BOXES_FOLDER / boxes_name(filename, str(run_id))
+            boxes = boxes_path(video_dir, filename, str(run_id))
             try:
                 samples = Run(str(run_id), boxes, {}).read().samples
             except OSError:

@@ -6,7 +6,6 @@ Boxes are compared in the sampled frames that all configurations looked at, labe
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from notebooks.lab.data.boxes_files import BoxesLines
 from notebooks.lab.data.labels import Truth
 from notebooks.lab.data.matching import (
     CORNERS,
@@ -29,15 +29,13 @@ from notebooks.lab.data.matching import (
 )
 from notebooks.lab.data.results import iter_boxes
 from notebooks.lab.jobs.batch import Configuration
-from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
+from shared_utils.contracts.boxes import boxes_path
 from shared_utils.errors import SettingError
 
 TOUCHES = 0.1
 """Overlap from which what the other configuration saw is worth telling, where it did not see the same."""
 UNSEEN_SHARE = 0.5
 """Share of an object's boxes that the other has not, from which only one of the two saw the object."""
-
-_FRAME = re.compile(rb'"frame": (\d+)')
 
 
 @dataclass(frozen=True)
@@ -151,8 +149,8 @@ def sampled_frames(runs: pd.DataFrame, video_dir: Path) -> set[tuple[str, int]]:
     """
     found: set[tuple[str, int]] = set()
     for clip, filename, run_id in zip(runs["clip"], runs["filename"], runs["run_id"], strict=True):
-        text = (video_dir / BOXES_FOLDER / boxes_name(filename, run_id)).read_bytes()
-        found |= {(clip, int(number)) for number in _FRAME.findall(text)}
+        lines = BoxesLines(boxes_path(video_dir, filename, run_id))
+        found |= {(clip, number) for number in lines.frame_numbers()}
     return found
 
 

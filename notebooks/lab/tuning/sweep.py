@@ -30,7 +30,7 @@ from notebooks.lab.data.track_labels import labels_of_tracks, with_tracks
 from notebooks.lab.media.clip import Run as BoxesRun
 from notebooks.lab.media.clip import Sampled, Seen
 from notebooks.lab.tuning.compare import sampled_frames
-from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name
+from shared_utils.contracts.boxes import boxes_name, boxes_path, list_boxes
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import SettingError
 from video_worker.models.postprocess import Detections
@@ -267,9 +267,9 @@ def runs_to_sweep(log: pd.DataFrame, video_dir: Path, **which: object) -> pd.Dat
     Raises:
         SettingError: there is no such run.
     """
-    there = {path.name for path in (video_dir / BOXES_FOLDER).glob("*.jsonl")}
+    there = list_boxes(video_dir)
     names = zip(log["filename"], log["run_id"], strict=True)
-    kept = log["ok"] & pd.Series([boxes_name(name, run) in there for name, run in names], log.index, bool)
+    kept = log["ok"] & pd.Series([boxes_name(name, str(run)) in there for name, run in names], log.index, bool)
     for column, value in which.items():
         kept &= log[column] == value
     runs = log[kept]
@@ -302,7 +302,7 @@ def check(runs: pd.DataFrame, video_dir: Path) -> str:
     """Work out each run's own result from its boxes file, and tell in a line how often it is what the log says."""
     same = 0
     for row in runs.to_dict("records"):
-        path = video_dir / BOXES_FOLDER / boxes_name(row["filename"], row["run_id"])
+        path = boxes_path(video_dir, row["filename"], row["run_id"])
         seen = BoxesRun(row["run_id"], path, {"model": {"fps": row["fps"]}}).read()
         found = as_worker(seen, row["conf"], int(row["min_hits"]), row["classes"])
         same += tuple(found["detected"]) == row["detected"] and found["objects"] == json.loads(row["objects"])

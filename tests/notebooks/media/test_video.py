@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from notebooks.lab.viewer.viewer import Viewer
 from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.contracts.detections_log import append_record
-from shared_utils.errors import ClipError, ClipMissing
+from shared_utils.errors import ClipError, ClipMissing, FormatError
 from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.palette import track_colour
 from tests.notebooks.conftest import RunNotebook
@@ -248,14 +249,13 @@ def test_only_the_classes_of_the_run_are_shown(tmp_path, clip_path):
         assert clip.seen.labels() == ["car"]
 
 
-def test_a_boxes_file_of_a_newer_version_is_told_and_not_taken_for_nothing_seen(tmp_path, clip_path):
+def test_a_boxes_file_of_a_newer_version_is_an_error_and_not_taken_for_nothing_seen(tmp_path, clip_path):
     path = tmp_path / "boxes.jsonl"
     path.write_text('{"schema": 2, "columns": ["t", "boxes"]}\n[0.0, []]\n')
-    with pytest.raises(ClipError, match="schema 2, which this version does not know"):
+    with pytest.raises(FormatError, match="schema 2, which this version does not know"):
         Clip(clip_path, Run("r", path, {}))
-    path.write_text(
-        '{"schema": 1, "columns": []}\n[1]\n{"t": 0.0, "frame": 0, "boxes": [["car", 0.9, 0, 0, 9, 9, 1]]}\n'
-    )
+    header = json.dumps({"schema": 1, "columns": ["label", "score", "x1", "y1", "x2", "y2", "track"]})
+    path.write_text(f"{header}\n[1]\n{line(0.0, 0, ['car', 0.9, 0, 0, 9, 9, 1])}")
     with Clip(clip_path, Run("r", path, {})) as clip:
         assert [one.label for one in clip.boxes_at(0.0)] == ["car"]
 
@@ -276,10 +276,12 @@ def test_the_newest_run_with_boxes_is_shown(clip_path):
         assert f"{clip.started_at:%H:%M:%S}" == clip.clock(0) == "14:48:19"
 
 
-def test_torn_lines_of_a_boxes_file_are_passed_over(clip_path):
+def test_torn_lines_of_a_boxes_file_are_skipped_and_counted(clip_path, caplog):
     path = next((clip_path.parent / "boxes").iterdir())
     path.write_text(CARS + 'x\n{"t": 0.4}\n[1]\n' + '{"t": 0.6, "frame": 6, "boxes": [["car", 0.9')
-    assert len(Run(RUN_ID, path, {}).read().samples) == 2
+    with caplog.at_level(logging.WARNING):
+        assert len(Run(RUN_ID, path, {}).read().samples) == 2
+    assert "4 lines skipped" in caplog.text
 
 
 def test_a_clip_without_runs_and_one_that_is_gone(tmp_path):

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Page
 
 from notebooks.lab.review.label_files import Label, list_labels, read
+from shared_utils.contracts.boxes import boxes_path, read_boxes
 from tests.notebooks.conftest import PATIENCE_MS
 from tests.support.jupyterlab import IDLE, Lab, open_notebook
 
@@ -74,11 +75,9 @@ class Reviewer:
     def box(self) -> tuple[float, float, float, float]:
         """The box in question as its run has it, in pixels of the clip."""
         number, frame, filename = self.question.replace("@", ":", 1).split(":", 2)
-        [path] = self.folder.glob(f"video/boxes/{Path(filename).stem}.{self._run_of(filename)}.jsonl")
-        lines = map(json.loads, path.read_text().splitlines())
-        boxes = next(line["boxes"] for line in lines if line["frame"] == int(frame))
-        x1, y1, x2, y2 = boxes[int(number)][2:6]
-        return x1, y1, x2, y2
+        file = read_boxes(boxes_path(self.folder / "video", filename, self._run_of(filename)))
+        box = next(one.boxes for one in file.frames if one.frame == int(frame))[int(number)]
+        return box.x1, box.y1, box.x2, box.y2
 
     def _run_of(self, filename: str) -> str:
         lines = map(json.loads, (self.folder / "video" / "detections_log.jsonl").read_text().splitlines())

@@ -9,7 +9,8 @@ import pytest
 from rq import Queue
 
 from devtools.redis_server import RedisServer
-from shared_utils.contracts.clips import BOXES_FOLDER, boxes_name, name_fault, sidecar_stem
+from shared_utils.contracts.boxes import boxes_path
+from shared_utils.contracts.clips import name_fault, sidecar_stem
 from shared_utils.errors import ClipMissing, JobRefused
 from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, states, submit, submit_many
 from shared_utils.queue.names import clip_job_id, is_job_id
@@ -112,9 +113,8 @@ def test_a_name_that_is_there_is_no_pattern(queue: Queue, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", GOOD)
 def test_sidecars_of_every_good_name_fit_a_file_system(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / BOXES_FOLDER
-    folder.mkdir()
-    boxes = folder / boxes_name(name, "0195c6a2-7c1e-7000-8000-000000000000")
+    boxes = boxes_path(tmp_path, name, "0195c6a2-7c1e-7000-8000-000000000000")
+    boxes.parent.mkdir()
     boxes.touch()
     # files of earlier versions have their clip's whole stem, which may have had 182 bytes
     assert sidecar_stem(name) == Path(name).stem or len(os.fsencode(Path(name).stem)) > 212

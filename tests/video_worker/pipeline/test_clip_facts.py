@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from shared_utils.config.job_options import options_from_env, replace_options
+from shared_utils.contracts.boxes import read_boxes
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import Record
 from shared_utils.errors import JobRefused, SettingError
@@ -85,8 +85,7 @@ def test_things_of_the_second_recording_are_at_their_time_and_place(tmp_path, fp
     assert "2 recordings" in clip["notes"][0]
     assert "2 recordings" in records.describe(record)
     [boxes] = (tmp_path / "boxes").iterdir()
-    rows = [json.loads(line) for line in boxes.read_text().splitlines()]
-    found = {round(row["t"], 1): row["boxes"][0][2:6] for row in rows if row["boxes"]}
+    found = {round(frame.time_s, 1): frame.boxes[0][2:6] for frame in read_boxes(boxes).frames if frame.boxes}
     # half way: in the middle of the picture, in pixels of the clip
     x1, y1, x2, y2 = found[4.6]
     assert (x1 + x2) / 2 == pytest.approx(320, abs=20)

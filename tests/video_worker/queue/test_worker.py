@@ -21,8 +21,10 @@ from rq.webhook import Webhook
 from devtools.log_lines import line_of
 from devtools.redis_server import RedisServer
 from notebooks.lab.data.results import boxes, load_log
-from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME
+from shared_utils.contracts.boxes import boxes_path, read_boxes
+from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record, read_records
+from shared_utils.contracts.sidecars import BOXES_FOLDER
 from shared_utils.queue.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, failed_jobs, submit
 from tests.support.log_lines import logged
 from tests.support.video import CLIP_NAME
@@ -78,8 +80,8 @@ def test_a_clip_becomes_a_line_and_a_boxes_file(redis_server, queue, workplace):
     assert record["job_id"] == "clip-20260223-144819-cam1"
     assert record["clip"]["frames"] == 100
     assert record["timing"]["queued_s"] >= 0
-    boxes = workplace.video_dir / "boxes" / f"20260223-144819-cam1.{record['run_id']}.jsonl"
-    assert len(boxes.read_text().splitlines()) == record["sampled_frames"] == 50
+    boxes = read_boxes(boxes_path(workplace.video_dir, CLIP_NAME, record["run_id"]))
+    assert len(boxes.frames) == record["sampled_frames"] == 50
     job = queue.fetch_job(record["job_id"])
     assert job.is_finished
     assert job.return_value() == {"run_id": record["run_id"], "detected": ["square"]}
@@ -454,7 +456,7 @@ def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue,
     job = submit(CLIP_NAME, queue=queue)
     abandon(queue, job, 0)
     names = RunNames(CLIP_NAME, make_run_id(job.created_at, job.id), job.id)
-    boxes = names.boxes_path(workplace.video_dir / BOXES_FOLDER)
+    boxes = names.boxes_path(workplace.video_dir)
     boxes.parent.mkdir()
     boxes.with_name(f".{boxes.name}.killed-1.partial").touch()
     burst(redis_server, workplace)

@@ -9,6 +9,7 @@ import socket
 import numpy as np
 import pytest
 
+from shared_utils.contracts.boxes import read_boxes
 from shared_utils.contracts.job_options import Options
 from tests.video_worker.conftest import SquareDetector
 from video_worker.models.postprocess import Detections
@@ -193,7 +194,8 @@ def test_the_boxes_file_is_there_only_when_it_is_whole(tmp_path):
     assert not path.exists()
     step.result()
     step.close()
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    header, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert header == {"schema": 1, "columns": ["label", "score", "x1", "y1", "x2", "y2", "track"]}
     assert lines == [
         {"t": 0.0, "frame": 0, "boxes": []},
         {
@@ -214,9 +216,9 @@ def test_the_boxes_file_tells_cuts_and_every_box_whatever_is_reported(tmp_path):
         step.take(one)
     step.result()
     step.close()
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert ["cut" in line for line in lines] == [False, True]
-    assert [[box[0] for box in line["boxes"]] for line in lines] == [["background"], ["background"]]
+    frames = read_boxes(path).frames
+    assert [frame.cut for frame in frames] == [False, True]
+    assert [[box.label for box in frame.boxes] for frame in frames] == [["background"], ["background"]]
 
 
 def test_cuts_are_told_where_there_are_any():
@@ -242,7 +244,7 @@ def test_a_boxes_file_whose_folder_is_deleted_in_mid_run_is_whole_all_the_same(t
     step.take(sample(0.2, (1, 0.9, 1)))
     step.result()
     step.close()
-    assert [json.loads(line)["t"] for line in path.read_text().splitlines()] == [0.0, 0.2]
+    assert [frame.time_s for frame in read_boxes(path).frames] == [0.0, 0.2]
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 

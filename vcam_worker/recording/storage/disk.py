@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Annotated
 
 from shared_utils.config.setting import Setting
-from shared_utils.contracts.clips import BOXES_FOLDER, LOG_NAME, list_clips, parse_clip_name
+from shared_utils.contracts.clips import LOG_NAME, list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import LogFollower
+from shared_utils.contracts.sidecars import delete_sidecars
 from vcam_worker import messages
 from vcam_worker.recording.storage.retention import SAVE_EVERY, STATE_NAME, RetentionClock, load_state, save_state
 from vcam_worker.recording.storage.volume import Volume
@@ -264,11 +265,10 @@ class DiskGuard:
         return [path for path in clips if path.name in self._analysed]
 
     def _delete(self, path: Path) -> bool:
-        """Delete a clip and its boxes files, and tell whether that could be done; one that can not keeps no other."""
+        """Delete a clip and its sidecars, and tell whether that could be done; one that can not keeps no other."""
         try:
             path.unlink(missing_ok=True)
-            for boxes in (self._video_dir / BOXES_FOLDER).glob(f"{path.stem}.*.jsonl"):
-                boxes.unlink(missing_ok=True)
+            delete_sidecars(self._video_dir, path.name)
         except OSError as error:
             if not self._undeletable:
                 self._log.warning(messages.CLIP_NOT_DELETED, path.name, error.strerror)
