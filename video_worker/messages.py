@@ -18,6 +18,7 @@ CLIP_ANALYSED = LogMessage("clip_analysed", "%s: %s")
 CLIP_ANALYSED_BEFORE = LogMessage(
     "clip_analysed_before", "%s: is in the log already: its worker was interrupted after writing it"
 )
+STEP_TIMES = LogMessage("step_times", "%s: seconds by step: %s")
 CLIP_FAILED = LogMessage("clip_failed", "%s: failed: %s")
 ANALYSIS_CRASHED = LogMessage("analysis_crashed", "%s: failed unexpectedly")
 RESULT_NOT_WRITTEN = LogMessage("result_not_written", "%s: cannot be logged: %s; tried again in %d s")

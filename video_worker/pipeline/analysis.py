@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -17,6 +18,7 @@ from shared_utils.errors import ClipError, VcamError
 from shared_utils.file_hash import file_sha256
 from shared_utils.media.clipfile.growth import Growth
 from shared_utils.media.frames import ClipFacts, ClipReader, Irregular, Reading
+from video_worker import messages
 from video_worker.models.registry import DETECT, LoadedModel, Models
 from video_worker.pipeline import record as records
 from video_worker.pipeline.prefetch import prefetch
@@ -25,6 +27,8 @@ from video_worker.pipeline.runner import StepRunner
 from video_worker.steps import STEPS
 from video_worker.steps.base import Step
 from video_worker.steps.context import Source, StepContext
+
+logger = logging.getLogger(__name__)
 
 PREFETCH_FRAMES = 2
 """Frames decoded in advance of the model. More would not be faster, and one of 4K is 25 MB."""
@@ -139,7 +143,12 @@ class Analyst:
         with ClipReader(task.path, options.fps, threads, Reading(options.aspect, careful, strict=True)) as reader:
             clip = records.clip_entry(task.names.filename, reader.facts, file_sha256(task.path))
             context = self._context(task, model, options, reader.facts)
-            results, infer_s = self._run_steps(context, reader, progress, should_stop, growth)
+            with StepRunner(context, self._steps) as runner:
+                _take_all(runner, reader, progress, should_stop)
+                growth.check()
+                results, infer_s = runner.results(), runner.timing().get("infer_s", 0.0)
+            seconds = ", ".join(f"{name} {value:.3f} s" for name, value in runner.seconds().items())
+            logger.debug(messages.STEP_TIMES, task.names.filename, seconds)
             if reader.damaged:
                 results["damaged_packets"] = reader.damaged
             decode_s = reader.decode_s
@@ -168,18 +177,11 @@ class Analyst:
             now=self._now,
         )
 
-    def _run_steps(
-        self,
-        context: StepContext,
-        reader: ClipReader,
-        progress: Progress,
-        should_stop: Callable[[], bool],
-        growth: Growth,
-    ) -> tuple[dict[str, object], float]:
-        with StepRunner(context, self._steps) as runner, closing(prefetch(reader, PREFETCH_FRAMES)) as frames:
-            for done, _ in enumerate(runner.samples(frames), start=1):
-                progress(done, reader.facts.sampled)
-                if should_stop():
-                    raise Interrupted("asked to stop")
-            growth.check()
-            return runner.results(), runner.timing().get("infer_s", 0.0)
+
+def _take_all(runner: StepRunner, reader: ClipReader, progress: Progress, should_stop: Callable[[], bool]) -> None:
+    """Take all frames of a clip through the steps, while a thread decodes the next ones."""
+    with closing(prefetch(reader, PREFETCH_FRAMES)) as frames:
+        for done, _ in enumerate(runner.samples(frames), start=1):
+            progress(done, reader.facts.sampled)
+            if should_stop():
+                raise Interrupted("asked to stop")

@@ -6,10 +6,10 @@ import dataclasses
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from types import TracebackType
-from typing import Protocol
+from contextlib import ExitStack
+from typing import Any, Protocol
 
+from shared_utils.closing import Closing
 from shared_utils.media.picture import Picture
 from shared_utils.media.sampling import Sampler
 from video_worker.pipeline.tracking import NO_TRACK
@@ -45,7 +45,7 @@ def replaced(
     return [step for step in found if step is not None]
 
 
-class StepRunner(AbstractContextManager["StepRunner"]):
+class StepRunner(Closing):
     """Runs the steps over the frames of one source, and closes them in any case.
 
     ::
@@ -71,12 +71,6 @@ class StepRunner(AbstractContextManager["StepRunner"]):
             self._steps = list(_made(context, steps, stack))
             self._stack = stack.pop_all()
         self._open_tracks = _OpenTracks([timed.step for timed in self._steps])
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close the steps."""
-        self.close()
 
     def samples(self, frames: Iterable[SourceFrame]) -> Iterator[Sample]:
         """Yield each of `frames`, in order, when all steps have taken it. They may have no end."""
@@ -105,12 +99,21 @@ class StepRunner(AbstractContextManager["StepRunner"]):
             merge_results(found, timed.step.result())
         return found
 
+    def states(self) -> dict[str, Mapping[str, Any]]:
+        """Return the state of each step that has one, by its name, as JSON takes it."""
+        return {timed.step.name: state for timed in self._steps if (state := timed.step.state())}
+
+    def resume(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Go on from earlier :meth:`states`, before the first frame. Those of steps that are gone are ignored."""
+        for timed in self._steps:
+            if timed.step.name in states:
+                timed.step.resume(states[timed.step.name])
+
     def seconds(self) -> dict[str, float]:
         """Return how long each step was at work so far, by its name."""
         found: dict[str, float] = {}
         for timed in self._steps:
-            name = type(timed.step).__name__
-            found[name] = found.get(name, 0.0) + timed.seconds
+            found[timed.step.name] = found.get(timed.step.name, 0.0) + timed.seconds
         return found
 
     def timing(self) -> dict[str, float]:

@@ -31,6 +31,7 @@ class Sample:
         columns: further values of each box, by name, each as long as `detections`.
         cut: whether another scene begins with it; of `cuts`.
         ended_tracks: numbers of the tracks that will not be continued any more; of `track`.
+        values: what steps report about the whole frame to later ones, such as the page that is shown, by name.
     """
 
     index: int
@@ -40,6 +41,7 @@ class Sample:
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
     cut: bool = False
     ended_tracks: Sequence[int] = ()
+    values: dict[str, Any] = field(default_factory=dict)
 
     @property
     def tracks(self) -> NDArray[np.int64]:
@@ -76,6 +78,11 @@ class Step:
     timed_as: ClassVar[str | None] = None
     every_s: float = 0.0
 
+    @property
+    def name(self) -> str:
+        """Name in logs and saved states, unique within a run."""
+        return type(self).__name__
+
     @classmethod
     def create(cls, context: StepContext) -> Sequence[Step]:
         """Return the steps for a run: none where it does not apply, one, or several, such as one per zone."""
@@ -89,6 +96,13 @@ class Step:
 
     def on_track_end(self, track: EndedTrack) -> None:
         """Take note that `track` is over: its object was out of sight for too long, or the source has ended."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Return what must survive a restart where the source has no end, as JSON takes it; empty for nothing."""
+        return {}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from a :meth:`state`, before the first frame."""
 
     def result(self) -> Mapping[str, object]:
         """Return what goes into the record, by its keys there. Mappings under one key are merged."""

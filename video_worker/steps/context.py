@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from shared_utils.config.zones.model import Zones
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import ClipFacts
+from shared_utils.media.picture import Picture
 from video_worker.models.detector import Detector
 from video_worker.models.registry import Models
 from video_worker.pipeline.run_names import RunNames
@@ -54,6 +55,27 @@ class Source:
 
 
 @dataclass(frozen=True)
+class StepEvent:
+    """An event as a step reports it, when it happens. Whoever runs the steps adds id, time of day, camera and source.
+
+    Attributes:
+        type: such as ``object`` or ``reading``; see docs/contracts.md.
+        time_s: seconds from the source's first frame.
+        values: further keys of the event, such as `zone`, `value` and `confidence`.
+        picture: of the moment, blue green red; None for none.
+    """
+
+    type: str
+    time_s: float
+    values: Mapping[str, object] = field(default_factory=dict)
+    picture: Picture | None = field(default=None, repr=False)
+
+
+def _ignore(event: StepEvent) -> None:
+    del event
+
+
+@dataclass(frozen=True)
 class StepContext:
     """What steps know of the run they belong to. They are the same steps for a clip and for a live camera.
 
@@ -69,6 +91,7 @@ class StepContext:
         names: of the run and its clip; None for a live camera.
         output_dir: the shared volume, for files beside the record; None to write none.
         box_columns: values of each box that earlier steps of the run add.
+        emit: takes an event when it happens; by default, events are ignored.
         now: the time of day, with its zone.
     """
 
@@ -83,6 +106,7 @@ class StepContext:
     names: RunNames | None = None
     output_dir: Path | None = None
     box_columns: tuple[BoxColumn, ...] = ()
+    emit: Callable[[StepEvent], None] = _ignore
     now: Callable[[], datetime] = local_now
 
     @property

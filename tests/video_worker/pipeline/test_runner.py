@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from notebooks.lab.data.results import boxes
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.frames import Frame
 from tests.video_worker.conftest import SquareDetector
@@ -20,7 +22,7 @@ from video_worker.pipeline.runner import StepRunner, merge_results, replaced
 from video_worker.steps import STEPS
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.boxes import Boxes
-from video_worker.steps.context import Source, StepContext
+from video_worker.steps.context import Source, StepContext, StepEvent
 from video_worker.steps.declarations import Adds, BoxColumn, Kind
 from video_worker.steps.detect import Detect
 from video_worker.steps.summarise import Summarise
@@ -158,13 +160,18 @@ class Sides(Step):
         sample.columns["share"] = centres / 64
 
 
-def test_a_column_of_boxes_is_in_the_boxes_file(tmp_path):
+def test_a_column_of_boxes_is_in_the_boxes_file_and_in_the_data_frame(tmp_path):
     names = RunNames("clip.mp4", "run", None)
     with StepRunner(context(names=names, output_dir=tmp_path), [Track, Sides, Boxes]) as runner:
         runner.feed(boxed(0.0, 10, 40))
         runner.results()
-    [*_, line] = (tmp_path / "boxes" / "clip.run.jsonl").read_text().splitlines()
-    assert [box[6:] for box in json.loads(line)["boxes"]] == [[1, "left", 0.31], [2, None, 0.78]]
+    header, line = map(json.loads, (tmp_path / "boxes" / "clip.run.jsonl").read_text().splitlines())
+    assert header["columns"][6:] == ["track", "side", "share"]
+    assert [box[6:] for box in line["boxes"]] == [[1, "left", 0.31], [2, None, 0.78]]
+    run = {"ok": True, "filename": "clip.mp4", "run_id": "run", "started_at": pd.Timestamp("2026-02-23", tz="UTC")}
+    found = boxes(pd.DataFrame([run]), tmp_path)
+    assert found["side"].fillna("").tolist() == ["left", ""]
+    assert found["share"].tolist() == [0.31, 0.78]
 
 
 def test_the_seconds_of_each_step_are_measured():
@@ -212,3 +219,46 @@ def test_a_source_tells_the_time_of_day():
     assert Source(duration_s=1.0).time_of_day(1.5) is None
     assert CLIP.has_end
     assert not LIVE.has_end
+
+
+def test_what_a_step_reports_is_taken_when_it_happens():
+    class Bell(Step):
+        def __init__(self, context):
+            self.context = context
+
+        @classmethod
+        def create(cls, context):
+            return [cls(context)]
+
+        def take(self, sample):
+            self.context.emit(StepEvent("object", sample.time_s, {"zone": "gate"}))
+
+    events: list[StepEvent] = []
+    with StepRunner(context(LIVE, emit=events.append), [Bell]) as runner:
+        samples = runner.samples(frames())
+        next(samples)
+        assert events == [StepEvent("object", 0.0, {"zone": "gate"})]
+
+
+def test_steps_go_on_from_where_they_were():
+    class Counter(Listed):
+        count = 0
+
+        def take(self, sample):
+            self.count += 1
+
+        def state(self):
+            return {"count": self.count}
+
+        def resume(self, state):
+            self.count = state["count"]
+
+    with StepRunner(context(LIVE), [Counter(), Listed()]) as runner:
+        list(runner.samples(frames(count=3)))
+        states = json.loads(json.dumps(runner.states()))
+    assert states == {"Counter": {"count": 3}}
+    counter = Counter()
+    with StepRunner(context(LIVE), [counter]) as runner:
+        runner.resume({**states, "Gone": {"x": 1}})
+        list(runner.samples(frames(count=2)))
+    assert counter.count == 5
