@@ -56,6 +56,7 @@ ADAPTERS = {
         "recording/recorder.py",
     },
     ("shared_utils", "msgspec"): {"config/validation.py"},
+    ("notebooks", "msgspec"): {"lab/data/log_lines.py"},
     ("shared_utils", "dotenv"): {"config/env_file.py"},
     ("vcam_worker", "uvicorn"): {"web/server.py"},
     ("vcam_worker", "starlette"): {"web/routes.py"},

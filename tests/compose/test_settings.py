@@ -92,6 +92,16 @@ def test_an_example_that_is_a_number_is_the_default() -> None:
     }
 
 
+def test_no_program_reads_a_setting_past_its_declaration() -> None:
+    packages = ("shared_utils", "vcam_worker", "video_worker", "camera_emulator", "notebooks")
+    sources = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    read = re.compile(r"""(?:environ|values|env)(?:\.get\(|\[)["']([A-Z][A-Z0-9_]*)["'](?!\]\s*=)""")
+    found = {(path.relative_to(ROOT).as_posix(), name) for path in sources for name in read.findall(path.read_text())}
+    # as it stands: the C library strips neither blanks nor quotes
+    allowed = {("shared_utils/config/log.py", "TZ")}
+    assert {(path, name) for path, name in found if name in DECLARATIONS} <= allowed
+
+
 @pytest.mark.parametrize("service", sorted(SERVICES))
 def test_compose_hands_over_every_setting_that_a_service_reads(service: str) -> None:
     environment = compose_file("docker-compose.yml")["services"][service]["environment"]

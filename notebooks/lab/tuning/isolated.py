@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from notebooks.lab.jobs.send import model_names
 from notebooks.lab.media.clip import Box, Sampled, Seen, runs_of
 from shared_utils.config.classes import SETTING, known_classes
-from shared_utils.config.job_options import OPTION_SETTINGS
+from shared_utils.config.job_options import OPTION_SETTINGS, options_from_env
 from shared_utils.errors import ClipError, ModelError, SettingError
 from shared_utils.file_hash import file_sha256
 from shared_utils.media.frames import ClipFacts, ClipReader, Frame, Reading
@@ -82,7 +82,7 @@ def worker_values(video_dir: Path, filename: str, **settings: object) -> dict[st
     last = next((run.record for run in runs_of(video_dir, filename) if run.record), None)
     options = {key: value for key, value in (last or {}).get("options", {}).items() if key in _NAMES}
     if options.get("model") not in models:
-        own = os.environ.get("YOLO_MODEL", "")
+        own = options_from_env(os.environ).model
         options["model"] = own if own in models else models[0]
     options |= {key: value for key, value in settings.items() if value is not None}
     unknown = sorted(set(options) - set(_NAMES))
