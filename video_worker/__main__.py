@@ -1,4 +1,4 @@
-"""``python -m video_worker``: the worker; ``analyse FILE…``: without a queue; ``export``: weights into ONNX."""
+"""Command line of the worker: ``python -m video_worker``, ``… analyse FILE…``, and ``… export WEIGHTS OUT``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROGRAM = "video_worker"
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
     """Run the program and return its exit code."""
     parsed = _parser().parse_args(arguments)
-    # each command imports what it needs: where weights are exported there is ultralytics, but no queue and no engine
+    # each command imports what it needs: the environment that exports weights has ultralytics, but no queue or engine
     if parsed.command == "export":
         from video_worker.export import export
 
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         "Settings come from the environment and from .env in this folder, see .env.example.",
     )
     commands = parser.add_subparsers(dest="command", metavar="{analyse,export}")
-    analyse = commands.add_parser("analyse", help="analyse files without queue or log; one JSON line a file")
+    analyse = commands.add_parser("analyse", help="analyse files without queue or log; one JSON line per file")
     analyse.add_argument("files", nargs="+", type=Path, metavar="FILE")
     export = commands.add_parser("export", help="turn ultralytics weights (.pt) into ONNX (needs ultralytics)")
     export.add_argument("weights", type=Path, metavar="WEIGHTS.pt")

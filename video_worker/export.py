@@ -1,4 +1,4 @@
-"""``python -m video_worker export``: ultralytics weights into the ONNX file that the worker runs."""
+"""``python -m video_worker export``: converts ultralytics weights into the ONNX file that the worker runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared_utils.errors import EXIT_OK, ModelError, SettingError
 
 
 def export(weights: Path, out: Path) -> int:
-    """Export `weights` to `out`, say so, and return the exit code."""
+    """Export `weights` to `out`, print a line about it, and return the exit code."""
     export_model(weights, out)
     print(f"{out}: exported from {weights}")  # noqa: T201  # a program's output
     return EXIT_OK
@@ -21,7 +21,7 @@ def export_model(weights: Path, out: Path) -> None:
 
     Raises:
         SettingError: ultralytics is not installed, or an argument is wrong.
-        ModelError: the weights can not be exported.
+        ModelError: the weights cannot be exported.
     """
     if out.suffix != ".onnx":
         raise SettingError(f"OUT is {str(out)!r}: give a name that ends in .onnx")
@@ -41,10 +41,10 @@ def export_model(weights: Path, out: Path) -> None:
         try:
             model = YOLO(copy, task="detect")
             written = Path(model.export(format="onnx", dynamic=True, simplify=True))
-        except Exception as error:  # noqa: BLE001  # whatever torch makes of a file that is no model
+        except Exception as error:  # noqa: BLE001  # torch raises many kinds of errors for a file that is no model
             reason = str(error).strip().splitlines()
             raise ModelError(
-                f"{weights} can not be exported: {reason[0][:200] if reason else type(error).__name__}"
+                f"{weights} cannot be exported: {reason[0][:200] if reason else type(error).__name__}"
             ) from None
         partial = out.with_name(f".{out.name}.partial")
         shutil.copy(written, partial)

@@ -25,11 +25,11 @@ from video_worker.pipeline.run_names import RunNames, make_run_id
 
 log = logging.getLogger(__name__)
 
-_NO_LOG = f"{LOG_NAME} can not be read or written"
+_NO_LOG = f"{LOG_NAME} cannot be read or written"
 
 
 @dataclass(frozen=True)
-class Workplace:
+class WorkerContext:
     """What every job of a worker shares.
 
     Attributes:
@@ -55,10 +55,10 @@ class JobFacts:
 
     Attributes:
         job_id: its id.
-        created_at: when it was first enqueued; with the id it makes the run's id, which a job done again keeps.
+        created_at: when it was first enqueued. With the job's id it makes the run's id, which a repeated job keeps.
         enqueued_at: when it was last enqueued.
-        progress: told frames done and frames to do.
-        should_stop: asked after each frame.
+        progress: called with frames done and frames to do.
+        should_stop: called after each frame.
     """
 
     job_id: str
@@ -75,50 +75,50 @@ class Outcome(TypedDict):
     detected: list[str]
 
 
-def process_clip(workplace: Workplace, facts: JobFacts, *, filename: object, options: object = None) -> Outcome:
+def process_clip(context: WorkerContext, facts: JobFacts, *, filename: object, options: object = None) -> Outcome:
     """Analyse a clip and write its line to the detections log.
 
-    A run that is in the log already, because the worker died between writing and telling the queue, is not done again.
+    A run that is in the log already, because the worker died before it reported to the queue, is not repeated.
 
     Args:
-        workplace: what the worker has.
+        context: what the jobs of the worker share.
         facts: what the queue knows about the job.
         filename: bare name of a file in the shared volume.
         options: those that differ from the worker's own.
 
     Raises:
-        JobRefused: file name or options are not what a job may ask for.
-        ClipError, ModelError: the clip can not be analysed.
+        JobRefused: a job may not ask for this file name or these options.
+        ClipError, ModelError: the clip cannot be analysed.
         ClipMissing: the clip is not there, or not yet.
-        NotWritten: the volume does not take the outcome.
+        NotWritten: the result cannot be written to the volume.
     """
-    path = resolve_in_video_dir(workplace.video_dir, filename)
-    wanted = replace_options(workplace.options, options)
+    path = resolve_in_video_dir(context.video_dir, filename)
+    wanted = replace_options(context.options, options)
     name = str(filename)
     names = RunNames(name, make_run_id(facts.created_at, facts.job_id), facts.job_id)
-    log_path = workplace.video_dir / LOG_NAME
+    log_path = context.video_dir / LOG_NAME
     with written(_NO_LOG):
-        done = find_run(log_path, names.run_id, workplace.index)
+        done = find_run(log_path, names.run_id, context.index)
     if done is not None:
         log.info(messages.CLIP_ANALYSED_BEFORE, name, extra=camera_field(name))
         return _outcome(done)
     queued_s = None
     if facts.enqueued_at is not None:
-        queued_s = max(0.0, (workplace.now() - facts.enqueued_at).total_seconds())
+        queued_s = max(0.0, (context.now() - facts.enqueued_at).total_seconds())
     own_classes = isinstance(options, Mapping) and "classes" in options
-    task = Task(path, names, wanted, queued_s, workplace.video_dir, own_classes)
-    record = workplace.analyst.analyse(task, facts.progress, facts.should_stop)
+    task = Task(path, names, wanted, queued_s, context.video_dir, own_classes)
+    record = context.analyst.analyse(task, facts.progress, facts.should_stop)
     with written(_NO_LOG):
-        append_once(log_path, record, workplace.index)
+        append_once(log_path, record, context.index)
     log.info(messages.CLIP_ANALYSED, name, records.describe(record), extra=camera_field(name))
     return _outcome(record)
 
 
-def write_failure(workplace: Workplace, names: RunNames, error: str) -> None:
-    """Log that the run called `names` failed for good by `error`, and remove what killed workers left of it."""
-    record = records.failure(names, error, workplace.now())
-    append_once(workplace.video_dir / LOG_NAME, record, workplace.index)
-    remove_partials_of_run(workplace.video_dir, names.filename, names.run_id)
+def write_failure(context: WorkerContext, names: RunNames, error: str) -> None:
+    """Log that a run failed permanently because of `error`, and remove partial files of killed workers."""
+    record = records.failure(names, error, context.now())
+    append_once(context.video_dir / LOG_NAME, record, context.index)
+    remove_partials_of_run(context.video_dir, names.filename, names.run_id)
     log.error(messages.CLIP_FAILED, names.filename, error, extra=camera_field(names.filename))
 
 
@@ -127,6 +127,6 @@ def _outcome(record: Record) -> Outcome:
 
 
 def camera_field(filename: str) -> dict[str, object] | None:
-    """Return what a log record needs as `extra` to carry the camera of a clip; None where its name tells none."""
+    """Return the `extra` of a log record that names the camera of a clip; None where the clip's name has none."""
     clip = parse_clip_name(filename)
     return {CAMERA_FIELD: clip.camera} if clip else None

@@ -1,4 +1,4 @@
-"""What ``python -m video_worker`` and its ``analyse`` do, put together from their parts."""
+"""Runs the worker and its ``analyse`` command from their settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared_utils.errors import EXIT_FAILED, EXIT_OK, ModelError, SettingError
 from shared_utils.log import setup_logging
 from video_worker import messages
 from video_worker.engines.base import EngineChoice
-from video_worker.jobs import Workplace
+from video_worker.jobs import WorkerContext
 from video_worker.models.registry import DETECT, ModelRegistry
 from video_worker.pipeline.analyse import analyse_files
 from video_worker.pipeline.analysis import Analyst
@@ -34,7 +34,7 @@ def _now() -> datetime:
 
 
 def _analyst(settings: AnalysisSettings) -> tuple[Analyst, str]:
-    """Return an analyst with its own model loaded, and what it analyses with, for people."""
+    """Return an analyst with its own model loaded, and a description of what it analyses with."""
     threads = settings.threads or share_of_cores(1)
     models = ModelRegistry(
         settings.models_dirs, EngineChoice(settings.engine, settings.device, threads), settings.own_model
@@ -47,9 +47,9 @@ def _analyst(settings: AnalysisSettings) -> tuple[Analyst, str]:
         classes = known_classes(settings.options.classes, model.detector.labels, model.name, SETTING)
     except ModelError as error:
         raise SettingError(str(error)) from None
-    shown = model.describe(settings.options.imgsz)
-    shown += f", only {', '.join(classes)}" if classes else ""
-    return Analyst(models, threads, _now), f"{shown}, {threads} threads"
+    description = model.describe(settings.options.imgsz)
+    description += f", only {', '.join(classes)}" if classes else ""
+    return Analyst(models, threads, _now), f"{description}, {threads} threads"
 
 
 def work(values: Mapping[str, str]) -> int:
@@ -57,14 +57,14 @@ def work(values: Mapping[str, str]) -> int:
     worker = WorkerSettings.from_env(values)
     setup_logging(worker.log, PROGRAM, [worker.redis.password] if worker.redis.password else [])
     settings = AnalysisSettings.from_env(values)
-    analyst, shown = _analyst(settings)
+    analyst, description = _analyst(settings)
     stop = Stop(worker.stop_grace_s)
     stop.install()
     serve(
         worker.redis,
-        Workplace(worker.video_dir, settings.options, analyst, _now, share_cores=not settings.threads),
+        WorkerContext(worker.video_dir, settings.options, analyst, _now, share_cores=not settings.threads),
         stop,
-        ready=lambda: log.info(messages.WORKER_READY, shown, worker.redis.queue, worker.redis.address),
+        ready=lambda: log.info(messages.WORKER_READY, description, worker.redis.queue, worker.redis.address),
     )
     log.info(messages.WORKER_STOPPED)
     return EXIT_OK

@@ -15,7 +15,7 @@ from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipError
 from shared_utils.queue.jobs import clip_job_id
 from video_worker.engines.base import EngineChoice
-from video_worker.jobs import JobFacts, Workplace, process_clip, write_failure
+from video_worker.jobs import JobFacts, WorkerContext, process_clip, write_failure
 from video_worker.models.registry import ModelRegistry
 from video_worker.pipeline.analysis import Analyst
 from video_worker.pipeline.cores import share_of_cores
@@ -60,15 +60,15 @@ def analyse(folder: Path, plan: Plan, clips: Sequence[ClipName]) -> None:
 
     clock, threads = _Clock(), share_of_cores(1)
     store = ModelRegistry((SCENE_MODEL.parent,), EngineChoice(threads=threads), SCENE_MODEL)
-    workplace = Workplace(folder, Options(model=SCENE_MODEL.name), Analyst(store, threads, clock), clock)
+    context = WorkerContext(folder, Options(model=SCENE_MODEL.name), Analyst(store, threads, clock), clock)
     for job in sorted(jobs, key=lambda job: job.at):
         clock.moment = job.at + timedelta(milliseconds=120)
         facts = JobFacts(job.job_id, job.at, job.at, lambda *_: None, lambda: False)
         try:
-            process_clip(workplace, facts, filename=job.filename, options=job.options)
+            process_clip(context, facts, filename=job.filename, options=job.options)
         except ClipError as error:
             names = RunNames(job.filename, make_run_id(job.at, job.job_id), job.job_id)
-            write_failure(workplace, names, str(error))
+            write_failure(context, names, str(error))
 
 
 def _first_job(clip: ClipName) -> _Job:

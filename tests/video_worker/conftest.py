@@ -14,7 +14,7 @@ from devtools.paths import ROOT, shared_folder
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.picture import Picture
 from tests.support.video import CLIP_NAME
-from video_worker.jobs import Workplace
+from video_worker.jobs import WorkerContext
 from video_worker.models.postprocess import Detections
 from video_worker.models.registry import LoadedModel, ModelTask
 from video_worker.pipeline.analysis import Analyst
@@ -65,9 +65,9 @@ def video_folder(tmp_path: Path, clip_master: Path) -> Path:
 
 
 @pytest.fixture
-def workplace(video_folder: Path) -> Workplace:
+def context(video_folder: Path) -> WorkerContext:
     """A worker's place with the square detector."""
-    return Workplace(video_folder, Options(), Analyst(SquareModels(), 1, now), now)
+    return WorkerContext(video_folder, Options(), Analyst(SquareModels(), 1, now), now)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""``python -m video_worker analyse``: clips without queue or log."""
+"""``python -m video_worker analyse``: analyses files without queue or log."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def analyse_files(
     failures = 0
     for path in files:
         asked = now()
-        # bytes that are no UTF-8 are told by their numbers: JSON has no others
+        # bytes that are not UTF-8 are escaped, as JSON cannot hold them
         filename = path.name.encode("utf-8", "backslashreplace").decode()
         names = RunNames(filename, make_run_id(asked, shown_path(path)), None)
         try:
             record = _analyse(path, names, options, analyst, err)
-        except Exception as error:  # whatever a file holds, it says nothing of the files after it
+        except Exception as error:  # one bad file does not end the others
             failures += 1
             reason = str(error) if isinstance(error, VcamError | OSError) else f"{type(error).__name__}: {error}"
             if not isinstance(error, VcamError | OSError):
@@ -52,9 +52,9 @@ def analyse_files(
 
 
 def _analyse(path: Path, names: RunNames, options: Options, analyst: Analyst, err: TextIO) -> Record:
-    # absolute: of a bare name such as 12:30:00.mp4, FFmpeg would take the beginning for a protocol
+    # absolute, as FFmpeg takes the beginning of a bare name such as 12:30:00.mp4 for a protocol (ffmpeg-protocols)
     task = Task(path.absolute(), names, options, own_classes=False)
-    # disable=None: no bar where nobody watches
+    # disable=None: no bar unless `err` is a terminal
     with tqdm(desc=task.path.name, unit="frame", file=err, disable=None if err.isatty() else True, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:

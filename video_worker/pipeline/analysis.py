@@ -1,4 +1,4 @@
-"""One clip through all steps."""
+"""Analyses one clip: takes its frames through all steps, and makes the record."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ PREFETCH_FRAMES = 2
 """Frames decoded in advance of the model. More would not be faster, and one of 4K is 25 MB."""
 
 DECODE_SHARE = 2
-"""One of so many threads may decode. Both cost about the same for a 1080p clip and go on at once, so that one thread of
-two keeps up."""
+"""One of this many threads decodes. Decoding and inference of a 1080p clip cost about the same and run at once, so that
+one thread of two keeps up."""
 
 Progress = Callable[[int, int], None]
-"""Told frames done, and how many there are to do."""
+"""Called with frames done and frames to do."""
 
 
 class Interrupted(VcamError):
@@ -47,11 +47,11 @@ class Interrupted(VcamError):
 
 @dataclass(frozen=True)
 class Task:
-    """A run that is asked for.
+    """A run to do.
 
     Attributes:
         path: the clip.
-        names: what it and the run are called.
+        names: of the run and its clip.
         options: how to analyse it.
         queued_s: seconds it has waited; None without a queue.
         output_dir: the shared volume, for files beside the record; None to write none.
@@ -87,7 +87,7 @@ class Analyst:
         threads: threads for decoding and computing.
         now: the time of day, with its zone.
         steps: the steps, in their order.
-        sleep: waits for so many seconds.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Analyst:
         self._sleep = sleep
 
     def use_threads(self, threads: int) -> None:
-        """Decode and compute with so many threads from the next clip on."""
+        """Decode and compute with this many threads from the next clip on."""
         if threads != self._threads:
             self._threads = threads
             self._models.use_threads(threads)
@@ -115,13 +115,13 @@ class Analyst:
 
         Args:
             task: what to analyse.
-            progress: told after each frame.
-            should_stop: asked after each frame.
+            progress: called after each frame.
+            should_stop: called after each frame; True interrupts the analysis.
 
         Raises:
             ClipMissing, ClipError, ModelError: it cannot be analysed.
             ClipGrowing: it is still being written.
-            Interrupted: `should_stop` said so.
+            Interrupted: `should_stop` returned True.
         """
         growth = Growth(task.path, lambda: self._now().timestamp(), self._sleep)
         growth.settle()

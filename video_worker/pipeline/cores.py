@@ -1,4 +1,4 @@
-"""How many cores a worker computes with: those it may use, shared out among the workers on the same ones."""
+"""Number of threads for computing: the cores that a worker may use, divided among the workers on the same ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from shared_utils.queue.quarantine import quarantine_key
 
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-"""Tells a machine from others; the same in all its containers, unlike the host's name."""
-FORGET_S = 15
-"""Seconds after its last sign of life that a worker no longer counts."""
-FARTHEST_S = 300
-"""Seconds that no worker says it lives in advance: what says so is none."""
+"""Identifies a machine; the same in all its containers, unlike the host name."""
+EXPIRY_S = 15
+"""Seconds after its last heartbeat when a worker no longer counts."""
+MAX_SKEW_S = 300
+"""Seconds into the future beyond which an entry is no worker's: their clocks do not differ that much."""
 
 
 def bound_cores() -> int:
@@ -31,12 +31,12 @@ def quota_cores(quota_file: Path = CPU_QUOTA) -> int | None:
     try:
         quota, period = quota_file.read_text().split()[:2]
         return max(1, math.ceil(int(quota) / int(period)))
-    except (OSError, ValueError):  # no such control group, or "max"
+    except (OSError, ValueError):  # no such control group, or the quota is "max"
         return None
 
 
 def share_of_cores(workers: int) -> int:
-    """Return with how many threads one of so many workers on the same cores is to compute."""
+    """Return the number of threads for each of `workers` on the same cores."""
     return max(1, min(bound_cores() // max(workers, 1), quota_cores() or bound_cores()))
 
 
@@ -59,17 +59,17 @@ class Neighbours:
         self._name = name
 
     def count(self) -> int:
-        """Say that this worker lives, and return how many do, this one included."""
+        """Send a heartbeat, and return the number of live workers, this one included."""
         quarantine_key(self._connection, self._key, "zset")
         now = time.time()
         with self._connection.pipeline() as pipeline:
-            pipeline.zadd(self._key, {self._name: now + FORGET_S})
+            pipeline.zadd(self._key, {self._name: now + EXPIRY_S})
             pipeline.zremrangebyscore(self._key, "-inf", now)
-            pipeline.zremrangebyscore(self._key, now + FARTHEST_S, "+inf")
+            pipeline.zremrangebyscore(self._key, now + MAX_SKEW_S, "+inf")
             pipeline.zcard(self._key)
-            pipeline.expire(self._key, FORGET_S)
+            pipeline.expire(self._key, EXPIRY_S)
             return int(pipeline.execute()[3])
 
     def leave(self) -> None:
-        """Count no longer."""
+        """Remove this worker from the count."""
         self._connection.zrem(self._key, self._name)

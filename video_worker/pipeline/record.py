@@ -26,10 +26,10 @@ KEYS_FIRST = (
 """Keys of a record that come first, in this order; those of the replaced system where people look for them."""
 
 FIRST_YEAR = 2001
-"""Clips of years before are clocks that were never set: 1904 and 1970 are the zeros of MP4 and Unix, and many cameras
-begin at 2000."""
-CLOCKS_DIFFER = timedelta(days=1)
-"""How far ahead of this machine's a camera's clock may be."""
+"""Earlier years come from clocks that were never set: 1904 is the epoch of MP4 (ISO/IEC 14496-12, 8.2.2), 1970 that of
+Unix, and many cameras begin at 2000."""
+MAX_CLOCK_SKEW = timedelta(days=1)
+"""How far a camera's clock may be ahead of this machine's."""
 
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 
@@ -136,27 +136,27 @@ def _head(names: RunNames, now: datetime) -> dict[str, Any]:
 
 
 def started_at(filename: str, facts: ClipFacts) -> str | None:
-    """Return when the clip began, ISO 8601; None if nothing tells.
+    """Return when the clip began, ISO 8601; None if that is unknown.
 
     By what capture wrote into it, else by its name, which is local time, else by when the file was made: many cameras
     and converters write their first second of 1970 or 1904 there, or the time of the conversion.
     """
     clip = parse_clip_name(filename)
-    moment = _sane_moment(facts.started_at)
+    moment = _plausible_time(facts.started_at)
     if moment is None and clip is not None:
         moment = clip.started_at.astimezone()
-    moment = moment or _sane_moment(facts.created_at)
+    moment = moment or _plausible_time(facts.created_at)
     return moment.isoformat() if moment else None
 
 
-def _sane_moment(told: str | None) -> datetime | None:
-    if not told or not _ISO_TIME.match(told):
+def _plausible_time(text: str | None) -> datetime | None:
+    if not text or not _ISO_TIME.match(text):
         return None
     try:
-        moment = datetime.fromisoformat(told)
+        moment = datetime.fromisoformat(text)
         # metadata is in UTC, whether or not it says so
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return moment if moment.year >= FIRST_YEAR and moment <= datetime.now(UTC) + CLOCKS_DIFFER else None
+        return moment if moment.year >= FIRST_YEAR and moment <= datetime.now(UTC) + MAX_CLOCK_SKEW else None
     except (ValueError, OverflowError):
         return None
 

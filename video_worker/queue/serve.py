@@ -14,7 +14,7 @@ from shared_utils.queue.connection import clip_queue, connect, redis_errors
 from shared_utils.queue.rq_adapter.queue import ClipQueue
 from shared_utils.queue.rq_adapter.worker import WorkerIdentity, quiet_loggers
 from video_worker import messages
-from video_worker.jobs import Workplace
+from video_worker.jobs import WorkerContext
 from video_worker.queue.rate_limited_log import RateLimitedLog
 from video_worker.queue.stop import Stop
 from video_worker.queue.worker import ClipWorker
@@ -43,7 +43,7 @@ def open_queue(settings: RedisSettings) -> ClipQueue:
 
 def serve(
     settings: RedisSettings,
-    workplace: Workplace,
+    context: WorkerContext,
     stop: Stop,
     *,
     burst: bool = False,
@@ -53,7 +53,7 @@ def serve(
 
     Args:
         settings: where Redis is.
-        workplace: what jobs share.
+        context: what jobs share.
         stop: ends the loop.
         burst: return when the queue is empty.
         ready: called when Redis is reached for the first time.
@@ -73,7 +73,7 @@ def serve(
                 ready()
             delay, away, begun = FIRST_DELAY_S, False, True
             with redis_errors(settings):
-                ClipWorker(queue, workplace, stop, identity, errors).serve(burst=burst)
+                ClipWorker(queue, context, stop, identity, errors).serve(burst=burst)
             break
         except QueueUnavailable as error:
             if not away:

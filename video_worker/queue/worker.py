@@ -24,7 +24,7 @@ from shared_utils.queue.rq_adapter.jobs import DeserializationError, Lease, Stor
 from shared_utils.queue.rq_adapter.queue import ClipQueue
 from shared_utils.queue.rq_adapter.worker import JobTimeoutException, JobWorker, WorkerIdentity
 from video_worker import messages
-from video_worker.jobs import JobFacts, Outcome, Workplace, camera_field, process_clip, write_failure
+from video_worker.jobs import JobFacts, Outcome, WorkerContext, camera_field, process_clip, write_failure
 from video_worker.pipeline.analysis import Interrupted
 from video_worker.pipeline.cores import Neighbours, share_of_cores
 from video_worker.pipeline.run_names import RunNames, make_run_id
@@ -61,17 +61,17 @@ class ClipWorker(JobWorker):
 
     Args:
         queue: the clips' queue.
-        workplace: what jobs share.
+        context: what jobs share.
         stop: ends the work.
         identity: what the worker is called and has done.
         errors: log of errors that may come in great numbers.
     """
 
     def __init__(
-        self, queue: ClipQueue, workplace: Workplace, stop: Stop, identity: WorkerIdentity, errors: RateLimitedLog
+        self, queue: ClipQueue, context: WorkerContext, stop: Stop, identity: WorkerIdentity, errors: RateLimitedLog
     ) -> None:
         super().__init__(queue, ClipJob, identity, WORKER_TTL_S, LEASE_S)
-        self._workplace = workplace
+        self._context = context
         self._stop = stop
         self._workers = 1
         self._neighbours = Neighbours(queue.connection, self.name)
@@ -132,8 +132,8 @@ class ClipWorker(JobWorker):
     def run(self, job: StoredJob, lease: Lease, arguments: Mapping[str, object]) -> Outcome:
         """Analyse the clip of `job`."""
         assert isinstance(job, ClipJob)  # noqa: S101  # the job class is ours
-        if self._workplace.share_cores:
-            self._workplace.analyst.use_threads(share_of_cores(self._workers))
+        if self._context.share_cores:
+            self._context.analyst.use_threads(share_of_cores(self._workers))
         with self._renewer.holding(job, lease) as held:
             facts = JobFacts(
                 job_id=job.id,
@@ -143,7 +143,7 @@ class ClipWorker(JobWorker):
                 should_stop=lambda: self._stop.overdue,
             )
             return process_clip(
-                self._workplace, facts, filename=arguments.get("filename"), options=arguments.get("options")
+                self._context, facts, filename=arguments.get("filename"), options=arguments.get("options")
             )
 
     def handle_failure(self, job: StoredJob, error: BaseException | None, text: str) -> str | None:
@@ -190,7 +190,7 @@ class ClipWorker(JobWorker):
 
     def _write_failure(self, job: ClipJob, reason: str) -> None:
         try:
-            write_failure(self._workplace, RunNames(job.filename, make_run_id(job.created_at, job.id), job.id), reason)
+            write_failure(self._context, RunNames(job.filename, make_run_id(job.created_at, job.id), job.id), reason)
         except OSError as error:
             # no run is to end without its line
             job.retry_later(VOLUME_RETRY_S)

@@ -11,7 +11,7 @@ from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import StepContext
 from video_worker.steps.declarations import BoxColumn, Kind
 
-_WRITTEN = written("boxes can not be written")
+_WRITTEN = written("boxes cannot be written")
 
 
 def _values(column: BoxColumn, sample: Sample) -> list[object]:

@@ -77,7 +77,7 @@ def _ignore(event: StepEvent) -> None:
 
 @dataclass(frozen=True)
 class StepContext:
-    """What steps know of the run they belong to. They are the same steps for a clip and for a live camera.
+    """What steps know of the run they belong to. Clips and live cameras have the same steps.
 
     Attributes:
         source: where frames come from.
@@ -111,5 +111,5 @@ class StepContext:
 
     @property
     def min_score(self) -> float:
-        """Score from which boxes are looked for."""
+        """Score from which the detector keeps boxes."""
         return min(BOXES_FROM, self.options.conf)

@@ -17,7 +17,7 @@ from shared_utils.queue.connection import clip_queue
 from shared_utils.queue.jobs import submit
 from tests.support.video import moving_box, write_video
 from tests.video_worker.conftest import SquareModels, now
-from video_worker.jobs import Workplace
+from video_worker.jobs import WorkerContext
 from video_worker.pipeline.analysis import Analyst, Task
 from video_worker.pipeline.run_names import RunNames, make_run_id
 from video_worker.queue.serve import serve
@@ -90,10 +90,10 @@ def test_a_job_over_a_file_that_is_being_copied_ends_well_when_it_is_whole(redis
         with path.open("ab") as file:
             file.write(content[30_000:60_000])
 
-    workplace = Workplace(tmp_path, Options(), Analyst(SquareModels(), 1, now, sleep=copies_on), now)
+    context = WorkerContext(tmp_path, Options(), Analyst(SquareModels(), 1, now, sleep=copies_on), now)
     queue = clip_queue(redis_server.settings, redis_server.connection())
     job_id = submit("copy.ts", queue=queue).id
-    serve(redis_server.settings, workplace, Stop(1), burst=True)
+    serve(redis_server.settings, context, Stop(1), burst=True)
     job = queue.fetch_job(job_id)
     assert tries
     assert job
@@ -104,7 +104,7 @@ def test_a_job_over_a_file_that_is_being_copied_ends_well_when_it_is_whole(redis
     os.utime(path, (time.time() - 60,) * 2)
     queue.scheduled_job_registry.remove(job)
     queue.enqueue_job(job)
-    serve(redis_server.settings, workplace, Stop(1), burst=True)
+    serve(redis_server.settings, context, Stop(1), burst=True)
     [record] = read_records(tmp_path / LOG_NAME)
     assert record["ok"]
     assert record["clip"]["frames"] == 40

@@ -33,7 +33,7 @@ from tests.support.log_lines import logged
 from tests.support.video import CLIP_NAME, moving_box, write_video
 from video_worker import messages
 from video_worker.health import check
-from video_worker.jobs import Workplace
+from video_worker.jobs import WorkerContext
 from video_worker.pipeline.cores import Neighbours
 from video_worker.queue import maintenance
 from video_worker.queue.maintenance import Maintenance
@@ -133,12 +133,12 @@ def cases() -> dict[str, Put]:
 CASES = cases()
 
 
-def burst(server: RedisServer, workplace: Workplace) -> None:
-    serve(server.settings, workplace, Stop(1), burst=True)
+def burst(server: RedisServer, context: WorkerContext) -> None:
+    serve(server.settings, context, Stop(1), burst=True)
 
 
-def analysed(workplace: Workplace) -> list[str]:
-    return [record["filename"] for record in read_records(workplace.video_dir / LOG_NAME) if record["ok"]]
+def analysed(context: WorkerContext) -> list[str]:
+    return [record["filename"] for record in read_records(context.video_dir / LOG_NAME) if record["ok"]]
 
 
 @pytest.fixture(scope="module")
@@ -162,17 +162,17 @@ def queue(redis_server: RedisServer) -> Queue:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_clip_is_analysed_whatever_lies_in_redis(redis_server, queue, workplace, case, monkeypatch):
+def test_a_clip_is_analysed_whatever_lies_in_redis(redis_server, queue, context, case, monkeypatch):
     monkeypatch.setattr(maintenance, "STUCK_S", 0)
     CASES[case](queue.connection)
-    burst(redis_server, workplace)  # a worker that starts with it
+    burst(redis_server, context)  # a worker that starts with it
     CASES[case](queue.connection)
     first = enqueue_or_none(queue)
-    burst(redis_server, workplace)
+    burst(redis_server, context)
     if not first:  # capture keeps it in its outbox, until the queue is repaired
         assert enqueue_new_clip(queue, CLIP_NAME)
-    burst(redis_server, workplace)
-    assert analysed(workplace) == [CLIP_NAME]
+    burst(redis_server, context)
+    assert analysed(context) == [CLIP_NAME]
     # what people look at is to be had as well
     assert counts(queue=queue).queued == 0
     assert workers(queue=queue) == []
@@ -196,15 +196,15 @@ JOB_RUBBISH["a hash without a call"] = lambda redis: redis.hset(
 
 
 @pytest.mark.parametrize("case", JOB_RUBBISH)
-def test_rubbish_with_the_key_of_a_job_is_no_job(redis_server, queue, workplace, case):
+def test_rubbish_with_the_key_of_a_job_is_no_job(redis_server, queue, context, case):
     JOB_RUBBISH[case](queue.connection)
     queue.connection.rpush(QUEUE, JOB)
     queue.connection.rpush(f"{QUEUE}:intermediate", JOB)
     queue.connection.zadd("rq:scheduled:video_queue", {JOB: 1})
     queue.connection.zadd("rq:wip:video_queue", {f"{JOB}:1": 1})
     assert enqueue_new_clip(queue, CLIP_NAME)
-    burst(redis_server, workplace)
-    assert analysed(workplace) == [CLIP_NAME]
+    burst(redis_server, context)
+    assert analysed(context) == [CLIP_NAME]
     assert not enqueue_new_clip(queue, CLIP_NAME)
 
 
@@ -232,13 +232,13 @@ VALUES = (
 )
 
 
-def test_nonsense_in_any_field_of_a_job_is_passed_over(redis_server, queue, workplace):
+def test_nonsense_in_any_field_of_a_job_is_passed_over(redis_server, queue, context):
     for number, value in enumerate(VALUES):
-        (workplace.video_dir / f"{number}.mp4").symlink_to(workplace.video_dir / CLIP_NAME)
+        (context.video_dir / f"{number}.mp4").symlink_to(context.video_dir / CLIP_NAME)
         job = submit(f"{number}.mp4", queue=queue)
         queue.connection.hset(job.key, mapping=dict.fromkeys(FIELDS, value))
-    burst(redis_server, workplace)
-    assert sorted(analysed(workplace)) == sorted(f"{number}.mp4" for number in range(len(VALUES)))
+    burst(redis_server, context)
+    assert sorted(analysed(context)) == sorted(f"{number}.mp4" for number in range(len(VALUES)))
     # a job that says it belongs elsewhere is counted where it was found
     assert counts(queue=queue).done == len(VALUES)
 
@@ -257,11 +257,11 @@ def test_numbers_and_times_that_nobody_can_reckon_with_are_none(queue):
     assert read_figures(queue).workers[0].clip_seconds == 0.5e-12
 
 
-def test_jobs_of_a_queue_that_was_overwritten_are_found_again(redis_server, queue, workplace, caplog):
+def test_jobs_of_a_queue_that_was_overwritten_are_found_again(redis_server, queue, context, caplog):
     enqueue_new_clip(queue, CLIP_NAME)
     queue.connection.set(QUEUE, "x")
-    burst(redis_server, workplace)
-    assert analysed(workplace) == [CLIP_NAME]
+    burst(redis_server, context)
+    assert analysed(context) == [CLIP_NAME]
     assert logged(caplog, messages.KEY_MOVED_ASIDE)
     assert queue.connection.keys(f"{QUARANTINE}{QUEUE}:*")
 
@@ -290,19 +290,19 @@ def in_state(queue: Queue, job_id: str, state: str) -> None:
         ("scheduled", "rq:scheduled:video_queue"),
     ],
 )
-def test_a_job_whose_list_is_gone_is_found_again(redis_server, queue, workplace, state, key, how):
+def test_a_job_whose_list_is_gone_is_found_again(redis_server, queue, context, state, key, how):
     submit(CLIP_NAME, queue=queue, conf=0.3)
     enqueue_new_clip(queue, CLIP_NAME)
     in_state(queue, JOB, state)
     queue.connection.delete(key)
     if how == "overwritten":
         queue.connection.set(key, "x")
-    burst(redis_server, workplace)
+    burst(redis_server, context)
     # a worker that still does it would renew its lease meanwhile
     for entry in queue.connection.zrange("rq:wip:video_queue", 0, -1):
         queue.connection.zadd("rq:wip:video_queue", {entry: 1})
-    burst(redis_server, workplace)
-    assert len(analysed(workplace)) == 2
+    burst(redis_server, context)
+    assert len(analysed(context)) == 2
     assert states([JOB], queue=queue)[0].state == "done"
 
 
@@ -315,26 +315,26 @@ def test_a_new_clip_that_is_found_again_comes_before_further_runs(queue):
     assert queue.job_ids == [JOB, further.id]
 
 
-def test_a_lot_of_rubbish_is_counted_and_does_not_fill_the_log(redis_server, queue, workplace, caplog):
+def test_a_lot_of_rubbish_is_counted_and_does_not_fill_the_log(redis_server, queue, context, caplog):
     queue.connection.rpush(QUEUE, *(f"no id {number}" for number in range(100)))
     enqueue_new_clip(queue, CLIP_NAME)
-    burst(redis_server, workplace)
-    assert analysed(workplace) == [CLIP_NAME]
+    burst(redis_server, context)
+    assert analysed(context) == [CLIP_NAME]
     assert len(logged(caplog, messages.ENTRY_WITHOUT_ID)) == 10
     assert queue.connection.llen(f"{QUARANTINE}{QUEUE}") == 100
 
 
-def test_a_lease_for_ever_is_cut_and_its_job_brought_back(redis_server, queue, workplace):
+def test_a_lease_for_ever_is_cut_and_its_job_brought_back(redis_server, queue, context):
     job = submit(CLIP_NAME, queue=queue)
     queue.connection.lrem(QUEUE, 1, job.id)
     queue.connection.hset(job.key, "status", "started")
     queue.connection.zadd("rq:wip:video_queue", {f"{job.id}:x": float("inf")})
-    burst(redis_server, workplace)
+    burst(redis_server, context)
     [(_, until)] = queue.connection.zrange("rq:wip:video_queue", 0, -1, withscores=True)
     assert until < time.time() + 60
     queue.connection.zadd("rq:wip:video_queue", {f"{job.id}:x": 1})
-    burst(redis_server, workplace)
-    assert analysed(workplace) == [CLIP_NAME]
+    burst(redis_server, context)
+    assert analysed(context) == [CLIP_NAME]
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
@@ -350,15 +350,15 @@ def duties_done(queue: Queue) -> float:
 
 
 @pytest.fixture
-def worker(redis_server, programs, workplace, any_model):
+def worker(redis_server, programs, context, any_model):
     """The program, serving."""
-    env = {**redis_server.env, "VIDEO_DIR": str(workplace.video_dir), "YOLO_MODEL": str(any_model)}
+    env = {**redis_server.env, "VIDEO_DIR": str(context.video_dir), "YOLO_MODEL": str(any_model)}
     program = programs.python("-m", "video_worker", env=env)
     program.wait_for(messages.WORKER_READY)
     return program
 
 
-def test_the_keeper_outlives_all_of_it_and_tells_so(queue, workplace, worker):
+def test_the_keeper_outlives_all_of_it_and_tells_so(queue, context, worker):
     wait_until(lambda: workers(queue=queue))
     for name, put in CASES.items():
         if name.endswith("hold it"):
@@ -366,7 +366,7 @@ def test_the_keeper_outlives_all_of_it_and_tells_so(queue, workplace, worker):
     began = time.time()
     wait_until(lambda: duties_done(queue) > began + 1)
     enqueue_new_clip(queue, CLIP_NAME)
-    wait_until(lambda: analysed(workplace))
+    wait_until(lambda: analysed(context))
     assert worker.stop() == 0
 
 
@@ -384,21 +384,21 @@ def test_after_everything_was_deleted_the_worker_is_listed_again_with_what_it_ha
 
 
 @pytest.mark.parametrize("kind", sorted(TYPES))
-def test_the_count_of_workers_on_these_cores_outlives_it(redis_server, queue, workplace, kind):
+def test_the_count_of_workers_on_these_cores_outlives_it(redis_server, queue, context, kind):
     neighbours = Neighbours(queue.connection, "one")
     assert neighbours.count() == 1
     [key] = queue.connection.keys("vcam:workers:*")
     overwrite(queue.connection, kind, [key])
     enqueue_new_clip(queue, CLIP_NAME)
-    burst(redis_server, workplace)
-    assert analysed(workplace) == [CLIP_NAME]
+    burst(redis_server, context)
+    assert analysed(context) == [CLIP_NAME]
     queue.connection.zadd(key, {b"x%d" % number: score for number, score in enumerate(SCORES)})
     assert neighbours.count() == 1
 
 
 @pytest.mark.parametrize("kind", ["string"])
-def test_a_worker_whose_own_keys_are_overwritten_in_mid_job_keeps_its_lease(queue, workplace, worker, kind):
-    write_video(workplace.video_dir / "20260223-150000-cam1.mp4", moving_box(), seconds=25)
+def test_a_worker_whose_own_keys_are_overwritten_in_mid_job_keeps_its_lease(queue, context, worker, kind):
+    write_video(context.video_dir / "20260223-150000-cam1.mp4", moving_box(), seconds=25)
     job = submit("20260223-150000-cam1.mp4", queue=queue, fps=0)
     wait_until(lambda: states([job.id], queue=queue)[0].frames_done)
     [one] = workers(queue=queue)
@@ -413,7 +413,7 @@ def test_a_worker_whose_own_keys_are_overwritten_in_mid_job_keeps_its_lease(queu
 
     wait_until(renewed)
     wait_until(lambda: [worker.name for worker in workers(queue=queue)] == [one.name])
-    wait_until(lambda: analysed(workplace))
+    wait_until(lambda: analysed(context))
     assert worker.stop(seconds=60) == 0
 
 

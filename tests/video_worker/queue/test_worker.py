@@ -29,18 +29,18 @@ from shared_utils.queue.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, 
 from tests.support.log_lines import logged
 from tests.support.video import CLIP_NAME
 from video_worker import messages
-from video_worker.jobs import Workplace
+from video_worker.jobs import WorkerContext
 from video_worker.pipeline.run_names import RunNames, make_run_id
 from video_worker.queue.serve import serve
 from video_worker.queue.stop import Stop
 
 
-def burst(server: RedisServer, workplace: Workplace) -> None:
-    serve(server.settings, workplace, Stop(1), burst=True)
+def burst(server: RedisServer, context: WorkerContext) -> None:
+    serve(server.settings, context, Stop(1), burst=True)
 
 
-def lines(workplace: Workplace) -> list[dict]:
-    return list(read_records(workplace.video_dir / LOG_NAME))
+def lines(context: WorkerContext) -> list[dict]:
+    return list(read_records(context.video_dir / LOG_NAME))
 
 
 def marker_function(path: str) -> None:
@@ -65,10 +65,10 @@ def failed(queue: Queue) -> list[str]:
     return queue.failed_job_registry.get_job_ids()
 
 
-def test_a_clip_becomes_a_line_and_a_boxes_file(redis_server, queue, workplace):
+def test_a_clip_becomes_a_line_and_a_boxes_file(redis_server, queue, context):
     assert enqueue_new_clip(queue, CLIP_NAME)
-    burst(redis_server, workplace)
-    [record] = lines(workplace)
+    burst(redis_server, context)
+    [record] = lines(context)
     assert record["ok"]
     assert record["detected"] == ["square"]
     [entry] = record["objects"]
@@ -80,7 +80,7 @@ def test_a_clip_becomes_a_line_and_a_boxes_file(redis_server, queue, workplace):
     assert record["job_id"] == "clip-20260223-144819-cam1"
     assert record["clip"]["frames"] == 100
     assert record["timing"]["queued_s"] >= 0
-    boxes = read_boxes(boxes_path(workplace.video_dir, CLIP_NAME, record["run_id"]))
+    boxes = read_boxes(boxes_path(context.video_dir, CLIP_NAME, record["run_id"]))
     assert len(boxes.frames) == record["sampled_frames"] == 50
     job = queue.fetch_job(record["job_id"])
     assert job.is_finished
@@ -88,21 +88,21 @@ def test_a_clip_becomes_a_line_and_a_boxes_file(redis_server, queue, workplace):
     assert job.get_meta()["frames_done"] == job.meta["frames_total"] == 50
 
 
-def test_the_same_clip_gives_the_same_every_time_and_each_run_its_own_id(redis_server, queue, workplace):
+def test_the_same_clip_gives_the_same_every_time_and_each_run_its_own_id(redis_server, queue, context):
     for _ in range(3):
         submit(CLIP_NAME, queue=queue)
     submit(CLIP_NAME, queue=queue, conf=0.95)
-    burst(redis_server, workplace)
-    first, second, third, other = lines(workplace)
+    burst(redis_server, context)
+    first, second, third, other = lines(context)
     assert first["objects"] == second["objects"] == third["objects"]
     assert other["detected"] == []
-    assert len({record["run_id"] for record in lines(workplace)}) == 4
-    assert len(list((workplace.video_dir / "boxes").iterdir())) == 4
+    assert len({record["run_id"] for record in lines(context)}) == 4
+    assert len(list((context.video_dir / "boxes").iterdir())) == 4
     assert other["model"]["conf"] == 0.95
 
 
-def test_only_the_labels_that_the_job_the_camera_or_the_setting_names(redis_server, queue, workplace):
-    own = replace(workplace, options=replace(workplace.options, classes=("Background",)))
+def test_only_the_labels_that_the_job_the_camera_or_the_setting_names(redis_server, queue, context):
+    own = replace(context, options=replace(context.options, classes=("Background",)))
     cases: tuple[dict[str, Any], ...] = ({}, {"classes": ["SQUARE"]}, {"classes": []}, {"model": "other.onnx"})
     for options in cases:
         submit(CLIP_NAME, queue=queue, **options)
@@ -116,8 +116,8 @@ def test_only_the_labels_that_the_job_the_camera_or_the_setting_names(redis_serv
     assert '"square"' in every[0]
 
 
-def test_a_label_that_the_model_does_not_know_fails_that_job_alone(redis_server, queue, workplace):
-    own = replace(workplace, options=replace(workplace.options, classes=("dog",)))
+def test_a_label_that_the_model_does_not_know_fails_that_job_alone(redis_server, queue, context):
+    own = replace(context, options=replace(context.options, classes=("dog",)))
     cases: tuple[dict[str, Any], ...] = ({"classes": ["squre"]}, {"model": "other.onnx"}, {"classes": []})
     for options in cases:
         submit(CLIP_NAME, queue=queue, **options)
@@ -136,7 +136,7 @@ def refusals(folder: Path) -> dict[str, tuple[str, dict]]:
         "another function": ("os.system", {"kwargs": {"command": f"touch {folder}/pwned"}}),
         "a like-named function": ("video_worker.jobs.process_clip.__globals__", {"kwargs": {"filename": CLIP_NAME}}),
         "positional arguments": (PROCESS_CLIP, {"args": (CLIP_NAME,)}),
-        "unknown arguments": (PROCESS_CLIP, {"kwargs": {"filename": CLIP_NAME, "workplace": 1}}),
+        "unknown arguments": (PROCESS_CLIP, {"kwargs": {"filename": CLIP_NAME, "context": 1}}),
         "no file name": (PROCESS_CLIP, {"kwargs": {}}),
         "a number for a name": (PROCESS_CLIP, {"kwargs": {"filename": 5}}),
         "an empty name": (PROCESS_CLIP, {"kwargs": {"filename": ""}}),
@@ -151,16 +151,16 @@ def refusals(folder: Path) -> dict[str, tuple[str, dict]]:
     }
 
 
-def test_what_is_no_clip_of_ours_is_refused_in_one_line_each(redis_server, queue, workplace, tmp_path, caplog):
+def test_what_is_no_clip_of_ours_is_refused_in_one_line_each(redis_server, queue, context, tmp_path, caplog):
     (tmp_path / "secret.mp4").write_bytes(b"x")
-    (workplace.video_dir / "link.mp4").symlink_to(tmp_path / "secret.mp4")
+    (context.video_dir / "link.mp4").symlink_to(tmp_path / "secret.mp4")
     wanted = refusals(tmp_path)
     for number, (function, call) in enumerate(wanted.values()):
         queue.enqueue_call(function, job_id=f"bad-{number}", **call)
     submit(CLIP_NAME, queue=queue)
-    burst(redis_server, workplace)
+    burst(redis_server, context)
     assert sorted(failed(queue)) == sorted(f"bad-{number}" for number in range(len(wanted)))
-    assert [record["ok"] for record in lines(workplace)] == [True]
+    assert [record["ok"] for record in lines(context)] == [True]
     refused = logged(caplog, messages.JOB_REFUSED)
     assert len(refused) == len(wanted)
     assert not [record for record in caplog.records if record.exc_info]
@@ -169,21 +169,21 @@ def test_what_is_no_clip_of_ours_is_refused_in_one_line_each(redis_server, queue
     assert job.latest_result().exc_string.startswith("refused: it asks for 'os.system'")
 
 
-def test_pickled_data_is_never_unpickled(redis_server, queue, workplace, tmp_path, caplog):
+def test_pickled_data_is_never_unpickled(redis_server, queue, context, tmp_path, caplog):
     pickled = Queue(queue.name, connection=queue.connection)
     pickled.enqueue_call(marker_function, args=(str(tmp_path / "pwned"),), job_id="pickled")
     job = submit(CLIP_NAME, queue=queue)
     queue.connection.hset(job.key, "data", zlib.compress(pickled_touch(tmp_path / "pwned")))
     raw = submit(CLIP_NAME, queue=queue)
     queue.connection.hset(raw.key, "data", pickled_touch(tmp_path / "pwned"))
-    burst(redis_server, workplace)
+    burst(redis_server, context)
     assert sorted(failed(queue)) == sorted(["pickled", job.id, raw.id])
     assert not (tmp_path / "pwned").exists()
-    assert not lines(workplace)
+    assert not lines(context)
     assert sum("not JSON" in line for line in logged(caplog, messages.JOB_REFUSED)) == 3
 
 
-def test_callbacks_and_webhooks_of_a_job_are_inert(redis_server, queue, workplace, tmp_path):
+def test_callbacks_and_webhooks_of_a_job_are_inert(redis_server, queue, context, tmp_path):
     called: list[str] = []
 
     class Listener(socketserver.BaseRequestHandler):
@@ -206,11 +206,11 @@ def test_callbacks_and_webhooks_of_a_job_are_inert(redis_server, queue, workplac
                 repeat=Repeat(times=3, interval=0),
                 job_id=f"hooked-{len(filename)}",
             )
-        burst(redis_server, workplace)
+        burst(redis_server, context)
         server.shutdown()
     assert not called
     assert not pwned.exists()
-    assert len(lines(workplace)) == 1  # not repeated
+    assert len(lines(context)) == 1  # not repeated
 
 
 @pytest.mark.parametrize(
@@ -235,11 +235,11 @@ def test_callbacks_and_webhooks_of_a_job_are_inert(redis_server, queue, workplac
         {"worker_name": b"\xff"},
     ],
 )
-def test_nonsense_in_a_jobs_hash_does_not_stop_the_worker(redis_server, queue, workplace, field):
+def test_nonsense_in_a_jobs_hash_does_not_stop_the_worker(redis_server, queue, context, field):
     job = submit(CLIP_NAME, queue=queue)
     queue.connection.hset(job.key, mapping=field)
-    burst(redis_server, workplace)
-    assert [record["ok"] for record in lines(workplace)] == [True]
+    burst(redis_server, context)
+    assert [record["ok"] for record in lines(context)] == [True]
 
 
 @pytest.mark.parametrize(
@@ -257,28 +257,28 @@ def test_nonsense_in_a_jobs_hash_does_not_stop_the_worker(redis_server, queue, w
     ],
     ids=["bomb", "twice packed", "empty", "cut", "deep", "instance", "list of arguments", "number", "object"],
 )
-def test_nonsense_for_a_call_ends_in_the_failed_registry(redis_server, queue, workplace, data):
+def test_nonsense_for_a_call_ends_in_the_failed_registry(redis_server, queue, context, data):
     job = submit(CLIP_NAME, queue=queue)
     queue.connection.hset(job.key, "data", data)
-    burst(redis_server, workplace)
+    burst(redis_server, context)
     assert failed(queue) == [job.id]
-    assert not lines(workplace)
+    assert not lines(context)
 
 
-def test_ids_that_are_none_are_passed_over(redis_server, queue, workplace, caplog):
+def test_ids_that_are_none_are_passed_over(redis_server, queue, context, caplog):
     queue.connection.rpush(queue.key, "no such job", "../../x", "gone")
     submit(CLIP_NAME, queue=queue)
     for _ in range(3):
-        burst(redis_server, workplace)
-    assert len(lines(workplace)) == 1
+        burst(redis_server, context)
+    assert len(lines(context)) == 1
     assert len(logged(caplog, messages.ENTRY_WITHOUT_ID)) == 2
 
 
-def test_a_clip_that_can_not_be_analysed_is_logged_once_and_not_tried_again(redis_server, queue, workplace, caplog):
-    (workplace.video_dir / "20260101-000000-cam1.mp4").write_text("no video")
+def test_a_clip_that_can_not_be_analysed_is_logged_once_and_not_tried_again(redis_server, queue, context, caplog):
+    (context.video_dir / "20260101-000000-cam1.mp4").write_text("no video")
     enqueue_new_clip(queue, "20260101-000000-cam1.mp4")
-    burst(redis_server, workplace)
-    [record] = lines(workplace)
+    burst(redis_server, context)
+    [record] = lines(context)
     assert record["ok"] is False
     assert record["error"].startswith("no video that can be read")
     assert record["job_id"] == "clip-20260101-000000-cam1"
@@ -288,27 +288,27 @@ def test_a_clip_that_can_not_be_analysed_is_logged_once_and_not_tried_again(redi
     assert "no video" in line
 
 
-def test_a_missing_clip_is_tried_again_and_found(redis_server, queue, workplace):
+def test_a_missing_clip_is_tried_again_and_found(redis_server, queue, context):
     submit("later.mp4", queue=queue)
-    burst(redis_server, workplace)
-    assert not lines(workplace)
+    burst(redis_server, context)
+    assert not lines(context)
     [job_id] = queue.scheduled_job_registry.get_job_ids()
-    (workplace.video_dir / CLIP_NAME).rename(workplace.video_dir / "later.mp4")
+    (context.video_dir / CLIP_NAME).rename(context.video_dir / "later.mp4")
     make_due(queue, job_id)
-    burst(redis_server, workplace)
-    assert [record["ok"] for record in lines(workplace)] == [True]
+    burst(redis_server, context)
+    assert [record["ok"] for record in lines(context)] == [True]
 
 
-def test_a_missing_clip_is_given_up_after_some_tries(redis_server, queue, workplace):
+def test_a_missing_clip_is_given_up_after_some_tries(redis_server, queue, context):
     job = submit("never.mp4", queue=queue)
     tries = 0
     while not failed(queue):
         for job_id in queue.scheduled_job_registry.get_job_ids():
             make_due(queue, job_id)
             tries += 1
-        burst(redis_server, workplace)
+        burst(redis_server, context)
         assert tries < 10
-    [record] = lines(workplace)
+    [record] = lines(context)
     assert (record["ok"], record["error"]) == (False, "the file is not there")
     assert failed(queue) == [job.id]
     assert tries == 3
@@ -318,68 +318,68 @@ def make_due(queue: Queue, job_id: str) -> None:
     queue.connection.zadd(queue.scheduled_job_registry.key, {job_id: 1})
 
 
-def test_a_run_that_is_in_the_log_is_not_done_again(redis_server, queue, workplace):
+def test_a_run_that_is_in_the_log_is_not_done_again(redis_server, queue, context):
     job = submit(CLIP_NAME, queue=queue)
-    burst(redis_server, workplace)
-    [record] = lines(workplace)
+    burst(redis_server, context)
+    [record] = lines(context)
     # as if the worker had died between the line and telling Redis
     queue.enqueue_existing(Job.fetch(job.id, queue.connection, "json"))
-    burst(redis_server, workplace)
-    assert lines(workplace) == [record]
+    burst(redis_server, context)
+    assert lines(context) == [record]
     assert queue.fetch_job(job.id).is_finished
 
 
 @pytest.fixture
-def full_workplace(small_volume, workplace):
+def full_context(small_volume, context):
     """A worker's place on a volume without a free byte."""
-    shutil.copy(workplace.video_dir / CLIP_NAME, small_volume)
+    shutil.copy(context.video_dir / CLIP_NAME, small_volume)
     (small_volume / "20260101-000000-cam1.mp4").write_text("no video")
     filler = small_volume / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
-    return replace(workplace, video_dir=small_volume)
+    return replace(context, video_dir=small_volume)
 
 
 @pytest.mark.parametrize(("name", "ok"), [(CLIP_NAME, True), ("20260101-000000-cam1.mp4", False)])
-def test_a_full_disk_costs_no_tries_and_no_line(redis_server, queue, full_workplace, name, ok):
+def test_a_full_disk_costs_no_tries_and_no_line(redis_server, queue, full_context, name, ok):
     job = submit(name, queue=queue)
     for _ in range(6):  # more than the tries that a job has
-        burst(redis_server, full_workplace)
+        burst(redis_server, full_context)
         assert queue.scheduled_job_registry.get_job_ids() == [job.id]
         make_due(queue, job.id)
-    assert not lines(full_workplace)
-    (full_workplace.video_dir / "filler").unlink()
-    burst(redis_server, full_workplace)
-    [record] = lines(full_workplace)
+    assert not lines(full_context)
+    (full_context.video_dir / "filler").unlink()
+    burst(redis_server, full_context)
+    [record] = lines(full_context)
     assert record["ok"] is ok
     assert failed(queue) == ([] if ok else [job.id])
-    assert not [path.name for path in (full_workplace.video_dir / "boxes").glob(".*")]
+    assert not [path.name for path in (full_context.video_dir / "boxes").glob(".*")]
 
 
 @pytest.mark.parametrize("name", ["boxes", LOG_NAME])
 def test_an_outcome_that_can_not_be_written_for_whatever_reason_costs_no_tries(
-    redis_server, queue, workplace, name, caplog
+    redis_server, queue, context, name, caplog
 ):
-    (workplace.video_dir / name).mkdir() if name == LOG_NAME else (workplace.video_dir / name).touch()
+    (context.video_dir / name).mkdir() if name == LOG_NAME else (context.video_dir / name).touch()
     job = submit(CLIP_NAME, queue=queue)
     for _ in range(5):
-        burst(redis_server, workplace)
+        burst(redis_server, context)
         assert queue.scheduled_job_registry.get_job_ids() == [job.id]
         make_due(queue, job.id)
     told = logged(caplog, messages.JOB_TRIED_AGAIN)
     assert len(told) == 5
     assert told[0].startswith(f"{CLIP_NAME}: {name} can not be")
-    (workplace.video_dir / name).rmdir() if name == LOG_NAME else (workplace.video_dir / name).unlink()
-    burst(redis_server, workplace)
-    assert [record["ok"] for record in lines(workplace)] == [True]
+    (context.video_dir / name).rmdir() if name == LOG_NAME else (context.video_dir / name).unlink()
+    burst(redis_server, context)
+    assert [record["ok"] for record in lines(context)] == [True]
 
 
-def test_data_that_is_not_packed_is_a_job_as_well(redis_server, queue, workplace):
+def test_data_that_is_not_packed_is_a_job_as_well(redis_server, queue, context):
     job = submit(CLIP_NAME, queue=queue)
     queue.connection.hset(job.key, "data", zlib.decompress(queue.connection.hget(job.key, "data")))
-    burst(redis_server, workplace)
-    assert [record["ok"] for record in lines(workplace)] == [True]
+    burst(redis_server, context)
+    assert [record["ok"] for record in lines(context)] == [True]
 
 
 @pytest.mark.parametrize(
@@ -391,25 +391,25 @@ def test_data_that_is_not_packed_is_a_job_as_well(redis_server, queue, workplace
         ('{"fps": 1e999}', "outside 0 to 240"),
     ],
 )
-def test_numbers_of_any_size_are_refused_at_once(redis_server, queue, workplace, options, told):
+def test_numbers_of_any_size_are_refused_at_once(redis_server, queue, context, options, told):
     job = submit(CLIP_NAME, queue=queue)
     call = f'["{PROCESS_CLIP}", null, [], {{"filename": "{CLIP_NAME}", "options": {options}}}]'
     queue.connection.hset(job.key, "data", zlib.compress(call.encode()))
-    burst(redis_server, workplace)
+    burst(redis_server, context)
     [state] = failed_jobs(queue=queue)
     assert told in state.error
     assert len(state.error or "") < 200
 
 
-def test_an_abandoned_job_is_not_given_up_without_its_line(redis_server, queue, full_workplace):
+def test_an_abandoned_job_is_not_given_up_without_its_line(redis_server, queue, full_context):
     job = submit(CLIP_NAME, queue=queue)
     abandon(queue, job, 0)
-    burst(redis_server, full_workplace)
+    burst(redis_server, full_context)
     assert queue.scheduled_job_registry.get_job_ids() == [job.id]
     assert not failed(queue)
 
 
-def test_another_failure_is_tried_again(redis_server, queue, workplace, monkeypatch):
+def test_another_failure_is_tried_again(redis_server, queue, context, monkeypatch):
     # a memory bank that fails once can not be had for a test
     failures = iter([MemoryError("no memory")])
 
@@ -420,17 +420,17 @@ def test_another_failure_is_tried_again(redis_server, queue, workplace, monkeypa
 
     monkeypatch.setattr("video_worker.jobs.append_once", append)
     job = submit(CLIP_NAME, queue=queue)
-    burst(redis_server, workplace)
+    burst(redis_server, context)
     [job_id] = queue.scheduled_job_registry.get_job_ids()
     assert queue.fetch_job(job.id).retries_left == 2
     make_due(queue, job_id)
-    burst(redis_server, workplace)
-    assert [record["ok"] for record in lines(workplace)] == [True]
+    burst(redis_server, context)
+    assert [record["ok"] for record in lines(context)] == [True]
 
 
-def test_an_enqueuers_own_retries_do_not_go_beyond_ours(redis_server, queue, workplace):
+def test_an_enqueuers_own_retries_do_not_go_beyond_ours(redis_server, queue, context):
     queue.enqueue_call(PROCESS_CLIP, kwargs={"filename": "never.mp4"}, retry=Retry(max=1000, interval=0), job_id="r")
-    burst(redis_server, workplace)
+    burst(redis_server, context)
     assert queue.scheduled_job_registry.get_job_ids() == ["r"]
     assert queue.fetch_job("r").retries_left == 2
 
@@ -442,25 +442,25 @@ def abandon(queue: Queue, job: Job, retries_left: int) -> None:
     queue.connection.zadd(queue.started_job_registry.key, {f"{job.id}:execution": 1})
 
 
-def test_an_abandoned_job_is_done_again(redis_server, queue, workplace, caplog):
+def test_an_abandoned_job_is_done_again(redis_server, queue, context, caplog):
     job = submit(CLIP_NAME, queue=queue)
     abandon(queue, job, 3)
-    burst(redis_server, workplace)
-    assert [record["ok"] for record in lines(workplace)] == [True]
+    burst(redis_server, context)
+    assert [record["ok"] for record in lines(context)] == [True]
     assert queue.fetch_job(job.id).is_finished
     assert queue.fetch_job(job.id).retries_left == 2
     assert logged(caplog, messages.JOB_ABANDONED)
 
 
-def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue, workplace):
+def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue, context):
     job = submit(CLIP_NAME, queue=queue)
     abandon(queue, job, 0)
     names = RunNames(CLIP_NAME, make_run_id(job.created_at, job.id), job.id)
-    boxes = names.boxes_path(workplace.video_dir)
+    boxes = names.boxes_path(context.video_dir)
     boxes.parent.mkdir()
     boxes.with_name(f".{boxes.name}.killed-1.partial").touch()
-    burst(redis_server, workplace)
-    [record] = lines(workplace)
+    burst(redis_server, context)
+    [record] = lines(context)
     assert record["ok"] is False
     assert record["run_id"] == names.run_id
     assert "its worker died each time" in record["error"]
@@ -468,13 +468,13 @@ def test_a_clip_that_kills_its_worker_each_time_is_given_up(redis_server, queue,
     assert failed(queue) == [job.id]
 
 
-def test_a_job_that_was_lost_between_queue_and_worker_is_put_back(redis_server, queue, workplace, monkeypatch):
+def test_a_job_that_was_lost_between_queue_and_worker_is_put_back(redis_server, queue, context, monkeypatch):
     monkeypatch.setattr("video_worker.queue.maintenance.STUCK_S", 0)
     submit(CLIP_NAME, queue=queue)
     queue.connection.lmove(queue.key, queue.intermediate_queue_key)
     queue.connection.rpush(queue.intermediate_queue_key, "gone")
-    burst(redis_server, workplace)
-    assert [record["ok"] for record in lines(workplace)] == [True]
+    burst(redis_server, context)
+    assert [record["ok"] for record in lines(context)] == [True]
     assert queue.intermediate_queue.get_job_ids() == []
 
 
@@ -491,17 +491,17 @@ sys.exit(main([]))
 
 
 def test_a_worker_that_hangs_in_a_read_ends_itself_and_the_job_is_tried_again(
-    redis_server, queue, workplace, programs, any_model
+    redis_server, queue, context, programs, any_model
 ):
     job = submit(CLIP_NAME, queue=queue)
-    env = {**redis_server.env, "VIDEO_DIR": str(workplace.video_dir), "YOLO_MODEL": str(any_model)}
+    env = {**redis_server.env, "VIDEO_DIR": str(context.video_dir), "YOLO_MODEL": str(any_model)}
     worker = programs.python("-c", HANGING_WORKER, env=env)
     worker.wait_for(line_of(messages.JOB_STALLED, CLIP_NAME, "1"))
     assert worker.wait() == 1
     assert job.get_status(refresh=True) == "started"
     queue.connection.zadd(queue.started_job_registry.key, dict.fromkeys(_leases(queue), 1))  # a lease later
-    burst(redis_server, workplace)
-    assert [record["ok"] for record in lines(workplace)] == [True]
+    burst(redis_server, context)
+    assert [record["ok"] for record in lines(context)] == [True]
     assert queue.fetch_job(job.id).retries_left == 2
 
 
@@ -509,16 +509,16 @@ def _leases(queue):
     return [key.decode() for key in queue.connection.zrange(queue.started_job_registry.key, 0, -1)]
 
 
-def test_only_one_worker_at_a_time_looks_after_others(redis_server, queue, workplace):
+def test_only_one_worker_at_a_time_looks_after_others(redis_server, queue, context):
     job = submit(CLIP_NAME, queue=queue)
     abandon(queue, job, 3)
     lock = queue.connection.lock(f"{queue.key}:vcam-cleaning", timeout=60)
     assert lock.acquire()
-    burst(redis_server, workplace)
-    assert not lines(workplace)
+    burst(redis_server, context)
+    assert not lines(context)
     lock.release()
-    burst(redis_server, workplace)
-    assert len(lines(workplace)) == 1
+    burst(redis_server, context)
+    assert len(lines(context)) == 1
 
 
 NAMES = [
@@ -534,13 +534,13 @@ NAMES = [
 NAMES += ["я" * 125 + ".mp4", "z" * 251 + ".mp4", "50% #1?.mp4"]
 
 
-def test_a_clip_of_any_name_is_analysed_and_its_boxes_are_found(redis_server, queue, workplace):
+def test_a_clip_of_any_name_is_analysed_and_its_boxes_are_found(redis_server, queue, context):
     for name in NAMES:
-        (workplace.video_dir / name).symlink_to(workplace.video_dir / CLIP_NAME)
+        (context.video_dir / name).symlink_to(context.video_dir / CLIP_NAME)
     assert all(enqueue_new_clip(queue, name) for name in NAMES)
-    burst(redis_server, workplace)
-    log = load_log(workplace.video_dir)
+    burst(redis_server, context)
+    log = load_log(context.video_dir)
     assert log["filename"].tolist() == NAMES
     assert log["ok"].all()
-    assert set(boxes(log, workplace.video_dir)["filename"]) == set(NAMES)
-    assert not list((workplace.video_dir / BOXES_FOLDER).glob(".*"))
+    assert set(boxes(log, context.video_dir)["filename"]) == set(NAMES)
+    assert not list((context.video_dir / BOXES_FOLDER).glob(".*"))
