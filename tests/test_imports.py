@@ -48,12 +48,13 @@ CONTRACTS_MAY = {"shared_utils", *sys.stdlib_module_names}
 ADAPTERS = {
     # one foreign library each: whoever replaces it finds it in these files
     ("vcam_worker", "av"): {
-        "stream/source.py",
+        "stream/connection.py",
+        "stream/info.py",
         "stream/source_errors.py",
         "stream/opening.py",
         "stream/selection.py",
         "motion/decoder.py",
-        "recording/recorder.py",
+        "recording/clip_writer.py",
     },
     ("shared_utils", "msgspec"): {"config/validation.py"},
     ("notebooks", "msgspec"): {"lab/data/log_lines.py"},
@@ -63,8 +64,8 @@ ADAPTERS = {
     ("vcam_worker", "prometheus_client"): {"web/metrics.py"},
     ("video_worker", "openvino"): {"engines/openvino.py"},
     ("video_worker", "onnxruntime"): {"engines/onnxruntime.py"},
-    ("vcam_worker", "rq"): {"recording/storage/outbox.py"},
-    ("vcam_worker", "redis"): {"recording/storage/outbox.py"},
+    ("vcam_worker", "rq"): {"recording/storage/queue_sender.py"},
+    ("vcam_worker", "redis"): {"recording/storage/queue_sender.py"},
 }
 QUEUE_ROOM = "shared_utils/queue/"
 RQ_ADAPTER = "shared_utils/queue/rq_adapter/"

@@ -19,8 +19,8 @@ from shared_utils.log import setup_logging
 from shared_utils.queue.jobs import connect
 from shared_utils.version import VERSION
 from vcam_worker.recording.storage.disk import DiskGuard
-from vcam_worker.recording.storage.leftovers import SETTLE_SECONDS, Leftovers
-from vcam_worker.recording.storage.outbox import redis_enqueue
+from vcam_worker.recording.storage.leftovers import SETTLE_S, Leftovers
+from vcam_worker.recording.storage.queue_sender import redis_enqueue
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.replay import print_line, replay
@@ -29,10 +29,10 @@ from vcam_worker.runtime.process import PROGRAM
 from vcam_worker.runtime.queue_watch import QueueWatch
 from vcam_worker.runtime.supervisor import Supervisor
 from vcam_worker.settings import clip_rules, read_settings
-from vcam_worker.stream.source import library_versions
+from vcam_worker.stream.connection import library_versions
 from vcam_worker.web.server import HttpServer
 
-LEFTOVERS_SECONDS = 2.0
+LEFTOVERS_S = 2.0
 """Time at the end for what former cameras left: what it does not suffice for is there at the next start."""
 
 
@@ -69,7 +69,7 @@ def main() -> int:
         Volume(settings.video_dir, settings.mount),
         lambda: [status.name for status in supervisor.statuses()],
         redis_enqueue(settings.redis, connect(settings.redis)),
-        settle_seconds=0.0 if lock.keeps_others_away else SETTLE_SECONDS,
+        settle_s=0.0 if lock.keeps_others_away else SETTLE_S,
     )
     supervisor = Supervisor(
         settings, CamerasWatch(values), redact, lock, may_start=lambda name: not leftovers.is_busy_with(name)
@@ -89,7 +89,7 @@ def main() -> int:
     finally:
         guard.stop()
         watch.stop()
-        leftovers.stop(LEFTOVERS_SECONDS)
+        leftovers.stop(LEFTOVERS_S)
         http.stop()
         lock.release()
 

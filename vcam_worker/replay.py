@@ -21,21 +21,24 @@ from shared_utils.contracts.clips import ClipName, sidecar_stem
 from shared_utils.errors import SourceEnded
 from shared_utils.log import camera_logger
 from vcam_worker.motion.detector import Luma, Motion
-from vcam_worker.motion.watcher import Observe, SpareRule
-from vcam_worker.recording.events import ClipRules
-from vcam_worker.recording.recorder import ClipWriter
+from vcam_worker.motion.watcher import FrameObserver, KeyframesOnlyRule, MotionWatcher
+from vcam_worker.recording.clip_logic import ClipLogic, ClipRules
+from vcam_worker.recording.clip_recorder import ClipRecorder
+from vcam_worker.recording.clip_writer import ClipWriter
+from vcam_worker.recording.pipeline import Pipeline
 from vcam_worker.recording.session import FinishedClip
-from vcam_worker.recording.stream_recorder import StreamRecorder
+from vcam_worker.stream.connection import Connection
+from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.opening import open_file
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.source import Connection, StreamInfo
+from vcam_worker.stream.timed_stream import TimedStream
 
 EPOCH = datetime(2000, 1, 1).astimezone()
 """Local time that replayed clips are dated from: a file has none, and two replays must give the same."""
 
 
 @dataclass(frozen=True)
-class Look:
+class AnalysedFrame:
     """One analysed frame, as the recorder was told of it.
 
     Attributes:
@@ -79,7 +82,7 @@ class Trace:
     Attributes:
         path: the file.
         motion, rules: what it was replayed with.
-        looks: the analysed frames. While a clip is open and its end far, these are keyframes only.
+        frames: the analysed frames. While a clip is open and its end far, these are keyframes only.
         clips: what was recorded.
         end_s: stream time of the last video packet.
         cpu_s: processor seconds it took.
@@ -88,7 +91,7 @@ class Trace:
     path: Path
     motion: MotionSettings
     rules: ClipRules
-    looks: tuple[Look, ...]
+    frames: tuple[AnalysedFrame, ...]
     clips: tuple[ReplayedClip, ...]
     end_s: float
     cpu_s: float = field(compare=False)
@@ -114,7 +117,7 @@ def replay(
     rules: ClipRules,
     emit: Callable[[dict[str, Any]], None],
     out: Path | None,
-    observe: Observe | None = None,
+    observe: FrameObserver | None = None,
 ) -> int:
     """Replay one file.
 
@@ -146,9 +149,9 @@ def replay(
             line["clip"] = str(target)
         emit(line)
 
-    with opened(path) as connection, _recorder(connection, motion, rules, on_clip, observe) as recorder:
+    with opened(path) as connection, _pipeline(connection, motion, rules, on_clip, observe) as pipeline:
         for packet in _to_the_end(connection):
-            recorder.feed(packet)
+            pipeline.feed(packet)
     return count
 
 
@@ -159,24 +162,24 @@ def trace(path: Path, motion: MotionSettings, rules: ClipRules) -> Trace:
         SourceError: it can not be read as video.
     """
     began = time.process_time()
-    looks: list[Look] = []
+    frames: list[AnalysedFrame] = []
     clips: list[ReplayedClip] = []
     number, end = 0, 0.0
 
     def observe(at: float, seen: Motion, mask: Luma) -> None:
         bits = np.packbits(mask != 0).tobytes()
-        looks.append(Look(at, seen.share, seen.moving, seen.light, number, mask.shape, bits))
+        frames.append(AnalysedFrame(at, seen.share, seen.moving, seen.light, number, mask.shape, bits))
 
     def on_clip(clip: FinishedClip) -> None:
         clips.append(_rounded(clip))
 
-    with opened(path) as connection, _recorder(connection, motion, rules, on_clip, observe) as recorder:
+    with opened(path) as connection, _pipeline(connection, motion, rules, on_clip, observe) as pipeline:
         for packet in _to_the_end(connection):
-            recorder.feed(packet)
+            pipeline.feed(packet)
             number += 1
             if packet.kind == "video":
                 end = packet.time
-    return Trace(path, motion, rules, tuple(looks), tuple(clips), end, time.process_time() - began)
+    return Trace(path, motion, rules, tuple(frames), tuple(clips), end, time.process_time() - began)
 
 
 def rejudge(traced: Trace, min_area: float) -> Rejudged:
@@ -196,40 +199,41 @@ def rejudge(traced: Trace, min_area: float) -> Rejudged:
     """
     if min_area < traced.motion.min_area:
         raise ValueError(f"traced from {traced.motion.min_area:g} up, so nothing is known of {min_area:g}")
-    looks = _by_packet(traced.looks)
+    frames = _by_packet(traced.frames)
     clips: list[ReplayedClip] = []
     exact_until: float | None = None
-    rule = SpareRule()
+    rule = KeyframesOnlyRule()
 
     def on_clip(clip: FinishedClip) -> None:
         clips.append(_rounded(clip))
 
     with (
         opened(traced.path) as connection,
-        _recorder(connection, traced.motion, traced.rules, lambda _: None) as before,
-        _recorder(connection, traced.motion, traced.rules, on_clip) as after,
+        _pipeline(connection, traced.motion, traced.rules, lambda _: None) as before,
+        _pipeline(connection, traced.motion, traced.rules, on_clip) as after,
     ):
-        for recorder in (before, after):
-            recorder.watch(on=False)
+        for pipeline in (before, after):
+            pipeline.watcher = None  # the verdicts are those of the trace
         for number, packet in enumerate(_to_the_end(connection)):
             before.feed(packet)
             after.feed(packet)
             if packet.kind == "video":
                 rule.take(packet)
-            # as Watcher decides it: a clip is open, and its end more than a GOP away
-            spares = [rule.allows(packet.time, recorder.settled_until) for recorder in (before, after)]
+            # as MotionWatcher decides it: a clip is open, and its end more than a GOP away
+            spares = [rule.allows(packet.time, one.recorder.settled_until) for one in (before, after)]
             if exact_until is None and spares[0] != spares[1]:
                 exact_until = packet.time
-            for look in looks.get(number, ()):
-                before.see(look.time_s, Motion(look.share, look.moving, look.light))
-                after.see(look.time_s, Motion(look.share, look.moving and look.share >= min_area, look.light))
+            for frame in frames.get(number, ()):
+                before.recorder.on_motion(frame.time_s, Motion(frame.share, frame.moving, frame.light))
+                moving = frame.moving and frame.share >= min_area
+                after.recorder.on_motion(frame.time_s, Motion(frame.share, moving, frame.light))
     return Rejudged(tuple(clips), exact_until)
 
 
-def _by_packet(looks: tuple[Look, ...]) -> dict[int, list[Look]]:
-    found: dict[int, list[Look]] = {}
-    for look in looks:
-        found.setdefault(look.packet, []).append(look)
+def _by_packet(frames: tuple[AnalysedFrame, ...]) -> dict[int, list[AnalysedFrame]]:
+    found: dict[int, list[AnalysedFrame]] = {}
+    for frame in frames:
+        found.setdefault(frame.packet, []).append(frame)
     return found
 
 
@@ -254,36 +258,37 @@ def _to_the_end(connection: Connection) -> Iterator[Packet]:
 
 
 @contextmanager
-def _recorder(
+def _pipeline(
     connection: Connection,
     motion: MotionSettings,
     rules: ClipRules,
     on_clip: Callable[[FinishedClip], None],
-    observe: Observe | None = None,
-) -> Iterator[StreamRecorder]:
-    """Give a recorder over a file; each clip is there while `on_clip` sees it, the last one's end is the file's."""
+    observe: FrameObserver | None = None,
+) -> Iterator[Pipeline]:
+    """Give the pipeline of a file; each clip is there while `on_clip` sees it, the last one's end is the file's."""
+    log = _quiet()
     with tempfile.TemporaryDirectory() as folder:
+        stream = TimedStream(connection.info, log, live=False)
+        recorder = ClipRecorder(stream, ClipLogic.of(rules, motion), _Clips(Path(folder), on_clip), log)
+        pipeline = Pipeline(stream, recorder, MotionWatcher(connection.info, motion, observe))
+        yield pipeline
+        pipeline.close()
 
-        def open_clip(info: StreamInfo, start: float, _: datetime) -> ClipWriter:
-            started_at = EPOCH + timedelta(seconds=start)
-            return ClipWriter(Path(folder) / f"{start:012.3f}.mp4", info, start, started_at)
 
-        def on_finished(clip: FinishedClip) -> None:
-            on_clip(clip)
-            clip.path.unlink()
+class _Clips:
+    """Clips in a folder, each only as long as it is looked at."""
 
-        recorder = StreamRecorder(
-            connection.info,
-            motion,
-            rules,
-            live=False,
-            open_clip=open_clip,
-            on_clip=on_finished,
-            log=_quiet(),
-            observe=observe,
-        )
-        yield recorder
-        recorder.close()
+    def __init__(self, folder: Path, on_clip: Callable[[FinishedClip], None]) -> None:
+        self._folder = folder
+        self._on_clip = on_clip
+
+    def open_clip(self, info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
+        del started_at  # a file has none
+        return ClipWriter(self._folder / f"{start:012.3f}.mp4", info, start, EPOCH + timedelta(seconds=start))
+
+    def take_clip(self, clip: FinishedClip) -> None:
+        self._on_clip(clip)
+        clip.path.unlink()
 
 
 def _quiet() -> logging.LoggerAdapter[logging.Logger]:

@@ -16,7 +16,7 @@ from shared_utils.config.redis import RedisSettings
 from shared_utils.config.setting import Setting, declarations
 from shared_utils.errors import SettingError
 from shared_utils.redact import url_secrets
-from vcam_worker.recording.events import ClipRules
+from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.recording.storage.disk import DiskRules
 from vcam_worker.recording.storage.volume import mount_point
 from vcam_worker.web.settings import HttpSettings

@@ -19,12 +19,17 @@ from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.contracts.clips import ClipName
 from shared_utils.errors import SourceEnded
 from shared_utils.log import camera_logger
-from vcam_worker.recording.recorder import ClipWriter
-from vcam_worker.recording.stream_recorder import StreamRecorder
+from vcam_worker.motion.watcher import MotionWatcher
+from vcam_worker.recording.clip_logic import ClipLogic
+from vcam_worker.recording.clip_recorder import ClipRecorder
+from vcam_worker.recording.clip_writer import ClipWriter
+from vcam_worker.recording.pipeline import Pipeline
+from vcam_worker.recording.session import FinishedClip
+from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.opening import connect
+from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.protocols.pictures import PictureConnection
-from vcam_worker.stream.source import Connection, StreamInfo
+from vcam_worker.stream.timed_stream import TimedStream
 
 QUIET_END_S = 1.0
 """Of a film after its visit; it begins with the quiet before."""
@@ -85,34 +90,40 @@ def _draw(path: Path, scene: Scene, begin: float, end: float) -> None:
 
 def _record(film: Path, camera: str, moment: datetime) -> tuple[Path, float] | None:
     """Record `film` by capture's own recorder; return the first clip, dated `moment`, and its begin in the film."""
-    clips: list[Path] = []
-    starts: list[float] = []
-
-    def open_clip(info: StreamInfo, start: float, _: datetime) -> ClipWriter:
-        starts.append(start)
-        return ClipWriter(film.with_suffix(f".{start:.3f}.mp4"), info, start, moment)
-
+    clips, motion = _Clips(film, moment), MotionSettings()
     log = camera_logger("devtools.sample_volume", camera)
     with connect(Camera(camera, str(film), setting="FILM"), "file", paced=False) as connection:
-        recorder = StreamRecorder(
-            connection.info,
-            MotionSettings(),
-            RULES,
-            live=False,
-            open_clip=open_clip,
-            on_clip=lambda clip: clips.append(clip.path),
-            log=log,
-        )
+        stream = TimedStream(connection.info, log, live=False)
+        recorder = ClipRecorder(stream, ClipLogic.of(RULES, motion), clips, log)
+        pipeline = Pipeline(stream, recorder, MotionWatcher(connection.info, motion))
         for packet in _packets(connection):
-            recorder.feed(packet)
+            pipeline.feed(packet)
             # where motion goes on there is a second clip, which would have to be dated right after this one
-            if clips:
+            if clips.closed:
                 break
-        recorder.close()
-    return (clips[0], starts[0]) if clips else None
+        pipeline.close()
+    return (clips.closed[0], clips.starts[0]) if clips.closed else None
 
 
-def _packets(connection: Connection | PictureConnection) -> Iterator[Packet]:
+class _Clips:
+    """Clips beside the footage they are of, all dated alike."""
+
+    def __init__(self, footage: Path, moment: datetime) -> None:
+        self.starts: list[float] = []
+        self.closed: list[Path] = []
+        self._footage = footage
+        self._moment = moment
+
+    def open_clip(self, info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
+        del started_at  # when the footage is read says nothing
+        self.starts.append(start)
+        return ClipWriter(self._footage.with_suffix(f".{start:.3f}.mp4"), info, start, self._moment)
+
+    def take_clip(self, clip: FinishedClip) -> None:
+        self.closed.append(clip.path)
+
+
+def _packets(connection: PacketSource) -> Iterator[Packet]:
     try:
         yield from connection.packets()
     except SourceEnded:

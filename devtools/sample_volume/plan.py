@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from vcam_worker.recording.events import ClipRules
+from vcam_worker.recording.clip_logic import ClipRules
 
 CAMERAS = {"street": 0.6, "yard": 0.4}
 """Share of the clips that each camera has."""

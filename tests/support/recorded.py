@@ -13,13 +13,16 @@ from typing import Any
 from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceEnded
 from shared_utils.log import LogMessage, message_code
-from vcam_worker.recording.events import ClipRules
-from vcam_worker.recording.recorder import ClipWriter
+from vcam_worker.motion.watcher import MotionWatcher
+from vcam_worker.recording.clip_logic import ClipLogic, ClipRules
+from vcam_worker.recording.clip_recorder import ClipRecorder
+from vcam_worker.recording.clip_writer import ClipWriter
+from vcam_worker.recording.pipeline import Pipeline
 from vcam_worker.recording.session import FinishedClip
-from vcam_worker.recording.stream_recorder import StreamRecorder
+from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.source import StreamInfo
+from vcam_worker.stream.timed_stream import TimedStream
 
 
 @dataclass
@@ -47,6 +50,20 @@ class _Lines(logging.Handler):
         self._log.append(record)
 
 
+class _Folder:
+    """Takes clips."""
+
+    def __init__(self, path: Path, clips: list[FinishedClip]) -> None:
+        self._path = path
+        self._clips = clips
+
+    def open_clip(self, info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
+        return ClipWriter(self._path / f"{start:08.3f}.mp4", info, start, started_at)
+
+    def take_clip(self, clip: FinishedClip) -> None:
+        self._clips.append(clip)
+
+
 def record(
     url: str, folder: Path, rules: ClipRules, *, motion: MotionSettings | None = None,
     before: Callable[[Packet], Any] | None = None,
@@ -57,23 +74,15 @@ def record(
     logger.setLevel(logging.DEBUG)
     logger.handlers = [_Lines(recorded.log)]
 
-    def open_clip(info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
-        return ClipWriter(folder / f"{start:08.3f}.mp4", info, start, started_at)
-
     with connect(Camera("cam1", url), "tcp", paced=False) as connection:
-        recorder = StreamRecorder(
-            connection.info,
-            motion or MotionSettings(),
-            rules,
-            live=False,
-            open_clip=open_clip,
-            on_clip=recorded.clips.append,
-            log=logging.LoggerAdapter(logger),
-        )
+        motion, log = motion or MotionSettings(), logging.LoggerAdapter(logger)
+        stream = TimedStream(connection.info, log, live=False)
+        recorder = ClipRecorder(stream, ClipLogic.of(rules, motion), _Folder(folder, recorded.clips), log)
+        pipeline = Pipeline(stream, recorder, MotionWatcher(connection.info, motion))
         with suppress(SourceEnded):
             for packet in connection.packets():
                 if before:
                     before(packet)
-                recorder.feed(packet)
-        recorder.close()
+                pipeline.feed(packet)
+        pipeline.close()
     return recorded

@@ -10,21 +10,20 @@ from pathlib import Path
 
 import av
 
-from shared_utils.config.cameras import MotionSettings
 from shared_utils.errors import SourceEnded
 from vcam_worker.motion.detector import Motion
-from vcam_worker.recording.events import ClipRules
-from vcam_worker.recording.recorder import ClipWriter
+from vcam_worker.recording.clip_logic import ClipLogic, ClipRules
+from vcam_worker.recording.clip_recorder import ClipRecorder
+from vcam_worker.recording.clip_writer import ClipWriter
+from vcam_worker.recording.pipeline import Pipeline
 from vcam_worker.recording.session import FinishedClip
-from vcam_worker.recording.stream_recorder import StreamRecorder
+from vcam_worker.stream.info import StreamInfo
+from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.protocols.pictures import PictureConnection
-from vcam_worker.stream.source import Connection, StreamInfo
-
-AnyConnection = Connection | PictureConnection
+from vcam_worker.stream.timed_stream import TimedStream
 
 
-def to_the_end(connection: AnyConnection) -> Iterator[Packet]:
+def to_the_end(connection: PacketSource) -> Iterator[Packet]:
     """Yield what comes until the stream is over."""
     with suppress(SourceEnded):
         yield from connection.packets()
@@ -45,27 +44,27 @@ class Recording:
     ) -> None:
         self.clips: list[FinishedClip] = []
         self._folder = folder
-        self.recorder = StreamRecorder(
-            info,
-            MotionSettings(),
-            ClipRules(clip_seconds=clip_seconds, pre_roll_seconds=2),
-            live=True,
-            open_clip=self._open,
-            on_clip=self.clips.append,
-            log=logging.LoggerAdapter(logging.getLogger("tests.recording")),
-            seen_until=seen_until,
-        )
-        self.recorder.watch(on=False)
+        log = logging.LoggerAdapter(logging.getLogger("tests.recording"))
+        self.stream = TimedStream(info, log, live=True, seen_until=seen_until)
+        events = ClipLogic(ClipRules(clip_seconds=clip_seconds, pre_roll_seconds=2))
+        self.pipeline = Pipeline(self.stream, ClipRecorder(self.stream, events, self, log), watcher=None)
 
-    def _open(self, info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
+    def open_clip(self, info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
         return ClipWriter(self._folder / f"{start:09.3f}.mp4", info, start, started_at)
+
+    def take_clip(self, clip: FinishedClip) -> None:
+        self.clips.append(clip)
+
+    def close(self) -> None:
+        """The stream is over."""
+        self.pipeline.close()
 
     def feed(self, stream: Iterable[Packet]) -> None:
         """Take packets, in each picture of which something moves."""
         for packet in stream:
-            self.recorder.feed(packet)
+            self.pipeline.feed(packet)
             if packet.kind == "video" and packet.time > 0.5:
-                self.recorder.see(packet.time, Motion(0.1, moving=True, light=False))
+                self.pipeline.recorder.on_motion(packet.time, Motion(0.1, moving=True, light=False))
 
 
 def tracks(clip: Path) -> dict[str, list[float]]:

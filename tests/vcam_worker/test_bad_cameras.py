@@ -22,7 +22,7 @@ from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker import messages
-from vcam_worker.recording.events import ClipRules
+from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.replay import replay
 
 LIVE_SOUND = "audiotestsrc is-live=true ! audioconvert ! audioresample !"
@@ -251,7 +251,7 @@ def test_a_camera_process_that_hangs_is_killed_and_started_again(
     url = f"http://127.0.0.1:{free_port()}/video"
     emulator(programs, footage, url)
     impatient = (
-        "import sys; import vcam_worker.runtime.supervisor as supervisor; supervisor.HANG_SECONDS = 12; "
+        "import sys; import vcam_worker.runtime.supervisor as supervisor; supervisor.HANG_S = 12; "
         "from vcam_worker.__main__ import main; sys.exit(main())"
     )
     program = programs.python("-c", impatient, env={**env, "RTSP_URL": url})
@@ -281,7 +281,7 @@ def test_a_read_that_hangs_in_the_library_ends_the_process(
         "import sys, threading, time, multiprocessing\n"
         "import vcam_worker.stream.feed as feed, vcam_worker.stream.opening as opening\n"
         "import vcam_worker.runtime.process as process\n"
-        "feed.HANG_SECONDS = 2\n"
+        "feed.HANG_S = 2\n"
         "opening.connect = lambda *_: time.sleep(1000)\n"
         "from shared_utils.config.log import LogSettings\n"
         "from vcam_worker.settings import read_settings\n"

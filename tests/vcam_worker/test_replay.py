@@ -15,7 +15,7 @@ from shared_utils.config.cameras import MotionSettings
 from shared_utils.errors import SourceError
 from tests.support.programs import Programs
 from tests.support.video import moving_box, noise_background, write_video
-from vcam_worker.recording.events import ClipRules
+from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.replay import Trace, rejudge, replay, trace
 
 LOWEST = MotionSettings(min_area=0.001)
@@ -67,12 +67,12 @@ def test_an_observer_changes_no_line(crossing: Path) -> None:
     seen: list[float] = []
     observed = lines(crossing, MotionSettings(), SHORT, observe=lambda time, motion, mask: seen.append(time))
     assert json.dumps(observed) == json.dumps(lines(crossing, MotionSettings(), SHORT))
-    assert seen == [look.time_s for look in trace(crossing, MotionSettings(), SHORT).looks]
+    assert seen == [frame.time_s for frame in trace(crossing, MotionSettings(), SHORT).frames]
 
 
 def test_the_trigger_is_the_first_of_two_looks_that_move(crossing: Path) -> None:
     found = trace(crossing, MotionSettings(), SHORT)
-    moving = [look.time_s for look in found.looks if look.moving]
+    moving = [frame.time_s for frame in found.frames if frame.moving]
     assert found.clips[0].trigger_s == pytest.approx(moving[0])
     assert moving[1] == pytest.approx(moving[0] + 0.2)
     assert 4.0 <= moving[0] <= 4.5
@@ -80,14 +80,14 @@ def test_the_trigger_is_the_first_of_two_looks_that_move(crossing: Path) -> None
 
 def test_the_mask_shows_where_it_moves(crossing: Path) -> None:
     found = trace(crossing, MotionSettings(), SHORT)
-    [look] = [look for look in found.looks if abs(look.time_s - 4.4) < 0.01]
+    [frame] = [frame for frame in found.frames if abs(frame.time_s - 4.4) < 0.01]
     # at 4.4 s the square's left edge is at 154 of 640 pixels, and the mask is half as large
-    rows, columns = np.nonzero(look.mask)
-    assert look.mask.shape == (180, 320)
+    rows, columns = np.nonzero(frame.mask)
+    assert frame.mask.shape == (180, 320)
     assert columns.mean() == pytest.approx((154 + 30) / 2, abs=6)
     assert rows.mean() == pytest.approx(90, abs=6)
-    assert look.mask.mean() == pytest.approx(look.share, abs=0.002)
-    assert not found.looks[0].mask.any()
+    assert frame.mask.mean() == pytest.approx(frame.share, abs=0.002)
+    assert not found.frames[0].mask.any()
 
 
 def test_a_change_of_light_is_told(tmp_path: Path) -> None:
@@ -95,9 +95,9 @@ def test_a_change_of_light_is_told(tmp_path: Path) -> None:
     video = write_video(
         tmp_path / "light.mp4", lambda t: (background * (1.6 if t >= 6 else 1)).clip(0, 255).astype(np.uint8)
     )
-    looks = trace(video, MotionSettings(), SHORT).looks
-    assert [look.time_s for look in looks if look.light] == [pytest.approx(6.0)]
-    assert not any(look.moving for look in looks)
+    frames = trace(video, MotionSettings(), SHORT).frames
+    assert [frame.time_s for frame in frames if frame.light] == [pytest.approx(6.0)]
+    assert not any(frame.moving for frame in frames)
 
 
 THRESHOLDS = (0.001, 0.003, 0.005, 0.012, 0.03, 0.1)
@@ -116,8 +116,9 @@ def assert_exact_as_far_as_told(traced: Trace, min_area: float) -> bool:
         assert times[0] == times[1], f"{min_area} {name}"
     if told.exact_until_s is None:
         assert told.clips == real.clips
-    verdicts = {look.time_s: look.moving and look.share >= min_area for look in traced.looks if look.time_s < until}
-    assert verdicts == {look.time_s: look.moving for look in real.looks if look.time_s < until}
+    known = [frame for frame in traced.frames if frame.time_s < until]
+    verdicts = {frame.time_s: frame.moving and frame.share >= min_area for frame in known}
+    assert verdicts == {frame.time_s: frame.moving for frame in real.frames if frame.time_s < until}
     return told.exact_until_s is None
 
 

@@ -10,10 +10,10 @@ from av import FFmpegError, VideoFrame
 from av import Packet as AvPacket
 from numpy.typing import NDArray
 
-from vcam_worker.motion.decoding import DecodeHealth
-from vcam_worker.motion.detector import ANALYSIS_HEIGHT, Luma
+from vcam_worker.motion.decode_health import DecodeHealth
+from vcam_worker.motion.detector import ANALYSIS_HEIGHT_PX, Luma
+from vcam_worker.stream.info import StreamInfo, video_decoder
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.source import StreamInfo, video_decoder
 
 # a process for each camera: OpenCV's own threads would only have them fight over the cores
 cv2.setNumThreads(1)
@@ -156,7 +156,7 @@ class LumaDecoder:
 
 
 def small_luma(frame: VideoFrame) -> Luma:
-    """Return the frame's brightness, height×width uint8, at most :data:`ANALYSIS_HEIGHT` rows high."""
+    """Return the frame's brightness, height×width uint8, at most :data:`ANALYSIS_HEIGHT_PX` rows high."""
     if frame.format.name.startswith(("yuv", "nv", "gray")) and frame.format.components[0].bits == 8:
         plane = frame.planes[0]
         rows: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
@@ -164,11 +164,11 @@ def small_luma(frame: VideoFrame) -> Luma:
     else:  # 10 bit, or RGB
         luma = np.asarray(frame.to_ndarray(format="gray"), np.uint8)
     height, width = luma.shape
-    if height <= ANALYSIS_HEIGHT:
+    if height <= ANALYSIS_HEIGHT_PX:
         return np.ascontiguousarray(luma)
-    size = (max(1, round(width * ANALYSIS_HEIGHT / height)), ANALYSIS_HEIGHT)
+    size = (max(1, round(width * ANALYSIS_HEIGHT_PX / height)), ANALYSIS_HEIGHT_PX)
     # by halves first: OpenCV has a fast path for the mean of 2×2, and 1080 rows take a third of the time
-    while height >= 4 * ANALYSIS_HEIGHT:
+    while height >= 4 * ANALYSIS_HEIGHT_PX:
         width, height = width // 2, height // 2
         luma = np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     if (width, height) == (3 * size[0], 3 * size[1]):  # 1080 rows: the same means of 3×3, at half the cost

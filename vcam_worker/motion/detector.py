@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 Luma = NDArray[np.uint8]
 
-ANALYSIS_HEIGHT = 180
+ANALYSIS_HEIGHT_PX = 180
 """Pixel rows that motion is looked for in: a person at 1 % of the picture is still 20 rows high."""
-HISTORY_SECONDS = 40.0
+HISTORY_S = 40.0
 """Seconds over which a thing that stands still becomes background."""
 MAX_LEARNING_RATE = 0.5
 """Weight of a frame that comes as long after the one before as the model remembers: with 1, nothing would ever move."""
@@ -26,13 +26,13 @@ VAR_THRESHOLD = 16.0
 """Squared distance, in variances, from which a pixel differs: 4 sigma of the noise it has learnt."""
 VAR_MAX = 30.0
 """Grey levels squared; most noise a pixel may learn: after a change of light a thing 22 levels off still shows."""
-WARM_UP_SECONDS = 2.0
+WARM_UP_S = 2.0
 """Seconds after a start or a change of light in which the model only learns."""
 LIGHT_SHARE = 0.55
 """Share of the picture that no object in front of a fixed camera moves from one analysed frame to the next."""
-RELIGHT_SECONDS = 0.6
+RELIGHT_S = 0.6
 """Seconds after a change of light that are not judged: exposure and gain are still settling."""
-STRUCTURE_WINDOW = 11
+STRUCTURE_WINDOW_PX = 11
 """Pixels; side of the window in which structure is compared: half the height of a person at 1 % of the picture."""
 STRUCTURE_VARIANCE = 40.0
 """Grey levels squared: structure that light does not explain; a grey step of 13 through the window. The residue of
@@ -79,7 +79,7 @@ class MotionDetector:
     def __init__(self, min_area: float) -> None:
         self._min_area = min_area
         self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
-        self._window = cv2.getStructuringElement(cv2.MORPH_RECT, (STRUCTURE_WINDOW, STRUCTURE_WINDOW))
+        self._window = cv2.getStructuringElement(cv2.MORPH_RECT, (STRUCTURE_WINDOW_PX, STRUCTURE_WINDOW_PX))
         self._shape: tuple[int, ...] | None = None
         self.mask: Luma = np.zeros((0, 0), np.uint8)
         self._calm: Luma | None = None  # the frame before, if it was looked at in full and nothing moved
@@ -96,11 +96,11 @@ class MotionDetector:
         model.setVarMax(VAR_MAX)
         return model
 
-    def look(self, luma: Luma, time: float) -> Motion:
+    def analyse(self, luma: Luma, time: float) -> Motion:
         """Judge one frame.
 
         Args:
-            luma: height×width, the Y plane shrunk to about :data:`ANALYSIS_HEIGHT` rows.
+            luma: height×width, the Y plane shrunk to about :data:`ANALYSIS_HEIGHT_PX` rows.
             time: stream time, seconds, rising.
         """
         if luma.shape != self._shape:
@@ -119,7 +119,7 @@ class MotionDetector:
         self._calm = None if mask.any() else smooth
         if share >= LIGHT_SHARE:
             self._model.apply(smooth, learningRate=1.0)
-            self._quiet_until = max(self._quiet_until, time + RELIGHT_SECONDS)
+            self._quiet_until = max(self._quiet_until, time + RELIGHT_S)
             return Motion(share, moving=False, light=True)
         if share >= self._min_area:  # most frames end above: the second look costs more than the first
             both = cv2.bitwise_and(mask, self._new_structure(smooth, mask))
@@ -136,7 +136,7 @@ class MotionDetector:
     def _learning_rate(self, time: float) -> float:
         """Return the weight of a frame at `time`, 0..1: by seconds, so that keyframes alone teach as fast as all do."""
         step, self._last_time = time - self._last_time, time
-        memory = min(HISTORY_SECONDS, 2 * (time - self._began))
+        memory = min(HISTORY_S, 2 * (time - self._began))
         return min(MAX_LEARNING_RATE, step / memory) if memory > 0 else MAX_LEARNING_RATE
 
     def _move_clock(self, time: float) -> None:
@@ -154,7 +154,7 @@ class MotionDetector:
         self._calm = None
         self._model = self._new_model()
         self._model.apply(cv2.GaussianBlur(luma, (3, 3), 0), learningRate=1.0)
-        self._quiet_until = time + WARM_UP_SECONDS
+        self._quiet_until = time + WARM_UP_S
 
     def _new_structure(self, luma: Luma, mask: Luma) -> Luma:
         """Return where `luma` differs from the background by more than light: 255, else 0.
@@ -192,4 +192,4 @@ class MotionDetector:
 
 def _mean(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean over the structure window around each pixel."""
-    return np.asarray(cv2.blur(picture, (STRUCTURE_WINDOW, STRUCTURE_WINDOW)), np.float32)
+    return np.asarray(cv2.blur(picture, (STRUCTURE_WINDOW_PX, STRUCTURE_WINDOW_PX)), np.float32)

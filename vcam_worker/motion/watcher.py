@@ -8,24 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.config.cameras import MotionSettings
+from vcam_worker.motion.decode_health import DecodeHealth
 from vcam_worker.motion.decoder import DueFrame, LumaDecoder
-from vcam_worker.motion.decoding import DecodeHealth
 from vcam_worker.motion.detector import Luma, Motion, MotionDetector
+from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.source import StreamInfo
 
-MAX_SPARE_GOP = 5.0
+MAX_SKIP_GOP_S = 5.0
 """Seconds; where keyframes come more rarely, a clip is too short to wait for one before its end."""
 MAX_SIZES = 4
 """Picture sizes of one stream whose background is remembered."""
 
 Backgrounds = dict[tuple[int, int], MotionDetector]
 """What is known of a scene, by width and height."""
-Observe = Callable[[float, Motion, Luma], None]
+FrameObserver = Callable[[float, Motion, Luma], None]
 """Told of each frame looked at: stream time, verdict, and the detector's mask."""
 
 
-class SpareRule:
+class KeyframesOnlyRule:
     """Decides when keyframes alone are looked at: far from the end of an open clip motion decides nothing."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class SpareRule:
 
     def overdue(self, time: float) -> bool:
         """Tell whether the next keyframe has not come when it was expected, as codecs that vary their GOP do."""
-        return self._keyframe_at is not None and time - self._keyframe_at > MAX_SPARE_GOP
+        return self._keyframe_at is not None and time - self._keyframe_at > MAX_SKIP_GOP_S
 
     def allows(self, time: float, settled_until: float) -> bool:
         """Tell whether a packet at `time` may be left out.
@@ -49,13 +49,13 @@ class SpareRule:
             time: stream time, seconds.
             settled_until: stream time before which verdicts decide nothing.
         """
-        if self._gop is None or self._gop > MAX_SPARE_GOP or self.overdue(time):
+        if self._gop is None or self._gop > MAX_SKIP_GOP_S or self.overdue(time):
             return False
         # the next keyframe may come a GOP later: from this one on everything is decoded, if it is the last in time
         return time < settled_until - self._gop
 
 
-class Watcher:
+class MotionWatcher:
     """Looks for motion in one stream's packets.
 
     Args:
@@ -72,25 +72,21 @@ class Watcher:
         self,
         info: StreamInfo,
         settings: MotionSettings,
-        observe: Observe | None = None,
+        observe: FrameObserver | None = None,
         backgrounds: Backgrounds | None = None,
     ) -> None:
         self._decoder = LumaDecoder(info, settings.fps, keyframes_only=settings.decode == "keyframes")
         self._min_area = settings.min_area
         self._observe = observe
-        self._spare = SpareRule()
+        self._keyframes_only = KeyframesOnlyRule()
+        self._latest_packet_time = 0.0
         # a background per picture size: a stream that alternates between two would always be learning one
         self.backgrounds: Backgrounds = backgrounds or {}
         for one in self.backgrounds.values():
             one.resume()
 
-    @property
-    def latest_time(self) -> float:
-        """Stream time of the newest decoded frame, seconds."""
-        return self._decoder.latest_time
-
-    def feed(self, packet: Packet, settled_until: float = 0.0) -> list[tuple[float, Motion]]:
-        """Take a video packet that has its stream time.
+    def take(self, packet: Packet, settled_until: float = 0.0) -> list[tuple[float, Motion]]:
+        """Take a video packet, in stream time; one that is late leads to no decoding.
 
         Args:
             packet: the next one.
@@ -100,17 +96,21 @@ class Watcher:
         Returns:
             (stream time, verdict) of each frame looked at.
         """
-        self._spare.take(packet)
-        spare = self._spare.allows(packet.time, settled_until)
-        overdue = self._spare.overdue(packet.time)
-        return [self._look(frame) for frame in self._decoder.feed(packet, keyframes_only=spare, catch_up=overdue)]
+        self._latest_packet_time = packet.time
+        if packet.is_late:
+            self._decoder.skip()
+            return []
+        self._keyframes_only.take(packet)
+        skip = self._keyframes_only.allows(packet.time, settled_until)
+        overdue = self._keyframes_only.overdue(packet.time)
+        return [self._analyse(frame) for frame in self._decoder.feed(packet, keyframes_only=skip, catch_up=overdue)]
 
-    def _look(self, frame: DueFrame) -> tuple[float, Motion]:
+    def _analyse(self, frame: DueFrame) -> tuple[float, Motion]:
         detector = self.backgrounds.pop(frame.size, None) or MotionDetector(self._min_area)
         self.backgrounds[frame.size] = detector
         if len(self.backgrounds) > MAX_SIZES:
             self.backgrounds.pop(next(iter(self.backgrounds)))
-        motion = detector.look(frame.luma, frame.time)
+        motion = detector.analyse(frame.luma, frame.time)
         if self._observe:
             self._observe(frame.time, motion, detector.mask)
         return frame.time, motion
@@ -120,10 +120,11 @@ class Watcher:
         """Whether pictures come out of the decoder."""
         return self._decoder.health
 
-    def skip(self) -> None:
-        """Leave a packet out, when the machine cannot keep up."""
-        self._decoder.skip()
-
     def picture(self, width: int | None) -> NDArray[np.uint8] | None:
         """Return the newest decoded frame, height×width×3 BGR."""
         return self._decoder.picture(width)
+
+    @property
+    def picture_age(self) -> float:
+        """Seconds that frame is older than the newest packet."""
+        return max(0.0, self._latest_packet_time - self._decoder.latest_time)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 
 from vcam_worker import messages
-from vcam_worker.recording.events import ClipRules
+from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.recording.ring import MAX_BYTES
 from vcam_worker.stream.packets import Packet
 
-LONG_GOP = 10.0
+LONG_GOP_S = 10.0
 """Seconds between keyframes from which clips become noticeably longer than asked for."""
-REPORT_AFTER = 60.0
+REPORT_AFTER_S = 60.0
 """Seconds without a keyframe after which the report no longer waits for the next one."""
 REMEDY = "set the camera's I-frame interval (GOP) to 1 to 2 s, and turn its smart codec (H.264+, H.265+) off"
 
@@ -39,9 +39,9 @@ class GopReport:
             return
         if self._keyframe_at is not None:
             gop = packet.time - self._keyframe_at
-            if packet.is_keyframe and gop > LONG_GOP:
+            if packet.is_keyframe and gop > LONG_GOP_S:
                 self._report(f"only every {gop:.0f} s", gop)
-            elif gop > REPORT_AFTER:
+            elif gop > REPORT_AFTER_S:
                 self._report(f"less often than every {gop:.0f} s", gop)
         if packet.is_keyframe:
             self._keyframe_at, self._bytes = packet.time, 0

@@ -10,20 +10,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from shared_utils.media.bitstream.mp4_boxes import MAX_HEADER_BYTES, read_box_header
-from shared_utils.media.bitstream.nal_units import (
-    H264_PPS,
-    H264_SPS,
-    HEVC_PPS,
-    HEVC_SPS,
-    HEVC_VPS,
-    is_parameter_set,
-    join_units,
-    split_units,
-    unit_kind,
-)
-from shared_utils.media.bitstream.parameter_sets import H264_HIGH_PROFILES, ParameterSets
+from shared_utils.media.bitstream.nal_units import is_parameter_set, join_units, split_units, unit_kind
+from shared_utils.media.bitstream.parameter_sets import ParameterSets
+from vcam_worker.stream.decoder_config import hvcc
 
-LENGTH_SIZE = 4
+LENGTH_BYTES = 4
 """Bytes of a unit's length in H.265 samples that we frame."""
 HEVC_TAG = "hvc1"
 """Sample entry of H.265: Safari, iOS and QuickTime do not play ``hev1``."""
@@ -33,48 +24,6 @@ COPY_BYTES = 1 << 20
 FRONT_SUFFIX = ".front"
 """Added to a file's name for the copy that takes its place."""
 _CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
-
-
-def decoder_config(sets: ParameterSets) -> bytes | None:
-    """Return the decoder configuration of packets that are framed as `sets` says: Annex B, avcC or hvcC.
-
-    None where sets are missing.
-    """
-    if not sets.is_complete:
-        return None
-    if not sets.length_size:
-        return join_units(sets.units, 0)
-    return avcc(sets) if sets.codec == "h264" else hvcc(sets, sets.length_size)
-
-
-def avcc(sets: ParameterSets) -> bytes:
-    """Return an AVCDecoderConfigurationRecord."""
-    sps, pps = sets.of_kind(H264_SPS), sets.of_kind(H264_PPS)
-    record = bytes((1, *sps[0][1:4], 0xFC | (sets.length_size - 1), 0xE0 | len(sps)))
-    record += b"".join(_counted(unit) for unit in sps) + bytes((len(pps),)) + b"".join(_counted(unit) for unit in pps)
-    if sets.picture and sps[0][1] in H264_HIGH_PROFILES:
-        picture = sets.picture
-        record += bytes((0xFC | picture.chroma, 0xF8 | (picture.luma_bits - 8), 0xF8 | (picture.chroma_bits - 8), 0))
-    return record
-
-
-def hvcc(sets: ParameterSets, length_size: int) -> bytes:
-    """Return an HEVCDecoderConfigurationRecord whose sample entry is ``hvc1``."""
-    sps = sets.of_kind(HEVC_SPS)[0].replace(b"\0\0\3", b"\0\0")
-    layers = (sps[2] >> 1 & 7) + 1
-    picture = sets.picture
-    chroma, luma, other = (picture.chroma, picture.luma_bits, picture.chroma_bits) if picture else (1, 8, 8)
-    record = b"\1" + sps[3:15]  # profile, compatibility, constraints, level: as the SPS has them
-    record += struct.pack(">HBBBBH", 0xF000, 0xFC, 0xFC | chroma, 0xF8 | (luma - 8), 0xF8 | (other - 8), 0)
-    record += bytes((layers << 3 | (sps[2] & 1) << 2 | (length_size - 1), 3))
-    for kind in (HEVC_VPS, HEVC_SPS, HEVC_PPS):
-        units = sets.of_kind(kind)
-        record += bytes((0x80 | kind,)) + struct.pack(">H", len(units)) + b"".join(_counted(unit) for unit in units)
-    return record
-
-
-def _counted(unit: bytes) -> bytes:
-    return struct.pack(">H", len(unit)) + unit
 
 
 class HevcSamples:
@@ -88,7 +37,7 @@ class HevcSamples:
     """
 
     def __init__(self, sets: ParameterSets) -> None:
-        self.config = hvcc(sets, LENGTH_SIZE)
+        self.config = hvcc(sets, LENGTH_BYTES)
         self._entry = frozenset(sets.units)
         self._length_size = sets.length_size
         self._keep = False
@@ -103,7 +52,7 @@ class HevcSamples:
                 if not self._keep:
                     continue
             units.append(unit)
-        return join_units(units, LENGTH_SIZE)
+        return join_units(units, LENGTH_BYTES)
 
 
 @dataclass(frozen=True)

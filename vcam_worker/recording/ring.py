@@ -6,7 +6,7 @@ from collections import deque
 
 from vcam_worker.stream.packets import Packet
 
-MAX_SECONDS = 600.0
+MAX_S = 600.0
 """A GOP longer than this is none that anybody sets: such a camera sends no keyframes any more."""
 MAX_BYTES = 64 * 1024 * 1024
 """About 30 s of a 16 Mb/s 4K stream, or a GOP of 250 s at 2 Mb/s."""
@@ -22,7 +22,7 @@ class PacketRing:
 
     Attributes:
         overflowed: the newest GOP had to be dropped, as it was larger than :data:`MAX_BYTES`, or longer than
-            :data:`MAX_SECONDS`; nothing is held until the next keyframe.
+            :data:`MAX_S`; nothing is held until the next keyframe.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -35,7 +35,7 @@ class PacketRing:
     def __len__(self) -> int:
         return len(self._packets)
 
-    def keep(self, seconds: float) -> None:
+    def set_reach(self, seconds: float) -> None:
         """Reach back `seconds` from the next packet on."""
         self._seconds = seconds
 
@@ -56,7 +56,7 @@ class PacketRing:
         self._bytes += len(packet.data) + PACKET_BYTES
         while len(self._keyframes) > 1 and self._keyframes[1] <= packet.time - self._seconds:
             self._drop_gop()
-        while self._keyframes and (self._bytes > MAX_BYTES or packet.time - self._keyframes[0] > MAX_SECONDS):
+        while self._keyframes and (self._bytes > MAX_BYTES or packet.time - self._keyframes[0] > MAX_S):
             self._drop_gop()
 
     def _drop_gop(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from vcam_worker.recording.recorder import ClipSummary, ClipWriter
+from vcam_worker.recording.clip_writer import ClipSummary, ClipWriter
 from vcam_worker.stream.packets import Packet
 
 HELD_BYTES = 16 * 1024 * 1024

@@ -8,38 +8,35 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from functools import partial
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
 from vcam_worker import messages
-from vcam_worker.motion.detect_stream import DetectStream
-from vcam_worker.motion.snapshot import snapshot_jpeg, time_label
-from vcam_worker.motion.watcher import Backgrounds
-from vcam_worker.recording.events import ClipRules
-from vcam_worker.recording.recorder import ClipWriter
-from vcam_worker.recording.session import FinishedClip
-from vcam_worker.recording.storage.outbox import Outbox, QueueSender
-from vcam_worker.recording.stream_recorder import StreamRecorder
+from vcam_worker.motion.sub_stream import SubStream
+from vcam_worker.motion.watcher import Backgrounds, MotionWatcher
+from vcam_worker.recording.clip_logic import ClipLogic, ClipRules
+from vcam_worker.recording.clip_recorder import ClipRecorder
+from vcam_worker.recording.pipeline import Pipeline
+from vcam_worker.recording.storage.outbox import Outbox
+from vcam_worker.runtime.clip_publisher import ClipPublisher
+from vcam_worker.runtime.connection_log import ConnectionLog
+from vcam_worker.runtime.snapshot import snapshot_jpeg, time_label
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest, State
-from vcam_worker.stream.feed import POLL_SECONDS, Connected, Feed, Finished, Inbox, Item, Lost
-from vcam_worker.stream.losses import Losses
+from vcam_worker.runtime.stream_counters import StreamCounters
+from vcam_worker.stream.feed import POLL_S, Feed
+from vcam_worker.stream.inbox import Connected, Finished, Inbox, Item, Lost
+from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.source import StreamInfo
+from vcam_worker.stream.timed_stream import TimedStream
 
-BEHIND_SECONDS = 3.0
+BEHIND_S = 3.0
 """Lag from which frames are recorded without being looked at, until the lag is gone."""
-BLOCKED_SECONDS, BLOCKED_SHARE = 1.0, 0.1
+BLOCKED_S, BLOCKED_SHARE = 1.0, 0.1
 """A packet that took so long, at no more than that share of a core, waited for the disk: what came meanwhile is looked
 at all the same, as the machine can keep up."""
-STOP_SECONDS = 6.0
-"""Time to queue the last clips when stopping; what is left is queued at the next start."""
-SAME_SCENE_SECONDS = 10.0
+SAME_SCENE_S = 10.0
 """A connection made again so soon shows what the one before did: motion is found from its first pictures on."""
-FPS_WINDOW = 5.0
-"""Seconds over which the frame rate is measured."""
-DISK_RETRY = 5.0
-"""Seconds until a file that could not be written is tried again."""
 WRITE_ERROR, DISK_GUARD = "write error", "disk guard"
 """Who may pause the recording: a write that failed, or the supervisor, before one does."""
 
@@ -64,33 +61,29 @@ class CameraRunner:
     def __init__(self, camera: Camera, rules: ClipRules, outbox: Outbox, log: Log, stop: threading.Event) -> None:
         self._camera = camera
         self._rules = rules
-        self._outbox = outbox
-        self._sender = QueueSender(outbox)
+        self._publisher = ClipPublisher(outbox, partial(self._pause, WRITE_ERROR), log)
         self._log = log
         self._stop = stop
-        self._inbox = Inbox()
+        self._inbox: Inbox[Feed] = Inbox()
         self._main = Feed(camera, self._inbox, stop, log)
         self._detect: Feed | None = None
         if camera.detect_url:
             sub = replace(camera, url=camera.detect_url, setting=camera.setting.replace("url", "detect_url", 1))
             self._detect = Feed(sub, self._inbox, stop, log)
         self._feeds = [feed for feed in (self._main, self._detect) if feed]
-        self._recorder: StreamRecorder | None = None
+        self._pipeline: Pipeline | None = None  # while the main stream is connected
         self._seen_until: float | None = None  # of the connection before
         self._backgrounds: Backgrounds = {}  # likewise
-        self._detector: DetectStream | None = None
+        self._sub_stream: SubStream | None = None
         self._detect_info: StreamInfo | None = None  # while the sub-stream is connected
-        self._away: dict[Feed, float] = {}
-        self._losses = {feed: Losses() for feed in self._feeds}
-        self._left_out: set[str] = set()  # what was said to be left out
+        self._connections = {
+            feed: ConnectionLog(feed.camera.shown, is_main=feed is self._main, log=log) for feed in self._feeds
+        }
         self._undecodable: str | None = None  # why no picture can be made of what comes
         self._pauses: dict[str, str] = {}  # who wants a pause, and why
-        self._disk_retry_at = 0.0
         self._blocked_until = 0.0
         self._status = CameraStatus(camera.name, camera.shown, since=time.time())
-        self._fps_mark = (time.monotonic(), 0)
-        self._last_packet: float | None = None
-        self._frames = self._packets = self._bytes = self._behind = 0
+        self._counters = StreamCounters()
 
     def run(self, exchange: Callable[[], None], exchange_file: int) -> None:
         """Record until stopped, or until a file is at its end.
@@ -102,21 +95,17 @@ class CameraRunner:
         wanted = select.poll()
         for descriptor in (self._inbox.fileno(), exchange_file):
             wanted.register(descriptor, select.POLLIN)
-        try:
-            self._outbox.recover()
-        except OSError as error:
-            self._not_writable(error)
-        self._sender.start()
+        self._publisher.start()
         for one in self._feeds:
             one.start()
         try:
             while not self._stop.is_set():
                 exchange()
-                self._retry_disk()
+                self._publisher.retry()
                 for one in self._feeds:
                     if one.hangs():
                         raise FeedHangsError(one.camera.shown)
-                wanted.poll(POLL_SECONDS * 1000)
+                wanted.poll(POLL_S * 1000)
                 for feed, item in self._inbox.take():
                     if isinstance(item, Finished):
                         self._log.info(messages.FILE_ENDED, self._camera.shown)
@@ -124,8 +113,7 @@ class CameraRunner:
                     self._guarded(feed, item)
         finally:
             self._end_recorder()
-            self._leave_behind()
-            self._sender.stop(STOP_SECONDS)
+            self._publisher.stop()
 
     # -- what happens
 
@@ -138,54 +126,12 @@ class CameraRunner:
             self._end_recorder()
             feed.give_up(error)
         except OSError as error:
-            if self._recorder:
-                self._recorder.abandon()
-            self._not_writable(error)
+            if self._pipeline:
+                self._pipeline.recorder.abandon()
+            self._publisher.write_failed(error)
         took = time.monotonic() - began
-        if took > BLOCKED_SECONDS and time.thread_time() - cpu < BLOCKED_SHARE * took:
+        if took > BLOCKED_S and time.thread_time() - cpu < BLOCKED_SHARE * took:
             self._blocked_until = began + took
-
-    def _not_writable(self, error: OSError) -> None:
-        """Pause until the disk takes data again; folders that were deleted are made again at once."""
-        if isinstance(error, FileNotFoundError) and self._recovers():
-            return
-        self._disk_retry_at = time.monotonic() + DISK_RETRY
-        self._pause(WRITE_ERROR, f"VIDEO_DIR can not be written to ({error.strerror or error})")
-
-    def _not_finished(self, error: SourceError) -> None:
-        """Save what there is of a clip that the muxer does not finish."""
-        self._log.warning(messages.CLIP_NOT_FINISHED, error)
-        self._recovers()
-
-    def _recovers(self) -> bool:
-        """Save what there is on disk of a clip, if the disk takes it."""
-        try:
-            self._outbox.check_room()
-            self._outbox.recover()
-        except OSError as error:
-            self._log.debug("still not writable: %s", error)
-            return False
-        self._sender.wake()
-        return True
-
-    def _retry_disk(self) -> None:
-        """After a failed write: save what there is of the clip as soon as the disk takes it, and go on."""
-        if WRITE_ERROR not in self._pauses or time.monotonic() < self._disk_retry_at:
-            return
-        self._disk_retry_at = time.monotonic() + DISK_RETRY
-        if self._recovers():
-            self._pause(WRITE_ERROR, None)
-
-    def _leave_behind(self) -> None:
-        """At the end: what could not be published must be on disk, for the next start to recover."""
-        if WRITE_ERROR not in self._pauses:
-            return
-        try:
-            self._outbox.salvage()
-        except OSError as error:
-            self._log.warning(messages.CLIP_LEFT_OPEN, error)
-        else:
-            self._log.warning(messages.RECOVERY_AT_NEXT_START)
 
     def _take(self, feed: Feed, item: Item) -> None:
         if isinstance(item, Packet):
@@ -196,32 +142,28 @@ class CameraRunner:
             self._lost(feed, item.error)
 
     def _packet(self, feed: Feed, packet: Packet) -> None:
-        is_timely = time.monotonic() - packet.arrived < BEHIND_SECONDS or packet.arrived <= self._blocked_until
+        is_timely = time.monotonic() - packet.arrived < BEHIND_S or packet.arrived <= self._blocked_until
         # once it is to end, what waits is recorded, and no time is spent on new motion
-        analyse = is_timely and not self._stop.is_set()
+        packet.is_late = not is_timely or self._stop.is_set()
         if feed is self._detect:
-            if self._detector:
-                self._detector.feed(packet, analyse=analyse)
-                self._look_at_decoding()
+            if self._sub_stream:
+                self._sub_stream.feed(packet)
+                self._check_decoding()
             return
-        if self._recorder is None:
+        if self._pipeline is None:
             return
-        self._frames += packet.kind == "video"
-        self._last_packet = packet.wall
-        self._packets += 1
-        self._bytes += len(packet.data)
-        self._behind += not analyse
-        self._recorder.feed(packet, analyse=analyse)
+        self._counters.count(packet)
+        self._pipeline.feed(packet)
         if packet.is_keyframe:
-            self._describe(self._recorder.info)
-        self._look_at_decoding()
+            self._describe(self._pipeline.recorder.info)
+        self._check_decoding()
 
-    def _look_at_decoding(self) -> None:
+    def _check_decoding(self) -> None:
         """Report once that no picture can be made of what comes, and once that it can again; packets are recorded."""
-        looked_at = self._detector or self._recorder
-        health = looked_at.health if looked_at else None
-        if health is None:
+        watcher = self._watcher
+        if watcher is None:
             return
+        health = watcher.health
         if health.trouble and not self._undecodable:
             self._undecodable = health.trouble
             self._log.warning(messages.NOT_DECODABLE, health.trouble)
@@ -232,15 +174,7 @@ class CameraRunner:
             self._show_pause()
 
     def _connected(self, feed: Feed, info: StreamInfo) -> None:
-        away = self._away.pop(feed, None)
-        what = "sub-stream" if feed is self._detect else "picture"
-        level = logging.INFO if self._losses[feed].back(time.monotonic()) else logging.DEBUG
-        if away is not None:
-            self._log.log(level, messages.CONNECTED_AGAIN, what, time.monotonic() - away, info)
-        else:
-            self._log.info(messages.CONNECTED, feed.camera.shown, info)
-        if not info.width:
-            self._log.log(level, messages.KEYFRAME_AWAITED)
+        away_s = self._connections[feed].connected(info)
         if feed is self._detect:
             self._detect_info = info
             self._use_detect_stream()
@@ -250,29 +184,28 @@ class CameraRunner:
         self._status = replace(self._status, reconnects=self._status.reconnects + (not first))
         self._describe(info)
         self._show_pause()
-        for line in info.left_out:
-            if line not in self._left_out:
-                self._left_out.add(line)
-                self._log.info(messages.STREAM_LEFT_OUT, line)
-        self._recorder = StreamRecorder(
-            info,
-            self._camera.motion,
-            self._rules,
-            live=True,
-            open_clip=self._open_clip,
-            on_clip=self._publish,
-            log=self._log,
-            seen_until=self._seen_until,
-            backgrounds=self._backgrounds if away and time.monotonic() - away < SAME_SCENE_SECONDS else None,
-        )
-        self._recorder.pause(bool(self._pauses))
+        motion = self._camera.motion
+        stream = TimedStream(info, self._log, live=True, seen_until=self._seen_until)
+        recorder = ClipRecorder(stream, ClipLogic.of(self._rules, motion), self._publisher, self._log)
+        is_same_scene = away_s is not None and away_s < SAME_SCENE_S
+        watcher = MotionWatcher(info, motion, backgrounds=self._backgrounds if is_same_scene else None)
+        self._pipeline = Pipeline(stream, recorder, watcher)
+        recorder.pause(bool(self._pauses))
         self._use_detect_stream()
 
     def _use_detect_stream(self) -> None:
-        """Look at the sub-stream instead of the main one, as soon as both are there."""
-        if self._recorder and self._detect_info:
-            self._detector = DetectStream(self._detect_info, self._camera.motion, self._recorder)
-            self._recorder.watch(on=False)
+        """Watch the sub-stream instead of the main one, as soon as both are there."""
+        if self._pipeline and self._detect_info:
+            motion = self._camera.motion
+            self._sub_stream = SubStream(self._detect_info, motion, self._pipeline.stream, self._pipeline.recorder)
+            self._pipeline.watcher = None
+
+    @property
+    def _watcher(self) -> MotionWatcher | None:
+        """What looks for motion now, in either stream."""
+        if self._sub_stream:
+            return self._sub_stream.watcher
+        return self._pipeline.watcher if self._pipeline else None
 
     def _describe(self, info: StreamInfo) -> None:
         self._status = replace(
@@ -285,76 +218,40 @@ class CameraRunner:
             self._end_recorder()
             self._set_state(_state_of(error), str(error))
         else:
-            self._detector = self._detect_info = None
-            if self._recorder:
-                self._recorder.watch(on=True)
-        self._away.setdefault(feed, time.monotonic())
-        report = self._losses[feed].lost(time.monotonic())
-        if report == "habit":
-            self._log.warning(
-                messages.CONNECTION_ENDS_HABITUALLY,
-                feed.camera.shown,
-                error,
-            )
-        elif report is None:
-            self._log.debug("lost: %s", error)
-        elif is_main:
-            self._log.warning(messages.NO_PICTURE, error)
-        else:
-            self._log.warning(messages.NO_SUB_STREAM, error)
-
-    # -- clips
-
-    def _open_clip(self, info: StreamInfo, start: float, started_at: datetime) -> ClipWriter:
-        return ClipWriter(self._outbox.open_work(started_at), info, start, started_at)
-
-    def _publish(self, clip: FinishedClip) -> None:
-        name = self._outbox.publish(clip.path, clip.started_at)
-        size = self._outbox.path_of(name).stat().st_size
-        self._log.info(messages.CLIP_SAVED, name, clip.summary.seconds, size / 1e6)
-        self._status = replace(self._status, clips=self._status.clips + 1)
-        self._sender.wake()
+            self._sub_stream = self._detect_info = None
+            if self._pipeline and not self._pipeline.watcher:
+                self._pipeline.watcher = MotionWatcher(self._pipeline.recorder.info, self._camera.motion)
+        self._connections[feed].lost(error)
 
     def _end_recorder(self) -> None:
-        if self._recorder:
-            recorder, self._recorder = self._recorder, None
-            self._detector = None
-            self._seen_until, self._backgrounds = recorder.seen_until, recorder.backgrounds
+        if self._pipeline:
+            pipeline, self._pipeline = self._pipeline, None
+            self._sub_stream = None
+            self._seen_until = pipeline.stream.seen_until
+            self._backgrounds = pipeline.watcher.backgrounds if pipeline.watcher else {}
             try:
-                recorder.close()
+                pipeline.close()
             except OSError as error:
-                self._not_writable(error)
+                self._publisher.write_failed(error)
             except SourceError as error:
-                self._not_finished(error)
+                self._publisher.not_finished(error)
 
     # -- what the supervisor sees and asks for
 
     def status(self) -> CameraStatus:
         """Return how the camera is."""
-        now = time.monotonic()
-        for feed, losses in self._losses.items():
-            if losses.is_steady_again(now):
-                self._log.info(messages.CONNECTION_STEADY_AGAIN, feed.camera.shown)
-        since, frames = self._fps_mark
-        if now - since >= FPS_WINDOW:
-            self._status = replace(self._status, fps=round((self._frames - frames) / (now - since), 2))
-            self._fps_mark = (now, self._frames)
-        return replace(
-            self._status,
-            recording=bool(self._recorder and self._recorder.recording),
-            last_packet=self._last_packet,
-            packets=self._packets,
-            bytes=self._bytes,
-            behind=self._behind,
-        )
+        for connection in self._connections.values():
+            connection.check_steady()
+        is_recording = bool(self._pipeline and self._pipeline.recorder.recording)
+        return self._counters.added_to(replace(self._status, recording=is_recording, clips=self._publisher.clips))
 
     def snapshot(self, request: SnapshotRequest) -> Snapshot | None:
         """Return the newest decoded frame as JPEG; None before the first."""
-        looked_at = self._detector or self._recorder
-        picture = looked_at.picture(request.width) if looked_at else None
-        if looked_at is None or picture is None or self._last_packet is None:
+        watcher = self._watcher
+        picture = watcher.picture(request.width) if watcher else None
+        if watcher is None or picture is None or self._counters.last_packet is None:
             return None
-        taken = self._last_packet - looked_at.picture_age
+        taken = self._counters.last_packet - watcher.picture_age
         label = time_label(self._camera.name, taken) if request.timestamp else None
         return Snapshot(snapshot_jpeg(picture, request.quality, label), taken)
 
@@ -373,13 +270,13 @@ class CameraRunner:
                 self._log.warning(messages.RECORDING_PAUSED, reason)
             else:
                 self._log.info(messages.RECORDING_RESUMED)
-        if self._recorder:
+        if self._pipeline:
             try:
-                self._recorder.pause(bool(self._pauses))
+                self._pipeline.recorder.pause(bool(self._pauses))
             except OSError as error:  # the open clip can not be finished; nothing is open any more
-                self._not_writable(error)
+                self._publisher.write_failed(error)
             except SourceError as error:
-                self._not_finished(error)
+                self._publisher.not_finished(error)
             self._show_pause()
 
     def _show_pause(self) -> None:

@@ -13,7 +13,7 @@ from shared_utils.errors import SettingError
 from shared_utils.redact import url_secrets
 from vcam_worker import messages
 
-LOOK_SECONDS = 1.0
+POLL_S = 1.0
 """Between two looks. The file is taken once two looks have found the same in it, as an editor may write it in steps;
 it is read whole each time, since that costs no more than comparing what file systems tell of it."""
 OTHERS_MAY_READ = 0o004
@@ -42,7 +42,7 @@ class CamerasWatch:
         path = cameras_file(self._values)
         if path is None or self._clock() < self._next:
             return None
-        self._next = self._clock() + LOOK_SECONDS
+        self._next = self._clock() + POLL_S
         now = self._content(path)
         before, self._seen = self._seen, now
         if now != before or now == self._judged:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from vcam_worker.runtime.status import CameraStatus, Snapshot
 
-START_SECONDS = 30.0
+START_S = 30.0
 """Time a camera may take to its first picture before that counts as trouble: connecting and waiting for a keyframe."""
-SILENT_SECONDS = 20.0
+SILENT_S = 20.0
 """A camera that calls itself running, but had no packet for this long: its process hangs, or it would have reported a
 stall, which it does after 15 s."""
-PICTURE_SECONDS = 15.0
+PICTURE_S = 15.0
 """Age from which a picture is no longer a current one."""
 
 _REASONS = {
@@ -47,7 +47,7 @@ def trouble(status: CameraStatus, now: float) -> Trouble | None:
     """
     if status.state == "running":
         return _silence(status, now)
-    if status.state == "starting" and (not status.since or now - status.since < START_SECONDS):
+    if status.state == "starting" and (not status.since or now - status.since < START_S):
         return None
     if status.state == "stopped" and not status.reason:
         return None
@@ -66,13 +66,13 @@ def no_picture(status: CameraStatus, now: float) -> Trouble | None:
 
 def old_picture(snapshot: Snapshot, now: float) -> Trouble | None:
     """Return what is wrong with a picture that is too old; None for a current one."""
-    if now - snapshot.taken <= PICTURE_SECONDS:
+    if now - snapshot.taken <= PICTURE_S:
         return None
     return Trouble("no picture", "no frame could be decoded since then", snapshot.taken)
 
 
 def _silence(status: CameraStatus, now: float) -> Trouble | None:
-    if status.last_packet is None or now - status.last_packet <= SILENT_SECONDS:
+    if status.last_packet is None or now - status.last_packet <= SILENT_S:
         return None
     return Trouble("stalled", "no packet has come since then", status.last_packet)
 

@@ -10,12 +10,12 @@ from multiprocessing.connection import Connection
 
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
 
-STATUS_EVERY = 1.0
+STATUS_INTERVAL_S = 1.0
 """Seconds between two messages from a camera's process; they are its sign of life as well."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SnapshotCommand:
     """A picture is wanted; the answer carries the number."""
 
     number: int
@@ -23,7 +23,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SnapshotReply:
     """The picture, or None where there is no frame yet."""
 
     number: int
@@ -31,7 +31,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Pause:
+class PauseCommand:
     """Recording is to pause (the disk is full), or to go on (no reason)."""
 
     reason: str | None
@@ -61,8 +61,8 @@ class ChildLink:
         self._pause = pause
         self._last = 0.0
         # the pipe's own poll() makes a selector anew each time, which costs as much as a packet
-        self._wishes = select.poll()
-        self._wishes.register(pipe.fileno(), select.POLLIN)
+        self._commands = select.poll()
+        self._commands.register(pipe.fileno(), select.POLLIN)
 
     def exchange(self, status: Callable[[], CameraStatus]) -> None:
         """Send the status when it is time, and do what the supervisor asks for. Returns at once.
@@ -72,14 +72,14 @@ class ChildLink:
         """
         now = time.monotonic()
         try:
-            if now - self._last >= STATUS_EVERY:
+            if now - self._last >= STATUS_INTERVAL_S:
                 self._last = now
                 self._pipe.send(status())
-            while self._wishes.poll(0):
+            while self._commands.poll(0):
                 message = self._pipe.recv()
-                if isinstance(message, Wanted):
-                    self._pipe.send(Answer(message.number, self._snapshot(message.request)))
-                elif isinstance(message, Pause):
+                if isinstance(message, SnapshotCommand):
+                    self._pipe.send(SnapshotReply(message.number, self._snapshot(message.request)))
+                elif isinstance(message, PauseCommand):
                     self._pause(message.reason)
         except (EOFError, OSError) as error:
             raise SupervisorGoneError from error

@@ -13,7 +13,7 @@ from pathlib import Path
 
 MIB = 1024 * 1024
 _PAGE = resource.getpagesize()
-_SLACK = 192 * MIB
+_SLACK_BYTES = 192 * MIB
 """What the kernel counts as data and is never touched: threads' stacks, the allocator's reserves."""
 OOM_SCORE = 500
 """Added to a camera's process when the kernel itself runs out of memory: it is to take one of these, and never the
@@ -40,7 +40,7 @@ def bound_own(limit: int) -> None:
     reserved, own = _reserved(), taken(os.getpid())
     if not limit or reserved is None or own is None:
         return
-    wanted = reserved - own + limit + _SLACK
+    wanted = reserved - own + limit + _SLACK_BYTES
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)

@@ -13,7 +13,8 @@ from shared_utils.errors import EXIT_FAILED, EXIT_OK
 from shared_utils.log import camera_logger, setup_logging
 from shared_utils.queue.jobs import connect
 from vcam_worker import messages
-from vcam_worker.recording.storage.outbox import Outbox, redis_enqueue
+from vcam_worker.recording.storage.outbox import Outbox
+from vcam_worker.recording.storage.queue_sender import redis_enqueue
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.runtime.camera import CameraRunner, FeedHangsError
 from vcam_worker.runtime.link import ChildLink, SupervisorGoneError

@@ -14,7 +14,7 @@ from shared_utils.queue.figures import Growth, QueueFigures, backlog_in_words, r
 from shared_utils.queue.jobs import clip_queue, connect, redis_errors
 from vcam_worker import messages
 
-EVERY_SECONDS = 10.0
+INTERVAL_S = 10.0
 """Between two looks: each is four questions to Redis."""
 
 
@@ -39,16 +39,16 @@ class QueueWatch:
     Args:
         settings: where the queue is.
         now: seconds since the epoch.
-        every: seconds between two looks.
+        interval_s: seconds between two looks.
     """
 
     def __init__(
-        self, settings: RedisSettings, now: Callable[[], float] = time.time, every: float = EVERY_SECONDS
+        self, settings: RedisSettings, now: Callable[[], float] = time.time, interval_s: float = INTERVAL_S
     ) -> None:
         self._settings = settings
         self._queue = clip_queue(settings, connect(settings))
         self._now = now
-        self._every = every
+        self._interval_s = interval_s
         self._log = logging.getLogger(__name__)
         self._growth = Growth()
         self._state: QueueState | None = None
@@ -68,7 +68,7 @@ class QueueWatch:
         """Return what the last look found; None before the first."""
         return self._state
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Look once. That Redis is away is said where clips are queued."""
         try:
             with redis_errors(self._settings):
@@ -85,7 +85,7 @@ class QueueWatch:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self.look()
+                self.poll()
             except Exception:  # noqa: BLE001  # the outermost call of this thread: recording goes on without figures
                 self._log.exception(messages.QUEUE_WATCH_FAILED)
-            self._stop.wait(self._every)
+            self._stop.wait(self._interval_s)

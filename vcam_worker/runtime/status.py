@@ -13,7 +13,7 @@ the process is gone."""
 
 QUALITY_LIMITS = (10, 95)
 QUALITY_DEFAULT = 80
-WIDTH_LIMITS = (64, 3840)
+WIDTH_LIMITS_PX = (64, 3840)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class CameraStatus:
         packets, bytes: received since the process started.
         clips: published since then.
         reconnects: connections made after the first.
-        behind: frames not looked at, since the machine could not keep up.
+        late: frames not looked at, since the machine could not keep up.
     """
 
     name: str
@@ -52,7 +52,7 @@ class CameraStatus:
     bytes: int = 0
     clips: int = 0
     reconnects: int = 0
-    behind: int = 0
+    late: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class SnapshotRequest:
     """A picture that is wanted; hashable, so that answers can be kept by it.
 
     Attributes:
-        width: pixels, within :data:`WIDTH_LIMITS`; None keeps the camera's own.
+        width: pixels, within :data:`WIDTH_LIMITS_PX`; None keeps the camera's own.
         quality: of the JPEG, within :data:`QUALITY_LIMITS`.
         timestamp: draw date, time and the camera's name into it.
     """

@@ -2,78 +2,42 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import multiprocessing
 import signal
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from pathlib import Path
+from dataclasses import replace
+from multiprocessing.connection import wait
 from types import FrameType
 
 from shared_utils.config.cameras import Camera
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, CameraLog
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
-from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import connect, redis_errors
 from shared_utils.redact import Redactor
 from vcam_worker import messages
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.runtime import memory
+from vcam_worker.runtime.answers import Answers
+from vcam_worker.runtime.camera_process import CameraProcess, describe_exit, waits_for_disk
 from vcam_worker.runtime.cameras_watch import CamerasWatch
-from vcam_worker.runtime.link import Answer, Pause, Wanted
-from vcam_worker.runtime.process import run_camera
+from vcam_worker.runtime.link import PauseCommand, SnapshotCommand, SnapshotReply
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
 from vcam_worker.settings import CaptureSettings
-from vcam_worker.stream.feed import HEALTHY_SECONDS, Backoff
 
-POLL_SECONDS = 1.0
-MEMORY_POLL_SECONDS = 0.25
+POLL_S = 1.0
+MEMORY_POLL_S = 0.25
 """How often the processes' memory is looked at: a hostile stream of 1 Gb/s adds 30 MB in between."""
-MEMORY_HEALTHY_SECONDS = 600.0
+HEALTHY_S = 60.0
+"""A process that ran this long makes its next end a first one."""
+MEMORY_HEALTHY_S = 600.0
 """How long a process whose predecessor took too much memory must run until its next end is a first one."""
-HANG_SECONDS = 60.0
+HANG_S = 60.0
 """Silence after which a camera process is killed: it speaks every second."""
-STOP_SECONDS = 10.0
+STOP_S = 10.0
 """Time for open clips to be closed, published and queued; the container's grace time is longer."""
-SNAPSHOT_SECONDS = 5.0
+SNAPSHOT_S = 5.0
 """Longest wait for a picture: a camera's process answers between two packets."""
-
-_context = multiprocessing.get_context("spawn")
-
-
-@dataclass(eq=False)
-class _Child:
-    camera: Camera
-    log: logging.LoggerAdapter[logging.Logger]
-    status: CameraStatus
-    backoff: Backoff = field(default_factory=Backoff)
-    process: SpawnProcess | None = None
-    pipe: Connection | None = None
-    sending: threading.Lock = field(default_factory=threading.Lock)
-    last_sign: float = 0.0
-    started: float = 0.0
-    start_at: float = 0.0
-    finished: bool = False
-    took: int = 0
-    """Bytes of memory when last looked at."""
-    excess: str | None = None
-    """Why it was ended, if it took too much memory."""
-    was_excessive: bool = False
-    waits_for_disk: bool = False
-    leave_by: float | None = None
-    """When the process must have ended, if the camera was changed or taken out of the settings."""
-    successor: Camera | None = None
-    """What comes in its place then."""
-
-    @classmethod
-    def of(cls, camera: Camera) -> _Child:
-        status = CameraStatus(camera.name, camera.shown, since=time.time())
-        return cls(camera, camera_logger(__name__, camera.name), status)
 
 
 class Supervisor:
@@ -103,14 +67,11 @@ class Supervisor:
         self._watch = watch
         self._redact = redact or Redactor(settings.secrets)
         # replaced as a whole and never changed, as other threads go through it
-        self._children = [_Child.of(one) for one in settings.cameras]
+        self._children = [CameraProcess(one) for one in settings.cameras]
         self._camera_log = CameraLog(settings.video_dir / CAMERA_LOG_NAME, self.statuses, self._redact)
         self._signals = 0
         self._pause_reason: str | None = None
-        self._numbers = itertools.count()
-        self._awaited: set[int] = set()
-        self._answers: dict[int, Snapshot | None] = {}
-        self._answered = threading.Condition()
+        self._answers: Answers[Snapshot] = Answers()
 
     def run(self) -> int:
         """Return the exit code when all is over."""
@@ -122,7 +83,7 @@ class Supervisor:
         try:
             while not self._signals and not all(child.finished for child in self._children):
                 self._round()
-                self._look_for_changes()
+                self._check_cameras_file()
         finally:
             self._camera_log.stop()
             clean = self._stop_all()
@@ -145,18 +106,10 @@ class Supervisor:
         child = next((one for one in self._children if one.camera.name == name), None)
         if child is None:
             raise KeyError(name)
-        number = next(self._numbers)
-        self._awaited.add(number)
-        try:
-            if not self._send(child, Wanted(number, request)):
+        with self._answers.expect() as number:
+            if not child.send(SnapshotCommand(number, request)):
                 return None
-            with self._answered:
-                self._answered.wait_for(lambda: number in self._answers, SNAPSHOT_SECONDS)
-                return self._answers.pop(number, None)
-        finally:
-            with self._answered:  # an answer that comes later is dropped where it arrives
-                self._awaited.discard(number)
-                self._answers.pop(number, None)
+            return self._answers.wait_for(number, SNAPSHOT_S)
 
     def pause(self, reason: str | None) -> None:
         """Have all cameras stop recording for `reason`, or go on without one."""
@@ -164,17 +117,7 @@ class Supervisor:
             return
         self._pause_reason = reason
         for child in self._children:
-            self._send(child, Pause(reason))
-
-    def _send(self, child: _Child, message: Wanted | Pause) -> bool:
-        with child.sending:
-            if child.pipe is None:
-                return False
-            try:
-                child.pipe.send(message)
-            except OSError:  # it has just ended; the supervisor's own round sees to that
-                return False
-        return True
+            child.send(PauseCommand(reason))
 
     # -- the processes
 
@@ -205,57 +148,58 @@ class Supervisor:
                 self._start(child)
         pipes = [child.pipe for child in self._children if child.pipe]
         if not pipes:
-            time.sleep(POLL_SECONDS)
-        for ready in wait(pipes, timeout=MEMORY_POLL_SECONDS) if pipes else []:
-            self._hear(next(child for child in self._children if child.pipe is ready))
-        self._look_at_memory()
-        self._look_for_hangs()
+            time.sleep(POLL_S)
+        for ready in wait(pipes, timeout=MEMORY_POLL_S) if pipes else []:
+            self._receive(next(child for child in self._children if child.pipe is ready))
+        self._check_memory()
+        self._check_hangs()
 
-    def _look_for_hangs(self) -> None:
+    def _check_hangs(self) -> None:
         for child in self._children:
-            silent = time.monotonic() - child.last_sign > HANG_SECONDS
+            silent = time.monotonic() - child.last_heard > HANG_S
             if child.process is None:
                 continue
-            if silent and not child.leave_by and waits_for_disk(child.process.pid):
+            if silent and not child.exit_deadline and waits_for_disk(child.process.pid):
                 if not child.waits_for_disk:
                     child.log.warning(
                         messages.VOLUME_HANGS,
-                        HANG_SECONDS,
+                        HANG_S,
                     )
                 child.waits_for_disk = True
             elif silent:
-                child.log.error(messages.CAMERA_PROCESS_SILENT, HANG_SECONDS)
+                child.log.error(messages.CAMERA_PROCESS_SILENT, HANG_S)
                 child.process.kill()
                 self._reap(child)
-            elif child.leave_by and time.monotonic() > child.leave_by:
-                child.log.error(messages.CAMERA_PROCESS_NOT_ENDING, STOP_SECONDS)
+            elif child.exit_deadline and time.monotonic() > child.exit_deadline:
+                child.log.error(messages.CAMERA_PROCESS_NOT_ENDING, STOP_S)
                 child.process.kill()
                 self._reap(child)
 
-    def _look_at_memory(self) -> None:
+    def _check_memory(self) -> None:
         """End a process that takes too much, before the machine or the container runs out and all end."""
         limit = self._settings.camera_memory_mb
         for child in self._children:
             if child.process is None or child.process.pid is None:
                 continue
-            child.took = memory.taken(child.process.pid) or child.took
-            if limit and child.took > limit * memory.MIB and child.excess is None:
-                child.excess = f"it took {child.took // memory.MIB} MB of memory, CAMERA_MEMORY_MB allows {limit}"
+            child.memory_bytes = memory.taken(child.process.pid) or child.memory_bytes
+            if limit and child.memory_bytes > limit * memory.MIB and child.memory_excess is None:
+                taken_mb = child.memory_bytes // memory.MIB
+                child.memory_excess = f"it took {taken_mb} MB of memory, CAMERA_MEMORY_MB allows {limit}"
                 child.process.kill()
 
-    def _look_for_changes(self) -> None:
+    def _check_cameras_file(self) -> None:
         cameras = self._watch.changed() if self._watch else None
         if cameras is not None:
-            self._take_over(cameras)
+            self._take_cameras(cameras)
 
-    def _take_over(self, cameras: list[Camera]) -> None:
+    def _take_cameras(self, cameras: list[Camera]) -> None:
         """Record `cameras` from now on; those that are as they were are not touched."""
         self._settings = replace(self._settings, cameras=cameras)
         self._redact.add(self._settings.secrets)
         wanted = {camera.name: camera for camera in cameras}
         known = {child.camera.name: child for child in self._children}
-        leaving = [child for child in self._children if child.leave_by or wanted.get(child.camera.name) != child.camera]
-        order = [known.get(camera.name) or _Child.of(camera) for camera in cameras]
+        leaving = [one for one in self._children if one.exit_deadline or wanted.get(one.camera.name) != one.camera]
+        order = [known.get(camera.name) or CameraProcess(camera) for camera in cameras]
         self._children = order + [child for child in self._children if child.camera.name not in wanted]
         changes = {
             "new": [name for name in wanted if name not in known],
@@ -269,37 +213,26 @@ class Supervisor:
         if told:
             self._log.info(messages.CAMERAS_CHANGED, told)
 
-    def _retire(self, child: _Child) -> None:
+    def _retire(self, child: CameraProcess) -> None:
         """End a camera's process, which finishes its open clip first."""
         if child.process is None:
-            self._succeed(child)
-        elif not child.leave_by:
-            child.leave_by = time.monotonic() + STOP_SECONDS
+            self._replace_by_successor(child)
+        elif not child.exit_deadline:
+            child.exit_deadline = time.monotonic() + STOP_S
             child.process.terminate()
 
-    def _succeed(self, child: _Child) -> None:
+    def _replace_by_successor(self, child: CameraProcess) -> None:
         """Put the changed camera in the place of the one that has ended, or nothing."""
-        successor = [_Child.of(child.successor)] if child.successor else []
+        successor = [CameraProcess(child.successor)] if child.successor else []
         place = self._children.index(child)
         self._children = [*self._children[:place], *successor, *self._children[place + 1 :]]
 
-    def _start(self, child: _Child) -> None:
-        ours, theirs = _context.Pipe()
-        process = _context.Process(
-            target=run_camera,
-            args=(child.camera, self._settings, theirs, self._lock),
-            name=f"camera-{child.camera.name}",
-        )
-        process.start()
-        theirs.close()  # so that the pipe ends with the child
-        with child.sending:
-            child.process, child.pipe = process, ours
-        child.last_sign = child.started = time.monotonic()
-        child.took, child.excess = 0, None
+    def _start(self, child: CameraProcess) -> None:
+        child.start(self._settings, self._lock)
         if self._pause_reason:
-            self._send(child, Pause(self._pause_reason))
+            child.send(PauseCommand(self._pause_reason))
 
-    def _hear(self, child: _Child) -> None:
+    def _receive(self, child: CameraProcess) -> None:
         if child.pipe is None:
             return
         try:
@@ -307,41 +240,34 @@ class Supervisor:
         except (EOFError, OSError):
             self._reap(child)
             return
-        child.last_sign = time.monotonic()
+        child.last_heard = time.monotonic()
         if child.waits_for_disk:
             child.waits_for_disk = False
             child.log.info(messages.VOLUME_ANSWERS_AGAIN)
         if isinstance(message, CameraStatus):
             child.status = message
-        elif isinstance(message, Answer):
-            with self._answered:
-                if message.number in self._awaited:
-                    self._answers[message.number] = message.snapshot
-                    self._answered.notify_all()
+        elif isinstance(message, SnapshotReply):
+            self._answers.put(message.number, message.snapshot)
 
-    def _reap(self, child: _Child) -> None:
+    def _reap(self, child: CameraProcess) -> None:
         """Take leave of a process that has ended, and plan the next one."""
         if child.process is None or child.pipe is None:
             return
-        child.process.join()
-        code = child.process.exitcode
-        with child.sending:
-            child.pipe.close()
-            child.process = child.pipe = None
-        if child.leave_by:
-            self._succeed(child)
+        code = child.reap()
+        if child.exit_deadline:
+            self._replace_by_successor(child)
             return
         if code == EXIT_OK:
             child.finished = True
             child.status = replace(child.status, state="stopped", reason=None, since=time.time())
             return
-        healthy = MEMORY_HEALTHY_SECONDS if child.was_excessive else HEALTHY_SECONDS
-        child.was_excessive = child.excess is not None
+        healthy = MEMORY_HEALTHY_S if child.was_excessive else HEALTHY_S
+        child.was_excessive = child.memory_excess is not None
         if time.monotonic() - child.started >= healthy:
             child.backoff.reset()
         delay = child.backoff.delay()
         child.start_at = time.monotonic() + delay
-        reason = f"the camera's process ended ({child.excess or _how(code, child.took)})"
+        reason = f"the camera's process ended ({child.memory_excess or describe_exit(code, child.memory_bytes)})"
         child.status = replace(child.status, state="stopped", reason=reason, since=time.time())
         if not self._signals:
             child.log.error(messages.CAMERA_PROCESS_ENDED, reason, delay)
@@ -352,11 +278,11 @@ class Supervisor:
         processes = [child.process for child in running if child.process]
         for process in processes:
             process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + STOP_S
         # a child may be in the middle of a picture larger than the pipe: unread, it would never come to its end
         while (pipes := [child.pipe for child in running if child.pipe]) and time.monotonic() < deadline:
             for ready in wait(pipes, timeout=deadline - time.monotonic()):
-                self._hear(next(child for child in running if child.pipe is ready))
+                self._receive(next(child for child in running if child.pipe is ready))
         for process in processes:
             process.join(max(0.0, deadline - time.monotonic()))
             if process.is_alive():
@@ -364,23 +290,3 @@ class Supervisor:
                 process.join()
         # one that had only just been started knows no signal yet, and has nothing to finish
         return all(process.exitcode in (EXIT_OK, -signal.SIGTERM) for process in processes)
-
-
-def waits_for_disk(pid: int | None) -> bool:
-    """Tell whether a process waits for a disk or share that does not answer.
-
-    To kill it would help nothing, as it ends only when the wait does, and would lose the packets that it holds.
-    """
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return state.rpartition(")")[2].split()[0] == "D"
-
-
-def _how(code: int | None, took: int) -> str:
-    if code == -signal.SIGKILL:  # as the kernel does where memory runs out
-        return f"signal SIGKILL, at {took // memory.MIB} MB of memory"
-    if code is not None and code < 0:
-        return f"signal {signal.Signals(-code).name}"
-    return f"exit code {code}"

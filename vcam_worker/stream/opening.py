@@ -1,10 +1,9 @@
-"""Opens a camera's stream (or a file), over one transport. One attempt: :mod:`vcam_worker.stream.feed` decides on the
-next.
+"""Opens a camera's stream, or a file, over one transport. One attempt; :mod:`vcam_worker.stream.feed` retries.
 
-What a camera sends decides nothing about where we connect to. Files are opened by the protocol ``file`` alone, HTTP
+Nothing that a camera sends decides where we connect to. Files are opened by the protocol ``file`` alone, HTTP
 is spoken by :mod:`vcam_worker.stream.protocols.http_source`, RTSP passes through
-:mod:`vcam_worker.stream.protocols.rtsp_relay`. Only formats that hold
-the pictures themselves are read: no playlist, and no list of other files.
+:mod:`vcam_worker.stream.protocols.rtsp_relay`. Only formats that hold the video itself are read: no playlists, and no
+lists of other files.
 """
 
 from __future__ import annotations
@@ -17,37 +16,38 @@ from av.container import InputContainer
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceRefused, SourceStalled, SourceUnauthorized
 from shared_utils.media.rules import FILE_OPTIONS, FORMATS, file_url
-from vcam_worker.stream.arrivals import GATHER_SECONDS
+from vcam_worker.stream.connection import Connection, Upstream
+from vcam_worker.stream.info import probing_limits
+from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.protocols.http_source import Answer, HttpClient
-from vcam_worker.stream.protocols.pictures import PictureConnection, Timing, open_pictures
+from vcam_worker.stream.protocols.pictures import open_pictures
 from vcam_worker.stream.protocols.rtsp_relay import RtspRelay
-from vcam_worker.stream.protocols.wire import CHUNK
-from vcam_worker.stream.source import Connection, Way, probing_limits
-from vcam_worker.stream.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT, source_errors
+from vcam_worker.stream.protocols.wire import CHUNK_BYTES
+from vcam_worker.stream.source_errors import OPEN_TIMEOUT_S, STALL_TIMEOUT_S, source_errors
+from vcam_worker.stream.timing.arrivals import GATHER_S
+from vcam_worker.stream.timing.clocks import Clocks
 
 NOT_ABOUT_TRANSPORT = (SourceRefused, SourceUnauthorized)
-"""Failures that another RTSP transport would not change."""
+"""Failures that another RTSP transport would not cure."""
 
-_SNIFF = 16
-"""Bytes of a body by which its kind is told."""
+_SNIFF_BYTES = 16
+"""Bytes of a body that tell its kind."""
 _ALIVE_BYTES = 1024
-"""What a stream sends at least within the stall timeout; one that trickles is a dead one."""
+"""What a stream sends at least within the stall timeout; one that sends less is dead."""
 _PICTURE_KINDS = ("multipart/", "image/")
 _PAGE_KINDS = frozenset({"text/html", "application/json", "application/xml", "text/xml"})
 _PLAYLIST_KINDS = frozenset(
     {"application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl"}
 )
 
-Opened = Connection | PictureConnection
 
-
-def connect(camera: Camera, transport: str, *, paced: bool = True) -> Opened:
+def connect(camera: Camera, transport: str, *, paced: bool = True) -> PacketSource:
     """Open `camera`'s stream over one transport.
 
     Args:
         camera: what to open.
-        transport: ``tcp`` or ``udp``; looked at for RTSP only.
-        paced: play a file at its own pace, as a camera would; else as fast as it can be read.
+        transport: ``tcp`` or ``udp``; for RTSP only.
+        paced: deliver a file in real time, as a camera would; else as fast as it can be read.
 
     Raises:
         SourceError: it could not be opened; the kind says why.
@@ -63,8 +63,8 @@ def open_file(camera: Camera, *, paced: bool) -> Connection:
     """Open a video file.
 
     Args:
-        camera: whose address is a path.
-        paced: play it at its own pace, as a camera would; else as fast as it can be read.
+        camera: whose URL is a path.
+        paced: deliver it in real time, as a camera would; else as fast as it can be read.
 
     Raises:
         SourceError: it could not be opened.
@@ -75,10 +75,10 @@ def open_file(camera: Camera, *, paced: bool) -> Connection:
 
 
 def _connection(
-    container: InputContainer, camera: Camera, transport: str, way: Way | None = None, *, paced: bool = True
+    container: InputContainer, camera: Camera, transport: str, upstream: Upstream | None = None, *, paced: bool = True
 ) -> Connection:
     try:
-        return Connection(container, camera, transport, paced=paced, way=way)
+        return Connection(container, camera, transport, paced=paced, upstream=upstream)
     except BaseException:
         container.close()
         raise
@@ -88,16 +88,16 @@ def _connect_rtsp(camera: Camera, transport: str) -> Connection:
     options = {
         "rtsp_transport": transport,
         "allowed_media_types": "video+audio",
-        # microseconds; a camera with sound announced but none sent would hold the start up to here
+        # microseconds; a camera that announces audio and sends none delays the start by this
         "analyzeduration": "8000000",
-        # kernel buffer of the RTP socket: keyframes of a 4K camera come as a burst of a thousand datagrams
+        # kernel buffer of the RTP socket: a keyframe of a 4K camera is a burst of a thousand datagrams
         "buffer_size": "4194304",
         "max_delay": "500000",
         "protocol_whitelist": "rtsp,rtp,udp,tcp",
         **probing_limits(),
     }
-    # a read may begin so long after the last packet
-    timeout = (OPEN_TIMEOUT, STALL_TIMEOUT - GATHER_SECONDS)
+    # a read may begin this long after the last packet
+    timeout = (OPEN_TIMEOUT_S, STALL_TIMEOUT_S - GATHER_S)
     relay = RtspRelay(camera)
     try:
         with source_errors(camera, "opening", problem=relay.problem):
@@ -108,18 +108,18 @@ def _connect_rtsp(camera: Camera, transport: str) -> Connection:
         raise
 
 
-def _connect_http(camera: Camera) -> Opened:
-    client = HttpClient(camera, OPEN_TIMEOUT)
+def _connect_http(camera: Camera) -> PacketSource:
+    client = HttpClient(camera, OPEN_TIMEOUT_S)
     try:
         answer = client.get()
         begun = _sniff(answer, camera)
         if answer.kind.startswith(_PICTURE_KINDS) or begun.startswith((b"\xff\xd8\xff", b"--", b"\r\n--")):
-            return open_pictures(client, answer, begun, camera, Timing())
+            return open_pictures(client, answer, begun, camera, Clocks())
         _refuse(answer, begun, camera)
         body = _Body(client, answer, begun)
         options = {"protocol_whitelist": "none", "format_whitelist": FORMATS, **probing_limits()}
         with source_errors(camera, "opening"):
-            container = av.open(body, "r", options=options, timeout=(OPEN_TIMEOUT, STALL_TIMEOUT))
+            container = av.open(body, "r", options=options, timeout=(OPEN_TIMEOUT_S, STALL_TIMEOUT_S))
             connection = _connection(container, camera, "http", body)
             body.opened()
             return connection
@@ -130,11 +130,11 @@ def _connect_http(camera: Camera) -> Opened:
 
 def _sniff(answer: Answer, camera: Camera) -> bytes:
     """Return the first bytes of a body."""
-    deadline = time.monotonic() + OPEN_TIMEOUT
+    deadline = time.monotonic() + OPEN_TIMEOUT_S
     begun = b""
     try:
-        while len(begun) < _SNIFF:
-            more = answer.read(CHUNK, deadline)
+        while len(begun) < _SNIFF_BYTES:
+            more = answer.read(CHUNK_BYTES, deadline)
             if not more:
                 break
             begun += more
@@ -145,8 +145,8 @@ def _sniff(answer: Answer, camera: Camera) -> bytes:
 
 
 def _refuse(answer: Answer, begun: bytes, camera: Camera) -> None:
-    """Say what an answer is that is no stream."""
-    start = begun.lstrip(b"\xef\xbb\xbf \t\r\n")[:_SNIFF].lower()
+    """Raise SourceError for an answer that is no stream."""
+    start = begun.lstrip(b"\xef\xbb\xbf \t\r\n")[:_SNIFF_BYTES].lower()
     if answer.kind in _PLAYLIST_KINDS or start.startswith(b"#extm3u"):
         raise SourceError(
             f"{camera.shown} is a playlist (HLS), which is not read: "
@@ -161,39 +161,39 @@ def _refuse(answer: Answer, begun: bytes, camera: Camera) -> None:
         raise SourceError(f"{camera.shown} answers with nothing: check the path in {camera.setting}")
 
 
-class _Body(Way):
-    """The body of an answer as a file for the video library, which opens no connection of its own."""
+class _Body(Upstream):
+    """The body of an HTTP answer as a file for the video library."""
 
     def __init__(self, client: HttpClient, answer: Answer, begun: bytes) -> None:
         self._client = client
         self._answer = answer
         self._begun = begun
-        self._open_until: float | None = time.monotonic() + OPEN_TIMEOUT
+        self._open_until: float | None = time.monotonic() + OPEN_TIMEOUT_S
         self._waited = 0.0
         self._received = 0
 
     def opened(self) -> None:
-        """Take note that the stream's parameters are known."""
+        """The stream's parameters are known: only the stall timeout counts from now on."""
         self._open_until = None
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes as soon as there are any; none at the end.
 
         Raises:
-            SourceStalled: there were less than :data:`_ALIVE_BYTES` in all the time that was waited for them.
+            SourceStalled: fewer than :data:`_ALIVE_BYTES` came within the timeout.
             SourceEnded: the connection broke.
         """
         if self._begun:
             data, self._begun = self._begun[:size], self._begun[size:]
             return data
         asked = time.monotonic()
-        deadline = asked + STALL_TIMEOUT - self._waited
+        deadline = asked + STALL_TIMEOUT_S - self._waited
         try:
             data = self._answer.read(size, min(deadline, self._open_until or deadline))
         except TimeoutError:
             if self._open_until:
                 raise SourceStalled("the stream sent no picture parameters while it was opened") from None
-            raise SourceStalled(f"no packet for {STALL_TIMEOUT:.0f} s") from None
+            raise SourceStalled(f"no packet for {STALL_TIMEOUT_S:.0f} s") from None
         self._waited += time.monotonic() - asked
         self._received += len(data)
         if self._received >= _ALIVE_BYTES:
@@ -206,7 +206,7 @@ class _Body(Way):
 
 
 def transports_of(camera: Camera, last_good: str | None = None) -> list[str]:
-    """Return the transports to try in turn; `last_good`, the one that worked before, comes first."""
+    """Return the transports to try in turn, first `last_good`, the one that worked before."""
     if camera.scheme not in {"rtsp", "rtsps"}:
         return ["any"]
     if camera.transport != "auto":

@@ -1,4 +1,4 @@
-"""Our own type for what a camera sends, so that the pure modules need no video library."""
+"""Encoded packets as our own type, so that pure modules need no video library."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ Kind = Literal["video", "audio"]
 
 @dataclass(slots=True)
 class Packet:
-    """One encoded frame (or audio block), as received.
+    """One encoded frame (or block of sound), as received.
 
     Attributes:
-        kind: which of the two streams it belongs to.
-        data: the payload, bit for bit.
+        kind: video or audio.
+        data: the payload, unchanged.
         is_keyframe: decoding can start here.
         dts: decoding time by the camera's clock, seconds; None where the stream has no timestamps.
         delay: presentation time minus decoding time, seconds; 0 without B-frames.
-        arrived: when it was received, seconds of the monotonic clock (for files: equal to `time`).
+        arrived: when it was received, monotonic seconds (for files: equal to `time`).
         wall: when it was received, seconds since the epoch.
-        time: its place in the stream by our own steady clock, seconds; set by
-        :class:`vcam_worker.stream.timeline.Timeline`.
+        time: stream time, seconds, of our own steady clock; set by
+        :class:`vcam_worker.stream.timing.timeline.Timeline`.
+        is_late: it waited too long to be analysed, and is only recorded; set by the camera's loop.
         description: the stream's new parameter sets (avcC, hvcC), where the container announces a change.
-        sets: of a keyframe: what decoding from here on needs;
-            set by :class:`vcam_worker.stream.sets_reader.SetsReader`.
-        picture: of a keyframe, where it says so: the picture's size and format; likewise.
+        sets: parameter sets that decoding from this keyframe on needs; set by
+        :class:`vcam_worker.stream.sets_reader.SetsReader`.
+        picture: size and format of this keyframe, where it states them; likewise.
     """
 
     kind: Kind
@@ -38,6 +39,7 @@ class Packet:
     arrived: float = 0.0
     wall: float = 0.0
     time: float = 0.0
+    is_late: bool = False
     description: bytes | None = None
     sets: ParameterSets | None = None
     picture: PictureFormat | None = None

@@ -1,4 +1,4 @@
-"""Which streams of a connection are recorded: the first pictures that can be decoded, and sound that MP4 holds."""
+"""Chooses the streams to record: the first video that can be decoded, and audio that MP4 can hold."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from shared_utils.errors import SourceError
-from vcam_worker.stream.source_errors import OPEN_TIMEOUT
+from vcam_worker.stream.source_errors import OPEN_TIMEOUT_S
 
 COPY_CODECS = frozenset({"h264", "hevc"})
-"""Copied into clips as they are; other codecs are encoded."""
+"""Video that is copied into clips; other codecs are encoded."""
 COPY_AUDIO_CODECS = frozenset({"aac", "opus"})
-"""Sound that MP4 holds as it is."""
+"""Audio that is copied into clips."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What is recorded.
+    """The streams to record.
 
     Attributes:
-        video: the pictures; None where nothing can be decoded.
-        audio: the sound; None without.
-        left_out: a line for each thing that is sent and not recorded.
+        video: None where nothing can be decoded.
+        audio: None without.
+        left_out: one line per stream that is sent and not recorded.
     """
 
     video: av.VideoStream | None
@@ -37,10 +37,10 @@ class Selection:
 
 
 def select(container: InputContainer) -> Selection:
-    """Choose from an open container's streams. Streams that nobody has a decoder for have no `codec_context`."""
+    """Choose from an open container's streams. A stream without a decoder has no `codec_context` in PyAV."""
     known = [one for one in container.streams.video if one.codec_context is not None]
     moving = [one for one in known if not one.disposition & Disposition.attached_pic] or known
-    # a stream that is announced and sends nothing has no size
+    # a stream that is announced, and sends nothing, has no size
     video = next((one for one in moving if one.codec_context.width), next(iter(moving), None))
     audio = next((one for one in container.streams.audio if _sound_codec(one) in COPY_AUDIO_CODECS), None)
     left_out = [_of_video(one) for one in container.streams.video if one is not video]
@@ -71,20 +71,19 @@ def _of_sound(stream: Stream) -> str:
 def joined_in_mid_gop(
     container: InputContainer, video: av.VideoStream, may_follow: bool
 ) -> Iterator[av.Packet[Stream]]:  # fmt: skip
-    """Return the packets of a stream whose picture is still unknown.
+    """Return the packets of a stream whose frame size is still unknown.
 
-    A camera that puts its parameter sets into its keyframes alone tells its picture at the next one only, which may be
-    minutes away.
+    A camera that sends parameter sets in keyframes alone tells its frame size with the next one, perhaps in minutes.
 
     Args:
         container: open.
-        video: its pictures.
-        may_follow: packets have come, or it is not known.
+        video: its video stream.
+        may_follow: packets have arrived, or that is not known.
 
     Raises:
-        SourceError: there is something else wrong with it.
+        SourceError: something else is wrong with it.
     """
-    passed, until = [], time.monotonic() + OPEN_TIMEOUT
+    passed, until = [], time.monotonic() + OPEN_TIMEOUT_S
     with suppress(av.FFmpegError):
         demuxed = container.demux()
         while may_follow and time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""What goes wrong with a connection, as a typed error with one line for people."""
+"""Turns errors of a connection into typed errors with one line for people."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import av
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceRefused, SourceStalled, SourceUnauthorized
 from shared_utils.redact import mask_url
-from vcam_worker.stream.protocols.wire import Target, knock
+from vcam_worker.stream.protocols.wire import Target, connect_tcp
 
-OPEN_TIMEOUT = 12.0
-"""Seconds to connect and learn the stream's parameters: a camera with a long GOP sends its first keyframe late."""
-STALL_TIMEOUT = 15.0
-"""Seconds without a packet after which a connection counts as dead."""
-DIAGNOSE_TIMEOUT = 3.0
-"""Seconds to find out why a connection failed, when the video library only says "I/O error"."""
+OPEN_TIMEOUT_S = 12.0
+"""Time to connect and learn the stream's parameters: a camera with a long GOP sends its first keyframe late."""
+STALL_TIMEOUT_S = 15.0
+"""Time without a packet after which a connection counts as dead."""
+DIAGNOSE_TIMEOUT_S = 3.0
+"""Time to find out why a connection failed, as the video library often says no more than "I/O error"."""
 
 
 @contextmanager
@@ -28,13 +28,13 @@ def source_errors(
     since: float | None = None,
     problem: Callable[[], SourceError | None] = lambda: None,
 ) -> Iterator[None]:
-    """Turn what PyAV raises into our errors, in a line that names the remedy and holds no password.
+    """Turn what PyAV raises into our errors, with one line that names the remedy and holds no password.
 
     Args:
         camera: whose stream it is.
         doing: ``opening`` or ``reading``.
         since: monotonic time of the last packet; None counts from now.
-        problem: what is known of it beside what the video library raises.
+        problem: returns a more specific error than the video library's, if there is one.
     """
     started = time.monotonic() if since is None else since
     try:
@@ -71,30 +71,30 @@ def _known(problem: Callable[[], SourceError | None]) -> Iterator[None]:
 def _stalled(camera: Camera, doing: str, seconds: float) -> SourceError:
     if doing == "reading":
         return SourceStalled(f"no packet for {seconds:.0f} s")
-    # a dead address times out as well: only a second look tells the two apart
-    return reach(camera) or SourceStalled(f"{camera.shown} accepts the connection, but sends nothing")
+    # a dead host times out as well: only a new connection tells the two apart
+    return unreachable_reason(camera) or SourceStalled(f"{camera.shown} accepts the connection, but sends nothing")
 
 
 def _diagnosed(camera: Camera, error: av.FFmpegError, seconds: float) -> SourceError:
     if camera.scheme == "file":
         return SourceError(f"{camera.setting}: {camera.shown} can not be opened as video ({plain(error)})")
-    found = reach(camera)
+    found = unreachable_reason(camera)
     if found:
         return found
-    if seconds >= OPEN_TIMEOUT - 1:
+    if seconds >= OPEN_TIMEOUT_S - 1:
         return SourceStalled(f"{camera.shown} accepts the connection, but sends nothing")
     return SourceError(f"{camera.shown} answers, but its stream can not be opened ({plain(error)})")
 
 
 def plain(error: av.FFmpegError) -> str:
-    """Return what the video library says, without a password."""
+    """Return the video library's message, without a password."""
     return mask_url(error.strerror or type(error).__name__)
 
 
-def reach(camera: Camera) -> SourceRefused | None:
-    """Return why nothing answers at the camera's address; None when something does."""
+def unreachable_reason(camera: Camera) -> SourceRefused | None:
+    """Return why the camera's host cannot be reached; None where it can."""
     try:
-        knock(Target.of(camera.url), camera, DIAGNOSE_TIMEOUT).close()
+        connect_tcp(Target.of(camera.url), camera, DIAGNOSE_TIMEOUT_S).close()
     except SourceRefused as refused:
         return refused
     return None

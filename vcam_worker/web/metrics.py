@@ -45,7 +45,7 @@ _COUNTERS: tuple[tuple[str, str, Value], ...] = (
     ("vcam_bytes", "Bytes received.", lambda one: one.bytes),
     ("vcam_clips", "Clips published.", lambda one: one.clips),
     ("vcam_reconnects", "Connections made after the first.", lambda one: one.reconnects),
-    ("vcam_skipped_frames", "Frames not looked at, since the machine could not keep up.", lambda one: one.behind),
+    ("vcam_skipped_frames", "Frames not looked at, since the machine could not keep up.", lambda one: one.late),
 )
 
 

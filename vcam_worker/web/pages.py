@@ -21,9 +21,9 @@ from vcam_worker.runtime.status import CameraStatus
 from vcam_worker.web.queue_page import backlog, queue_info, queue_lines
 from vcam_worker.web.snapshot_cache import CacheState
 
-PICTURE_WIDTH = 960
+PICTURE_WIDTH_PX = 960
 """Pixels of a picture on the page: sharp on a phone, and a third of the bytes of 1080p."""
-MIN_HEIGHT = 36
+MIN_HEIGHT_PX = 36
 
 
 def health(statuses: Sequence[CameraStatus], now: float) -> tuple[bool, dict[str, Any]]:
@@ -47,7 +47,7 @@ def _camera_health(status: CameraStatus, now: float) -> dict[str, Any]:
         "reconnects": status.reconnects,
         "packets": status.packets,
         "bytes": status.bytes,
-        "skipped_frames": status.behind,
+        "skipped_frames": status.late,
     }
 
 
@@ -138,15 +138,15 @@ def picture_size(width: int | None, status: CameraStatus) -> tuple[int, int]:
         width: that is wanted; None for the camera's own.
         status: of the camera.
     """
-    wanted = width or status.width or PICTURE_WIDTH
+    wanted = width or status.width or PICTURE_WIDTH_PX
     ratio = status.height / status.width if status.width and status.height else 9 / 16
-    return wanted, max(MIN_HEIGHT, min(round(wanted * ratio), 2 * wanted))
+    return wanted, max(MIN_HEIGHT_PX, min(round(wanted * ratio), 2 * wanted))
 
 
 def _card(status: CameraStatus, now: float) -> str:
     wrong = trouble(status, now)
     name = escape(status.name)
-    width, height = picture_size(min(PICTURE_WIDTH, status.width or PICTURE_WIDTH), status)
+    width, height = picture_size(min(PICTURE_WIDTH_PX, status.width or PICTURE_WIDTH_PX), status)
     facts = "".join(f"<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>" for key, value in _facts(status, now))
     return _CARD.substitute(
         name=name,

@@ -9,7 +9,7 @@ from typing import Any
 from shared_utils.queue.figures import QueueFigures, WorkerFigures, backlog_in_words
 from vcam_worker.runtime.queue_watch import QueueState
 
-SHOWN = 12
+MAX_WORKER_LINES = 12
 """Workers that have a line of their own."""
 
 
@@ -36,8 +36,9 @@ def queue_lines(state: QueueState | None, now: float) -> list[str]:
     parts.append(f"{figures.failed:,} failed")
     if figures.new_seconds is not None:
         parts.append(f"{figures.new_seconds:.1f} s per new clip")
-    more = [f"… and {len(figures.workers) - SHOWN} more workers"] if len(figures.workers) > SHOWN else []
-    return [" · ".join(parts), *(_worker(one, now) for one in figures.workers[:SHOWN]), *more]
+    unlisted = len(figures.workers) - MAX_WORKER_LINES
+    more = [f"… and {unlisted} more workers"] if unlisted > 0 else []
+    return [" · ".join(parts), *(_worker(one, now) for one in figures.workers[:MAX_WORKER_LINES]), *more]
 
 
 def _worker(worker: WorkerFigures, now: float) -> str:

@@ -23,7 +23,7 @@ from shared_utils.config.web_hosts import is_own_host
 from vcam_worker.recording.storage.volume_figures import VolumeState
 from vcam_worker.runtime.health import Trouble, no_picture, old_picture
 from vcam_worker.runtime.queue_watch import QueueState
-from vcam_worker.runtime.status import QUALITY_LIMITS, WIDTH_LIMITS, Board, CameraStatus, Snapshot, SnapshotRequest
+from vcam_worker.runtime.status import QUALITY_LIMITS, WIDTH_LIMITS_PX, Board, CameraStatus, Snapshot, SnapshotRequest
 from vcam_worker.web import pages
 from vcam_worker.web.metrics import CameraCollector, Metrics, QueueCollector, VolumeCollector
 from vcam_worker.web.placeholder import Drawing, draw
@@ -80,10 +80,10 @@ class Site:
         app.router.redirect_slashes = False
         return app
 
-    def land(self) -> None:
+    def cancel_pending(self) -> None:
         """Answer whoever waits for a picture; on the event loop."""
-        self._pictures.land()
-        self._drawings.land()
+        self._pictures.cancel_pending()
+        self._drawings.cancel_pending()
 
     def _statuses(self) -> list[CameraStatus]:
         clean = self._redact
@@ -193,7 +193,7 @@ def _same_origin(request: Request) -> bool:
 def _wanted(query: Mapping[str, str]) -> tuple[SnapshotRequest, bool]:
     """Return the picture that is asked for, and whether it should be a new one."""
     wanted = SnapshotRequest(
-        width=_number(query, "width", WIDTH_LIMITS),
+        width=_number(query, "width", WIDTH_LIMITS_PX),
         quality=_number(query, "quality", QUALITY_LIMITS) or SnapshotRequest.quality,
         timestamp=_flag(query, "timestamp"),
     )

@@ -172,7 +172,7 @@ class HttpServer:
             if self._loop and self._thread.is_alive():
                 try:
                     self._loop.call_soon_threadsafe(self._server.ended.set)
-                    self._loop.call_soon_threadsafe(self._site.land)
+                    self._loop.call_soon_threadsafe(self._site.cancel_pending)
                 except RuntimeError:  # the loop has just closed: nobody waits
                     _log.debug("stopped before the waiting clients were told")
             self._thread.join(STOP_SECONDS)

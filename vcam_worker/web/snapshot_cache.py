@@ -1,6 +1,6 @@
 """Pictures kept for a moment, so that a thousand requests cost one encoding.
 
-Lives on one event loop: whatever is asked for while a picture is being made waits for that one (single flight),
+Lives on one event loop: whatever is asked for while a picture is being made waits for that one (single pending),
 and no lock is needed. What may be made is limited a camera, so that neither ``?refresh=1`` nor ever new sizes can
 take the machine's time away from recording.
 """
@@ -17,14 +17,14 @@ from vcam_worker.runtime.status import Snapshot
 
 K = TypeVar("K", bound=Hashable)
 
-KEEP_SECONDS = 2.0
+KEEP_S = 2.0
 """Age up to which a picture is given again. Less than the page's 2.5 s, so that each of its rounds shows a new one."""
-STALE_SECONDS = 5.0
+STALE_S = 5.0
 """Age up to which a picture is given when no new one may be made: the longest the contract allows."""
 MAX_ENTRIES = 64
 MAX_BYTES = 16 * 2**20
 """Memory for pictures: a good twenty at 1080p and quality 80."""
-BURST = 8
+BURST_PICTURES = 8
 """Pictures of one camera that may be made at once: a few viewers with sizes of their own."""
 PER_SECOND = 4.0
 """Pictures of one camera that may be made a second, on the long run: some 5 % of a core at 1080p."""
@@ -70,7 +70,7 @@ class _Allowance:
     at: float
 
     def take(self, now: float) -> bool:
-        self.tokens = min(BURST, self.tokens + (now - self.at) * PER_SECOND)
+        self.tokens = min(BURST_PICTURES, self.tokens + (now - self.at) * PER_SECOND)
         self.at = now
         if self.tokens < 1:
             return False
@@ -90,13 +90,13 @@ class PictureCache(Generic[K]):
         self._make = make
         self._clock = clock
         self._entries: OrderedDict[tuple[str, K], _Entry] = OrderedDict()
-        self._flights: dict[tuple[str, K], asyncio.Task[Snapshot | None]] = {}
+        self._pending: dict[tuple[str, K], asyncio.Task[Snapshot | None]] = {}
         self._allowances: dict[str, _Allowance] = {}
         self._hits = 0
         self._made = 0
 
     async def get(self, camera: str, request: K, refresh: bool = False) -> Snapshot | None:
-        """Return the picture, at most :data:`STALE_SECONDS` old.
+        """Return the picture, at most :data:`STALE_S` old.
 
         Args:
             camera: a name known to exist: what is remembered for it is never dropped.
@@ -109,29 +109,29 @@ class PictureCache(Generic[K]):
         key = (camera, request)
         now = self._clock()
         entry = self._entries.get(key)
-        age = now - entry.since if entry else STALE_SECONDS
-        if entry and age < KEEP_SECONDS and not refresh:
+        age = now - entry.since if entry else STALE_S
+        if entry and age < KEEP_S and not refresh:
             self._hits += 1
             return entry.snapshot
-        flight = self._flights.get(key)
-        if flight:
+        pending = self._pending.get(key)
+        if pending:
             self._hits += 1
-        elif self._allowances.setdefault(camera, _Allowance(BURST, now)).take(now):
-            flight = self._flights[key] = asyncio.create_task(self._fly(key))
-            flight.add_done_callback(lambda _: self._flights.pop(key, None))
-        elif entry and age < STALE_SECONDS:
+        elif self._allowances.setdefault(camera, _Allowance(BURST_PICTURES, now)).take(now):
+            pending = self._pending[key] = asyncio.create_task(self._make_entry(key))
+            pending.add_done_callback(lambda _: self._pending.pop(key, None))
+        elif entry and age < STALE_S:
             self._hits += 1
             return entry.snapshot
         else:
             raise TooManyPictures
         try:
-            return await asyncio.shield(flight)  # a client that goes away takes nobody's picture with it
+            return await asyncio.shield(pending)  # a client that goes away takes nobody's picture with it
         except asyncio.CancelledError:
-            if flight.cancelled():  # by land()
+            if pending.cancelled():  # by cancel_pending()
                 return None
             raise
 
-    async def _fly(self, key: tuple[str, K]) -> Snapshot | None:
+    async def _make_entry(self, key: tuple[str, K]) -> Snapshot | None:
         self._made += 1
         snapshot = await self._make(*key)
         self._entries[key] = _Entry(snapshot, self._clock())
@@ -146,7 +146,7 @@ class PictureCache(Generic[K]):
         while self._entries:
             oldest = next(iter(self._entries.values()))
             full = len(self._entries) > MAX_ENTRIES or size > MAX_BYTES
-            if now - oldest.since < STALE_SECONDS and not full:
+            if now - oldest.since < STALE_S and not full:
                 return
             self._entries.popitem(last=False)
             size -= oldest.size
@@ -158,10 +158,10 @@ class PictureCache(Generic[K]):
         self._entries.clear()
         return count
 
-    def land(self) -> None:
+    def cancel_pending(self) -> None:
         """Let nobody wait any longer: pictures being made count as missing."""
-        for flight in list(self._flights.values()):
-            flight.cancel()
+        for pending in list(self._pending.values()):
+            pending.cancel()
 
     def state(self) -> CacheState:
         """Return the counts."""

@@ -22,7 +22,7 @@ from notebooks.lab.plots.style import BLUE, GREEN, GREY, LIGHT, ORANGE, RED, YEL
 from notebooks.lab.tuning.motion_tuning import At, Tried, at_threshold, is_caught, name_of
 from shared_utils.media.grabber import FrameGrabber
 from vcam_worker.motion.detector import SPECK_SHARE
-from vcam_worker.replay import Look, ReplayedClip, Trace
+from vcam_worker.replay import AnalysedFrame, ReplayedClip, Trace
 
 FLOOR = SPECK_SHARE / 2
 """Where frames without any motion stand on a logarithmic scale: below the smallest share there is."""
@@ -39,7 +39,7 @@ def score_picture(traced: Trace, wanted: pd.DataFrame, at: At | None = None) -> 
         wanted: moments; those of this file are shown.
         at: what another threshold gives; the trace's own, if None.
     """
-    at = at or At(traced.motion.min_area, traced.clips, traced.looks)
+    at = at or At(traced.motion.min_area, traced.clips, traced.frames)
     mine = wanted[wanted["filename"] == traced.path.name]
     figure, axes = plt.subplots(figsize=(10, 4))
     times = np.array([look.time_s for look in at.looks])
@@ -163,7 +163,7 @@ def area_picture(traced: Trace, wanted: pd.DataFrame, most: int = 6) -> Figure:
             axes.axis("off")
         for axes, look in zip(grid.flat, looks, strict=False):
             # stream time begins with the first packet, the file's with the first picture
-            picture = frames.frame_at(look.time_s - traced.looks[0].time_s).picture
+            picture = frames.frame_at(look.time_s - traced.frames[0].time_s).picture
             axes.imshow(tinted(picture, look.mask)[..., ::-1])
             verdict = "moves" if look.moving else "the light changed" if look.light else "does not count"
             axes.set_title(
@@ -175,16 +175,16 @@ def area_picture(traced: Trace, wanted: pd.DataFrame, most: int = 6) -> Figure:
     return figure
 
 
-def _telling_looks(traced: Trace, wanted: pd.DataFrame, most: int) -> list[Look]:
+def _telling_looks(traced: Trace, wanted: pd.DataFrame, most: int) -> list[AnalysedFrame]:
     mine = wanted[wanted["filename"] == traced.path.name]
     spans = list(zip(mine["start_s"], mine["end_s"], strict=True))
     spans = spans or [(clip.trigger_s, clip.end_s) for clip in traced.clips]
     pieces = max(1, most // max(1, len(spans)))
-    best: dict[float, Look] = {}
+    best: dict[float, AnalysedFrame] = {}
     for start, end in spans[:most]:
         edges = np.linspace(start, end, pieces + 1)
         for since, until in pairwise(edges):
-            inside = [look for look in traced.looks if since <= look.time_s <= until and look.share > 0]
+            inside = [look for look in traced.frames if since <= look.time_s <= until and look.share > 0]
             if inside:
                 look = max(inside, key=lambda look: (look.moving, look.share))
                 best[look.time_s] = look

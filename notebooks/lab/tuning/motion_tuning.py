@@ -15,8 +15,8 @@ from notebooks.lab.data.results import iter_boxes
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import ClipMissing, SourceError
-from vcam_worker.recording.events import ClipRules
-from vcam_worker.replay import Look, ReplayedClip, Trace, opened, rejudge, trace
+from vcam_worker.recording.clip_logic import ClipRules
+from vcam_worker.replay import AnalysedFrame, ReplayedClip, Trace, opened, rejudge, trace
 
 SHORT = ClipRules(clip_seconds=5.0, pre_roll_seconds=1.0)
 """Clips for tuning: as short as moments are, so that each must be seen by itself. One clip of 30 s would hide what
@@ -232,7 +232,7 @@ def try_settings(
     for motion, path in progress(tasks):
         seen = trace(path, motion, rules)
         # of many files the masks would be much
-        found[motion].append(replace(seen, looks=tuple(replace(look, shape=(0, 0), bits=b"") for look in seen.looks)))
+        found[motion].append(replace(seen, frames=tuple(replace(look, shape=(0, 0), bits=b"") for look in seen.frames)))
     wanted = wanted[wanted["filename"].isin([path.name for path in paths])]
     return [_tried(motion, traces, wanted) for motion, traces in found.items()]
 
@@ -248,7 +248,7 @@ def _tried(motion: MotionSettings, traces: Sequence[Trace], wanted: pd.DataFrame
         clips,
         tuple(caught),
         false_clips,
-        sum(len(seen.looks) for seen in traces),
+        sum(len(seen.frames) for seen in traces),
         sum(seen.end_s for seen in traces),
         sum(seen.cpu_s for seen in traces),
     )
@@ -300,10 +300,10 @@ class At:
 
     min_area: float
     clips: tuple[ReplayedClip, ...]
-    looks: tuple[Look, ...]
+    looks: tuple[AnalysedFrame, ...]
     replayed: str = ""
 
-    def moves(self, look: Look) -> bool:
+    def moves(self, look: AnalysedFrame) -> bool:
         """Tell whether a frame counts as motion at this threshold."""
         return look.moving and look.share >= self.min_area
 
@@ -319,8 +319,8 @@ def at_threshold(traced: Trace, min_area: float) -> At:
     else:
         told = rejudge(traced, min_area)
         if told.exact_until_s is None:
-            return At(min_area, told.clips, traced.looks)
+            return At(min_area, told.clips, traced.frames)
         why = f"from {told.exact_until_s:.1f} s on other frames are looked at"
     motion = replace(traced.motion, min_area=min_area)
     again = trace(traced.path, motion, traced.rules)
-    return At(min_area, again.clips, again.looks, why)
+    return At(min_area, again.clips, again.frames, why)

@@ -20,7 +20,7 @@ from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.video import moving_box, noise_background, write_video
 from vcam_worker import messages
-from vcam_worker.motion.decoding import FAILED_PACKETS, FAILED_SECONDS, NO_KEYFRAME_SECONDS, DecodeHealth
+from vcam_worker.motion.decode_health import FAILED_PACKETS, FAILED_S, NO_KEYFRAME_S, DecodeHealth
 from vcam_worker.stream.opening import connect
 
 PICTURE = jpeg(noise_background(320, 180))
@@ -166,10 +166,10 @@ def test_h264_that_claims_to_be_huge_is_refused_at_once_and_in_mid_stream(tmp_pa
 
 def test_a_damaged_gop_is_no_trouble_and_silence_after_it_says_nothing() -> None:
     health = DecodeHealth()
-    for number in range(int(FAILED_SECONDS) * 10):
+    for number in range(int(FAILED_S) * 10):
         health.failed(number / 10, "Invalid data")
     assert health.trouble is None
-    health.failed(FAILED_SECONDS, "Invalid data")
+    health.failed(FAILED_S, "Invalid data")
     assert health.trouble == "what the camera sends can not be decoded (Invalid data)"
     health.decoded()
     assert (health.trouble, health.is_well) == (None, True)
@@ -178,9 +178,9 @@ def test_a_damaged_gop_is_no_trouble_and_silence_after_it_says_nothing() -> None
 def test_rare_keyframes_are_tried_several_times() -> None:
     health = DecodeHealth()
     for number in range(FAILED_PACKETS - 1):
-        health.failed(number * FAILED_SECONDS, None)
+        health.failed(number * FAILED_S, None)
     assert health.trouble is None
-    health.failed(FAILED_PACKETS * FAILED_SECONDS, None)
+    health.failed(FAILED_PACKETS * FAILED_S, None)
     assert health.trouble
 
 
@@ -189,8 +189,8 @@ def test_a_stream_without_keyframes_is_trouble_and_one_of_two_minutes_is_not() -
     for second in range(0, 121, 5):
         health.waiting(float(second))
     health.keyframe()
-    for second in range(121, 121 + int(NO_KEYFRAME_SECONDS), 5):
+    for second in range(121, 121 + int(NO_KEYFRAME_S), 5):
         health.waiting(float(second))
         assert health.trouble is None
-    health.waiting(121 + NO_KEYFRAME_SECONDS)
+    health.waiting(121 + NO_KEYFRAME_S)
     assert "no keyframe for 180 s" in (health.trouble or "")

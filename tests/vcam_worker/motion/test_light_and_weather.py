@@ -10,7 +10,7 @@ import pytest
 from shared_utils.config.cameras import MotionSettings
 from tests.support import lighting
 from tests.support.lighting import Draw, encode, with_person
-from vcam_worker.recording.events import ClipRules
+from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.replay import replay
 
 RULES = ClipRules(clip_seconds=10, pre_roll_seconds=2)

@@ -29,7 +29,7 @@ def judge(draw: Draw, seconds: float, noise: float = 3.0, min_area: float = 0.00
     for i in range(round(seconds * FPS)):
         picture = draw(i / FPS) + rng.normal(0, noise, (HEIGHT, WIDTH))
         luma: Luma = np.clip(picture, 0, 255).astype(np.uint8)
-        if detector.look(luma, i / FPS).moving:
+        if detector.analyse(luma, i / FPS).moving:
             seen.append(i / FPS)
     return seen
 
@@ -96,7 +96,7 @@ def test_a_frame_like_the_one_before_costs_no_second_look() -> None:
     still = background().astype(np.uint8)
     detector = MotionDetector(0.005)
     looks = []
-    detector.look(still, 0.0)
+    detector.analyse(still, 0.0)
     model = detector._model  # what it saves is not to be seen from outside
 
     class Counted:
@@ -108,7 +108,7 @@ def test_a_frame_like_the_one_before_costs_no_second_look() -> None:
 
     detector._model = Counted()  # type: ignore[assignment]
     for number in range(1, 101):
-        detector.look(still, number / FPS)
+        detector.analyse(still, number / FPS)
     assert len(looks) == 50
 
 
@@ -126,8 +126,8 @@ def test_what_moves_right_after_the_light_is_seen_within_two_seconds() -> None:
 
 def test_a_new_picture_size_starts_anew() -> None:
     detector = MotionDetector(0.005)
-    detector.look(np.zeros((180, 320), np.uint8), 0.0)
-    verdict = detector.look(np.full((180, 240), 200, np.uint8), 10.0)
+    detector.analyse(np.zeros((180, 320), np.uint8), 0.0)
+    verdict = detector.analyse(np.full((180, 240), 200, np.uint8), 10.0)
     assert not verdict.moving
 
 
@@ -135,10 +135,10 @@ def test_the_share_is_that_of_the_picture() -> None:
     still = background()
     detector = MotionDetector(0.005)
     for i in range(100):
-        detector.look(still.astype(np.uint8), i / FPS)
+        detector.analyse(still.astype(np.uint8), i / FPS)
     picture = still.copy()
     picture[50:100, 100:200] = 230  # 5000 of 57600 pixels
-    verdict = detector.look(picture.astype(np.uint8), 20.0)
+    verdict = detector.analyse(picture.astype(np.uint8), 20.0)
     assert verdict.moving
     assert verdict.share == pytest.approx(5000 / 57600, rel=0.1)
 
@@ -161,7 +161,7 @@ def test_a_scene_that_is_known_need_not_be_learnt_again_after_a_new_connection()
 
     def look(detector: MotionDetector, time: float, since: float = 100.0) -> bool:
         picture = with_square(still, time, since, 0.5, side=40) + rng.normal(0, 3, (HEIGHT, WIDTH))
-        return detector.look(np.clip(picture, 0, 255).astype(np.uint8), time).moving
+        return detector.analyse(np.clip(picture, 0, 255).astype(np.uint8), time).moving
 
     known, new = MotionDetector(0.005), MotionDetector(0.005)
     for number in range(10 * FPS):

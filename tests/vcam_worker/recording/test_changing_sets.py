@@ -29,9 +29,9 @@ from tests.support.rtsp_units import UnitScript, serve_units
 from tests.support.units import Frame, encode
 from tests.support.video import Picture, moving_box
 from vcam_worker import messages
-from vcam_worker.recording.events import ClipRules
-from vcam_worker.recording.mp4 import decoder_config
+from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.stream import opening
+from vcam_worker.stream.decoder_config import decoder_config
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.sets_reader import SetsReader
 
@@ -117,14 +117,14 @@ def test_a_camera_with_sets_in_rare_keyframes_alone_is_waited_for(
     tmp_path: Path, codec: Codec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Joined in mid-GOP, and its description names no parameter sets: the opening ends long before the keyframe."""
-    monkeypatch.setattr(opening, "OPEN_TIMEOUT", 1.0)
+    monkeypatch.setattr(opening, "OPEN_TIMEOUT_S", 1.0)
     frames = encode(scene(start_s=7, end_s=8), seconds=10, codec=codec, gop=60)[1:]
     script = UnitScript(codec, (), timed(frames), pace=1.0)
     with serve_units(script) as url, opening.connect(Camera("cam1", url), "tcp") as connection:
         assert (connection.info.codec, connection.info.width) == (codec, 0)
         recording = Recording(connection.info, tmp_path, clip_seconds=30)
         recording.feed(to_the_end(connection))
-        recording.recorder.close()
+        recording.close()
     [clip] = recording.clips
     shown = list(pictures(clip.path))
     assert len(shown) == len(frames) - 59

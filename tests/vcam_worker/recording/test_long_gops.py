@@ -15,7 +15,7 @@ from tests.support.recorded import Recorded, record
 from tests.support.video import Picture, moving_box, write_video
 from vcam_worker import messages
 from vcam_worker.recording import ring, session
-from vcam_worker.recording.events import ClipRules
+from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.stream.packets import Packet
 
 FPS = 5

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from shared_utils.config.cameras import Camera
 from vcam_worker.stream.opening import connect
-from vcam_worker.recording.recorder import ClipWriter
+from vcam_worker.recording.clip_writer import ClipWriter
 packets = []
 with connect(Camera("cam1", sys.argv[1]), "file", paced=False) as connection:
     info = connection.info

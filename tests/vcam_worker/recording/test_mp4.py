@@ -17,8 +17,8 @@ import pytest
 from shared_utils.log import camera_logger
 from tests.support.mp4 import box_order, decoded
 from tests.support.video import moving_box, packet_times, write_video
+from vcam_worker.recording.clip_writer import FRAGMENT_S, STARTED_AT_KEY, repair
 from vcam_worker.recording.mp4 import FRONT_SUFFIX, moov_first
-from vcam_worker.recording.recorder import FRAGMENT_SECONDS, STARTED_AT_KEY, repair
 from vcam_worker.recording.storage.outbox import Outbox
 
 START = datetime(2026, 2, 23, 14, 48, 19, 250000).astimezone()
@@ -30,7 +30,7 @@ from datetime import datetime
 from pathlib import Path
 from shared_utils.config.cameras import Camera
 from vcam_worker.stream.opening import connect
-from vcam_worker.recording.recorder import ClipWriter
+from vcam_worker.recording.clip_writer import ClipWriter
 source, work, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 with connect(Camera("cam1", source), "file", paced=False) as connection:
     writer = None
@@ -117,13 +117,13 @@ def test_a_file_that_is_not_whole_is_left_alone(tmp_path: Path, end: float) -> N
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 @pytest.mark.parametrize("gop", [10, 1000])
 def test_a_killed_recording_is_repaired_into_an_ordinary_clip(tmp_path: Path, codec: str, gop: int) -> None:
-    """Of a long GOP, at most FRAGMENT_SECONDS are lost, not all of it."""
+    """Of a long GOP, at most FRAGMENT_S are lost, not all of it."""
     video = film(tmp_path / "in.mp4", codec, gop)
     work, whole = tmp_path / "work.part", tmp_path / "whole.mp4"
     command = [sys.executable, "-c", CRASH, str(video), str(work), "115"]
     assert subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": "."}).returncode == 9
     summary = repair(work, whole)
-    assert 115 - min(gop, 10 * FRAGMENT_SECONDS + 1) <= summary.frames <= 115
+    assert 115 - min(gop, 10 * FRAGMENT_S + 1) <= summary.frames <= 115
     assert decoded(whole) == [(160, 96)] * summary.frames
     order = box_order(whole)
     assert order.index("moov") < order.index("mdat")

@@ -22,8 +22,8 @@ from shared_utils.media.bitstream.nal_units import join_units
 from tests.support.rtsp_units import UnitScript, serve_units
 from tests.support.units import encode
 from tests.support.video import moving_box, packet_times, write_video
-from vcam_worker.recording.events import ClipRules
-from vcam_worker.recording.recorder import STARTED_AT_KEY, ClipWriter, repair
+from vcam_worker.recording.clip_logic import ClipRules
+from vcam_worker.recording.clip_writer import STARTED_AT_KEY, ClipWriter, repair
 from vcam_worker.replay import replay as replay_file
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packets import Packet
@@ -152,7 +152,7 @@ import os, sys
 from pathlib import Path
 from datetime import datetime
 from shared_utils.config.cameras import Camera
-from vcam_worker.recording.recorder import ClipWriter
+from vcam_worker.recording.clip_writer import ClipWriter
 from vcam_worker.stream.opening import connect
 source, work, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 connection = connect(Camera("cam1", source), "file", paced=False)

@@ -18,9 +18,9 @@ from tests.support.cameras import camera_processes, emulator
 from tests.support.log_lines import logged
 from tests.support.programs import Program, Programs
 from vcam_worker import messages
-from vcam_worker.runtime.cameras_watch import LOOK_SECONDS, CamerasWatch
+from vcam_worker.runtime.cameras_watch import POLL_S, CamerasWatch
 
-TAKEN_OVER_SECONDS = 5.0
+TAKEN_OVER_S = 5.0
 
 
 def _replace(path: Path, text: str) -> None:
@@ -59,7 +59,7 @@ def test_an_edit_is_taken_over_and_other_cameras_are_not_touched(
     began = time.monotonic()
     _replace(path, f'[gate]\nurl = "rtsp://viewer:hunter22@{place}"\n{door}{yard}motion_fps = 3\n')
     program.wait_for(line_of(messages.CAMERAS_CHANGED, "new: gate; changed: yard"))
-    assert time.monotonic() - began < TAKEN_OVER_SECONDS
+    assert time.monotonic() - began < TAKEN_OVER_S
     program.wait_for(line_of(messages.CLIP_SAVED, who="yard"))
     program.wait_for(line_of(messages.CONNECTED, who="yard"), count=2)
     program.wait_for(line_of(messages.CONNECTED, who="gate"))
@@ -73,7 +73,7 @@ def test_an_edit_is_taken_over_and_other_cameras_are_not_touched(
     with path.open("w") as file:  # in place, in two steps, as some editors do
         file.write(door)
         file.flush()
-        time.sleep(LOOK_SECONDS / 4)
+        time.sleep(POLL_S / 4)
         file.write(yard)
     program.wait_for(line_of(messages.CAMERAS_FILE_RIGHT_AGAIN, "cameras.toml"))
     program.wait_for(line_of(messages.CAMERAS_CHANGED, "changed: yard; gone: gate"))
@@ -101,7 +101,7 @@ class Clock:
         self.now = 0.0
 
     def __call__(self) -> float:
-        self.now += LOOK_SECONDS
+        self.now += POLL_S
         return self.now
 
 

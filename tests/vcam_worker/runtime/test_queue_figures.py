@@ -96,7 +96,7 @@ def test_figures_of_queue_and_workers(queue: Queue, watch: QueueWatch, address: 
     add_worker(queue, "host-<b>", done=7, failed=1, worked=40)
     add_worker(queue, "host-2")
     add_worker(queue, "host-gone", seen=120)
-    watch.look()
+    watch.poll()
     found = metrics(address)
     assert found["vcam_queue_up",] == 1
     assert [found["vcam_queue_jobs", kind] for kind in ("new", "further", "running", "done")] == [30, 100, 0, 8]
@@ -119,10 +119,10 @@ def test_figures_of_queue_and_workers(queue: Queue, watch: QueueWatch, address: 
 def test_without_redis_the_figures_say_so(
     queue: Queue, watch: QueueWatch, address: str, redis_server: RedisServer
 ) -> None:
-    watch.look()
+    watch.poll()
     assert "0 new clips wait, no worker is running" in ask(address)
     redis_server.stop()
-    watch.look()
+    watch.poll()
     assert "Redis does not answer" in ask(address)
     assert metrics(address)["vcam_queue_up",] == 0
     assert ("vcam_workers",) not in metrics(address)
@@ -135,14 +135,14 @@ def test_a_backlog_is_said_once_when_it_begins_and_once_when_it_is_over(
     submit_many([CLIP] * 50, queue=queue)  # somebody's wish, and no sign of too little
     for number in range(40):
         enqueue_new_clip(queue, clips(1, number)[0])
-        watch.look()
+        watch.poll()
     [begun] = logged(caplog, messages.QUEUE_GROWS)
     assert "11 new clips and 50 further runs wait, no worker is running" in begun
     assert metrics(address)["vcam_queue_growing",] == 1
     assert '<span class="badge bad news" id="backlog">no worker is running</span>' in ask(address)
     queue.connection.ltrim(queue.key, 38, -1)
-    watch.look()
-    watch.look()
+    watch.poll()
+    watch.poll()
     [over] = logged(caplog, messages.QUEUE_SHORT_AGAIN)
     assert "2 new clips and 50 further runs wait" in over
     assert len(caplog.records) == 2

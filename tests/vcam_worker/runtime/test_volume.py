@@ -24,7 +24,7 @@ from tests.support.cameras import capture, emulator
 from tests.support.programs import Program, Programs
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker import messages
-from vcam_worker.runtime.supervisor import waits_for_disk
+from vcam_worker.runtime.camera_process import waits_for_disk
 
 
 @pytest.fixture(scope="module")

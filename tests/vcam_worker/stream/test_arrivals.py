@@ -14,8 +14,8 @@ from shared_utils.config.cameras import Camera
 from tests.support.cameras import file_launch, gst_server
 from tests.support.programs import Programs
 from tests.support.video import moving_box, write_video
-from vcam_worker.stream.arrivals import GATHER_SECONDS, Arrivals
 from vcam_worker.stream.opening import connect
+from vcam_worker.stream.timing.arrivals import GATHER_S, Arrivals
 
 READ = 0.0003
 """Seconds that a read takes when its packet is there."""
@@ -65,14 +65,14 @@ def test_packets_that_gathered_are_dated_as_they_arrived() -> None:
     reader.read(stream(lambda sent: 77 + sent), 1060)
     assert 200 < reader.pauses < 300  # four or five a second, where twenty packets come
     assert max(map(abs, reader.errors)) < 0.002
-    assert max(reader.delays) < GATHER_SECONDS + 0.01
+    assert max(reader.delays) < GATHER_S + 0.01
 
 
 @pytest.mark.parametrize("fps", [1, 5, 12.5, 60])
 def test_at_any_rate_nothing_is_late_by_more_than_a_pause(fps: float) -> None:
     reader = Reader(Arrivals(gathers=True))
     reader.read(stream(lambda sent: sent, fps), 1030)
-    assert max(reader.delays) < GATHER_SECONDS + 0.01
+    assert max(reader.delays) < GATHER_S + 0.01
     assert max(map(abs, reader.errors)) < 0.005
 
 
@@ -89,8 +89,8 @@ def test_a_gap_with_sound_in_it_is_none_that_stamps_may_deny() -> None:
         if kind == "video":
             dates[arrival] = arrivals.date(stamp, asked, now)
         else:
-            arrivals.look(asked, now)
-    assert max(abs(date - arrival) for arrival, date in dates.items()) < GATHER_SECONDS + 0.1
+            arrivals.note_read(asked, now)
+    assert max(abs(date - arrival) for arrival, date in dates.items()) < GATHER_S + 0.1
 
 
 def test_a_jittery_network_is_no_reason_to_hurry() -> None:
@@ -110,7 +110,7 @@ def test_a_stream_whose_stamps_say_nothing_is_read_as_it_comes(stamp: Callable[[
     reader.read(stream(stamp), 1120)
     late = [delay for delay in reader.delays if delay > 0.01]
     assert len(late) < 0.05 * len(reader.delays)
-    assert max(map(abs, reader.errors)) < GATHER_SECONDS + 0.01
+    assert max(map(abs, reader.errors)) < GATHER_S + 0.01
 
 
 def test_stamps_that_jump_once_are_believed_again() -> None:
@@ -120,7 +120,7 @@ def test_stamps_that_jump_once_are_believed_again() -> None:
     before = reader.pauses
     reader.read(packets, 1080)
     assert reader.pauses > before + 50
-    assert max(map(abs, reader.errors)) < GATHER_SECONDS + 0.01
+    assert max(map(abs, reader.errors)) < GATHER_S + 0.01
 
 
 def test_a_stream_that_pauses_hold_up_is_read_without_them() -> None:
@@ -135,7 +135,7 @@ def test_a_stream_that_pauses_hold_up_is_read_without_them() -> None:
         if not arrivals.pause and behind > 40:
             break
     assert reader.pauses - pauses < 60
-    assert max(reader.delays) < GATHER_SECONDS + 0.01
+    assert max(reader.delays) < GATHER_S + 0.01
 
 
 def test_without_a_buffer_to_trust_every_packet_is_read_as_it_comes() -> None:

@@ -14,26 +14,27 @@ import pytest
 from shared_utils.config.cameras import Camera
 from tests.support.hosts import Call, Host, host, jpeg
 from tests.support.video import noise_background
-from vcam_worker.stream import feed
-from vcam_worker.stream.feed import Connected, Feed, Finished, Inbox, Lost
+from vcam_worker.stream.backoff import RETRY_FIRST_S
+from vcam_worker.stream.feed import Feed
+from vcam_worker.stream.inbox import MAX_ITEMS_PER_TURN, Connected, Finished, Inbox, Lost
 from vcam_worker.stream.packets import Packet
 
 
-def readable(inbox: Inbox) -> bool:
+def readable(inbox: Inbox[Feed]) -> bool:
     return bool(select.select([inbox], [], [], 0)[0])
 
 
 def test_a_packet_waits_until_somebody_wakes_the_loop_and_none_is_left_behind() -> None:
-    inbox = Inbox()
+    inbox: Inbox[Feed] = Inbox()
     one = Feed(Camera("cam1", "/x"), inbox, threading.Event(), logging.LoggerAdapter(logging.getLogger("test")))
-    items = [Finished() for _ in range(feed.HANDFUL + 5)]
+    items = [Finished() for _ in range(MAX_ITEMS_PER_TURN + 5)]
     for item in items:
         inbox.put(one, item)
     assert not readable(inbox)
     inbox.wake()
     assert readable(inbox)
     taken = [item for _, item in inbox.take()]
-    assert len(taken) == feed.HANDFUL
+    assert len(taken) == MAX_ITEMS_PER_TURN
     assert readable(inbox)  # the rest does not wait for a next packet
     taken += [item for _, item in inbox.take()]
     assert all(mine is theirs for mine, theirs in zip(taken, items, strict=True))
@@ -59,7 +60,8 @@ def hangs_up(after: int, call: Call) -> None:
 
 def watch(behave: Callable[[Call], None], until: Callable[[Host, Items], bool]) -> Items:
     """Run a feed over a host until that is so; return what it handed over, packets summed up as "pictures"."""
-    stop, inbox = threading.Event(), Inbox()
+    stop = threading.Event()
+    inbox: Inbox[Feed] = Inbox()
     items: Items = []
     with host(behave) as here:
         camera = Camera("cam1", f"http://{here.url}/video")
@@ -83,7 +85,7 @@ def test_a_camera_that_hangs_up_again_and_again_is_back_at_once_each_time() -> N
     dark = [after - before for before, after in zip(lost, back, strict=False)]
     # each used to be twice as long as the one before
     assert len(dark) == 3
-    assert max(dark) < feed.RETRY_FIRST
+    assert max(dark) < RETRY_FIRST_S
     assert sum(isinstance(item, Packet) for _, item in items) >= 4 * 28
 
 
@@ -96,7 +98,7 @@ def test_a_camera_that_hangs_up_after_two_pictures_is_not_called_more_than_once_
 
     watch(behave, lambda here, _: here.calls >= 3)
     steps = [later - one for one, later in pairwise(began)]
-    assert min(steps) >= 0.9 * feed.RETRY_FIRST
+    assert min(steps) >= 0.9 * RETRY_FIRST_S
 
 
 @pytest.mark.parametrize("behave", [lambda call: None, lambda call: call.answer("200 OK") if call.request() else None])
@@ -104,4 +106,4 @@ def test_one_that_delivers_nothing_is_called_ever_more_rarely(behave: Callable[[
     items = watch(behave, lambda _, items: sum(isinstance(item, Lost) for _, item in items) >= 3)
     lost = [at for at, item in items if isinstance(item, Lost)]
     steps = [later - one for one, later in pairwise(lost)]
-    assert steps[1] > 1.3 * feed.RETRY_FIRST * 0.75
+    assert steps[1] > 1.3 * RETRY_FIRST_S * 0.75

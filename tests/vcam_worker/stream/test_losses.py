@@ -10,7 +10,7 @@ from tests.support.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.support.video import moving_box
 from vcam_worker import messages
-from vcam_worker.stream.losses import HABIT, SHORT_SECONDS, STEADY_SECONDS, Losses
+from vcam_worker.stream.losses import HABIT_LOSSES, SHORT_S, STEADY_S, Losses
 
 DRAW = moving_box(320, 180, 0, 1, side=40)
 PICTURES = [jpeg(DRAW(number / 20)) for number in range(20)]
@@ -21,27 +21,27 @@ def test_a_habit_is_reported_once_at_its_start_and_once_at_its_end() -> None:
     losses, now = Losses(), 0.0
     losses.back(now)
     reports: list[object] = []
-    for _ in range(HABIT + 5):
+    for _ in range(HABIT_LOSSES + 5):
         now += 20
         reports.append(losses.lost(now))
         now += 0.5
         reports.append(losses.back(now))
-    assert reports == ["loss", True] * HABIT + ["habit", False] + [None, False] * 4
-    assert not losses.is_steady_again(now + STEADY_SECONDS - 1)
-    assert losses.is_steady_again(now + STEADY_SECONDS)
-    assert not losses.is_steady_again(now + STEADY_SECONDS + 1)
-    assert losses.lost(now + STEADY_SECONDS + 2) == "loss"
+    assert reports == ["loss", True] * HABIT_LOSSES + ["habit", False] + [None, False] * 4
+    assert not losses.is_steady_again(now + STEADY_S - 1)
+    assert losses.is_steady_again(now + STEADY_S)
+    assert not losses.is_steady_again(now + STEADY_S + 1)
+    assert losses.lost(now + STEADY_S + 2) == "loss"
 
 
 def test_within_a_habit_a_long_loss_is_reported() -> None:
     losses, now = Losses(), 0.0
-    for _ in range(HABIT + 2):
+    for _ in range(HABIT_LOSSES + 2):
         losses.back(now)
         now += 20
         losses.lost(now)
-    assert losses.lost(now + SHORT_SECONDS - 1) is None
-    assert losses.lost(now + SHORT_SECONDS + 1) == "loss"
-    assert losses.lost(now + SHORT_SECONDS + 9) is None
+    assert losses.lost(now + SHORT_S - 1) is None
+    assert losses.lost(now + SHORT_S + 1) == "loss"
+    assert losses.lost(now + SHORT_S + 9) is None
     assert losses.back(now + 60)
     assert losses.lost(now + 80) == "loss"
 
@@ -50,7 +50,7 @@ def test_rare_losses_are_reported_each() -> None:
     losses, now = Losses(), 0.0
     for _ in range(10):
         assert losses.back(now)
-        now += STEADY_SECONDS
+        now += STEADY_S
         assert losses.lost(now) == "loss"
         now += 1
 
@@ -74,6 +74,6 @@ def test_a_camera_that_hangs_up_all_the_time_fills_no_log_and_is_recorded(
         # a scene is learnt once, and not for the first two seconds of each connection
         program.wait_for(messages.CLIP_SAVED, 60, count=2)
         assert program.stop() == 0
-    assert program.text.count("no picture") == HABIT
-    assert program.text.count("picture is back") == HABIT
+    assert program.text.count("no picture") == HABIT_LOSSES
+    assert program.text.count("picture is back") == HABIT_LOSSES
     assert program.text.count("again and again") == 1

@@ -21,7 +21,7 @@ from shared_utils.media.bitstream.nal_units import (
 from shared_utils.media.bitstream.parameter_sets import PictureFormat, picture_format, set_ids
 from tests.support.units import encode
 from tests.support.video import moving_box
-from vcam_worker.recording.mp4 import decoder_config
+from vcam_worker.stream.decoder_config import decoder_config
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.sets_reader import SetsReader
 

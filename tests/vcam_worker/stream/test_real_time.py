@@ -17,12 +17,14 @@ from devtools.rtsp.camera import AAC_BLOCK_S, AAC_SECTION, AUDIO_CLOCK_HZ, Repor
 from devtools.rtsp.rtp import VIDEO_CLOCK_HZ, access_units, nal_units, parameter_sets
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled
-from tests.support.recording import AnyConnection, Recording, to_the_end, tracks
+from tests.support.recording import Recording, to_the_end, tracks
 from tests.support.video import moving_box, write_video
-from vcam_worker.stream import opening, source
+from vcam_worker.stream import connection as connections
+from vcam_worker.stream import opening
+from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.opening import connect
+from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.source import StreamInfo
 
 FPS = 20.0
 SECONDS = 12.0
@@ -105,7 +107,7 @@ def record(camera: RtspCamera, folder: Path) -> Result:
     with camera, connect(Camera("cam1", camera.url), "tcp") as connection:
         recording = Recording(connection.info, folder, clip_seconds=4)
         recording.feed(kept(connection.packets()))
-        recording.recorder.close()
+        recording.close()
         codecs = [set(tracks(clip.path)) for clip in recording.clips]
         return Result(connection.info, recording, received, codecs)
 
@@ -217,7 +219,7 @@ def test_what_can_not_be_recorded_is_named(results: dict[str, Result]) -> None:
 # -- a camera that falls silent
 
 
-def collect_pictures(connection: AnyConnection, received: list[Packet]) -> None:
+def collect_pictures(connection: PacketSource, received: list[Packet]) -> None:
     for packet in connection.packets():
         if packet.kind == "video":
             received.append(packet)
@@ -228,8 +230,8 @@ def test_a_camera_without_pictures_is_noticed_in_time(
     footage: Path, sound: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shown with 4 s for the 15."""
-    for module in (source, opening):
-        monkeypatch.setattr(module, "STALL_TIMEOUT", 4.0)
+    for module in (connections, opening):
+        monkeypatch.setattr(module, "STALL_TIMEOUT_S", 4.0)
     scripts = Scripts(access_units(footage), aac_blocks(40))
     pictures = [item for item in scripts.pictures() if item.at < 4]
     script = in_order(pictures, scripts.sound() if sound else [])
@@ -251,13 +253,13 @@ def test_a_camera_without_pictures_is_noticed_in_time(
 
 
 @pytest.fixture
-def connection(footage: Path) -> Iterator[AnyConnection]:
+def connection(footage: Path) -> Iterator[PacketSource]:
     with connect(Camera("cam1", str(footage)), "file", paced=False) as one:
         yield one
 
 
 @pytest.fixture
-def pictures(connection: AnyConnection) -> list[Packet]:
+def pictures(connection: PacketSource) -> list[Packet]:
     """The film's pictures."""
     return list(to_the_end(connection))
 
@@ -276,7 +278,7 @@ def moments(first: float, last: float) -> list[float]:
 
 
 def test_clips_bear_the_time_at_which_their_backlog_was_sent(
-    connection: AnyConnection, pictures: list[Packet], tmp_path: Path
+    connection: PacketSource, pictures: list[Packet], tmp_path: Path
 ) -> None:
     """A server's kept footage, or what was buffered while the stream was probed: its pictures are older than it."""
     recording = Recording(connection.info, tmp_path)
@@ -288,40 +290,40 @@ def test_clips_bear_the_time_at_which_their_backlog_was_sent(
 
 
 def test_what_is_sent_again_after_a_reconnect_is_not_recorded_again(
-    connection: AnyConnection, pictures: list[Packet], tmp_path: Path
+    connection: PacketSource, pictures: list[Packet], tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
         folder.mkdir()
     before = Recording(connection.info, first)
     before.feed(sent(pictures, moments(-2, 10), 0))
-    before.recorder.close()
-    after = Recording(connection.info, second, seen_until=before.recorder.seen_until)
+    before.close()
+    after = Recording(connection.info, second, seen_until=before.stream.seen_until)
     after.feed(sent(pictures, moments(4, 30), 12))  # lost at 10, back at 12, and sent from 4 on
-    after.recorder.close()
+    after.close()
     starts = [clip.started_at.timestamp() - START for clip in after.clips]
     assert starts[0] == pytest.approx(10, abs=1.1)
     assert starts[0] >= 10
 
 
 def test_a_connection_of_a_moment_loses_nothing(
-    connection: AnyConnection, pictures: list[Packet], tmp_path: Path
+    connection: PacketSource, pictures: list[Packet], tmp_path: Path
 ) -> None:
     recording = Recording(connection.info, tmp_path)
     recording.feed(sent(pictures, moments(-8, 0.3), 0))
     assert recording.clips == []
-    recording.recorder.close()
+    recording.close()
     [clip] = recording.clips
     assert clip.summary.frames == round(8.3 * FPS)
 
 
 @pytest.mark.parametrize("after", [1, 3])
 def test_a_gap_is_not_how_long_the_last_picture_is_shown(
-    connection: AnyConnection, pictures: list[Packet], tmp_path: Path, after: int
+    connection: PacketSource, pictures: list[Packet], tmp_path: Path, after: int
 ) -> None:
     recording = Recording(connection.info, tmp_path, clip_seconds=60)
     recording.feed(sent(pictures, [*moments(0, 6), *moments(18, 18 + after / FPS)], 0))
-    recording.recorder.close()
+    recording.close()
     [clip] = recording.clips
     assert clip.summary.seconds == pytest.approx(18 + after / FPS, abs=0.02)
     with av.open(str(clip.path)) as container:
@@ -329,7 +331,7 @@ def test_a_gap_is_not_how_long_the_last_picture_is_shown(
 
 
 def test_a_clip_that_a_gap_ends_does_not_last_as_long(
-    connection: AnyConnection, pictures: list[Packet], tmp_path: Path
+    connection: PacketSource, pictures: list[Packet], tmp_path: Path
 ) -> None:
     recording = Recording(connection.info, tmp_path, clip_seconds=8)
     recording.feed(sent(pictures, [*moments(0, 6), *moments(18, 20)], 0))

@@ -20,15 +20,16 @@ from devtools.paths import ROOT
 from devtools.rtsp.camera import AAC_BLOCK_S, aac_blocks
 from shared_utils.config.cameras import Camera
 from tests.support.log_lines import logged
-from tests.support.recording import AnyConnection, Recording, to_the_end, tracks
+from tests.support.recording import Recording, to_the_end, tracks
 from tests.support.video import moving_box, write_video
 from vcam_worker import messages
-from vcam_worker.recording.recorder import ClipWriter, repair
+from vcam_worker.recording.clip_writer import ClipWriter, repair
 from vcam_worker.recording.session import FinishedClip
 from vcam_worker.stream.opening import connect
+from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.sound import LIVE_BOUND, SoundClock
-from vcam_worker.stream.timeline import Timeline
+from vcam_worker.stream.timing.sound import LIVE_BOUND_S, SoundClock
+from vcam_worker.stream.timing.timeline import Timeline
 
 SECONDS = 30.0
 FPS = 10.0
@@ -69,9 +70,9 @@ def test_sound_rises_and_stays_near_the_moment_it_was_made(stamp: Stamp) -> None
         time = clock.place(stamp(sent), pictures, sent + 0.05, 0.0)
         assert time is not None
         assert time > last
-        assert abs(time - sent) < LIVE_BOUND + 0.1
+        assert abs(time - sent) < LIVE_BOUND_S + 0.1
         last = time
-    assert last == pytest.approx(SECONDS, abs=LIVE_BOUND + 0.1)
+    assert last == pytest.approx(SECONDS, abs=LIVE_BOUND_S + 0.1)
 
 
 @pytest.mark.parametrize("step", [3600.0, 3.0, -0.2, -3.0, -3600.0])
@@ -132,7 +133,7 @@ def test_a_flood_of_sound_is_left_out() -> None:
     placed = [clock.place(number * AAC_BLOCK_S, number / 1000, number / 1000, 0.0) for number in range(20_000)]
     kept = [time for time in placed if time is not None]
     assert kept == sorted(set(kept))
-    assert kept[-1] < 20 + LIVE_BOUND + 0.1
+    assert kept[-1] < 20 + LIVE_BOUND_S + 0.1
 
 
 # -- into clips
@@ -162,14 +163,14 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def connection(footage: Path) -> Iterator[AnyConnection]:
+def connection(footage: Path) -> Iterator[PacketSource]:
     """The file's streams; they are valid as long as it is open."""
     with connect(Camera("cam1", str(footage)), "file", paced=False) as one:
         yield one
 
 
 @pytest.fixture
-def pictures(connection: AnyConnection) -> list[Packet]:
+def pictures(connection: PacketSource) -> list[Packet]:
     """The file's pictures, two GOPs."""
     return [packet for packet in to_the_end(connection) if packet.kind == "video"]
 
@@ -206,17 +207,17 @@ def assert_whole(clips: list[FinishedClip]) -> None:
 
 @pytest.mark.parametrize("stamp", SOUND.values(), ids=SOUND.keys())
 def test_no_clock_of_the_sounds_costs_a_picture(
-    connection: AnyConnection, pictures: list[Packet], tmp_path: Path, stamp: Stamp
+    connection: PacketSource, pictures: list[Packet], tmp_path: Path, stamp: Stamp
 ) -> None:
     recording = Recording(connection.info, tmp_path)
     recording.feed(packets(pictures, stamp))
-    recording.recorder.close()
+    recording.close()
     assert_whole(recording.clips)
     for clip in recording.clips:
         sound = tracks(clip.path)["audio"]
         assert len(sound) > 100
         assert all(after > before for before, after in itertools.pairwise(sound))
-        assert sound[-1] == pytest.approx(clip.summary.seconds, abs=LIVE_BOUND + 0.2)
+        assert sound[-1] == pytest.approx(clip.summary.seconds, abs=LIVE_BOUND_S + 0.2)
 
 
 HEARD: dict[str, tuple[Heard, list[bool]]] = {
@@ -231,7 +232,7 @@ HEARD: dict[str, tuple[Heard, list[bool]]] = {
 
 @pytest.mark.parametrize(("heard", "tracked"), HEARD.values(), ids=HEARD.keys())
 def test_sound_that_does_not_come_leaves_clips_without_it(
-    connection: AnyConnection,
+    connection: PacketSource,
     pictures: list[Packet],
     tmp_path: Path,
     heard: Heard,
@@ -239,13 +240,13 @@ def test_sound_that_does_not_come_leaves_clips_without_it(
 ) -> None:
     recording = Recording(connection.info, tmp_path)
     recording.feed(packets(pictures, lambda sent: sent, heard))
-    recording.recorder.close()
+    recording.close()
     assert_whole(recording.clips)
     assert ["audio" in tracks(clip.path) for clip in recording.clips] == tracked
 
 
 def test_a_step_is_said_once(
-    connection: AnyConnection, pictures: list[Packet], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    connection: PacketSource, pictures: list[Packet], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     recording = Recording(connection.info, tmp_path)
@@ -266,7 +267,7 @@ def test_sound_of_a_transport_stream_is_kept(tmp_path: Path, footage: Path) -> N
     with connect(Camera("cam1", str(stream)), "file", paced=False) as connection:
         recording = Recording(connection.info, tmp_path)
         recording.feed(to_the_end(connection))
-        recording.recorder.close()
+        recording.close()
     [clip] = recording.clips
     with av.open(str(clip.path)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 20

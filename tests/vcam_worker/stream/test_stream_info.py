@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vcam_worker.stream.source import StreamInfo
+from vcam_worker.stream.info import StreamInfo
 
 
 def _info(width: int, height: int) -> StreamInfo:

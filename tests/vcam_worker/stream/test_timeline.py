@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from vcam_worker.stream.timeline import HESITATION_SECONDS, Timeline
+from vcam_worker.stream.timing.timeline import HESITATION_S, Timeline
 
 START = 1000.0
 
@@ -29,7 +29,7 @@ def run(stamps: Sequence[tuple[float | None, float]], **options: bool) -> list[f
         waiting = [arrival for _, arrival in stamps[len(times) - undecided : len(times)]]
         if undecided > 1 and max(after - before for before, after in itertools.pairwise(waiting)) <= 0.5:
             assert arrived - waiting[0] < 1
-        assert undecided <= 1 or arrived - waiting[0] < HESITATION_SECONDS + 1
+        assert undecided <= 1 or arrived - waiting[0] < HESITATION_S + 1
     if undecided:
         times[-undecided:] = [time + timeline.give_up() for time in times[-undecided:]]
     assert all(later > earlier for earlier, later in itertools.pairwise(times))

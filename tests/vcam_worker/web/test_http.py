@@ -25,7 +25,7 @@ from shared_utils.redact import Redactor
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest, State
 from vcam_worker.web.server import HttpServer
 from vcam_worker.web.settings import HttpSettings
-from vcam_worker.web.snapshot_cache import BURST, KEEP_SECONDS, MAX_BYTES, MAX_ENTRIES, STALE_SECONDS
+from vcam_worker.web.snapshot_cache import BURST_PICTURES, KEEP_S, MAX_BYTES, MAX_ENTRIES, STALE_S
 
 NOW = 1_795_000_000.0
 SECRET = "p@ss/wörd"
@@ -45,7 +45,7 @@ CAM = CameraStatus(
     bytes=5_000_000,
     clips=7,
     reconnects=2,
-    behind=3,
+    late=3,
 )
 
 
@@ -320,11 +320,11 @@ def test_a_camera_that_there_is_not(site: Site) -> None:
 
 def test_the_cache_ends(site: Site) -> None:
     first = site.ask("/snapshot/cam1.jpg").body
-    site.clock.time += KEEP_SECONDS - 0.1
+    site.clock.time += KEEP_S - 0.1
     assert site.ask("/snapshot/cam1.jpg").body == first
     site.clock.time += 0.2
     assert site.ask("/snapshot/cam1.jpg").body != first
-    assert KEEP_SECONDS <= STALE_SECONDS <= 5
+    assert KEEP_S <= STALE_S <= 5
 
 
 def test_refresh_passes_the_cache(site: Site) -> None:
@@ -337,17 +337,17 @@ def test_refresh_passes_the_cache(site: Site) -> None:
 def test_refresh_is_limited(site: Site) -> None:
     answers = [site.ask("/snapshot/cam1.jpg?refresh=1") for _ in range(50)]
     assert {answer.status for answer in answers} == {200}
-    assert len(site.board.asked) == BURST
+    assert len(site.board.asked) == BURST_PICTURES
     site.clock.time += 1
     for _ in range(50):
         site.ask("/snapshot/cam1.jpg?refresh=1")
-    assert len(site.board.asked) == BURST + 4
+    assert len(site.board.asked) == BURST_PICTURES + 4
 
 
 def test_sizes_without_end_are_limited(site: Site) -> None:
     site.board.cameras.append(replace(CAM, name="cam2"))
     answers = [site.ask(f"/snapshot/cam1.jpg?width={width}") for width in range(100, 120)]
-    assert [answer.status for answer in answers] == [200] * BURST + [429] * (20 - BURST)
+    assert [answer.status for answer in answers] == [200] * BURST_PICTURES + [429] * (20 - BURST_PICTURES)
     assert answers[-1].headers["retry-after"] == "1"
     assert site.ask("/snapshot/cam2.jpg").status == 200
 
@@ -365,7 +365,7 @@ def test_the_cache_is_bounded(site: Site) -> None:
     for camera in site.board.cameras:
         site.ask(f"/snapshot/{camera.name}.jpg")
     assert site.ask("/info").json["snapshot_cache"]["entries"] == MAX_ENTRIES
-    site.clock.time += STALE_SECONDS
+    site.clock.time += STALE_S
     assert site.ask("/info").json["snapshot_cache"]["entries"] == 0
 
 
@@ -443,8 +443,8 @@ def test_a_camera_that_gives_none(site: Site) -> None:
     first = site.ask("/snapshot/cam1.jpg")
     assert first.status == 503
     assert picture(first).shape == (360, 640, 3)
-    site.clock.time += KEEP_SECONDS
-    site.now.time += KEEP_SECONDS
+    site.clock.time += KEEP_S
+    site.now.time += KEEP_S
     assert site.ask("/snapshot/cam1.jpg").body == first.body  # "since" stays
     assert len(site.board.asked) == 2
 

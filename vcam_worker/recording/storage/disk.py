@@ -18,14 +18,14 @@ from shared_utils.contracts.clips import LOG_NAME, list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import LogFollower
 from shared_utils.contracts.sidecars import delete_sidecars
 from vcam_worker import messages
-from vcam_worker.recording.storage.retention import SAVE_EVERY, STATE_NAME, RetentionClock, load_state, save_state
+from vcam_worker.recording.storage.retention import SAVE_INTERVAL, STATE_NAME, RetentionClock, load_state, save_state
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.volume_figures import ClipSizes, OutboxGrowth, VolumeState, measure
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 
-SWEEP_SECONDS = 10.0
+SWEEP_S = 10.0
 """Between two looks: a 16 Mb/s camera writes 20 MB meanwhile, far below the smallest sensible MIN_FREE_GB."""
-COUNT_SECONDS = 60.0
+COUNT_S = 60.0
 """Between two counts of clips: to list 100,000 takes a fifth of a second."""
 GB = 1_000_000_000
 
@@ -126,7 +126,7 @@ class DiskGuard:
                 if self._failed:
                     self._log.info(messages.VOLUME_READABLE_AGAIN)
                 self._failed = False
-            self._stop.wait(SWEEP_SECONDS)
+            self._stop.wait(SWEEP_S)
 
     def _forget(self) -> None:
         """Read the log anew once the volume is back: what was not to be seen of it meanwhile says nothing."""
@@ -171,20 +171,20 @@ class DiskGuard:
         now = self._now()
         clips = list_clips(self._video_dir)
         times = {path.name: _started_at(path) for path in clips}
-        clock = self._look(retention, now, clips, times)
+        clock = self._updated_clock(retention, now, clips, times)
         old, kept = [], 0
         for path in self._deletable():
-            time_told = times.get(path.name, now)
-            if clock.age(path.name, time_told, now) >= retention:
+            named_time = times.get(path.name, now)
+            if clock.age(path.name, named_time, now) >= retention:
                 old.append(path)
-            elif now - time_told >= retention:
+            elif now - named_time >= retention:
                 kept += 1
         deleted = sum(self._delete(path) for path in old)
         if deleted:
             self._log.info(messages.OLD_CLIPS_DELETED, deleted, self._rules.retention_days)
-        self._say_kept(kept, clock)
+        self._log_kept(kept, clock)
 
-    def _look(
+    def _updated_clock(
         self, retention: timedelta, now: datetime, clips: list[Path], times: dict[str, datetime]
     ) -> RetentionClock:
         path = self._video_dir / STATE_NAME
@@ -195,14 +195,14 @@ class DiskGuard:
             with suppress(OSError):
                 newest = datetime.fromtimestamp(clips[-1].stat().st_mtime)
         before = self._clock.leap
-        self._clock.look(now, self._tick(), times, newest)
-        if self._saved_at is None or abs(now - self._saved_at) >= SAVE_EVERY or self._clock.leap != before:
+        self._clock.update(now, self._tick(), times, newest)
+        if self._saved_at is None or abs(now - self._saved_at) >= SAVE_INTERVAL or self._clock.leap != before:
             self._saved_at = now
             with suppress(OSError):  # full or read-only: the cameras' writes say so
                 save_state(path, self._clock.state())
         return self._clock
 
-    def _say_kept(self, kept: int, clock: RetentionClock) -> None:
+    def _log_kept(self, kept: int, clock: RetentionClock) -> None:
         if kept and not self._kept and clock.leap:
             self._log.warning(
                 messages.CLOCK_LEAPT,
@@ -235,7 +235,7 @@ class DiskGuard:
 
     def _measure(self) -> None:
         tick = self._tick()
-        if self._counted_at is None or tick - self._counted_at >= COUNT_SECONDS:
+        if self._counted_at is None or tick - self._counted_at >= COUNT_S:
             self._counted_at = tick
             clips = list_clips(self._video_dir)
             self._count = (len(clips), self._sizes.total(clips))

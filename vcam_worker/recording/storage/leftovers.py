@@ -15,13 +15,14 @@ from pathlib import Path
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.log import camera_logger
 from vcam_worker import messages
-from vcam_worker.recording.storage.outbox import Enqueue, Outbox, waiting_clips
+from vcam_worker.recording.storage.notes import waiting_clips
+from vcam_worker.recording.storage.outbox import Enqueue, Outbox
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.work_files import PART_SUFFIX, parse_part_name
 
-LOOK_SECONDS = 5.0
+POLL_S = 5.0
 """Between two looks: a camera may be removed while capture runs, and Redis may be away."""
-SETTLE_SECONDS = 60.0
+SETTLE_S = 60.0
 """Time after which nobody records into a file any more that has not grown."""
 
 log = logging.getLogger(__name__)
@@ -35,8 +36,8 @@ class Leftovers:
         active: returns the names of the cameras whose files are not to be touched: those configured, and those whose
             process has not ended yet.
         enqueue: queues a clip.
-        look_seconds: between two looks.
-        settle_seconds: time for which a file in work must not have grown; more than 0 where no lock keeps another
+        poll_s: between two looks.
+        settle_s: time for which a file in work must not have grown; more than 0 where no lock keeps another
             capture away, whose open files these may be.
     """
 
@@ -45,19 +46,19 @@ class Leftovers:
         volume: Volume,
         active: Callable[[], Iterable[str]],
         enqueue: Enqueue,
-        look_seconds: float = LOOK_SECONDS,
-        settle_seconds: float = 0.0,
+        poll_s: float = POLL_S,
+        settle_s: float = 0.0,
     ) -> None:
         self._volume = volume
         self._active = active
         self._enqueue = enqueue
-        self._look_seconds = look_seconds
-        self._settle_seconds = settle_seconds
+        self._poll_s = poll_s
+        self._settle_s = settle_s
         self._sizes: dict[Path, tuple[int, float]] = {}  # of files in work: and since when
-        self._strangers: set[Path] = set()
+        self._foreign_files: set[Path] = set()
         self._outboxes: dict[str, Outbox] = {}
         self._busy: str | None = None
-        self._turn = threading.Lock()
+        self._busy_lock = threading.Lock()
         self._stop = threading.Event()
         self._failed = False
         self._thread = threading.Thread(target=self._run, name="leftovers", daemon=True)
@@ -66,22 +67,22 @@ class Leftovers:
         """Begin to look."""
         self._thread.start()
 
-    def stop(self, timeout: float) -> None:
+    def stop(self, timeout_s: float) -> None:
         """Look once more, and end; what then still waits is taken over at the next start."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(timeout)
+            self._thread.join(timeout_s)
 
     def is_busy_with(self, camera: str) -> bool:
         """Tell whether files of `camera`, which has just become active again, are being worked on."""
-        with self._turn:
+        with self._busy_lock:
             return self._busy == camera
 
     def _run(self) -> None:
         while True:
             ending = self._stop.is_set()
             try:
-                self.look()
+                self.scan()
                 self._failed = False
             except OSError as error:
                 if not self._failed:
@@ -91,9 +92,9 @@ class Leftovers:
                 log.exception(messages.UNEXPECTED_ERROR)
             if ending:
                 return
-            self._stop.wait(self._look_seconds)
+            self._stop.wait(self._poll_s)
 
-    def look(self) -> None:
+    def scan(self) -> None:
         """Publish and queue what there is.
 
         Raises:
@@ -105,7 +106,7 @@ class Leftovers:
                 del self._outboxes[camera]
         failed: OSError | None = None
         for camera, (clips, notes) in sorted(found.items()):
-            with self._turn:
+            with self._busy_lock:
                 if camera in set(self._active()):
                     continue
                 self._busy = camera
@@ -114,7 +115,7 @@ class Leftovers:
             except OSError as error:  # of this camera's files, perhaps: the others have their turn
                 failed = failed or error
             finally:
-                with self._turn:
+                with self._busy_lock:
                     self._busy = None
         if failed is not None:
             raise failed
@@ -158,12 +159,12 @@ class Leftovers:
         return {camera: numbers for camera, numbers in found.items() if camera not in growing}
 
     def _leave_alone(self, path: Path) -> None:
-        if path not in self._strangers:
-            self._strangers.add(path)
+        if path not in self._foreign_files:
+            self._foreign_files.add(path)
             log.warning(messages.FOREIGN_FILE, path)
 
     def _is_settled(self, path: Path) -> bool:
-        if not self._settle_seconds:
+        if not self._settle_s:
             return True
         try:
             size = path.stat().st_size
@@ -174,4 +175,4 @@ class Leftovers:
         if known != size:
             self._sizes[path] = (size, now)
             return False
-        return now - since >= self._settle_seconds
+        return now - since >= self._settle_s

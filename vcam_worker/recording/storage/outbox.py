@@ -8,36 +8,27 @@ clip's, so announcing it again is no second job.
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import redis
-from rq import Queue
-
-from shared_utils.config.redis import RedisSettings
-from shared_utils.contracts.clips import CLIP_SUFFIX, LOG_NAME, ClipName, parse_clip_name
+from shared_utils.contracts.clips import LOG_NAME, ClipName, parse_clip_name
 from shared_utils.durable import sync_file, sync_folder
 from shared_utils.errors import QueueUnavailable, SettingError
-from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, redis_errors
 from vcam_worker import messages
+from vcam_worker.recording.clip_writer import repair
 from vcam_worker.recording.mp4 import moov_first
-from vcam_worker.recording.recorder import repair
+from vcam_worker.recording.storage.notes import note_path, read_note, waiting_clips, write_note
 from vcam_worker.recording.storage.used_names import UsedNames
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.work_files import WorkFiles
 
-NOTE_SUFFIX = ".json"
-RETRY_FIRST, RETRY_MAX = 1.0, 15.0
-"""Seconds between attempts while Redis is away."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 Log = logging.LoggerAdapter[logging.Logger]
@@ -63,7 +54,7 @@ class Outbox:
     def __init__(self, video_dir: Path, camera: str, log: Log, enqueue: Enqueue, mount: Path | None = None) -> None:
         self._volume = Volume(video_dir, mount)
         self._camera = camera
-        self.log = self._log = log
+        self._log = log
         self._enqueue = enqueue
         self._files = WorkFiles(self._volume, camera, log)
         self._names = UsedNames(video_dir / LOG_NAME, camera)
@@ -132,12 +123,11 @@ class Outbox:
         # was set back
         name = ClipName(started_at.replace(tzinfo=None, microsecond=0), self._camera)
         while True:
-            note = self._note(str(name))
+            note = note_path(self._volume, str(name))
             if not (self.path_of(str(name)).exists() or note.exists() or self._names.has(name)):
                 self._moving.add(str(name))
-                entry = {"filename": str(name), "work": work.name, "recording": recording}
                 try:
-                    _write_new(note, json.dumps(entry))
+                    write_note(self._volume, str(name), work.name, recording)
                 except FileExistsError:  # on a volume that takes Door and door for one name
                     self._moving.discard(str(name))
                 except OSError:
@@ -153,16 +143,6 @@ class Outbox:
             sync_file(file.fileno())
         work.rename(self.path_of(name))
         sync_folder(self._volume.path)
-
-    def _note(self, name: str) -> Path:
-        return self._volume.notes / f"{name}{NOTE_SUFFIX}"
-
-    def _read_note(self, name: str) -> dict[str, object]:
-        try:
-            entry = json.loads(self._note(name).read_text())
-        except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError, RecursionError):
-            return {}
-        return entry if isinstance(entry, dict) else {}
 
     def waiting(self) -> list[str]:
         """Return the names of clips that have no job yet, oldest first."""
@@ -188,7 +168,7 @@ class Outbox:
             if recording is None:
                 if not self.path_of(name).exists():
                     continue  # its rename is still to be done: by recover()
-                noted = self._read_note(name).get("recording")
+                noted = read_note(self._volume, name).get("recording")
                 recording = noted if isinstance(noted, str) else None
             try:
                 fresh = self._enqueue(name, recording)
@@ -210,7 +190,7 @@ class Outbox:
 
     def _remove_notes(self) -> None:
         for name in list(self._queued):
-            self._note(name).unlink(missing_ok=True)
+            note_path(self._volume, name).unlink(missing_ok=True)
             self._queued.discard(name)
 
     def check_room(self) -> None:
@@ -242,7 +222,7 @@ class Outbox:
         self.salvage()
         self._files.sweep()
         for name in self.waiting():
-            self._tried(self._note(name), partial(self._finish_note, name))
+            self._tried(note_path(self._volume, name), partial(self._finish_note, name))
         for work, started_at in self._files.left():
             self._tried(work, partial(self._recover_file, work, started_at))
 
@@ -262,7 +242,7 @@ class Outbox:
     def _finish_note(self, name: str) -> None:
         if self.path_of(name).exists():
             return
-        noted = self._read_note(name).get("work")
+        noted = read_note(self._volume, name).get("work")
         work = self._volume.work / Path(noted).name if isinstance(noted, str) and noted else None
         if work is not None and work.is_file():
             self._place(work, name)
@@ -271,7 +251,7 @@ class Outbox:
         if work is not None:
             self._log.warning(messages.CLIP_GONE, name, self._volume.path)
         # a note without content is one that a power cut left: its clip is recovered from its file in work
-        self._note(name).unlink(missing_ok=True)
+        note_path(self._volume, name).unlink(missing_ok=True)
         with self._mutex:
             self._in_place.pop(name, None)
 
@@ -300,99 +280,6 @@ class Outbox:
         self._log.warning(messages.CLIP_RECOVERED, name, summary.seconds)
 
 
-def waiting_clips(volume: Volume) -> list[str]:
-    """Return the names of all cameras' clips that have a note, and no job yet."""
-    names = (note.name.removesuffix(NOTE_SUFFIX) for note in volume.notes.glob(f"*{CLIP_SUFFIX}{NOTE_SUFFIX}"))
-    return sorted(name for name in names if parse_clip_name(name))
-
-
 def _camera_of(name: str) -> str | None:
     clip = parse_clip_name(name)
     return clip.camera if clip else None
-
-
-class QueueSender:
-    """Sends the outbox from a thread of its own: a Redis that hangs never holds up recording.
-
-    Args:
-        outbox: what to send.
-    """
-
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-        self._log = outbox.log
-        self._failed = False
-        self._wake = threading.Event()
-        self._stop = False
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
-
-    def start(self) -> None:
-        """Begin to send."""
-        self._thread.start()
-        self.wake()
-
-    def wake(self) -> None:
-        """A clip has been published."""
-        self._wake.set()
-
-    def stop(self, timeout: float) -> None:
-        """Send what is there once more, and end; what then still waits is sent at the next start."""
-        self._stop = True
-        self._wake.set()
-        self._thread.join(timeout)
-
-    def _run(self) -> None:
-        delay = RETRY_FIRST
-        wait: float | None = None
-        while not self._stop:
-            self._wake.wait(wait)
-            self._wake.clear()
-            if self._send():
-                delay, wait = RETRY_FIRST, None
-            else:
-                wait = delay
-                delay = min(delay * 2, RETRY_MAX)
-        self._send()  # what was published while the last round was under way
-
-    def _send(self) -> bool:
-        try:
-            done = self._outbox.send()
-        except OSError as error:
-            if not self._failed:
-                self._log.warning(messages.OUTBOX_UNUSABLE, error)
-            self._failed = True
-            return False
-        if self._failed:
-            self._log.info(messages.OUTBOX_USABLE_AGAIN)
-        self._failed = False
-        return done
-
-
-def redis_enqueue(
-    settings: RedisSettings, connection: redis.Redis, options: Mapping[str, Any] | None = None
-) -> Enqueue:
-    """Return the function that queues a clip in Redis; False where its job was there already.
-
-    Args:
-        options: those of the camera that its jobs carry, such as ``{"classes": ["person"]}``.
-    """
-    queue: Queue = clip_queue(settings, connection)
-
-    def enqueue(name: str, recording: str | None) -> bool:
-        with redis_errors(settings):
-            return enqueue_new_clip(queue, name, recording, options)
-
-    return enqueue
-
-
-def _write_new(path: Path, text: str) -> None:
-    """Write a file that must not be there yet, durably; nothing of it is left where that fails."""
-    with path.open("x", encoding="utf-8") as file:
-        try:
-            file.write(text)
-            file.flush()
-            sync_file(file.fileno())
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
-    sync_folder(path.parent)

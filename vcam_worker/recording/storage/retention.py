@@ -19,17 +19,17 @@ from shared_utils.durable import sync_file
 
 STATE_NAME = ".retention.json"
 SCHEMA = 1
-MOST_UNSEEN = timedelta(days=2)
+MAX_UNSEEN = timedelta(days=2)
 """Of a leap, that counts: a weekend."""
 UNSEEN_SHARE = 0.25
 """Of the retention time, that a leap counts for at most."""
 JITTER = timedelta(minutes=5)
 """Of clocks that are kept right, between two sweeps."""
-ODD = timedelta(days=1)
+FUTURE = timedelta(days=1)
 """A clip whose name is later than this from now was recorded by a clock that was ahead."""
-INFERRED = timedelta(days=60)
+MIN_INFERRED_LEAP = timedelta(days=60)
 """Between two clips, where nothing else is known: a leap of the clock, and no camera that saw nothing."""
-SAVE_EVERY = timedelta(minutes=5)
+SAVE_INTERVAL = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class RetentionClock:
     """
 
     def __init__(self, retention: timedelta, state: object = None) -> None:
-        self._allowance = min(MOST_UNSEEN, retention * UNSEEN_SHARE)
+        self._allowance = min(MAX_UNSEEN, retention * UNSEEN_SHARE)
         self._seen: datetime | None = None  # the time of the last look
         self._tick = 0.0
         self._leaps: list[Leap] = []
-        self._born: dict[str, datetime] = {}  # of clips whose names are no evidence: when they were first seen
+        self._first_seen: dict[str, datetime] = {}  # of clips whose names are no evidence: when they were first seen
         self._restore(state)
 
-    def look(self, now: datetime, tick: float, clips: Mapping[str, datetime], newest_write: datetime | None) -> None:
+    def update(self, now: datetime, tick: float, clips: Mapping[str, datetime], newest_write: datetime | None) -> None:
         """Take note of the time and of the clips that are there.
 
         Args:
@@ -77,23 +77,23 @@ class RetentionClock:
         undone = (leap if leap.after <= now + JITTER else Leap(leap.before, now) for leap in self._leaps)
         self._leaps = [leap for leap in undone if leap.after > leap.before + JITTER and leap.before >= first]
         self._seen, self._tick = now, tick
-        self._note_odd(now, clips)
+        self._note_future_names(now, clips)
 
     def _infer(self, now: datetime, times: Sequence[datetime], newest_write: datetime | None) -> None:
         """Find leaps where no earlier run tells of any: clips are all there is to go by."""
         past = [time for time in times if time <= now]
         for before, after in itertools.pairwise(past):
-            if after - before > INFERRED:
+            if after - before > MIN_INFERRED_LEAP:
                 self._leaps.append(Leap(before, after))
         written_now = newest_write is not None and abs(now - newest_write) <= self._allowance
         if past and now - past[-1] > self._allowance and not written_now:
             self._leaps.append(Leap(past[-1], now))
 
-    def _note_odd(self, now: datetime, clips: Mapping[str, datetime]) -> None:
+    def _note_future_names(self, now: datetime, clips: Mapping[str, datetime]) -> None:
         for name, time in clips.items():
-            if name not in self._born and time > now + ODD:
-                self._born[name] = now
-        self._born = {name: born for name, born in self._born.items() if name in clips}
+            if name not in self._first_seen and time > now + FUTURE:
+                self._first_seen[name] = now
+        self._first_seen = {name: born for name, born in self._first_seen.items() if name in clips}
 
     @property
     def leap(self) -> Leap | None:
@@ -108,7 +108,7 @@ class RetentionClock:
             time: in its name.
             now: by the host's clock.
         """
-        began = self._born.get(name, time)
+        began = self._first_seen.get(name, time)
         leaps = sum((leap.after - leap.before for leap in self._leaps if began <= leap.before), timedelta(0))
         return now - began - max(timedelta(0), leaps - self._allowance)
 
@@ -118,7 +118,7 @@ class RetentionClock:
             "schema": SCHEMA,
             "seen": self._seen.isoformat() if self._seen else None,
             "leaps": [[leap.before.isoformat(), leap.after.isoformat()] for leap in self._leaps],
-            "born": {name: born.isoformat() for name, born in self._born.items()},
+            "born": {name: born.isoformat() for name, born in self._first_seen.items()},
         }
 
     def _restore(self, state: object) -> None:
@@ -130,7 +130,7 @@ class RetentionClock:
             born = {str(name): datetime.fromisoformat(time) for name, time in state["born"].items()}
         except (KeyError, TypeError, ValueError, AttributeError):
             return
-        self._seen, self._leaps, self._born = seen, leaps, born
+        self._seen, self._leaps, self._first_seen = seen, leaps, born
 
 
 def load_state(path: Path) -> object:

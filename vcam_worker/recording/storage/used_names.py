@@ -16,11 +16,11 @@ from shared_utils.contracts.clips import ClipName, parse_clip_name
 
 LOOK_BACK = timedelta(days=1)
 """Time before a name from which the log is searched: the next ones of a clock that is set back again."""
-WAIT_SECONDS = 5.0
+WAIT_S = 5.0
 """Longest wait for the search: a log of a million lines on a local disk takes half of that. What is not known by then
 is told apart by the job."""
 _BLOCK_BYTES = 1 << 20
-_LONGEST = 128
+_MAX_MATCH_BYTES = 128
 """Bytes; more than a name with its key has in a line."""
 
 
@@ -49,16 +49,16 @@ class UsedNames:
                 self._since = name.started_at - LOOK_BACK
             except OverflowError:
                 self._since = datetime.min
-            self._search = threading.Thread(target=self._look, args=(self._since,), name="names", daemon=True)
+            self._search = threading.Thread(target=self._search_log, args=(self._since,), name="names", daemon=True)
             self._search.start()
-            self._search.join(WAIT_SECONDS)
+            self._search.join(WAIT_S)
         return name in self._known
 
     def add(self, name: ClipName) -> None:
         """Note a name as used."""
         self._known.add(name)
 
-    def _look(self, since: datetime) -> None:
+    def _search_log(self, since: datetime) -> None:
         found = {name for name in _names_in(self._log, self._camera) if name.started_at >= since}
         self._known |= found
 
@@ -75,6 +75,6 @@ def _names_in(log: Path, camera: str) -> Iterator[ClipName]:
                     name = parse_clip_name(match[1].decode())
                     if name is not None:
                         yield name
-                rest = text[-_LONGEST:]
+                rest = text[-_MAX_MATCH_BYTES:]
     except OSError:
         return

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vcam_worker import messages
-from vcam_worker.recording.storage.outbox import waiting_clips
+from vcam_worker.recording.storage.notes import waiting_clips
 from vcam_worker.recording.storage.volume import Volume
 
-GROWN = 10
+MIN_BACKLOG = 10
 """Clips in the outbox from which that is said; more are said at twice as many, and so on."""
 
 
@@ -71,7 +71,7 @@ class OutboxGrowth:
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._next = GROWN
+        self._next = MIN_BACKLOG
 
     def note(self, waiting: int) -> None:
         """Take note of the number of clips in the outbox."""
@@ -82,9 +82,9 @@ class OutboxGrowth:
             )
             while self._next <= waiting:
                 self._next *= 2
-        elif not waiting and self._next > GROWN:
+        elif not waiting and self._next > MIN_BACKLOG:
             self._log.info(messages.OUTBOX_EMPTY_AGAIN)
-            self._next = GROWN
+            self._next = MIN_BACKLOG
 
 
 def measure(volume: Volume) -> tuple[int, int]:

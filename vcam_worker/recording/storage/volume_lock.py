@@ -29,9 +29,9 @@ from vcam_worker import messages
 LOCK_NAME = ".capture.lock"
 HOLDER_NAME = ".capture.json"
 """Who holds the lock. A file of its own: on CIFS nobody else can read a file that is locked."""
-WAIT_SECONDS = 15.0
+WAIT_S = 15.0
 """Time for the cameras of a supervisor that was killed to close their clips."""
-POLL_SECONDS = 0.2
+POLL_S = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class VolumeLock:
     def _path(self) -> Path:
         return self._folder / LOCK_NAME
 
-    def take(self, wait_seconds: float = WAIT_SECONDS, sleep: Callable[[float], None] = time.sleep) -> None:
+    def take(self, wait_seconds: float = WAIT_S, sleep: Callable[[float], None] = time.sleep) -> None:
         """Take the lock, and tell what the volume does not offer.
 
         Args:
@@ -88,7 +88,7 @@ class VolumeLock:
                     f"VIDEO_DIR {str(self._folder)!r} is in use by another capture ({describe_holder(holder)}): "
                     "stop that one, or give this one a folder of its own"
                 )
-            sleep(POLL_SECONDS)
+            sleep(POLL_S)
 
     def _try(self) -> bool:
         """Take the lock if it is free; where there are no locks, say so."""

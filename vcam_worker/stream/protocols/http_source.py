@@ -14,7 +14,15 @@ from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
 from shared_utils.redact import mask_url
 from vcam_worker.stream.protocols.credentials import Credentials
-from vcam_worker.stream.protocols.wire import CHUNK, Target, TooLongError, Wire, check_redirect, dial, parse_headers
+from vcam_worker.stream.protocols.wire import (
+    CHUNK_BYTES,
+    Target,
+    TooLongError,
+    Wire,
+    check_redirect,
+    dial,
+    parse_headers,
+)
 
 MAX_REDIRECTS = 5
 MAX_REPEATS = 2
@@ -22,9 +30,9 @@ MAX_REPEATS = 2
 MAX_CONTINUES = 10
 """Answers such as "100 Continue" before the real one."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MAX_DRAIN = 256 * 1024
+_MAX_DRAIN_BYTES = 256 * 1024
 """Bytes of an error's page that are read so that the connection can be used again."""
-_DRAIN_SECONDS = 0.5
+_DRAIN_S = 0.5
 """How long they are waited for: a length that is longer than the body never comes to its end."""
 
 
@@ -212,10 +220,10 @@ class HttpClient:
     def _is_reusable(self, answer: Answer, deadline: float) -> bool:
         if answer.header("connection").lower() == "close" or not answer.is_framed:
             return False
-        left, deadline = _MAX_DRAIN, min(deadline, self._clock() + _DRAIN_SECONDS)
+        left, deadline = _MAX_DRAIN_BYTES, min(deadline, self._clock() + _DRAIN_S)
         try:
             while left > 0:
-                data = answer.read(min(left, CHUNK), deadline)
+                data = answer.read(min(left, CHUNK_BYTES), deadline)
                 if not data:
                     return True
                 left -= len(data)

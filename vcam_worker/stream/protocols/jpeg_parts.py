@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from shared_utils.media.bitstream.jpeg_header import EOI, SOI, SOS, WITHOUT_LENGTH
 
-MAX_PICTURE = 32 * 1024 * 1024
+MAX_PICTURE_BYTES = 32 * 1024 * 1024
 """Bytes of one picture, and of what may stand between two; 8K at the best quality has half as much."""
 
 _MAX_FALSE_STARTS = 10_000
@@ -64,7 +64,7 @@ class JpegParts:
             if picture:
                 self._skipped = self._false_starts = 0
                 yield picture
-        if len(self._buffer) + self._skipped > MAX_PICTURE:
+        if len(self._buffer) + self._skipped > MAX_PICTURE_BYTES:
             raise NoPictureError
 
     def rest(self) -> bytes | None:

@@ -2,62 +2,49 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from shared_utils.closing import Closing
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
 from shared_utils.media.bitstream.jpeg_header import jpeg_size
 from shared_utils.media.bitstream.parameter_sets import PictureFormat
-from vcam_worker.stream.arrivals import Arrivals
+from vcam_worker.stream.info import StreamInfo, check_size, picture_info
+from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.protocols.http_source import Answer, HttpClient
-from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError
-from vcam_worker.stream.protocols.wire import CHUNK
-from vcam_worker.stream.source import StreamInfo, check_size, picture_info
-from vcam_worker.stream.source_errors import OPEN_TIMEOUT, STALL_TIMEOUT
+from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE_BYTES, JpegParts, NoPictureError
+from vcam_worker.stream.protocols.wire import CHUNK_BYTES
+from vcam_worker.stream.source_errors import OPEN_TIMEOUT_S, STALL_TIMEOUT_S
+from vcam_worker.stream.timing.arrivals import Arrivals
+from vcam_worker.stream.timing.clocks import Clocks
 
-MIN_POLL, MAX_POLL = 1.0, 5.0
+MIN_POLL_FPS, MAX_POLL_FPS = 1.0, 5.0
 """Pictures asked for per second where each takes a request; within these, as many as are analysed."""
-REPEAT_SECONDS = 1.0
+REPEAT_S = 1.0
 """A picture that stays the same is recorded so often: the camera is there, and nothing moves."""
-POLL_TIMEOUT = 5.0
+POLL_TIMEOUT_S = 5.0
 """Seconds for one picture that was asked for."""
-FAILED_REST = 1.0
+FAILED_PAUSE_S = 1.0
 """Seconds after a request that failed."""
-LONE_SECONDS = 3.0
+LONE_S = 3.0
 """How long an answer without a length is waited for after its first picture: longer, and it is a slow stream."""
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Where time comes from: monotonic seconds, seconds since the epoch, and waiting."""
-
-    clock: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
-
-
-class PictureConnection(Closing):
-    """An open stream of JPEG pictures; see :class:`vcam_worker.stream.source.Connection`.
+class PictureConnection(PacketSource):
+    """An open stream of JPEG pictures; see :class:`vcam_worker.stream.connection.Connection`.
 
     Args:
         client: to be closed with it.
         info: of the first picture.
         pictures: as they come.
-        timing: clocks.
+        clocks: where time comes from.
     """
 
-    is_live = True
-    has_timestamps = False
-
-    def __init__(self, client: HttpClient, info: StreamInfo, pictures: Iterator[bytes], timing: Timing) -> None:
+    def __init__(self, client: HttpClient, info: StreamInfo, pictures: Iterator[bytes], clocks: Clocks) -> None:
         self.info = info
         self._client = client
         self._pictures = pictures
-        self._timing = timing
+        self._clocks = clocks
         self._arrivals = Arrivals(gathers=False)
 
     def close(self) -> None:
@@ -74,23 +61,23 @@ class PictureConnection(Closing):
 
         Raises:
             SourceEnded: the camera ended the stream.
-            SourceStalled: no picture came for :data:`vcam_worker.stream.source_errors.STALL_TIMEOUT` seconds.
+            SourceStalled: no picture came for :data:`vcam_worker.stream.source_errors.STALL_TIMEOUT_S` seconds.
             SourceError: the connection broke, or what comes is no picture.
         """
-        asked = self._timing.clock()
+        asked = self._clocks.monotonic()
         for picture in self._pictures:
-            now = self._timing.clock()
+            now = self._clocks.monotonic()
             size = jpeg_size(picture)
             check_size(*(size or (0, 0)))
             arrived = self._arrivals.date(None, asked, now)
-            packet = Packet("video", picture, is_keyframe=True, dts=None, arrived=arrived, wall=self._timing.wall())
+            packet = Packet("video", picture, is_keyframe=True, dts=None, arrived=arrived, wall=self._clocks.wall())
             packet.picture = PictureFormat(*size) if size else None
             yield packet
-            asked = self._timing.clock()
+            asked = self._clocks.monotonic()
 
 
 def open_pictures(
-    client: HttpClient, answer: Answer, begun: bytes, camera: Camera, timing: Timing
+    client: HttpClient, answer: Answer, begun: bytes, camera: Camera, clocks: Clocks
 ) -> PictureConnection:
     """Go on with an answer that holds JPEG pictures.
 
@@ -99,13 +86,13 @@ def open_pictures(
         answer: whose body is read further here.
         begun: what has been read of the body.
         camera: for messages, and how often to ask where each picture takes a request.
-        timing: clocks.
+        clocks: where time comes from.
 
     Raises:
         SourceError: no picture comes.
     """
-    deadline = timing.clock() + OPEN_TIMEOUT
-    stream = _Stream(answer if answer.kind.startswith("image/") else answer.unframed(), camera, timing)
+    deadline = clocks.monotonic() + OPEN_TIMEOUT_S
+    stream = _Stream(answer if answer.kind.startswith("image/") else answer.unframed(), camera, clocks)
     try:
         first = stream.picture(begun, deadline)
     except TimeoutError:
@@ -113,20 +100,20 @@ def open_pictures(
     if first is None:
         raise SourceError(f"{camera.shown} answers, but no picture is in it: check the path in {camera.setting}")
     is_lone = answer.kind.startswith("image/") and answer.has_length
-    if not is_lone and not stream.ends(timing.clock() + LONE_SECONDS):
-        return PictureConnection(client, picture_info(first, "http"), stream.pictures(), timing)
-    rate = min(max(camera.motion.fps, MIN_POLL), MAX_POLL)
-    polled = _Polling(client, camera, timing, rate).pictures(first, answer.header("etag"))
-    return PictureConnection(client, picture_info(first, "http", rate), polled, timing)
+    if not is_lone and not stream.ends(clocks.monotonic() + LONE_S):
+        return PictureConnection(client, picture_info(first, "http"), stream.pictures(), clocks)
+    rate = min(max(camera.motion.fps, MIN_POLL_FPS), MAX_POLL_FPS)
+    polled = _Polling(client, camera, clocks, rate).pictures(first, answer.header("etag"))
+    return PictureConnection(client, picture_info(first, "http", rate), polled, clocks)
 
 
 class _Stream:
     """Pictures of one answer."""
 
-    def __init__(self, answer: Answer, camera: Camera, timing: Timing) -> None:
+    def __init__(self, answer: Answer, camera: Camera, clocks: Clocks) -> None:
         self._answer = answer
         self._camera = camera
-        self._timing = timing
+        self._clocks = clocks
         self._parts = JpegParts()
         self._waiting: list[bytes] = []
         self._over = False
@@ -144,7 +131,7 @@ class _Stream:
         try:
             self._waiting += self._parts.feed(data)
             while not self._waiting and not self._over:
-                data = self._answer.read(CHUNK, deadline)
+                data = self._answer.read(CHUNK_BYTES, deadline)
                 if data:
                     self._waiting += self._parts.feed(data)
                 else:
@@ -152,7 +139,7 @@ class _Stream:
                     self._waiting += [rest for rest in [self._parts.rest()] if rest]
         except NoPictureError:
             raise SourceError(
-                f"{self._camera.shown} sends {MAX_PICTURE // 2**20} MiB without a whole JPEG picture: "
+                f"{self._camera.shown} sends {MAX_PICTURE_BYTES // 2**20} MiB without a whole JPEG picture: "
                 f"check the path in {self._camera.setting}, and the camera"
             ) from None
         return self._waiting.pop(0) if self._waiting else None
@@ -172,11 +159,11 @@ class _Stream:
     def pictures(self) -> Iterator[bytes]:
         """Yield the pictures as they come; the first one, which took part in the opening, is late and left out."""
         while True:
-            since = self._timing.clock()
+            since = self._clocks.monotonic()
             try:
-                picture = self.picture(b"", since + STALL_TIMEOUT)
+                picture = self.picture(b"", since + STALL_TIMEOUT_S)
             except TimeoutError:
-                raise SourceStalled(f"no packet for {self._timing.clock() - since:.0f} s") from None
+                raise SourceStalled(f"no packet for {self._clocks.monotonic() - since:.0f} s") from None
             if picture is None:
                 raise SourceEnded("the camera ended the stream")
             yield picture
@@ -185,32 +172,32 @@ class _Stream:
 class _Polling:
     """Pictures of an address that gives one per request."""
 
-    def __init__(self, client: HttpClient, camera: Camera, timing: Timing, rate: float) -> None:
+    def __init__(self, client: HttpClient, camera: Camera, clocks: Clocks, rate: float) -> None:
         self._client = client
         self._camera = camera
-        self._timing = timing
+        self._clocks = clocks
         self._step = 1 / rate
 
     def pictures(self, first: bytes, etag: str) -> Iterator[bytes]:
         """Yield `first`, and each picture that is new; one that stays the same now and then."""
-        clock = self._timing.clock
+        clock = self._clocks.monotonic
         latest, yielded = first, clock()
         yield first
         good = due = clock()
         while True:
             due = max(due + self._step, clock())
-            self._timing.sleep(max(0.0, due - clock()))
+            self._clocks.sleep(max(0.0, due - clock()))
             try:
                 picture, etag = self._ask(etag)
             except SourceUnauthorized:
                 raise
             except SourceError as error:
-                if clock() - good >= STALL_TIMEOUT:
+                if clock() - good >= STALL_TIMEOUT_S:
                     raise error from None
-                self._timing.sleep(FAILED_REST)
+                self._clocks.sleep(FAILED_PAUSE_S)
                 continue
             good = clock()
-            if (picture is None or picture == latest) and good - yielded < REPEAT_SECONDS:
+            if (picture is None or picture == latest) and good - yielded < REPEAT_S:
                 continue
             latest, yielded = picture or latest, good
             yield latest
@@ -221,7 +208,8 @@ class _Polling:
         if answer.status == 304:
             return None, etag
         try:
-            picture = _Stream(answer, self._camera, self._timing).picture(b"", self._timing.clock() + POLL_TIMEOUT)
+            deadline = self._clocks.monotonic() + POLL_TIMEOUT_S
+            picture = _Stream(answer, self._camera, self._clocks).picture(b"", deadline)
         except TimeoutError:
             raise SourceStalled(f"{self._camera.shown} sends no whole picture in time") from None
         if picture is None:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from vcam_worker.stream.protocols.wire import MAX_HEAD, parse_headers
+from vcam_worker.stream.protocols.wire import MAX_HEAD_BYTES, parse_headers
 
-MAX_BODY = 256 * 1024
+MAX_BODY_BYTES = 256 * 1024
 """Bytes of a message's body; a camera's description has 1 to 2 KiB."""
 
 _PACKET = 0x24
@@ -120,17 +120,17 @@ class Splitter:
         """Drop bytes that belong to no message; tell whether one begins."""
         found = _BEGIN.search(self._buffer)
         if found is None:
-            if len(self._buffer) > MAX_HEAD:
-                del self._buffer[: -MAX_HEAD // 2]
+            if len(self._buffer) > MAX_HEAD_BYTES:
+                del self._buffer[: -MAX_HEAD_BYTES // 2]
             return False
         del self._buffer[: found.start()]
         return True
 
     def _message(self) -> Message | None:
         """Return the message that the buffer begins with; None as long as it is not whole."""
-        end = _HEAD_END.search(self._buffer, 0, MAX_HEAD)
+        end = _HEAD_END.search(self._buffer, 0, MAX_HEAD_BYTES)
         if end is None:
-            if len(self._buffer) >= MAX_HEAD:
+            if len(self._buffer) >= MAX_HEAD_BYTES:
                 raise ProtocolError("answers with headers that do not end")
             return None
         lines = bytes(self._buffer[: end.start()]).splitlines()
@@ -138,8 +138,8 @@ class Splitter:
             raise ProtocolError("speaks HTTP at this port, not RTSP: check the port")
         length = next(iter(parse_headers(lines[1:]).get("content-length", [])), "0")
         size = int(length) if length.isdigit() and len(length) < 20 else 0
-        if size > MAX_BODY:
-            raise ProtocolError(f"announces an answer of {size} bytes, where {MAX_BODY} are the most")
+        if size > MAX_BODY_BYTES:
+            raise ProtocolError(f"announces an answer of {size} bytes, where {MAX_BODY_BYTES} are the most")
         if len(self._buffer) < end.end() + size:
             return None
         body = bytes(self._buffer[end.end() : end.end() + size])

@@ -20,22 +20,22 @@ from dataclasses import dataclass, replace
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError
 from shared_utils.redact import mask_url
+from vcam_worker.stream.connection import Upstream
 from vcam_worker.stream.protocols.credentials import Credentials
 from vcam_worker.stream.protocols.rtsp_messages import Message, ProtocolError, Splitter
-from vcam_worker.stream.protocols.wire import CHUNK, Target, check_redirect, dial
-from vcam_worker.stream.source import Way
-from vcam_worker.stream.source_errors import OPEN_TIMEOUT
+from vcam_worker.stream.protocols.wire import CHUNK_BYTES, Target, check_redirect, dial
+from vcam_worker.stream.source_errors import OPEN_TIMEOUT_S
 
 MAX_REDIRECTS = 5
 MAX_REPEATS = 2
 """Times that one request is sent again with the password; a camera may take its nonce back in between."""
-ACCEPT_SECONDS = 10.0
+ACCEPT_S = 10.0
 """The library connects as soon as it is given the relay's address."""
-CLOSE_SECONDS = 1.0
+CLOSE_S = 1.0
 """Time for the library's last request, TEARDOWN, to reach the camera."""
-EARLY_SECONDS = 0.02
+EARLY_S = 0.02
 """How long before the end of a rest what has gathered is fetched, so that the library finds it."""
-RECEIVE_BYTES = 4 * CHUNK
+RECEIVE_BYTES = 4 * CHUNK_BYTES
 
 # what the library needs to know of an answer; the rest would only reach code that is seldom used
 _ANSWER_HEADERS = frozenset(
@@ -52,7 +52,7 @@ class _Asked:
     repeats: int = 0
 
 
-class RtspRelay(Way):
+class RtspRelay(Upstream):
     """The way to one camera for one connection of the library's.
 
     Args:
@@ -80,14 +80,14 @@ class RtspRelay(Way):
         self._redirects = 0
         self._asked: dict[str, _Asked] = {}
         self._numbers = 0
-        self._far = dial(self._target, camera, OPEN_TIMEOUT)
+        self._far = dial(self._target, camera, OPEN_TIMEOUT_S)
         self._far.settimeout(None)
         # the library opens sockets for UDP in the family of the address it is given
         self._is_ipv6 = self._far.family == socket.AF_INET6
         self._listener = socket.create_server(
             ("::1" if self._is_ipv6 else "127.0.0.1", 0), family=self._far.family, backlog=2
         )
-        self._listener.settimeout(ACCEPT_SECONDS)
+        self._listener.settimeout(ACCEPT_S)
         # other users of this machine could connect as well: they do not know this
         self._prefix = f"rtsp://{self._address()}/{secrets.token_hex(8)}"
         self.url = self._prefix + self._target.path
@@ -105,13 +105,13 @@ class RtspRelay(Way):
 
     def rest(self, seconds: float) -> None:
         """Wait, and leave what the camera sends in the kernel's buffer meanwhile."""
-        self._rest_until = time.monotonic() + seconds - EARLY_SECONDS
+        self._rest_until = time.monotonic() + seconds - EARLY_S
         time.sleep(seconds)
 
     def close(self) -> None:
         """Close the connection, as soon as the library's last request is through."""
         self._closing = True
-        self._thread.join(CLOSE_SECONDS)
+        self._thread.join(CLOSE_S)
         for one in (self._near, self._far, self._listener):
             if one is not None:
                 with suppress(OSError):
@@ -159,7 +159,7 @@ class RtspRelay(Way):
             rest = self._rest_until - time.monotonic()
             ready = [number for number, _ in (only_near.poll(rest * 1000) if rest > 0 else both.poll())]
             if near.fileno() in ready:
-                data = near.recv(CHUNK)
+                data = near.recv(CHUNK_BYTES)
                 for item in from_near.feed(data):
                     is_known = is_known or self._is_ours(item)
                     if is_known:
@@ -255,7 +255,7 @@ class RtspRelay(Way):
             raise SourceError(f"{self._camera.shown} redirects in a circle: check the path in {self._camera.setting}")
         self._target = replace(target, user=None, password=None)
         self._credentials = Credentials(self._origin.user, self._origin.password)
-        self._far = dial(self._target, self._camera, OPEN_TIMEOUT)
+        self._far = dial(self._target, self._camera, OPEN_TIMEOUT_S)
         self._far.settimeout(None)
         return self._prefix + self._target.path
 

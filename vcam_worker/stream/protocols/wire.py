@@ -13,9 +13,9 @@ from shared_utils.closing import Closing
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceRefused
 
-CHUNK = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 """Bytes asked of the socket at once."""
-MAX_HEAD = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 """Bytes of an answer's first line and headers together; cameras send less than 1 KiB."""
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
@@ -96,7 +96,7 @@ def dial(target: Target, camera: Camera, timeout: float) -> socket.socket:
         SourceRefused: nobody is there; the text says what to look at.
         SourceError: no TLS.
     """
-    plain = knock(target, camera, timeout)
+    plain = connect_tcp(target, camera, timeout)
     if not target.is_encrypted:
         return plain
     context = ssl.create_default_context()
@@ -115,7 +115,7 @@ def dial(target: Target, camera: Camera, timeout: float) -> socket.socket:
         raise SourceError(f"{target.netloc} does not speak TLS ({reason}): check {camera.setting}") from None
 
 
-def knock(target: Target, camera: Camera, timeout: float) -> socket.socket:
+def connect_tcp(target: Target, camera: Camera, timeout: float) -> socket.socket:
     """Connect to a camera's host.
 
     Raises:
@@ -170,12 +170,12 @@ class Wire(Closing):
             OSError: the connection broke; TimeoutError at the deadline.
         """
         if not self._buffer:
-            return self._receive(min(limit, CHUNK), deadline)
+            return self._receive(min(limit, CHUNK_BYTES), deadline)
         data = bytes(self._buffer[:limit])
         del self._buffer[:limit]
         return data
 
-    def read_line(self, deadline: float, limit: int = MAX_HEAD) -> bytes:
+    def read_line(self, deadline: float, limit: int = MAX_HEAD_BYTES) -> bytes:
         """Return a line without its end; what there is where the connection ends before.
 
         Raises:
@@ -188,7 +188,7 @@ class Wire(Closing):
             if end >= 0 or len(self._buffer) > limit:
                 break
             start = len(self._buffer)
-            more = self._receive(CHUNK, deadline)
+            more = self._receive(CHUNK_BYTES, deadline)
             if not more:
                 end = len(self._buffer)
                 break
@@ -203,11 +203,11 @@ class Wire(Closing):
         """Return the lines up to an empty one, which is the end of an answer's head.
 
         Raises:
-            TooLongError: more than :data:`MAX_HEAD` bytes.
+            TooLongError: more than :data:`MAX_HEAD_BYTES` bytes.
             OSError: the connection broke; TimeoutError at the deadline.
         """
         lines: list[bytes] = []
-        left = MAX_HEAD
+        left = MAX_HEAD_BYTES
         while True:
             line = self.read_line(deadline, left)
             if not line:

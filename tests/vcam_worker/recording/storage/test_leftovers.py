@@ -20,7 +20,8 @@ from tests.support.programs import Programs
 from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker import messages
 from vcam_worker.recording.storage.leftovers import Leftovers
-from vcam_worker.recording.storage.outbox import Outbox, redis_enqueue
+from vcam_worker.recording.storage.outbox import Outbox
+from vcam_worker.recording.storage.queue_sender import redis_enqueue
 from vcam_worker.recording.storage.volume import Volume
 
 START = datetime(2026, 2, 23, 14, 48, 19, 250000).astimezone()
@@ -97,12 +98,12 @@ def test_what_an_active_camera_has_is_left_alone(
     leftovers = Leftovers(
         Volume(tmp_path), lambda: active, redis_enqueue(redis_server.settings, redis_server.connection())
     )
-    leftovers.look()
+    leftovers.scan()
     assert job_names(redis_server) == []
     active.clear()
     with caplog.at_level(logging.INFO):
-        leftovers.look()
-        leftovers.look()
+        leftovers.scan()
+        leftovers.scan()
     assert len(job_names(redis_server)) == 2
     assert len(logged(caplog, messages.LEFTOVERS_FOUND)) == 1
 
@@ -119,19 +120,19 @@ def test_a_camera_whose_files_can_not_be_taken_over_keeps_no_other_from_it(tmp_p
 
     leftovers = Leftovers(Volume.at(tmp_path), list, enqueue)
     with pytest.raises(OSError, match="a bad sector"):
-        leftovers.look()
+        leftovers.scan()
     assert len(sent) == 2
 
 
 def test_without_a_lock_a_file_that_may_be_anothers_must_not_have_grown(tmp_path: Path, clip: Path) -> None:
     leave(tmp_path, "door", clip)
-    leftovers = Leftovers(Volume(tmp_path), list, lambda *_: True, settle_seconds=0.01)
-    leftovers.look()
+    leftovers = Leftovers(Volume(tmp_path), list, lambda *_: True, settle_s=0.01)
+    leftovers.scan()
     [work] = (tmp_path / ".recording").iterdir()
     with work.open("ab") as file:
         file.write(bytes(10))
-    leftovers.look()
+    leftovers.scan()
     assert work.exists()
     while work.exists():
-        leftovers.look()
+        leftovers.scan()
     assert len(list_clips(tmp_path)) == 2

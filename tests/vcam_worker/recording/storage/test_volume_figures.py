@@ -18,7 +18,7 @@ from shared_utils.log import message_code
 from tests.support.log_lines import logged
 from vcam_worker import messages
 from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
-from vcam_worker.recording.storage.volume_figures import GROWN, OutboxGrowth
+from vcam_worker.recording.storage.volume_figures import MIN_BACKLOG, OutboxGrowth
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
 from vcam_worker.web.server import HttpServer
 from vcam_worker.web.settings import HttpSettings
@@ -90,7 +90,7 @@ def test_an_outbox_that_grows_is_said_at_each_doubling_and_when_it_is_empty_agai
 ) -> None:
     growth = OutboxGrowth(logging.getLogger("disk"))
     with caplog.at_level(logging.INFO):
-        for waiting in [*range(45), 44, 12, 5, 0, 0, 9, 0, GROWN]:
+        for waiting in [*range(45), 44, 12, 5, 0, 0, 9, 0, MIN_BACKLOG]:
             growth.note(waiting)
     grown = [line.split()[0] for line in logged(caplog, messages.OUTBOX_GROWS)]
     assert grown == ["10", "20", "40", "10"]

@@ -18,7 +18,8 @@ from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
 from tests.support.hosts import Call, host, jpeg
 from tests.support.video import moving_box, noise_background, write_video
-from vcam_worker.stream.opening import Opened, connect
+from vcam_worker.stream.opening import connect
+from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.protocols import pictures
 
@@ -53,7 +54,7 @@ def read(url: str, number: int, fps: float = 5.0) -> list[Packet]:
         return [next(packets) for _ in range(number)]
 
 
-def drained(connection: Opened) -> tuple[list[Packet], SourceEnded]:
+def drained(connection: PacketSource) -> tuple[list[Packet], SourceEnded]:
     """Return all packets, and how it ended."""
     got: list[Packet] = []
     try:
@@ -137,7 +138,7 @@ def test_an_address_that_gives_one_picture_is_polled_over_one_connection() -> No
         packets = read(f"{here.url}/snapshot.jpg", 6, fps=30)
     assert [one.data for one in packets] == [PICTURES[number % 5] for number in range(6)]
     steps = [later.arrived - one.arrived for one, later in pairwise(packets)]
-    assert sum(steps) == pytest.approx(5 / pictures.MAX_POLL, abs=0.3)
+    assert sum(steps) == pytest.approx(5 / pictures.MAX_POLL_FPS, abs=0.3)
     assert packets[0].arrived >= began
     assert abs(packets[-1].wall - time.time()) < 5
     assert here.calls == 1
@@ -179,7 +180,7 @@ def test_a_picture_that_stays_the_same_is_kept_once_a_second_by_its_tag_or_its_b
         for here in (tagged, untagged):
             packets = read(f"{here.url}/snapshot.jpg", 3)
             assert {one.data for one in packets} == {PICTURES[0]}
-            assert packets[2].arrived - packets[0].arrived == pytest.approx(2 * pictures.REPEAT_SECONDS, abs=0.6)
+            assert packets[2].arrived - packets[0].arrived == pytest.approx(2 * pictures.REPEAT_S, abs=0.6)
     assert sum("If-None-Match" in one for one in tagged.requests) >= 3
 
 
@@ -299,7 +300,7 @@ def test_an_answer_that_is_no_stream_is_named_in_one_line(head: str, body: bytes
 
 
 def test_what_is_no_http_and_what_is_silent_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT", 0.5)
+    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT_S", 0.5)
 
     def trickle(call: Call) -> None:
         for letter in "HTTP/1.1 200 OK\r\n" + "X: y\r\n" * 1000:
@@ -334,7 +335,7 @@ def test_a_part_without_an_end_is_given_up_and_a_trickle_is_a_stall(monkeypatch:
         (trickle, SourceStalled, "no packet for 1 s"),
     ):
         if behave is trickle:
-            monkeypatch.setattr("vcam_worker.stream.protocols.pictures.STALL_TIMEOUT", 1.0)
+            monkeypatch.setattr("vcam_worker.stream.protocols.pictures.STALL_TIMEOUT_S", 1.0)
         with host(behave) as here, connect(camera(here.url), "any") as connection:
             packets = connection.packets()
             next(packets)
@@ -346,8 +347,8 @@ def test_a_part_without_an_end_is_given_up_and_a_trickle_is_a_stall(monkeypatch:
 def test_a_container_that_trickles_is_a_stall(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, while_opening: bool
 ) -> None:
-    monkeypatch.setattr("vcam_worker.stream.opening.STALL_TIMEOUT", 1.0)
-    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT", 1.0 if while_opening else 10.0)
+    monkeypatch.setattr("vcam_worker.stream.opening.STALL_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT_S", 1.0 if while_opening else 10.0)
     data = write_video(tmp_path / "a.ts", moving_box(320, 180, side=20), seconds=4).read_bytes()
 
     def behave(call: Call) -> None:

@@ -9,7 +9,7 @@ import pytest
 from shared_utils.media.bitstream.jpeg_header import jpeg_size
 from tests.support.hosts import jpeg
 from tests.support.video import noise_background
-from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE, JpegParts, NoPictureError
+from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE_BYTES, JpegParts, NoPictureError
 
 PICTURES = [jpeg(noise_background(160 + 16 * seed, 120, seed)) for seed in range(4)]
 THUMBNAIL = b"\xff\xe1" + (len(PICTURES[3]) + 2).to_bytes(2) + PICTURES[3]
@@ -81,7 +81,7 @@ def test_what_follows_garbage_is_found() -> None:
 )
 def test_what_has_no_end_is_given_up(endless: bytes) -> None:
     with pytest.raises(NoPictureError):
-        found(endless + endless[-65536:] * (MAX_PICTURE // 65536 + 2), 65536)
+        found(endless + endless[-65536:] * (MAX_PICTURE_BYTES // 65536 + 2), 65536)
 
 
 def test_the_size_is_read_without_decoding() -> None:

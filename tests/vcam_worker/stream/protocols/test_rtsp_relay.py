@@ -62,8 +62,8 @@ def opened(here: Host, transport: str = "tcp", user: str = "") -> None:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT", 2.0)
-    monkeypatch.setattr("vcam_worker.stream.opening.STALL_TIMEOUT", 2.0)
+    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT_S", 2.0)
+    monkeypatch.setattr("vcam_worker.stream.opening.STALL_TIMEOUT_S", 2.0)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -212,8 +212,8 @@ def not_tls(here: Host, scheme: str) -> str:
 
 @pytest.mark.parametrize("scheme", ["https", "rtsps"])
 def test_a_port_without_tls_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT", 0.5)
-    monkeypatch.setattr("vcam_worker.stream.protocols.rtsp_relay.OPEN_TIMEOUT", 0.5)
+    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("vcam_worker.stream.protocols.rtsp_relay.OPEN_TIMEOUT_S", 0.5)
     with host(lambda call: call.send("HTTP/1.1 400 Bad Request\r\n\r\n")) as plain:
         assert "does not speak TLS (" in not_tls(plain, scheme)
     with host(lambda call: [call.socket.recv(1000) for _ in range(2)]) as silent:

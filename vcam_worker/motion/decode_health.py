@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-FAILED_SECONDS = 10.0
+FAILED_S = 10.0
 """How long nothing can be decoded until that is trouble: loss on a network damages a GOP, not more."""
 FAILED_PACKETS = 5
 """Packets tried in that time, at least: with rare keyframes few are."""
-NO_KEYFRAME_SECONDS = 180.0
+NO_KEYFRAME_S = 180.0
 """How long a keyframe is waited for, and nothing decoded, until that is trouble."""
 
 
@@ -42,7 +42,7 @@ class DecodeHealth:
             self._failed_since, self._failed = time, 0
         self._failed += 1
         seconds = time - self._failed_since
-        if self._failed >= FAILED_PACKETS and seconds >= FAILED_SECONDS:
+        if self._failed >= FAILED_PACKETS and seconds >= FAILED_S:
             self._is_ill(f"what the camera sends can not be decoded ({reason or 'no picture comes out'})")
 
     def keyframe(self) -> None:
@@ -53,9 +53,9 @@ class DecodeHealth:
         """Take note of a packet that says nothing without a keyframe before it."""
         if self._waiting_since is None or time < self._waiting_since:
             self._waiting_since = time
-        if time - self._waiting_since >= NO_KEYFRAME_SECONDS:
+        if time - self._waiting_since >= NO_KEYFRAME_S:
             self._is_ill(
-                f"the camera has sent no keyframe for {NO_KEYFRAME_SECONDS:.0f} s, so that nothing can be decoded: "
+                f"the camera has sent no keyframe for {NO_KEYFRAME_S:.0f} s, so that nothing can be decoded: "
                 "set its keyframe interval to a few seconds"
             )
 

@@ -9,10 +9,10 @@ from typing import Literal
 
 from shared_utils.media.bitstream.parameter_sets import PictureFormat
 from vcam_worker import messages
+from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.source import StreamInfo
 
-CHANGES, CHANGES_WINDOW = 3, 60.0
+CHANGES, CHANGES_WINDOW_S = 3, 60.0
 """So many changes of the picture within so many seconds are no longer somebody's wish, but the camera's habit."""
 
 REPORTED = 3
@@ -63,7 +63,7 @@ class PictureChanges:
         return info, "new stream"
 
     def _restless(self, time: float) -> bool:
-        return len(self._changes) == CHANGES and time - self._changes[0][0] <= CHANGES_WINDOW
+        return len(self._changes) == CHANGES and time - self._changes[0][0] <= CHANGES_WINDOW_S
 
     def _encode(self, info: StreamInfo) -> tuple[StreamInfo, Change]:
         pictures = sorted({one for _, one in self._changes}, key=lambda one: one.width * one.height, reverse=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from shared_utils.config.cameras import MotionSettings
 from shared_utils.config.setting import Setting
 
-STILL_SECONDS = 2.0
+STILL_S = 2.0
 """Motion seen this long ago still goes on: a person who pauses for a step is one event."""
 
 
@@ -26,7 +27,7 @@ class ClipRules:
     ] = 5.0
 
 
-class EventLogic:
+class ClipLogic:
     """Turns motion and packets into "start", "end here", "go on in a new clip".
 
     Args:
@@ -35,12 +36,18 @@ class EventLogic:
     """
 
     def __init__(self, rules: ClipRules, hits_to_trigger: int = 2) -> None:
-        self._rules = rules
+        self.rules = rules
         self._hits_to_trigger = hits_to_trigger
         self._hits = 0
         self._first_hit = 0.0
         self._last_motion: float | None = None
         self._clip_start: float | None = None
+
+    @classmethod
+    def of(cls, rules: ClipRules, motion: MotionSettings) -> ClipLogic:
+        """Return the logic for a stream that is watched as `motion` says."""
+        # keyframes come seconds apart: to wait for a second one would miss most events
+        return cls(rules, hits_to_trigger=1 if motion.decode == "keyframes" else 2)
 
     @property
     def recording(self) -> bool:
@@ -69,7 +76,7 @@ class EventLogic:
         """Stream time before which motion decides nothing; 0 without an open clip."""
         if self._clip_start is None:
             return 0.0
-        return self._clip_start + self._rules.clip_seconds - STILL_SECONDS
+        return self._clip_start + self.rules.clip_seconds - STILL_S
 
     def started(self, clip_start: float) -> None:
         """A clip was opened whose first packet is at `clip_start`."""
@@ -81,13 +88,13 @@ class EventLogic:
 
     def moving_at(self, time: float) -> bool:
         """Tell whether motion goes on at `time`."""
-        return self._last_motion is not None and time - self._last_motion <= STILL_SECONDS
+        return self._last_motion is not None and time - self._last_motion <= STILL_S
 
     def is_over(self, time: float, is_keyframe: bool) -> bool:
         """Tell whether the open clip ends before a video packet at `time`.
 
         A clip that is followed by another one ends at a keyframe, so that the next begins where this one stops.
         """
-        if self._clip_start is None or time - self._clip_start < self._rules.clip_seconds:
+        if self._clip_start is None or time - self._clip_start < self.rules.clip_seconds:
             return False
         return is_keyframe or not self.moving_at(time)

@@ -1,7 +1,7 @@
 """Writing one clip, by PyAV: packets copied as they are; what MP4 players can not play encoded to H.264.
 
 The file in work is fragmented MP4, each GOP a fragment that is on its way to the disk as soon as it is complete, so a
-crash costs the last GOP at most, or the last :data:`FRAGMENT_SECONDS`. Closing turns it into an ordinary MP4
+crash costs the last GOP at most, or the last :data:`FRAGMENT_S`. Closing turns it into an ordinary MP4
 (``hybrid_fragmented`` of FFmpeg's muxer), and then puts ``moov`` in front.
 """
 
@@ -22,24 +22,24 @@ from av.stream import Stream
 from shared_utils.errors import SourceError
 from shared_utils.media.rules import FILE_OPTIONS, file_url
 from vcam_worker.recording.mp4 import HEVC_TAG, HevcSamples, moov_first
+from vcam_worker.stream.info import StreamInfo, video_decoder, without_sound
 from vcam_worker.stream.packets import Packet
-from vcam_worker.stream.source import StreamInfo, video_decoder, without_sound
 from vcam_worker.stream.source_errors import plain
-from vcam_worker.stream.timeline import MAX_USUAL_STEP
+from vcam_worker.stream.timing.timeline import MAX_USUAL_STEP_S
 
 TIME_BASE = Fraction(1, 90_000)
 """The clock of H.264 over RTP; fine enough for any frame rate."""
 STARTED_AT_KEY = "vcam_started_at"
 """Metadata of a clip: local time of its first frame, ISO 8601 with the offset; MP4's own field holds whole seconds."""
-FRAGMENT_SECONDS = 5
+FRAGMENT_S = 5
 """Longest part of a clip that a crash may cost, where GOPs are longer than that."""
-ENCODED_GOP_SECONDS = 2
+ENCODED_GOP_S = 2
 ENCODER_OPTIONS = {"preset": "veryfast", "crf": "23", "tune": "zerolatency"}
 """Fast enough for a 720p camera on a tenth of a core, and no look-ahead to hold frames back."""
 
 _MUXER_OPTIONS = {
     "movflags": "frag_keyframe+hybrid_fragmented+use_metadata_tags",
-    "frag_duration": str(FRAGMENT_SECONDS * 1_000_000),
+    "frag_duration": str(FRAGMENT_S * 1_000_000),
     # without it a crash loses the muxer's buffer, up to a megabyte, and not just the GOP in work
     "flush_packets": "1",
     # microseconds; pictures do not wait in the muxer for sound that does not come
@@ -118,7 +118,7 @@ class ClipWriter:
 
     def _write_picture(self, packet: Packet, at: float) -> None:
         # a gap is no measure of how long the last picture is shown
-        if 0 < packet.time - self._last < MAX_USUAL_STEP:
+        if 0 < packet.time - self._last < MAX_USUAL_STEP_S:
             self._step = packet.time - self._last
         self._last = packet.time
         self._frames += 1
@@ -199,7 +199,7 @@ class _Encoder:
         stream.width, stream.height = self._width, self._height
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = TIME_BASE
-        stream.codec_context.gop_size = max(1, round(self._rate * ENCODED_GOP_SECONDS))
+        stream.codec_context.gop_size = max(1, round(self._rate * ENCODED_GOP_S))
         stream.codec_context.thread_count = 1
         self._stream = stream
         return stream

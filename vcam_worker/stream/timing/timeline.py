@@ -25,51 +25,49 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-MIN_STEP = 0.001
+from vcam_worker.stream.timing.clock_rate import ClockRate
+
+MIN_STEP_S = 0.001
 """Seconds. MP4 needs rising times; a thousandth is below any camera's frame time."""
-MAX_USUAL_STEP = 2.0
+MAX_USUAL_STEP_S = 2.0
 """Seconds between frames beyond which it is a gap, and no measure of the usual step."""
 
-START_SECONDS = 1.0
+START_S = 1.0
 """After connecting, for so long, a backlog is expected: what was buffered while the stream was opened, or a server's
 kept GOP. It shows that the first packet was late, not that the camera's clock is fast."""
-BACKLOG_STEP = 0.01
+BACKLOG_STEP_S = 0.01
 """Seconds between packets of a backlog at most: below the frame time of any camera, above a fast network's."""
 
-WINDOW_SECONDS, WINDOW_PACKETS = 0.5, 2
+WINDOW_S, WINDOW_PACKETS = 0.5, 2
 """What the best lead is taken of: arrivals of that long, and so many packets at least."""
-JITTER = 0.2
+JITTER_S = 0.2
 """Seconds that the best lead may deviate by jitter alone."""
-NEAR = 0.02
+NEAR_S = 0.02
 """Deviation, seconds, that the controller steers for once the best lead has deviated by more than jitter."""
 GAIN, GAIN_RISE = 2.0, 16.0
 """Correction while it does, seconds per second for each second of deviation; and what that grows by with each."""
-CREEP = 0.002
+CREEP_RATE = 0.002
 """Correction otherwise, seconds per second: more than a crystal's drift, less than anybody sees."""
-MAX_LEAD = 0.5
+MAX_LEAD_S = 0.5
 """Seconds that the best lead deviates at most, whatever the timestamps do."""
 
-GAP_SECONDS = 0.5
+GAP_S = 0.5
 """A gap between arrivals that exceeds the timestamps' by so much is held as open."""
-PROGRESS = 0.1
+PROGRESS_S = 0.1
 """Seconds of lead that a backlog wins while it is delivered faster than it was sent."""
-SETTLE_SECONDS = 0.5
+SETTLE_S = 0.5
 """Without such progress for so long, packets come at their own pace again."""
-HESITATION, HESITATION_SECONDS = 0.5, 2.0
+HESITATION_SHARE, HESITATION_S = 0.5, 2.0
 """Share of a gap up to which another one after its first packets is part of it, and for how long: after an outage, TCP
 tries one packet, and waits for its answer, or for the next try."""
-OPEN_SECONDS = 30.0
+OPEN_S = 30.0
 """A backlog lasts so long at most: also of a source that delivers in bursts alone (HLS)."""
-SPEED_SECONDS = 10
-"""Over so many seconds the speed of the camera's clock is measured, for gaps, in which nothing else corrects it."""
-SPEED_TOLERANCE = 0.03
-"""Share by which it may be off before it counts: the measure's own uncertainty."""
 PACE_GAIN = 0.1
 """Share by which one more interval changes the usual one between packets without timestamps."""
 
-JUMP_SECONDS = 0.1
+JUMP_S = 0.1
 """A step forward that exceeds the arrivals' by so much, and leads them, is a step of the camera's clock."""
-BREAKS_LIMIT, BREAKS_SECONDS = 3, 10.0
+BREAKS_LIMIT, BREAKS_S = 3, 10.0
 """So many steps of the clock in so short a time, and the arrivals alone count."""
 
 
@@ -113,9 +111,7 @@ class Timeline:
         self._started = 0.0  # arrival of the first packet
         self._recent: deque[tuple[float, float]] = deque()  # (arrival, stream time of it minus camera time)
         self._is_steering = False
-        self._marks: deque[tuple[float, float]] = deque(
-            maxlen=SPEED_SECONDS
-        )  # (camera time, stream time), a second apart
+        self._rate = ClockRate()
         self._backlog = 0.0  # seconds of it after connecting, by the camera's clock
         self._pace = nominal_step  # usual interval of arrivals
         self._gap: _Gap | None = None
@@ -136,12 +132,12 @@ class Timeline:
     @property
     def is_settled(self) -> bool:
         """The backlog that comes after connecting has come, so that :meth:`at` tells real time."""
-        return not self._live or self._last_arrived - self._started > START_SECONDS
+        return not self._live or self._last_arrived - self._started > START_S
 
     @property
     def is_undecided(self) -> bool:
         """The packet placed last may have to be moved: what follows will tell, in half a second, or little more than
-        :data:`HESITATION_SECONDS` where there are further gaps."""
+        :data:`HESITATION_S` where there are further gaps."""
         return self._gap is not None and not self._gap.is_draining
 
     def give_up(self) -> float:
@@ -171,10 +167,10 @@ class Timeline:
             time = 0.0
             self._offset = -(dts or 0.0)
         elif self._live:
-            time = max(self._live_time(self._last, dts, arrived), self._last + MIN_STEP)
+            time = max(self._live_time(self._last, dts, arrived), self._last + MIN_STEP_S)
         else:
-            time = max(self._file_time(self._last, dts), self._last + MIN_STEP)
-        if self._last is not None and MIN_STEP < time - self._last < MAX_USUAL_STEP:
+            time = max(self._file_time(self._last, dts), self._last + MIN_STEP_S)
+        if self._last is not None and MIN_STEP_S < time - self._last < MAX_USUAL_STEP_S:
             self._step = time - self._last
         self._last, self._last_dts, self._last_arrived = time, dts, arrived
         return time
@@ -194,22 +190,22 @@ class Timeline:
             return self._go_on(last, dts, waited)
         stepped = dts - self._last_dts
         lead = dts + self._offset - self.at(arrived)
-        is_start = arrived - self._started <= START_SECONDS
-        if lead > 0 and is_start and waited <= BACKLOG_STEP and 0 < stepped < MAX_USUAL_STEP:
+        is_start = arrived - self._started <= START_S
+        if lead > 0 and is_start and waited <= BACKLOG_STEP_S and 0 < stepped < MAX_USUAL_STEP_S:
             self._origin -= lead
             self._backlog += lead
         elif self._is_break(stepped, waited, lead):
             self._breaks.append(arrived)
             self._recent.clear()
-            self._marks.clear()
+            self._rate.forget()
             if not self._is_erratic(arrived):
                 return self._go_on(last, dts, waited)
         if self._is_erratic(arrived):
             self._gap = None
-            time = max(self.at(arrived), last + MIN_STEP)
+            time = max(self.at(arrived), last + MIN_STEP_S)
             self._offset = time - dts
             return time
-        if stepped < MAX_USUAL_STEP:
+        if stepped < MAX_USUAL_STEP_S:
             self._usual = stepped
         self._offset += self._correction(dts, arrived, stepped, waited)
         time = dts + self._offset
@@ -223,18 +219,17 @@ class Timeline:
         The backlog after connecting has gone by that clock alone: half of its error is made good, so that a minute from
         its start is off by as little as one from its end.
         """
-        if self._marks and time - self._marks[-1][1] < 1:
+        if not self._rate.note(dts, time):
             return
-        self._marks.append((dts, time))
-        if self._backlog and len(self._marks) == SPEED_SECONDS:
-            self._origin -= self._backlog * (self._slowness() - 1) / 2
+        if self._backlog and self._rate.is_known:
+            self._origin -= self._backlog * (self._rate.slowness - 1) / 2
             self._backlog = 0.0
             self._recent.clear()
 
     def _untimed(self, last: float, arrived: float, waited: float) -> float:
         """Return the time of a packet without a timestamp: its arrival, but for what a network held back."""
         lead = last + self._pace - self.at(arrived)
-        if waited - self._pace > GAP_SECONDS:
+        if waited - self._pace > GAP_S:
             return last + self._pace + self._open_gap(lead, arrived)
         if self._gap:
             return last + self._pace + self._follow_gap(self._gap, lead, arrived)
@@ -244,47 +239,39 @@ class Timeline:
     def _is_break(self, stepped: float, waited: float, lead: float) -> bool:
         """Tell whether the camera's clock has stepped in a way that the arrivals do not show."""
         is_long = stepped > 1.5 * (self._usual or self._step)
-        return stepped <= 0 or (is_long and lead > JUMP_SECONDS and stepped > waited + JUMP_SECONDS)
+        return stepped <= 0 or (is_long and lead > JUMP_S and stepped > waited + JUMP_S)
 
     def _is_erratic(self, arrived: float) -> bool:
-        return len(self._breaks) == BREAKS_LIMIT and arrived - self._breaks[0] < BREAKS_SECONDS
+        return len(self._breaks) == BREAKS_LIMIT and arrived - self._breaks[0] < BREAKS_S
 
     def _go_on(self, last: float, dts: float, waited: float) -> float:
         """Go on by the usual step, or by the arrivals where these show a gap; camera time is `dts` from here on."""
-        usual = self._usual or (waited if waited > BACKLOG_STEP else self._step)
-        time = last + (usual if abs(waited - usual) <= GAP_SECONDS else waited)
+        usual = self._usual or (waited if waited > BACKLOG_STEP_S else self._step)
+        time = last + (usual if abs(waited - usual) <= GAP_S else waited)
         self._offset = time - dts
         return time
 
     def _correction(self, dts: float, arrived: float, stepped: float, waited: float) -> float:
         """Return by how much the offset is to be moved, seconds."""
         lead = dts + self._offset - self.at(arrived)
-        late = stepped * (self._slowness() - 1)  # by which a clock that runs slow would fall behind, or ahead
-        if waited - stepped > GAP_SECONDS:
+        late = stepped * (self._rate.slowness - 1)  # by which a clock that runs slow would fall behind, or ahead
+        if waited - stepped > GAP_S:
             return late + self._open_gap(lead + late, arrived)
         if self._gap:
             return late + self._follow_gap(self._gap, lead + late, arrived)
         self._recent.append((arrived, self.at(arrived) - dts))
-        while len(self._recent) > WINDOW_PACKETS and self._recent[0][0] < arrived - WINDOW_SECONDS:
+        while len(self._recent) > WINDOW_PACKETS and self._recent[0][0] < arrived - WINDOW_S:
             self._recent.popleft()
         return self._steer(self._offset - min(difference for _, difference in self._recent), stepped, waited)
-
-    def _slowness(self) -> float:
-        """Return how many seconds one of the camera's has lasted, as far as that is known."""
-        if len(self._marks) < SPEED_SECONDS:
-            return 1.0
-        (first_dts, first), (last_dts, last) = self._marks[0], self._marks[-1]
-        slowness = (last - first) / (last_dts - first_dts)
-        return slowness if abs(slowness - 1) > SPEED_TOLERANCE else 1.0
 
     def _steer(self, best: float, stepped: float, waited: float) -> float:
         """Return the correction of a best lead, after a step of the timestamps, and one of the arrivals."""
         deviation = abs(best)
-        self._is_steering = deviation > (NEAR if self._is_steering else JITTER)
-        size = min(deviation / NEAR, 1.0) * CREEP * stepped
+        self._is_steering = deviation > (NEAR_S if self._is_steering else JITTER_S)
+        size = min(deviation / NEAR_S, 1.0) * CREEP_RATE * stepped
         if self._is_steering:
             size += deviation * min((GAIN + GAIN_RISE * deviation) * max(waited, 0.0), 0.5)
-        size = max(size, deviation - MAX_LEAD)
+        size = max(size, deviation - MAX_LEAD_S)
         return -size if best > 0 else size
 
     def _open_gap(self, lead: float, arrived: float) -> float:
@@ -295,7 +282,7 @@ class Timeline:
         if before and not before.is_draining and not self._hesitates(before, lead, arrived):
             # one gap after the other, and no burst: both are real
             self.moved = -before.mark
-            self._marks.clear()
+            self._rate.forget()
             return -lead
         # a source that delivers in bursts alone goes from one gap to the next: the best of them counts
         best, since = (max(before.best, lead), before.since) if before else (lead, arrived)
@@ -305,21 +292,21 @@ class Timeline:
     @staticmethod
     def _hesitates(gap: _Gap, lead: float, arrived: float) -> bool:
         """Tell whether another gap after the first packets is one in which a network that was away only hesitates."""
-        return gap.mark - lead <= HESITATION * -gap.mark and arrived - gap.doubted <= HESITATION_SECONDS
+        return gap.mark - lead <= HESITATION_SHARE * -gap.mark and arrived - gap.doubted <= HESITATION_S
 
     def _follow_gap(self, gap: _Gap, lead: float, arrived: float) -> float:
         gap.best = max(gap.best, lead)
-        if lead >= gap.mark + PROGRESS:
+        if lead >= gap.mark + PROGRESS_S:
             gap.mark, gap.mark_at, gap.is_draining = lead, arrived, True
-        if lead >= -JITTER:  # all that was held back has come
+        if lead >= -JITTER_S:  # all that was held back has come
             self._gap = None
-        elif arrived - gap.mark_at > SETTLE_SECONDS:  # late for good: the gap is real
+        elif arrived - gap.mark_at > SETTLE_S:  # late for good: the gap is real
             self._gap = None
-            self._marks.clear()
+            self._rate.forget()
             if not gap.is_draining:
                 self.moved = -lead
             return -lead
-        elif arrived - gap.since > OPEN_SECONDS:
+        elif arrived - gap.since > OPEN_S:
             self._gap = None
             return -gap.best
         return 0.0

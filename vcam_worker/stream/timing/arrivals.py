@@ -8,19 +8,19 @@ whose stamps do not agree is read as it comes: there the arrival is all there is
 
 from __future__ import annotations
 
-GATHER_SECONDS = 0.2
+GATHER_S = 0.2
 """How long packets are left to gather: four or five bursts a second cost little, and a trigger, a picture or a page may
 be late by so much."""
-WAITED_SECONDS = 0.002
+WAITED_S = 0.002
 """A read that took this long has waited for the camera: nothing is left in the buffer."""
-AGREE_SECONDS = 0.5
+AGREE_S = 0.5
 """By how much stamps may deviate from arrivals: a network's jitter. Beyond, the stamps are wrong, or the stream is held
 up, as it is where TCP's window is too small for what gathers; to read it as it comes is right for both."""
-EAGER_SECONDS = 30.0
+EAGER_S = 30.0
 """How long a stream is read as it comes after it has deviated."""
-START_SECONDS = 2.0
+START_S = 2.0
 """How long it is so at first: what was buffered while it was opened says nothing of arrivals."""
-RISE, FALL = 0.001, 0.02
+RISE_RATE, FALL_RATE = 0.001, 0.02
 """Seconds a second in which the usual way from stamp to arrival is corrected: crystals differ by a tenth of the first;
 the second gets over a first packet that was late itself."""
 
@@ -57,33 +57,33 @@ class Arrivals:
         """
         arrived, is_patient = now, self._is_patient(now)
         if stamp is None:
-            self._stay_eager(now + GATHER_SECONDS)
+            self._stay_eager(now + GATHER_S)
         elif is_patient:
-            if now - asked >= WAITED_SECONDS:
+            if now - asked >= WAITED_S:
                 self._check(now - stamp, now)
             elif self._offset is not None:
                 arrived = min(now, max(self._last, self._empty_at, stamp + self._offset))
         self._last = arrived
-        self.look(asked, now)
+        self.note_read(asked, now)
         return arrived
 
     def _is_patient(self, now: float) -> bool:
         if self._eager_until is None:
-            self._eager_until = now + START_SECONDS
+            self._eager_until = now + START_S
         return self._gathers and now >= self._eager_until
 
     def _stay_eager(self, until: float) -> None:
         self._eager_until = max(self._eager_until or until, until)
 
-    def look(self, asked: float, now: float) -> None:
+    def note_read(self, asked: float, now: float) -> None:
         """Take note of a read, of any packet."""
-        if now - asked >= WAITED_SECONDS:
+        if now - asked >= WAITED_S:
             self._empty_at = now
         if self._is_patient(now):
-            self.at_rest = now - asked >= WAITED_SECONDS
-            self.pause = GATHER_SECONDS if self.at_rest else 0.0
+            self.at_rest = now - asked >= WAITED_S
+            self.pause = GATHER_S if self.at_rest else 0.0
         else:
-            self.at_rest = now - self._rested >= GATHER_SECONDS
+            self.at_rest = now - self._rested >= GATHER_S
             self.pause = 0.0
         if self.at_rest:
             self._rested = now
@@ -94,8 +94,8 @@ class Arrivals:
         self._checked = now
         if usual is None:
             self._offset = offset
-        elif abs(offset - usual) > AGREE_SECONDS:
+        elif abs(offset - usual) > AGREE_S:
             self._offset = offset
-            self._stay_eager(now + EAGER_SECONDS)
+            self._stay_eager(now + EAGER_S)
         else:
-            self._offset = usual + min(max(offset - usual, -FALL * seconds), RISE * seconds)
+            self._offset = usual + min(max(offset - usual, -FALL_RATE * seconds), RISE_RATE * seconds)

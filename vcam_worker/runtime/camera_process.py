@@ -1,0 +1,124 @@
+"""A camera's process as the supervisor knows it: started, spoken to, ended."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+import time
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from shared_utils.config.cameras import Camera
+from shared_utils.log import camera_logger
+from vcam_worker.recording.storage.volume_lock import VolumeLock
+from vcam_worker.runtime.link import PauseCommand, SnapshotCommand
+from vcam_worker.runtime.memory import MIB
+from vcam_worker.runtime.process import run_camera
+from vcam_worker.runtime.status import CameraStatus
+from vcam_worker.settings import CaptureSettings
+from vcam_worker.stream.backoff import Backoff
+
+_context = multiprocessing.get_context("spawn")
+
+
+class CameraProcess:
+    """One camera's process, or the lack of one. All times are monotonic seconds.
+
+    Args:
+        camera: which.
+
+    Attributes:
+        status: what it reported last.
+        process, pipe: of the running process; None without one.
+        last_heard: when it was last heard of.
+        started, start_at: when it was started, and when it is to be started again.
+        finished: the camera, a file, is at its end.
+        memory_bytes: bytes of memory that it had when last checked.
+        memory_excess: why it was ended, if it took too much memory.
+        was_excessive: the process before it was ended for that.
+        waits_for_disk: it waits for a disk or share that does not answer.
+        exit_deadline: when it must have ended, if the camera was changed or taken out of the settings.
+        successor: what comes in its place then.
+    """
+
+    def __init__(self, camera: Camera) -> None:
+        self.camera = camera
+        self.log = camera_logger(__name__, camera.name)
+        self.status = CameraStatus(camera.name, camera.shown, since=time.time())
+        self.backoff = Backoff()
+        self.process: SpawnProcess | None = None
+        self.pipe: Connection | None = None
+        self.last_heard = self.started = self.start_at = 0.0
+        self.finished = False
+        self.memory_bytes = 0
+        self.memory_excess: str | None = None
+        self.was_excessive = False
+        self.waits_for_disk = False
+        self.exit_deadline: float | None = None
+        self.successor: Camera | None = None
+        self._sending = threading.Lock()
+
+    def start(self, settings: CaptureSettings, lock: VolumeLock | None) -> None:
+        """Start a process; it shares the volume's lock."""
+        ours, theirs = _context.Pipe()
+        process = _context.Process(
+            target=run_camera,
+            args=(self.camera, settings, theirs, lock),
+            name=f"camera-{self.camera.name}",
+        )
+        process.start()
+        theirs.close()  # so that the pipe ends with the child
+        with self._sending:
+            self.process, self.pipe = process, ours
+        self.last_heard = self.started = time.monotonic()
+        self.memory_bytes, self.memory_excess = 0, None
+
+    def send(self, message: SnapshotCommand | PauseCommand) -> bool:
+        """Send a message; False where no process takes it. May be called from any thread."""
+        with self._sending:
+            if self.pipe is None:
+                return False
+            try:
+                self.pipe.send(message)
+            except OSError:  # it has just ended; the supervisor's own round sees to that
+                return False
+        return True
+
+    def reap(self) -> int | None:
+        """Wait for the process that has ended, and forget it; return its exit code."""
+        if self.process is None or self.pipe is None:
+            return None
+        self.process.join()
+        code = self.process.exitcode
+        with self._sending:
+            self.pipe.close()
+            self.process = self.pipe = None
+        return code
+
+
+def waits_for_disk(pid: int | None) -> bool:
+    """Tell whether a process waits for a disk or share that does not answer.
+
+    Killing it would not help, as it ends only when the wait does, and would lose the packets that it holds.
+    """
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] == "D"  # "uninterruptible sleep": proc_pid_stat(5)
+
+
+def describe_exit(code: int | None, took: int) -> str:
+    """Return how a process ended.
+
+    Args:
+        code: its exit code, negative for a signal.
+        memory_bytes: bytes of memory that it had.
+    """
+    if code == -signal.SIGKILL:  # as the kernel does where memory runs out
+        return f"signal SIGKILL, at {took // MIB} MB of memory"
+    if code is not None and code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}"

@@ -1,0 +1,35 @@
+"""The interface of an open source of packets, whatever its protocol."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+
+from shared_utils.closing import Closing
+from vcam_worker.stream.info import StreamInfo
+from vcam_worker.stream.packets import Packet
+
+
+class PacketSource(Closing):
+    """An open stream of packets, and a context manager that closes it.
+
+    Attributes:
+        info: what it delivers.
+    """
+
+    info: StreamInfo
+
+    @property
+    @abstractmethod
+    def at_rest(self) -> bool:
+        """No further packet is waiting: a good moment to process those received."""
+
+    @abstractmethod
+    def packets(self) -> Iterator[Packet]:
+        """Yield packets as they arrive.
+
+        Raises:
+            SourceEnded: the stream is over.
+            SourceStalled: no frame came for :data:`vcam_worker.stream.source_errors.STALL_TIMEOUT_S` seconds.
+            SourceError: the connection broke, or what it delivers cannot be used.
+        """

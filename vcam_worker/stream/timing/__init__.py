@@ -1,0 +1,1 @@
+"""When packets arrived, and their place in stream time."""
