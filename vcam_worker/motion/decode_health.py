@@ -1,21 +1,21 @@
-"""Notices that packets come of which no picture can be made. Pure; times are of the stream, seconds."""
+"""Detects that packets arrive, but no frame can be decoded. Pure; times are stream time, seconds."""
 
 from __future__ import annotations
 
 FAILED_S = 10.0
-"""How long nothing can be decoded until that is trouble: loss on a network damages a GOP, not more."""
+"""Time without a decoded frame that counts as trouble: packet loss on a network damages one GOP, no more."""
 FAILED_PACKETS = 5
-"""Packets tried in that time, at least: with rare keyframes few are."""
+"""Least number of packets tried in that time: with rare keyframes there are few."""
 NO_KEYFRAME_S = 180.0
-"""How long a keyframe is waited for, and nothing decoded, until that is trouble."""
+"""Time without a keyframe, and so without a decoded frame, that counts as trouble."""
 
 
 class DecodeHealth:
-    """What became of one stream's packets in its decoder.
+    """Whether one stream's packets can be decoded.
 
     Attributes:
-        trouble: why there are no pictures, in a line; None while there are, or as long as that is not sure.
-        is_well: the last packets gave pictures.
+        trouble: why there are no frames, in one line; None while there are some, or while that is uncertain.
+        is_well: the last packets were decoded.
     """
 
     def __init__(self) -> None:
@@ -26,17 +26,17 @@ class DecodeHealth:
         self._waiting_since: float | None = None
 
     def decoded(self) -> None:
-        """Take note of a picture."""
+        """A frame was decoded."""
         self.trouble, self.is_well = None, True
         self._failed_since, self._failed = None, 0
         self._waiting_since = None
 
     def failed(self, time: float, reason: str | None) -> None:
-        """Take note of a packet that was tried and gave no picture.
+        """A packet was tried and gave no frame.
 
         Args:
-            time: of the packet.
-            reason: what the decoder says, if anything.
+            time: the packet's.
+            reason: the decoder's message, if any.
         """
         if self._failed_since is None or time < self._failed_since:
             self._failed_since, self._failed = time, 0
@@ -46,11 +46,11 @@ class DecodeHealth:
             self._is_ill(f"what the camera sends can not be decoded ({reason or 'no picture comes out'})")
 
     def keyframe(self) -> None:
-        """Take note of a keyframe."""
+        """A keyframe arrived."""
         self._waiting_since = None
 
     def waiting(self, time: float) -> None:
-        """Take note of a packet that says nothing without a keyframe before it."""
+        """A packet arrived that cannot be decoded without a keyframe before it."""
         if self._waiting_since is None or time < self._waiting_since:
             self._waiting_since = time
         if time - self._waiting_since >= NO_KEYFRAME_S:

@@ -1,4 +1,4 @@
-"""Decoding for motion alone, by PyAV: only the luma, shrunk, of a few frames a second."""
+"""Decodes for motion detection alone, by PyAV: only the luma plane, downscaled, of a few frames per second."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from vcam_worker.motion.detector import ANALYSIS_HEIGHT_PX, Luma
 from vcam_worker.stream.info import StreamInfo, video_decoder
 from vcam_worker.stream.packets import Packet
 
-# a process for each camera: OpenCV's own threads would only have them fight over the cores
+# one process per camera: OpenCV's own threads would only make them compete for the cores
 cv2.setNumThreads(1)
 
 MICROSECONDS = 1_000_000
 HALF_TICK = 0.5 / MICROSECONDS
-"""Seconds; a frame's time has been rounded to microseconds on its way through the decoder."""
+"""Seconds; a frame's time is rounded to microseconds in the decoder."""
 MAX_WAITING = 60
-"""Packets held back: at half a frame analysed a second and 60 fps they would be many, and decode in one long burst."""
+"""Most packets held back: at 0.5 analysed frames per second of 60 they would be many, and decoded in one long burst."""
 
 
 class DueFrame(NamedTuple):
-    """A decoded frame to look at.
+    """A decoded frame to analyse.
 
     Attributes:
         time: stream time, seconds.
@@ -40,19 +40,19 @@ class DueFrame(NamedTuple):
 
 
 class LumaDecoder:
-    """Decodes the packets of one stream, and hands out the frames that are due.
+    """Decodes the packets of one stream, and returns the frames that are due for analysis.
 
     Packets wait until a frame that is due needs them: those between the last due frame of a GOP and the next
     keyframe are never decoded.
 
     Args:
         info: the stream.
-        fps: frames handed out a second of stream time.
-        keyframes_only: decode nothing else.
+        fps: frames to analyse per second of stream time.
+        keyframes_only: decode keyframes alone.
 
     Attributes:
         latest_time: stream time of the newest decoded frame, seconds.
-        health: whether pictures come out.
+        health: whether frames can be decoded.
     """
 
     def __init__(self, info: StreamInfo, fps: float, *, keyframes_only: bool = False) -> None:
@@ -61,12 +61,12 @@ class LumaDecoder:
         self._keyframes_only = keyframes_only
         self._context = video_decoder(info)
         self.health = DecodeHealth()
-        # the loop filter smooths block edges: at a sixth of the size nothing is left of it
+        # the loop filter smooths block edges, of which nothing is left at a sixth of the size
         self._context.options = {**self._context.options, "skip_loop_filter": "all", "flags2": "+fast"}
         self._is_intra_only = info.codec == "mjpeg"
         self._wait_for_keyframe = True
         self._waiting: list[Packet] = []
-        self._spared: list[Packet] | None = None  # left out since the last keyframe, if nothing else was
+        self._spared: list[Packet] | None = None  # packets skipped since the last keyframe, if all of them are kept
         self._latest: VideoFrame | None = None
         self.latest_time = 0.0
 
@@ -75,11 +75,11 @@ class LumaDecoder:
 
         Args:
             packet: the next one.
-            keyframes_only: decode nothing else for now.
-            catch_up: decode what was left out since the last keyframe, as the next one is not to be waited for.
+            keyframes_only: skip this packet unless it is a keyframe.
+            catch_up: decode what was skipped since the last keyframe, as the next one is late.
 
         Returns:
-            The frames that are due: most often none or one.
+            The frames that are due, mostly none or one.
         """
         if packet.is_keyframe:
             self.health.keyframe()
@@ -90,7 +90,7 @@ class LumaDecoder:
             return []
         self._wait_for_keyframe = False
         if packet.is_keyframe or self._is_intra_only:
-            self._waiting.clear()  # nothing that comes needs them any more
+            self._waiting.clear()  # no later packet depends on them
         if self._spared:
             self._waiting, self._spared = self._spared, []
         self._waiting.append(packet)
@@ -103,11 +103,11 @@ class LumaDecoder:
         return found
 
     def _spare(self, packet: Packet) -> None:
-        """Leave a packet out, so that :meth:`feed` can still catch up on it."""
+        """Skip a packet, and keep it so that :meth:`feed` can catch up on it."""
         if self._keyframes_only or (self._spared is None):
             self.skip()
             return
-        # those that waited have not been decoded either
+        # the waiting ones have not been decoded either
         self._spared += [*self._waiting, packet]
         self._waiting.clear()
         self._wait_for_keyframe = True
@@ -120,7 +120,7 @@ class LumaDecoder:
         try:
             frames = self._context.decode(raw)
         except FFmpegError as error:
-            # a packet that RTP loss has damaged: the decoder goes on at the next one
+            # RTP packet loss has damaged it; the decoder continues with the next one
             frames, reason = [], error.strerror
         if frames:
             self.health.decoded()
@@ -135,18 +135,18 @@ class LumaDecoder:
         self._latest, self.latest_time = frame, time
         if time < self._due - HALF_TICK:
             return None
-        # steps from the last due time keep the rate; after a gap start from here
+        # counting from the last due time keeps the rate; after a gap, count from this frame
         self._due = max(self._due + self._step, time)
         return DueFrame(time, small_luma(frame), (frame.width, frame.height))
 
     def skip(self) -> None:
-        """Leave a packet out; decoding goes on at the next keyframe."""
+        """Skip a packet; decoding continues at the next keyframe."""
         self._wait_for_keyframe = True
         self._waiting.clear()
         self._spared = None
 
     def picture(self, width: int | None = None) -> NDArray[np.uint8] | None:
-        """Return the newest decoded frame, height×width×3 BGR, shrunk to `width` pixels; None before the first."""
+        """Return the newest decoded frame, height×width×3 BGR, downscaled to `width` pixels; None before the first."""
         frame = self._latest
         if frame is None:
             return None
@@ -156,7 +156,7 @@ class LumaDecoder:
 
 
 def small_luma(frame: VideoFrame) -> Luma:
-    """Return the frame's brightness, height×width uint8, at most :data:`ANALYSIS_HEIGHT_PX` rows high."""
+    """Return the frame's luma, height×width uint8, at most :data:`ANALYSIS_HEIGHT_PX` rows high."""
     if frame.format.name.startswith(("yuv", "nv", "gray")) and frame.format.components[0].bits == 8:
         plane = frame.planes[0]
         rows: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
@@ -167,10 +167,10 @@ def small_luma(frame: VideoFrame) -> Luma:
     if height <= ANALYSIS_HEIGHT_PX:
         return np.ascontiguousarray(luma)
     size = (max(1, round(width * ANALYSIS_HEIGHT_PX / height)), ANALYSIS_HEIGHT_PX)
-    # by halves first: OpenCV has a fast path for the mean of 2×2, and 1080 rows take a third of the time
+    # by halves first: OpenCV's INTER_AREA has a fast path for 2×2, and 1080 rows take a third of the time
     while height >= 4 * ANALYSIS_HEIGHT_PX:
         width, height = width // 2, height // 2
         luma = np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    if (width, height) == (3 * size[0], 3 * size[1]):  # 1080 rows: the same means of 3×3, at half the cost
+    if (width, height) == (3 * size[0], 3 * size[1]):  # 1080 rows: blur gives the same means of 3×3 at half the cost
         return np.ascontiguousarray(cv2.blur(luma, (3, 3))[1::3, 1::3], np.uint8)
     return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,9 +1,9 @@
-"""Motion in small luma pictures: which share of the picture moves.
+"""Detects motion in downscaled luma frames: which share of the picture moves.
 
-MOG2 keeps a few brightness levels a pixel, so sensor noise and flicker become background. What it flags is looked at
-once more: light (a lamp, a cloud's shadow) makes a place brighter or darker and leaves its structure as it was, an
-object brings a structure of its own. Only the latter counts. A change of most of the picture at once (the infrared
-cut-over, a switch) starts the background anew from that frame, so that whatever moves next is seen.
+MOG2 models each pixel by a few brightness levels, so that sensor noise and flicker become background. What it flags is
+examined once more: light (a lamp, a cloud's shadow) makes a region brighter or darker and keeps its structure, while an
+object brings a structure of its own. Only the latter counts. A change of most of the picture at once (infrared
+switching, a lamp) restarts the background from that frame, so that subsequent motion is detected.
 """
 
 from __future__ import annotations
@@ -17,48 +17,49 @@ from numpy.typing import NDArray
 Luma = NDArray[np.uint8]
 
 ANALYSIS_HEIGHT_PX = 180
-"""Pixel rows that motion is looked for in: a person at 1 % of the picture is still 20 rows high."""
+"""Height of the analysed picture: a person at 1 % of it is still 20 rows high."""
 HISTORY_S = 40.0
-"""Seconds over which a thing that stands still becomes background."""
+"""Time over which a still object becomes background."""
 MAX_LEARNING_RATE = 0.5
-"""Weight of a frame that comes as long after the one before as the model remembers: with 1, nothing would ever move."""
+"""Weight of a frame as late after the previous one as the model remembers: with 1, nothing would ever move."""
 VAR_THRESHOLD = 16.0
-"""Squared distance, in variances, from which a pixel differs: 4 sigma of the noise it has learnt."""
+"""Squared distance, in variances, from which a pixel differs: 4 sigma of the learnt noise."""
 VAR_MAX = 30.0
-"""Grey levels squared; most noise a pixel may learn: after a change of light a thing 22 levels off still shows."""
+"""Most noise variance that a pixel learns, grey levels squared: an object 22 levels off still shows after a change of
+light."""
 WARM_UP_S = 2.0
-"""Seconds after a start or a change of light in which the model only learns."""
+"""Time after a start or a change of light in which the model only learns."""
 LIGHT_SHARE = 0.55
-"""Share of the picture that no object in front of a fixed camera moves from one analysed frame to the next."""
+"""Share of the picture from which a change is light: no object changes as much between two analysed frames."""
 RELIGHT_S = 0.6
-"""Seconds after a change of light that are not judged: exposure and gain are still settling."""
+"""Time after a change of light without verdicts, while exposure and gain settle."""
 STRUCTURE_WINDOW_PX = 11
-"""Pixels; side of the window in which structure is compared: half the height of a person at 1 % of the picture."""
+"""Side of the window in which structure is compared: half the height of a person at 1 % of the picture."""
 STRUCTURE_VARIANCE = 40.0
-"""Grey levels squared: structure that light does not explain; a grey step of 13 through the window. The residue of
-H.264 at low bit rates stays below it."""
+"""Variance of structure that light does not explain, grey levels squared: an edge of 13 levels through the window.
+H.264 artefacts at low bit rates stay below it."""
 NOISE_FACTOR = 6.0
-"""Structure counts only above so many times the variance of the noise: dark pictures at high gain."""
+"""Structure must exceed the noise variance by this factor, for dark pictures at high gain."""
 WHITE, BLACK = 250, 4
-"""Grey levels at which a camera shows no structure any more."""
+"""Grey levels at which a camera shows no structure."""
 LOST_SHARE = 0.3
-"""Share of a window at those levels from which its structure says nothing."""
+"""Share of a window at those levels from which its structure is not compared."""
 CALM_LEVELS = 4
-"""Grey levels, half of what the background model tolerates at least: a frame without a blob that differs by more from a
-frame without motion shows none either. It is not looked at further, but the next one is in any case: what moves slowly
-adds up."""
+"""Half of the least difference that the background model tolerates, grey levels: a frame without a blob that differs by
+more from a motionless one shows no motion either. It is not analysed further, but the next one is in any case, as slow
+motion adds up."""
 SPECK_SHARE = 0.0004
-"""Share of the picture below which a blob is rain, an insect or noise: 23 pixels of 320×180."""
+"""Share of the picture below which a blob is ignored as rain, an insect or noise: 23 pixels of 320×180."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """One frame's verdict.
+    """The verdict on one frame.
 
     Attributes:
-        share: moving share of the picture, 0..1, specks left out.
-        moving: it is at or above the threshold, and no change of light.
-        light: the whole picture changed.
+        share: moving share of the picture, 0..1, without specks.
+        moving: the share is at or above the threshold, and no change of light.
+        light: most of the picture changed at once.
     """
 
     share: float
@@ -67,13 +68,13 @@ class Motion:
 
 
 class MotionDetector:
-    """Looks for motion, frame by frame.
+    """Detects motion, frame by frame.
 
     Args:
         min_area: moving share of the picture, 0..1, from which it counts.
 
     Attributes:
-        mask: what the last verdict's share was measured on, height×width: 255 where it moves, else 0; specks included.
+        mask: of the last verdict, height×width: 255 where it moves, else 0; with specks.
     """
 
     def __init__(self, min_area: float) -> None:
@@ -82,13 +83,13 @@ class MotionDetector:
         self._window = cv2.getStructuringElement(cv2.MORPH_RECT, (STRUCTURE_WINDOW_PX, STRUCTURE_WINDOW_PX))
         self._shape: tuple[int, ...] | None = None
         self.mask: Luma = np.zeros((0, 0), np.uint8)
-        self._calm: Luma | None = None  # the frame before, if it was looked at in full and nothing moved
+        self._calm: Luma | None = None  # the previous frame, if it was analysed in full and nothing moved
         self._quiet_until = self._began = self._last_time = 0.0
         self._is_resumed = False
         self._model = self._new_model()
 
     def resume(self) -> None:
-        """Have the next frame be that of another connection to the same scene, where stream time begins anew."""
+        """Expect the next frame from another connection to the same scene, whose stream time begins again."""
         self._is_resumed = True
 
     def _new_model(self) -> cv2.BackgroundSubtractorMOG2:
@@ -97,10 +98,10 @@ class MotionDetector:
         return model
 
     def analyse(self, luma: Luma, time: float) -> Motion:
-        """Judge one frame.
+        """Return the verdict on one frame.
 
         Args:
-            luma: height×width, the Y plane shrunk to about :data:`ANALYSIS_HEIGHT_PX` rows.
+            luma: height×width, the Y plane downscaled to about :data:`ANALYSIS_HEIGHT_PX` rows.
             time: stream time, seconds, rising.
         """
         if luma.shape != self._shape:
@@ -121,7 +122,7 @@ class MotionDetector:
             self._model.apply(smooth, learningRate=1.0)
             self._quiet_until = max(self._quiet_until, time + RELIGHT_S)
             return Motion(share, moving=False, light=True)
-        if share >= self._min_area:  # most frames end above: the second look costs more than the first
+        if share >= self._min_area:  # most frames end above: the second test costs more than the first
             both = cv2.bitwise_and(mask, self._new_structure(smooth, mask))
             self.mask = np.asarray(cv2.morphologyEx(both, cv2.MORPH_OPEN, self._kernel), np.uint8)
             share = self._blob_share(self.mask)
@@ -134,7 +135,8 @@ class MotionDetector:
         return not cv2.morphologyEx(differs, cv2.MORPH_OPEN, self._kernel).any()
 
     def _learning_rate(self, time: float) -> float:
-        """Return the weight of a frame at `time`, 0..1: by seconds, so that keyframes alone teach as fast as all do."""
+        """Return the weight of a frame at `time`, 0..1, by seconds, so that keyframes alone teach as fast as all
+        frames."""
         step, self._last_time = time - self._last_time, time
         memory = min(HISTORY_S, 2 * (time - self._began))
         return min(MAX_LEARNING_RATE, step / memory) if memory > 0 else MAX_LEARNING_RATE
@@ -159,8 +161,8 @@ class MotionDetector:
     def _new_structure(self, luma: Luma, mask: Luma) -> Luma:
         """Return where `luma` differs from the background by more than light: 255, else 0.
 
-        Within each window the background, made brighter or darker as fits best, is taken from the picture, and the
-        other way round; what is left on either side is structure that came, or that is hidden.
+        In each window, the background is fitted to the picture by brightness and contrast, and the other way round;
+        the residual of either fit is structure that appeared, or that is hidden.
         """
         now = luma.astype(np.float32)
         before = np.asarray(self._model.getBackgroundImage(), np.float32)
@@ -171,18 +173,18 @@ class MotionDetector:
         came = var_now - shared / (var_before + 1)
         hidden = var_before - shared / (var_now + 1)
         changed = np.maximum(came, hidden)
-        # what is burnt out (or drowned) has lost its structure to the light, not to an object
+        # overexposed or underexposed regions have lost their structure to light, not to an object
         lost = ((now >= WHITE) | (now <= BLACK)).astype(np.float32)
         changed[_mean(lost) > LOST_SHARE] = 0
         still = changed[mask == 0]
         noise = float(np.median(still)) if still.size else 0.0
         found = np.where(changed > max(STRUCTURE_VARIANCE, NOISE_FACTOR * noise), 255, 0).astype(np.uint8)
-        # the inside of a plain object differs by brightness alone: it belongs to the outline around it
+        # the inside of a plain object differs by brightness alone, and belongs to its outline
         return np.asarray(cv2.dilate(found, self._window), np.uint8)
 
     @staticmethod
     def _blob_share(mask: NDArray[np.uint8]) -> float:
-        """Return the share of the picture that blobs above the size of a speck cover."""
+        """Return the share of the picture that blobs larger than specks cover."""
         if not mask.any():
             return 0.0
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)

@@ -1,4 +1,4 @@
-"""Motion from a sub-stream, for a main stream that is only recorded."""
+"""Watches a sub-stream for motion while the main stream is only recorded."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class SubStream:
 
     Args:
         info: the sub-stream.
-        settings: how to look for motion.
+        settings: how to detect motion.
         main: places the main stream's packets.
         listener: acts on motion, in the main stream's time.
 
     Attributes:
-        watcher: looks for motion.
+        watcher: detects motion.
     """
 
     def __init__(self, info: StreamInfo, settings: MotionSettings, main: TimedStream, listener: MotionListener) -> None:
@@ -53,5 +53,5 @@ class SubStream:
             self._listener.on_motion(self._in_main(time), motion)
 
     def _in_main(self, time: float) -> float:
-        """Return the main stream's time at a time of this one."""
+        """Return the main stream's time for a time of this stream."""
         return self._main.time_at(self._timeline.arrival(time))

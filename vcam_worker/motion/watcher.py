@@ -1,4 +1,4 @@
-"""Looks for motion in one stream's packets, and decodes no more of them than that takes."""
+"""Watches one stream for motion, and decodes no more of its packets than that takes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.packets import Packet
 
 MAX_SKIP_GOP_S = 5.0
-"""Seconds; where keyframes come more rarely, a clip is too short to wait for one before its end."""
+"""GOP length up to which frames may be skipped; with rarer keyframes, a clip may end before the next one."""
 MAX_SIZES = 4
-"""Picture sizes of one stream whose background is remembered."""
+"""Frame sizes of one stream whose backgrounds are kept."""
 
 Backgrounds = dict[tuple[int, int], MotionDetector]
-"""What is known of a scene, by width and height."""
+"""Detectors that have learnt a scene, by width and height of the frames."""
 FrameObserver = Callable[[float, Motion, Luma], None]
-"""Told of each frame looked at: stream time, verdict, and the detector's mask."""
+"""Called with each analysed frame: stream time, verdict, and the detector's mask."""
 
 
 class KeyframesOnlyRule:
-    """Decides when keyframes alone are looked at: far from the end of an open clip motion decides nothing."""
+    """Decides when to analyse keyframes alone: far from the end of an open clip, motion decides nothing."""
 
     def __init__(self) -> None:
         self._keyframe_at: float | None = None
@@ -39,11 +39,11 @@ class KeyframesOnlyRule:
             self._keyframe_at = packet.time
 
     def overdue(self, time: float) -> bool:
-        """Tell whether the next keyframe has not come when it was expected, as codecs that vary their GOP do."""
+        """Whether the next keyframe is late, as with codecs that vary their GOP."""
         return self._keyframe_at is not None and time - self._keyframe_at > MAX_SKIP_GOP_S
 
     def allows(self, time: float, settled_until: float) -> bool:
-        """Tell whether a packet at `time` may be left out.
+        """Whether a packet at `time` may be skipped.
 
         Args:
             time: stream time, seconds.
@@ -51,21 +51,21 @@ class KeyframesOnlyRule:
         """
         if self._gop is None or self._gop > MAX_SKIP_GOP_S or self.overdue(time):
             return False
-        # the next keyframe may come a GOP later: from this one on everything is decoded, if it is the last in time
+        # the next keyframe may come a GOP later: if this is the last one in time, decode everything from it on
         return time < settled_until - self._gop
 
 
 class MotionWatcher:
-    """Looks for motion in one stream's packets.
+    """Detects motion in one stream's packets.
 
     Args:
         info: the stream.
-        settings: how to look.
-        observe: told of each frame looked at.
-        backgrounds: those of a connection to the same scene that has just ended.
+        settings: how to detect motion.
+        observe: called with each analysed frame.
+        backgrounds: of a connection to the same scene that has just ended.
 
     Attributes:
-        backgrounds: what is known of the scene.
+        backgrounds: what has been learnt of the scene.
     """
 
     def __init__(
@@ -80,21 +80,21 @@ class MotionWatcher:
         self._observe = observe
         self._keyframes_only = KeyframesOnlyRule()
         self._latest_packet_time = 0.0
-        # a background per picture size: a stream that alternates between two would always be learning one
+        # one background per frame size: a stream that alternates between two would always be learning
         self.backgrounds: Backgrounds = backgrounds or {}
         for one in self.backgrounds.values():
             one.resume()
 
     def take(self, packet: Packet, settled_until: float = 0.0) -> list[tuple[float, Motion]]:
-        """Take a video packet, in stream time; one that is late leads to no decoding.
+        """Take the next video packet, in stream time; a late one is skipped.
 
         Args:
             packet: the next one.
-            settled_until: stream time before which verdicts decide nothing: only keyframes are looked at, so that the
-                background goes on learning, up to the last keyframe before it.
+            settled_until: stream time before which verdicts decide nothing: only keyframes are analysed, so that the
+                background keeps learning, up to the last keyframe before it.
 
         Returns:
-            (stream time, verdict) of each frame looked at.
+            (stream time, verdict) of each analysed frame.
         """
         self._latest_packet_time = packet.time
         if packet.is_late:
@@ -117,7 +117,7 @@ class MotionWatcher:
 
     @property
     def health(self) -> DecodeHealth:
-        """Whether pictures come out of the decoder."""
+        """Whether frames can be decoded."""
         return self._decoder.health
 
     def picture(self, width: int | None) -> NDArray[np.uint8] | None:
@@ -126,5 +126,5 @@ class MotionWatcher:
 
     @property
     def picture_age(self) -> float:
-        """Seconds that frame is older than the newest packet."""
+        """Age of that frame relative to the newest packet, seconds."""
         return max(0.0, self._latest_packet_time - self._decoder.latest_time)

@@ -1,4 +1,4 @@
-"""When a clip starts, goes on and ends: decisions only, by stream time, so that replay and live agree."""
+"""Decides when a clip starts, continues and ends, by stream time alone, so that replay and live capture agree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared_utils.config.cameras import MotionSettings
 from shared_utils.config.setting import Setting
 
 STILL_S = 2.0
-"""Motion seen this long ago still goes on: a person who pauses for a step is one event."""
+"""Motion this long ago still continues: a person who pauses for a step is one trigger."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class ClipRules:
     """How long clips are.
 
     Attributes:
-        clip_seconds: whole length.
+        clip_seconds: the whole length.
         pre_roll_seconds: the part of it before the trigger.
     """
 
@@ -28,11 +28,11 @@ class ClipRules:
 
 
 class ClipLogic:
-    """Turns motion and packets into "start", "end here", "go on in a new clip".
+    """Turns motion and packets into "start", "end here", "continue in a new clip".
 
     Args:
-        rules: lengths.
-        hits_to_trigger: analysed frames with motion in a row that start a clip: one frame alone is a glitch.
+        rules: lengths of clips.
+        hits_to_trigger: consecutive analysed frames with motion that start a clip: a single one is a glitch.
     """
 
     def __init__(self, rules: ClipRules, hits_to_trigger: int = 2) -> None:
@@ -46,7 +46,7 @@ class ClipLogic:
     @classmethod
     def of(cls, rules: ClipRules, motion: MotionSettings) -> ClipLogic:
         """Return the logic for a stream that is watched as `motion` says."""
-        # keyframes come seconds apart: to wait for a second one would miss most events
+        # keyframes are seconds apart: waiting for a second one would miss most motion
         return cls(rules, hits_to_trigger=1 if motion.decode == "keyframes" else 2)
 
     @property
@@ -55,10 +55,10 @@ class ClipLogic:
         return self._clip_start is not None
 
     def motion(self, time: float, moving: bool) -> float | None:
-        """Take one analysed frame's verdict.
+        """Take the verdict on one analysed frame.
 
         Returns:
-            The trigger's time (of the first frame that moved), if a clip is to start now; else None.
+            The trigger's time, of the first frame that moved, if a clip is to start now; else None.
         """
         if not moving:
             self._hits = 0
@@ -87,11 +87,11 @@ class ClipLogic:
         self._clip_start = None
 
     def moving_at(self, time: float) -> bool:
-        """Tell whether motion goes on at `time`."""
+        """Whether motion continues at `time`."""
         return self._last_motion is not None and time - self._last_motion <= STILL_S
 
     def is_over(self, time: float, is_keyframe: bool) -> bool:
-        """Tell whether the open clip ends before a video packet at `time`.
+        """Whether the open clip ends before a video packet at `time`.
 
         A clip that is followed by another one ends at a keyframe, so that the next begins where this one stops.
         """

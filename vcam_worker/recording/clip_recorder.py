@@ -22,13 +22,13 @@ from vcam_worker.stream.timed_stream import TimedStream
 from vcam_worker.stream.timing.timeline import MAX_USUAL_STEP_S
 
 TRIGGER_LATENCY_S = 2.0
-"""Seconds the ring reaches back beyond the pre-roll: the time from the first frame that moves to the decision."""
+"""Time that the ring reaches back beyond the pre-roll: from the first frame that moves to the decision."""
 KEYFRAME_SLACK_S = 2.0
-"""Seconds that a clip may begin before its pre-roll without becoming longer: an ordinary GOP."""
+"""Time that a clip may begin before its pre-roll without becoming longer: an ordinary GOP."""
 MAX_REPEAT_S = 5.0
-"""Seconds of the clip before that a clip may repeat, beside its pre-roll, to begin at a keyframe."""
+"""Time of the previous clip that a clip may repeat, beside its pre-roll, to begin at a keyframe."""
 SOUND_S = 5.0
-"""Sound that was last heard so long ago gets no track in a new clip: one that stays empty would hold the clip back."""
+"""Silence after which a new clip gets no audio track: an empty track would delay the clip's packets in the muxer."""
 
 Log = logging.LoggerAdapter[logging.Logger]
 
@@ -64,7 +64,7 @@ class ClipRecorder:
         self._rules = events.rules
         self._sink = sink
         self._log = log
-        # a backlog after connecting may be long, and nothing is recorded before it has come
+        # a backlog after connecting may be long, and nothing is recorded before it has arrived
         self.ring = PacketRing(MAX_S if stream.is_live else self._rules.pre_roll_seconds + TRIGGER_LATENCY_S)
         self._gops = GopReport(self._rules, log)
         self._pictures = PictureChanges(log)
@@ -72,10 +72,10 @@ class ClipRecorder:
         self._last_video: Packet | None = None
         self._last_sound: Packet | None = None
         self._clip: ClipSession | None = None
-        self._clip_end = 0.0  # of the clip before
+        self._clip_end = 0.0  # of the previous clip
         self._pending: float | None = None  # trigger that waits for a keyframe
         self._is_settled = not stream.is_live
-        self._early_trigger: float | None = None  # seen before that
+        self._early_trigger: float | None = None  # one from before that
         self._paused = False
 
     @property
@@ -129,7 +129,7 @@ class ClipRecorder:
             self._settle()
 
     def _settle(self) -> None:
-        """Start the clip of what was seen before the timeline had settled."""
+        """Start the clip for motion from before the timeline had settled."""
         self._is_settled = True
         if self._early_trigger is not None and not self._paused:
             self._begin(self._early_trigger)
@@ -139,7 +139,7 @@ class ClipRecorder:
         """End the open clip before `packet`, if that is its end.
 
         Returns:
-            Whether motion goes on, so that the next clip begins with `packet`.
+            Whether motion continues, so that the next clip begins with `packet`.
         """
         clip = self._clip
         if clip is None:
@@ -152,7 +152,7 @@ class ClipRecorder:
             return False
         over = self._events.is_over(packet.time, packet.is_keyframe)
         if packet.is_keyframe and (over or clip.resumed):
-            # one that was resumed is long enough: the next one takes over what is left of it
+            # a resumed clip is long enough: the next one takes over
             goes_on = not over or self._events.moving_at(packet.time)
             self._finish(end)
             return goes_on
@@ -165,14 +165,14 @@ class ClipRecorder:
 
     @property
     def _most_repeated(self) -> float:
-        """Seconds of the clip before that the next one may begin with."""
+        """Seconds of the previous clip that the next one may repeat."""
         return self._rules.pre_roll_seconds + MAX_REPEAT_S
 
     def _change(self, packet: Packet) -> bool:
-        """Begin anew at a keyframe where the camera changes its picture in mid-stream.
+        """Finish the clip at a keyframe where the camera changes its picture in mid-stream.
 
         Returns:
-            Whether a clip was being written, so that the next one is to go on from here.
+            Whether a clip was being written, so that the next one continues from here.
         """
         self.info, change = self._pictures.follow(packet, self.info)
         if change == "none":
@@ -184,17 +184,17 @@ class ClipRecorder:
         return was_recording
 
     def on_motion(self, time: float, motion: Motion) -> None:
-        """Take one analysed frame's verdict, at its stream time."""
+        """Take the verdict on one analysed frame, at its stream time."""
         trigger = self._events.motion(time, motion.moving)
         if trigger is None or self._paused or trigger < self._stream.resumes_at:
             return
-        if not self._is_settled:  # what the clip is to be dated by is not known yet
+        if not self._is_settled:  # the clip cannot be dated yet
             self._early_trigger = trigger if self._early_trigger is None else self._early_trigger
             return
         self._begin(trigger, f" ({100 * motion.share:.1f} % of the picture)")
 
     def _begin(self, trigger: float, share: str = "") -> None:
-        """Start a clip for what began to move at `trigger`, or go on with the one that is held."""
+        """Start a clip for the motion that began at `trigger`, or resume the one that is held."""
         since = trigger - self._rules.pre_roll_seconds
         if self._clip:
             self._clip.resume()
@@ -203,7 +203,7 @@ class ClipRecorder:
             return
         self._start(since, trigger)
         if self._clip:
-            # after a pause, or a keyframe far back, the clip begins later than what set it off
+            # after a pause, or without an earlier keyframe, the clip begins after its trigger
             kept = max(0.0, trigger - self._clip.start)
             self._log.info(messages.CLIP_STARTED, share, kept)
         elif self._pending is None:
@@ -211,7 +211,7 @@ class ClipRecorder:
             self._log.info(messages.CLIP_PENDING, share)
 
     def _end(self) -> float:
-        """Return the stream time at which the newest picture ends."""
+        """Return the stream time at which the newest frame ends."""
         return self._last_video.time + self._stream.step if self._last_video else 0.0
 
     def _start_pending(self, packet: Packet) -> None:
@@ -222,10 +222,10 @@ class ClipRecorder:
         self._log.info(messages.CLIP_STARTED_LATE, packet.time - trigger)
 
     def _start(self, since: float, trigger: float) -> None:
-        """Open a clip that begins at the last keyframe before `since`, as far as the one before allows."""
+        """Open a clip that begins at the last keyframe before `since`, as far as the previous clip allows."""
         packets = self._unseen(self.ring.since(since, not_before=self._clip_end - self._most_repeated))
         latest = self._last_video
-        if not packets or latest is None:  # no keyframe yet, or one too far back to keep
+        if not packets or latest is None:  # no keyframe yet, or one too old to be kept
             if self.ring.overflowed:
                 self._gops.lost_beginning()
             return
@@ -236,7 +236,7 @@ class ClipRecorder:
         writer = self._sink.open_clip(info if sound else without_sound(info), start, started_at)
         self._clip = ClipSession(writer, start, trigger, started_at)
         self._pending = None
-        # with a long GOP the length counts from the pre-roll's start: else the clip might end before its motion
+        # with a long GOP the length counts from the pre-roll's start, or the clip might end before its motion
         self._events.started(since if since - start > KEYFRAME_SLACK_S else start)
         if sound:
             self._clip.write(sound)
@@ -245,13 +245,13 @@ class ClipRecorder:
                 self._clip.write(packet)
 
     def _unseen(self, packets: list[Packet]) -> list[Packet]:
-        """Return the packets from the first keyframe on that the connection before has not seen."""
+        """Return the packets from the first keyframe on that the previous connection has not delivered."""
         after = self._stream.resumes_at + self._stream.step / 2
         starts = (number for number, one in enumerate(packets) if one.is_keyframe and one.kind == "video")
         return packets[next((number for number in starts if packets[number].time > after), len(packets)) :]
 
     def _opening_sound(self, packets: list[Packet], start: float) -> Packet | None:
-        """Return the block of sound that a clip begins with, which its track needs; None where no sound comes."""
+        """Return the block of sound for the start of a clip, which its audio track needs; None without sound."""
         if self._last_sound is None or packets[-1].time - self._last_sound.time > SOUND_S:
             return None
         first = next((packet for packet in packets if packet.kind == "audio" and packet.time >= start), None)
@@ -267,14 +267,14 @@ class ClipRecorder:
         self._sink.take_clip(finished)
 
     def pause(self, on: bool) -> None:
-        """Record nothing for a while, as long as the disk is full; the open clip is finished first."""
+        """Pause recording, as while the disk is full, or resume it; the open clip is finished first."""
         self._paused = on
         if on:
             self._pending = None
             self._finish(self._end())
 
     def abandon(self) -> None:
-        """Let go of a clip that can not be written any more; what is on disk of it is left to be recovered."""
+        """Close a clip that cannot be written any more; what is on disk of it can be recovered."""
         clip, self._clip = self._clip, None
         self._events.ended()
         if clip:

@@ -1,8 +1,8 @@
-"""Writing one clip, by PyAV: packets copied as they are; what MP4 players can not play encoded to H.264.
+"""Writes one clip, by PyAV: packets are copied; codecs that MP4 players cannot play are encoded to H.264.
 
-The file in work is fragmented MP4, each GOP a fragment that is on its way to the disk as soon as it is complete, so a
+The unfinished file is fragmented MP4, and each GOP a fragment that is flushed as soon as it is complete, so that a
 crash costs the last GOP at most, or the last :data:`FRAGMENT_S`. Closing turns it into an ordinary MP4
-(``hybrid_fragmented`` of FFmpeg's muxer), and then puts ``moov`` in front.
+(``hybrid_fragmented`` of FFmpeg's muxer, since 7.1), and then moves ``moov`` to the front.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from vcam_worker.stream.source_errors import plain
 from vcam_worker.stream.timing.timeline import MAX_USUAL_STEP_S
 
 TIME_BASE = Fraction(1, 90_000)
-"""The clock of H.264 over RTP; fine enough for any frame rate."""
+"""The clock of H.264 over RTP (RFC 6184, 8.2.1), fine enough for any frame rate."""
 STARTED_AT_KEY = "vcam_started_at"
 """Metadata of a clip: local time of its first frame, ISO 8601 with the offset; MP4's own field holds whole seconds."""
 FRAGMENT_S = 5
-"""Longest part of a clip that a crash may cost, where GOPs are longer than that."""
+"""Longest part of a clip that a crash may lose, where GOPs are longer than this."""
 ENCODED_GOP_S = 2
 ENCODER_OPTIONS = {"preset": "veryfast", "crf": "23", "tune": "zerolatency"}
-"""Fast enough for a 720p camera on a tenth of a core, and no look-ahead to hold frames back."""
+"""Fast enough for a 720p camera on a tenth of a core, and without look-ahead, which would delay frames."""
 
 _MUXER_OPTIONS = {
     "movflags": "frag_keyframe+hybrid_fragmented+use_metadata_tags",
     "frag_duration": str(FRAGMENT_S * 1_000_000),
-    # without it a crash loses the muxer's buffer, up to a megabyte, and not just the GOP in work
+    # without it a crash loses the muxer's buffer, up to a megabyte, and not just the last GOP
     "flush_packets": "1",
-    # microseconds; pictures do not wait in the muxer for sound that does not come
+    # microseconds; frames do not wait in the muxer for sound that does not come
     "max_interleave_delta": "1",
 }
 _REPAIR_OPTIONS = {"movflags": "faststart+use_metadata_tags"}
@@ -50,7 +50,7 @@ _REPAIR_OPTIONS = {"movflags": "faststart+use_metadata_tags"}
 
 @dataclass(frozen=True)
 class ClipSummary:
-    """What a closed clip holds: video frames, playing time in seconds."""
+    """What a closed clip holds: number of frames, playing time in seconds."""
 
     frames: int
     seconds: float
@@ -60,7 +60,7 @@ class ClipWriter:
     """An open clip.
 
     Args:
-        path: the file in work; the caller renames it when it is closed.
+        path: the unfinished file; the caller renames it when it is closed.
         info: the stream its packets come from.
         start: stream time of the first packet, seconds: the clip's time 0.
         started_at: local time of that packet, with its zone.
@@ -107,7 +107,7 @@ class ClipWriter:
 
         Raises:
             OSError: the disk does not take it.
-            SourceError: the muxer does not; what was written before is still there.
+            SourceError: the muxer does not; what was written before is kept.
         """
         at = packet.time - self.start
         if packet.kind == "audio":
@@ -117,7 +117,7 @@ class ClipWriter:
             self._write_picture(packet, at)
 
     def _write_picture(self, packet: Packet, at: float) -> None:
-        # a gap is no measure of how long the last picture is shown
+        # a gap does not tell how long the last frame is shown
         if 0 < packet.time - self._last < MAX_USUAL_STEP_S:
             self._step = packet.time - self._last
         self._last = packet.time
@@ -136,9 +136,9 @@ class ClipWriter:
             self._mux(self._audio, data, at, 0.0, is_keyframe=True)
         except OSError:
             raise
-        except av.FFmpegError:  # what the muxer does not take as sound: the pictures go on without
+        except av.FFmpegError:  # audio that the muxer refuses: the video continues without it
             self._audio = None
-            if not self._frames:  # with a track whose first block is refused, it takes no picture either
+            if not self._frames:  # with a track whose first block is refused, the muxer takes no frame either
                 with suppress(av.FFmpegError):
                     self._output.close()
                 self._open(without_sound(self._info))
@@ -155,11 +155,11 @@ class ClipWriter:
         self._output.mux_one(raw)
 
     def close(self) -> ClipSummary:
-        """Finish the file: it is a complete, ordinary MP4 when this returns.
+        """Finish the file, which is then a complete, ordinary MP4.
 
         Raises:
             OSError: the disk does not take it.
-            SourceError: the muxer does not; what is in the file can be recovered.
+            SourceError: the muxer does not; the file can be recovered.
         """
         with _muxing():
             try:
@@ -174,7 +174,7 @@ class ClipWriter:
 
 @contextmanager
 def _muxing() -> Iterator[None]:
-    """Tell what the muxer refuses from what the disk does."""
+    """Turn what the muxer refuses into SourceError, and leave errors of the disk as they are."""
     try:
         yield
     except OSError:
@@ -184,11 +184,11 @@ def _muxing() -> Iterator[None]:
 
 
 class _Encoder:
-    """Turns pictures of another codec into H.264, at the times they were received."""
+    """Encodes frames of another codec to H.264, at the times they were received."""
 
     def __init__(self, info: StreamInfo) -> None:
         self._decoder = video_decoder(info)
-        # H.264 in 4:2:0 has even sides only
+        # 4:2:0 needs even sides
         self._width, self._height = info.width & ~1, info.height & ~1
         self._rate = Fraction(info.fps or 25).limit_denominator(1000)
         self._stream: av.VideoStream | None = None
@@ -209,7 +209,7 @@ class _Encoder:
         raw.dts, raw.pts = round(at / TIME_BASE), round((at + delay) / TIME_BASE)
         try:
             frames = self._decoder.decode(raw)
-        except av.FFmpegError:  # one damaged picture; the next stands alone
+        except av.FFmpegError:  # a damaged JPEG; the next one stands alone
             return
         for frame in frames:
             yield from self._encode(frame)
@@ -235,10 +235,10 @@ class _Encoder:
 
 
 def repair(path: Path, target: Path) -> ClipSummary:
-    """Copy what a crash left of a clip in `path` into an ordinary MP4, `target`.
+    """Recover a clip that a crash left unfinished in `path` into an ordinary MP4, `target`.
 
     Returns:
-        What could be read; 0 frames where there was nothing, and then there is no `target`.
+        What could be read; with 0 frames there is no `target`.
 
     Raises:
         OSError: `target` can not be written, as the disk is full; it holds a part of `path` then.
@@ -266,9 +266,9 @@ def repair(path: Path, target: Path) -> ClipSummary:
             except OSError:
                 raise
             except av.FFmpegError:
-                if is_video:  # what follows is no stream any more
+                if is_video:  # what follows is damaged
                     break
-                del streams[index]  # sound that the muxer does not take costs no picture
+                del streams[index]  # audio that the muxer refuses costs no frame
                 continue
             if is_video:
                 frames, end = frames + 1, max(end, float(ends))
@@ -278,14 +278,14 @@ def repair(path: Path, target: Path) -> ClipSummary:
 
 
 def _readable(source: av.container.InputContainer) -> Iterator[AvPacket[Stream]]:
-    """Yield the packets up to the end that was cut off. What fails in writing them is not caught here."""
+    """Yield the packets up to where the file was cut off. Errors of writing them are not caught here."""
     packets = source.demux()
     while True:
         try:
             packet = next(packets, None)
         except av.FFmpegError:
             return
-        # the last one may be there in part
+        # the last one may be incomplete
         if packet is None or packet.is_corrupt:
             return
         yield packet

@@ -1,4 +1,4 @@
-"""What a camera's GOP costs: long ones are reported."""
+"""Reports long GOPs, and what they cost."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from vcam_worker.recording.ring import MAX_BYTES
 from vcam_worker.stream.packets import Packet
 
 LONG_GOP_S = 10.0
-"""Seconds between keyframes from which clips become noticeably longer than asked for."""
+"""Interval between keyframes from which clips become noticeably longer than configured."""
 REPORT_AFTER_S = 60.0
-"""Seconds without a keyframe after which the report no longer waits for the next one."""
+"""Time without a keyframe after which the report no longer waits for the next one."""
 REMEDY = "set the camera's I-frame interval (GOP) to 1 to 2 s, and turn its smart codec (H.264+, H.265+) off"
 
 Log = logging.LoggerAdapter[logging.Logger]
 
 
 class GopReport:
-    """Says once per connection what the camera's GOP costs.
+    """Logs once per connection what the camera's GOP costs.
 
     Args:
         rules: lengths of clips.
@@ -34,7 +34,7 @@ class GopReport:
         self._reported = self._reported_loss = False
 
     def take(self, packet: Packet) -> None:
-        """Take the next video packet, which has its stream time."""
+        """Take the next video packet, in stream time."""
         if self._reported:
             return
         if self._keyframe_at is not None:
@@ -60,7 +60,7 @@ class GopReport:
         )
 
     def lost_beginning(self) -> None:
-        """Say once that a GOP is too large to be kept."""
+        """Log once that a GOP is too large to keep."""
         if not self._reported_loss:
             self._reported_loss = True
             self._log.warning(

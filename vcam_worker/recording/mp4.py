@@ -1,4 +1,4 @@
-"""What MP4 files need that the muxer does not do: sample entries of our own, ``hvc1`` samples, ``moov`` in front."""
+"""Completes MP4 files where FFmpeg's muxer does not: ``hvc1`` samples, and ``moov`` in front."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from shared_utils.media.bitstream.parameter_sets import ParameterSets
 from vcam_worker.stream.decoder_config import hvcc
 
 LENGTH_BYTES = 4
-"""Bytes of a unit's length in H.265 samples that we frame."""
+"""Size of the length field of NAL units in H.265 samples (ISO/IEC 14496-15, 8.3.3)."""
 HEVC_TAG = "hvc1"
-"""Sample entry of H.265: Safari, iOS and QuickTime do not play ``hev1``."""
+"""Sample entry of H.265: Apple's players (Safari, iOS, QuickTime) do not play ``hev1`` (Apple HLS Authoring
+Specification, 1.10)."""
 MAX_MOOV_BYTES = 64 * 1024 * 1024
-"""Far above any clip's; a damaged file may claim anything."""
+"""Far above that of any clip; a damaged file may state anything."""
 COPY_BYTES = 1 << 20
 FRONT_SUFFIX = ".front"
-"""Added to a file's name for the copy that takes its place."""
+"""Suffix of the copy that replaces a file."""
 _CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
 
 
 class HevcSamples:
     """Turns H.265 packets into the samples of an ``hvc1`` track.
 
-    Parameter sets belong into the sample entry. They are left out of samples until one differs from the entry's;
-    from there on all are kept, so that each keyframe brings those that count.
+    Parameter sets belong into the sample entry (ISO/IEC 14496-15, 8.3.2). Samples omit them until one differs from the
+    entry's; from then on they keep all, so that each keyframe carries those that apply.
 
     Args:
         sets: those of the sample entry, and the packets' framing.
@@ -67,9 +68,9 @@ class _Box:
 
 
 def moov_first(path: Path) -> bool:
-    """Rewrite a finished MP4 so that ``moov`` stands in front of ``mdat``: players begin before they have all of it.
+    """Rewrite a finished MP4 with ``moov`` before ``mdat``, so that players can start before they have all of it.
 
-    The copy takes the file's place in one step. Whatever goes wrong, the file stays as it was.
+    The copy replaces the file in one step. If anything fails, the file stays unchanged.
 
     Returns:
         Whether ``moov`` is in front now.
@@ -94,7 +95,7 @@ def moov_first(path: Path) -> bool:
                 _copy(source, target, moov.end, path.stat().st_size)
         front.replace(path)
     except (OSError, ValueError, struct.error):
-        # a full disk: the clip is whole as it is, and more worth than its order
+        # a full disk: the clip is complete as it is
         with suppress(OSError):
             front.unlink(missing_ok=True)
         return False
@@ -113,7 +114,7 @@ def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[_Box]:
 
 
 def _shift_offsets(moov: bytearray, media_at: int, by: int) -> None:
-    """Add `by` to the chunk offsets in `moov` that point behind `media_at`."""
+    """Add `by` to the chunk offsets in `moov` that point at or after `media_at`."""
     pending = [(0, len(moov))]
     while pending:
         at, end = pending.pop()

@@ -1,4 +1,4 @@
-"""Follows a stream's picture: size and format, which may change in mid-stream, once or again and again."""
+"""Detects changes of frame size and format in mid-stream, and what they mean for clips."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.packets import Packet
 
 CHANGES, CHANGES_WINDOW_S = 3, 60.0
-"""So many changes of the picture within so many seconds are no longer somebody's wish, but the camera's habit."""
+"""Number of changes, within this time, that are no longer a person's doing, but the camera's habit."""
 
 REPORTED = 3
-"""Changes per connection that get a line."""
+"""Changes per connection that are logged."""
 
 Change = Literal["none", "new clip", "new stream"]
-"""What a keyframe means for the open clip; with ``new stream``, what was received before goes into no later one."""
+"""What a keyframe means for the open clip; after ``new stream``, no clip contains packets from before it."""
 
 Log = logging.LoggerAdapter[logging.Logger]
 
 
 class PictureChanges:
-    """Tells what each keyframe's picture means for the clips.
+    """Tells what each keyframe's picture format means for clips.
 
-    Parameter sets that differ, but describe the same picture, change nothing: they go into the clip as they come. A
-    picture that changes again and again is encoded to one size: copies would be a GOP long each.
+    Parameter sets that differ, but describe the same format, change nothing, and are written into the clip. A format
+    that changes repeatedly is encoded to one size, as copied clips would be one GOP long each.
 
     Args:
-        log: takes a line for each change, as long as they are few.
+        log: takes one line per change, as long as they are few.
     """
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._format: tuple[PictureFormat, int] | None = None  # picture and framing of the last keyframe
+        self._format: tuple[PictureFormat, int] | None = None  # format and framing of the last keyframe
         self._count = 0
         self._changes: deque[tuple[float, PictureFormat]] = deque(maxlen=CHANGES)
 
@@ -48,7 +48,7 @@ class PictureChanges:
         found = (picture, packet.sets.length_size if packet.sets else 0)
         before, self._format = self._format, found
         if before is None:
-            # the stream's description may be out of date: what it sends counts
+            # the stream's description may be out of date: the keyframe takes precedence
             return info.with_picture(picture), "none"
         if found == before:
             return self._copy_again(packet.time, picture, info)

@@ -1,4 +1,4 @@
-"""The last seconds of a stream, kept so that a clip can begin before its trigger."""
+"""A ring of the last seconds of packets, so that a clip can begin before its trigger."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections import deque
 from vcam_worker.stream.packets import Packet
 
 MAX_S = 600.0
-"""A GOP longer than this is none that anybody sets: such a camera sends no keyframes any more."""
+"""Longest GOP that is kept: nobody configures a longer one; such a camera no longer sends keyframes."""
 MAX_BYTES = 64 * 1024 * 1024
 """About 30 s of a 16 Mb/s 4K stream, or a GOP of 250 s at 2 Mb/s."""
 PACKET_BYTES = 400
-"""What a packet takes beside its payload: of a still picture, packets are smaller than that."""
+"""Overhead of a packet: the payloads of a still scene are smaller."""
 
 
 class PacketRing:
     """Packets from a keyframe on, at least `seconds` of them once the stream has been up that long.
 
     Args:
-        seconds: what :meth:`since` must be able to reach back.
+        seconds: how far back :meth:`since` must reach.
 
     Attributes:
-        overflowed: the newest GOP had to be dropped, as it was larger than :data:`MAX_BYTES`, or longer than
+        overflowed: the newest GOP was dropped, as it was larger than :data:`MAX_BYTES`, or longer than
             :data:`MAX_S`; nothing is held until the next keyframe.
     """
 
@@ -36,7 +36,7 @@ class PacketRing:
         return len(self._packets)
 
     def set_reach(self, seconds: float) -> None:
-        """Reach back `seconds` from the next packet on."""
+        """Change how far back :meth:`since` must reach, from the next packet on."""
         self._seconds = seconds
 
     @property
@@ -45,7 +45,7 @@ class PacketRing:
         return self._bytes
 
     def append(self, packet: Packet) -> None:
-        """Add the newest packet, and let go of whole GOPs that are no longer needed."""
+        """Add the newest packet, and drop whole GOPs that are no longer needed."""
         starts_gop = packet.kind == "video" and packet.is_keyframe
         if not self._keyframes and not starts_gop:
             return  # nothing can be decoded before the first keyframe
@@ -71,11 +71,11 @@ class PacketRing:
         self.overflowed = not self._keyframes
 
     def since(self, time: float, not_before: float = 0.0) -> list[Packet]:
-        """Return the packets from the last keyframe at or before `time` on; from the first one held if none is.
+        """Return the packets from the last keyframe at or before `time` on, or from the first one held.
 
         Args:
             time: stream time, seconds.
-            not_before: stream time that a keyframe from which to begin should not lie before, if there is a later one.
+            not_before: stream time before which the first keyframe should not lie, if there is a later one.
         """
         start = next((key for key in reversed(self._keyframes) if key <= time), None)
         if start is None or start < not_before:
@@ -89,7 +89,7 @@ class PacketRing:
         return packets
 
     def clear(self) -> None:
-        """Forget everything, as after a reconnect."""
+        """Drop everything."""
         self._packets.clear()
         self._keyframes.clear()
         self._bytes = 0

@@ -1,4 +1,4 @@
-"""One clip from its first packet to its last, and the wait in between: held open, or being written."""
+"""An open clip: being written, or held at its end until the next keyframe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vcam_worker.recording.clip_writer import ClipSummary, ClipWriter
 from vcam_worker.stream.packets import Packet
 
 HELD_BYTES = 16 * 1024 * 1024
-"""Bytes that wait in memory after the end of a clip that is held open; then they are written to it after all."""
+"""Most bytes kept in memory after the end of a held clip; beyond that they are written to it after all."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class FinishedClip:
 
     Attributes:
         start, end: seconds.
-        trigger: seconds; where motion went on from the clip before, its start.
+        trigger: seconds; equal to `start` where motion continued from the previous clip.
         started_at: local time of its first frame.
-        path: the file, complete, still under the name it was written to.
-        summary: what it holds.
+        path: the complete file, still under the name it was written to.
+        summary: its frames and duration.
     """
 
     start: float
@@ -36,8 +36,8 @@ class FinishedClip:
 class ClipSession:
     """A clip that is not finished yet.
 
-    A clip whose end falls into a long GOP is held open until the next keyframe: whatever moves before that belongs to
-    it, as no other clip can begin there. What was received since its end is written when that happens, and only then.
+    A clip whose end falls into a long GOP is held open until the next keyframe: motion before that belongs to it, as no
+    other clip can begin there. Only then are the packets since its end written.
 
     Args:
         writer: the file.
@@ -57,11 +57,11 @@ class ClipSession:
 
     @property
     def is_held(self) -> bool:
-        """The clip has come to its end, and goes on if something moves before the next keyframe."""
+        """The clip has reached its end, and resumes if something moves before the next keyframe."""
         return self._end is not None
 
     def write(self, packet: Packet) -> None:
-        """Add a packet, or keep it back while the clip is held."""
+        """Write a packet, or keep it while the clip is held."""
         if self._end is None:
             self._writer.write(packet)
             return
@@ -72,11 +72,11 @@ class ClipSession:
             self._write_held()
 
     def hold(self, end: float) -> None:
-        """Come to an end at stream time `end`, for now."""
+        """End at stream time `end`, for now."""
         self._end = end
 
     def resume(self) -> None:
-        """Go on: something moves, and no keyframe has come."""
+        """Continue: something moves, and no keyframe has arrived."""
         self._end = None
         self.resumed = True
         self._write_held()
@@ -97,5 +97,5 @@ class ClipSession:
         return FinishedClip(self.start, self._trigger, end, self._started_at, self._writer.path, summary)
 
     def abandon(self) -> None:
-        """Close the file, which cannot be written any more, as far as that goes."""
+        """Close the file, which cannot be written any more."""
         self._writer.close()

@@ -1,8 +1,8 @@
-"""Which parameter sets a keyframe of H.264 or H.265 needs, followed packet by packet.
+"""Tracks the parameter sets of H.264 and H.265 streams: which ones a keyframe needs.
 
-A stream's parameter sets come in its description (SDP, MP4 header), in its keyframes, between them, or in several of
-these places, and not always with the same content. What a keyframe itself brings counts, then what was sent before
-it, then the description.
+Cameras send parameter sets in the stream's description (SDP, RFC 6184, 8.2.1; MP4 header), in keyframes, between them,
+or in several of these places, and not always with the same content. Those of the keyframe itself take precedence, then
+those sent before it, then those of the description.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from shared_utils.media.bitstream.parameter_sets import (
 from vcam_worker.stream.packets import Packet
 
 MAX_UNITS = 64
-"""Units looked at in front of a picture's first slice; real ones are a handful."""
+"""NAL units inspected before a frame's first slice; real streams have a handful."""
 MAX_HELD_BYTES = 65536
-"""Bytes of packets without a picture that are held back for the packet that follows."""
+"""Bytes of packets without a frame that are held for the packet that follows."""
 
 
 class SetsReader:
-    """Follows the parameter sets of one stream, packet by packet.
+    """Tracks the parameter sets of one stream, packet by packet.
 
     Args:
-        codec: FFmpeg's name; packets of others than ``h264`` and ``hevc`` pass as they are.
+        codec: FFmpeg's name; packets of codecs other than ``h264`` and ``hevc`` pass unchanged.
         extradata: the stream's description.
     """
 
@@ -61,10 +61,10 @@ class SetsReader:
         self._learn(units_of_extradata(codec, extradata))
 
     def take(self, packet: Packet) -> bool:
-        """Look at a video packet; complete its data, and a keyframe's ``sets`` and ``picture``.
+        """Inspect a video packet; complete its data, and the ``sets`` and ``picture`` of a keyframe.
 
         Returns:
-            False for a packet without a picture, such as parameter sets alone: they come with the one after it.
+            False for a packet without a frame, such as parameter sets alone: they are added to the next one.
         """
         if self._codec is None:
             if self._is_jpeg:
@@ -90,7 +90,7 @@ class SetsReader:
         return True
 
     def _renew(self, description: bytes) -> None:
-        """Take a new description in mid-stream, as RTMP and fragmented MP4 send one before a change."""
+        """Take a new description in mid-stream, as RTMP and fragmented MP4 send before a change."""
         codec = self._codec or ""
         units = units_of_extradata(codec, description)
         if units:
@@ -99,9 +99,9 @@ class SetsReader:
             self._learn(units)
 
     def _front(self, codec: Codec, data: bytes) -> tuple[list[bytes], bytes | None]:
-        """Return the parameter sets in front of a packet's first slice, and that slice.
+        """Return the parameter sets before a packet's first slice, and that slice.
 
-        It is None where there are other units only, and empty where no units can be told apart.
+        It is None where there are other units only, and empty where the units cannot be separated.
         """
         sets: list[bytes] = []
         unit = None
@@ -145,9 +145,9 @@ class SetsReader:
         return self._last
 
     def _referred_to(self, codec: Codec, own: list[bytes], first_slice: bytes) -> tuple[bytes, ...]:
-        """Return the sets that a keyframe refers to, then those it brings, then further PPS of the same SPS.
+        """Return the sets that a keyframe refers to, then those it contains, then further PPS of the same SPS.
 
-        Other sets are left out: a description may hold an SPS that the camera no longer uses.
+        Other sets are left out, as a description may hold an SPS that the camera no longer uses.
         """
         sps_kind, pps_kind = (H264_SPS, H264_PPS) if codec == "h264" else (HEVC_SPS, HEVC_PPS)
         everything = tuple(unit for _, unit in sorted(self._known.items()))

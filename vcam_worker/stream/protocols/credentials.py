@@ -9,18 +9,18 @@ import secrets
 from collections.abc import Callable, Iterable
 
 _SESSION = "-SESS"
-"""Ends the name of an algorithm that mixes the nonces into the password's hash."""
+"""Suffix of algorithms that mix the nonces into the hash of the password (RFC 7616, 3.4.2)."""
 _HASHES = {"MD5": "md5", "MD5-SESS": "md5", "SHA-256": "sha256", "SHA-256-SESS": "sha256"}
 _WORD = re.compile(r'([a-z][a-z0-9-]*)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]*)))?', re.I)
-"""A parameter with its value, or a scheme, which has none."""
+"""A parameter with its value, or an authentication scheme, which has none."""
 
 
 class Credentials:
-    """Answers what a camera challenges with.
+    """Answers a camera's authentication challenges.
 
     Args:
-        user, password: decoded; a `user` of None answers nothing.
-        nonce: makes the client's own random text.
+        user, password: decoded; with a `user` of None, challenges are not answered.
+        nonce: returns the client's nonce.
     """
 
     def __init__(
@@ -37,14 +37,14 @@ class Credentials:
         """Take the ``WWW-Authenticate`` lines of a 401.
 
         Returns:
-            Whether it is worth asking once more with :meth:`header`: False where the same was answered before.
+            Whether to repeat the request with :meth:`header`: False where the same challenge was answered before.
         """
         if self._user is None:
             return False
         before = self._challenge
         offers = [offer for line in headers for offer in _offers(line)]
         digests = [one for one in offers if one["scheme"] == "digest" and _algorithm(one) in _HASHES]
-        # the password itself is sent only where nothing better is offered
+        # Basic sends the password itself, so it is used only where nothing better is offered
         best = sorted(digests, key=lambda one: not _algorithm(one).startswith("SHA-256")) or [
             one for one in offers if one["scheme"] == "basic"
         ]
@@ -53,17 +53,17 @@ class Credentials:
         self._challenge, self._count = best[0], 0
         if before is None:
             return True
-        # a nonce has its time: that one ended says nothing against a password that was right before
+        # a nonce expires: that one did says nothing about a password that was accepted before
         is_stale = self._accepted or best[0].get("stale", "").lower() == "true"
         self._accepted = False
         return is_stale and best[0].get("nonce") != before.get("nonce")
 
     def accepted(self) -> None:
-        """Take note that the last request was answered by something else than a 401."""
+        """The last request was answered by something other than a 401."""
         self._accepted = self._challenge is not None
 
     def header(self, method: str, uri: str) -> str | None:
-        """Return the value of ``Authorization`` for a request; None as long as none was asked for."""
+        """Return the value of ``Authorization`` for a request; None without a challenge."""
         if self._challenge is None or self._user is None:
             return None
         if self._challenge["scheme"] == "basic":

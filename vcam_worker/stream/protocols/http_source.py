@@ -1,6 +1,6 @@
-"""HTTP to cameras, by our own rules: bounded heads, redirects on the same host alone, Basic and Digest passwords.
+"""HTTP client for cameras: bounded headers, redirects on the same host alone, Basic and Digest authentication.
 
-The video library opens no connection for ``http://`` addresses: it would go wherever an answer points to.
+The video library opens no connection for ``http://`` URLs, as it would follow redirects to any host.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from vcam_worker.stream.protocols.wire import (
 
 MAX_REDIRECTS = 5
 MAX_REPEATS = 2
-"""Times that a request is sent again with the password; a camera may take its nonce back in between."""
+"""Times that a request is repeated with the password; a camera may revoke its nonce in between."""
 MAX_CONTINUES = 10
-"""Answers such as "100 Continue" before the real one."""
+"""Interim answers such as "100 Continue" before the final one (RFC 9110, 15.2)."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_DRAIN_BYTES = 256 * 1024
-"""Bytes of an error's page that are read so that the connection can be used again."""
+"""Bytes of an error page that are read so that the connection can be reused."""
 _DRAIN_S = 0.5
-"""How long they are waited for: a length that is longer than the body never comes to its end."""
+"""Time for that: a stated length that exceeds the body never ends."""
 
 
 @dataclass
 class Answer:
-    """The head of an answer, and its body as it comes.
+    """An answer: status and headers, and its body as it arrives.
 
     Attributes:
         status: HTTP's.
@@ -49,12 +49,12 @@ class Answer:
     headers: dict[str, list[str]]
     _wire: Wire = field(repr=False)
     _chunked: bool = False
-    _left: int | None = None  # bytes of the body, or of the chunk; None: up to the connection's end
+    _left: int | None = None  # bytes left of the body, or of the chunk; None: up to the connection's end
     _over: bool = False
 
     @classmethod
     def of(cls, status: int, headers: dict[str, list[str]], wire: Wire) -> Answer:
-        """Return an answer whose head has been read from `wire`."""
+        """Return an answer whose headers have been read from `wire`."""
         answer = cls(status, headers, wire)
         length = answer.header("content-length")
         if status == 304:
@@ -77,16 +77,16 @@ class Answer:
 
     @property
     def is_framed(self) -> bool:
-        """The body's end is told by itself, and not by the connection's."""
+        """The body is delimited by itself, and not by the connection's end."""
         return self._chunked or self._left is not None
 
     @property
     def has_length(self) -> bool:
-        """The body's length is told beforehand."""
+        """The body's length is stated in the headers."""
         return self._left is not None and not self._chunked
 
     def unframed(self) -> Answer:
-        """Have the body last as long as the connection: cameras announce nonsense for endless streams."""
+        """Ignore a stated length, which cameras send for endless streams: the body lasts as long as the connection."""
         if not self._chunked:
             self._left, self._over = None, False
         return self
@@ -95,7 +95,7 @@ class Answer:
         """Return up to `limit` bytes of the body, as soon as there are any; none at its end.
 
         Raises:
-            SourceEnded: the connection broke, or the body is no HTTP.
+            SourceEnded: the connection broke, or the body is not valid HTTP.
             TimeoutError: nothing came up to the deadline.
         """
         if self._over:
@@ -126,11 +126,11 @@ class Answer:
 
 
 class HttpClient:
-    """Asks one camera's host, over one connection as long as it lasts.
+    """Sends requests to one camera's host, over one connection as long as it lasts.
 
     Args:
-        camera: whose address it is; its user and password answer what the camera asks for.
-        timeout: seconds for one answer's head, redirects and passwords included.
+        camera: whose URL is requested, with its user and password.
+        timeout: seconds for one answer's headers, redirects and authentication included.
         clock: monotonic seconds.
     """
 
@@ -150,16 +150,16 @@ class HttpClient:
         self._wire = self._answer = None
 
     def get(self, headers: dict[str, str] | None = None) -> Answer:
-        """Ask for the camera's address.
+        """Request the camera's URL.
 
         Args:
-            headers: besides the usual ones.
+            headers: additional ones.
 
         Returns:
-            An answer of 200, or 304 where `headers` allow for it.
+            An answer of status 200, or 304 where `headers` allow that.
 
         Raises:
-            SourceError: anything else; the kind says why.
+            SourceError: anything else; the type says why.
         """
         deadline = self._clock() + self._timeout
         repeats = 0
@@ -206,11 +206,11 @@ class HttpClient:
         self._target = replace(target, user=None, password=None)
 
     def _once(self, headers: dict[str, str], deadline: float) -> Answer:
-        """Send one request; over a new connection where the last one can not be used again."""
+        """Send one request, over a new connection where the last one cannot be reused."""
         if self._wire and self._answer and self._is_reusable(self._answer, deadline):
             try:
                 return self._ask(self._wire, headers, deadline)
-            except SourceError:  # the camera has closed it meanwhile
+            except SourceError:  # the camera has closed the connection meanwhile
                 pass
         self.close()
         sock = dial(self._target, self._camera, max(0.1, deadline - self._clock()))
@@ -281,7 +281,7 @@ def _target(camera: Camera) -> Target:
 
 
 def _ascii(path: str) -> str:
-    """Return a path that a request line can hold: blanks and other letters percent-encoded, the rest as it is."""
+    """Return a path for a request line: spaces and non-ASCII characters percent-encoded, the rest unchanged."""
     return "".join(one if "!" <= one <= "~" else "".join(f"%{byte:02X}" for byte in one.encode()) for one in path)
 
 

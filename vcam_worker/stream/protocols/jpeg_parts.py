@@ -1,8 +1,8 @@
-"""JPEG pictures out of what a camera sends over HTTP. Pure.
+"""Splits what a camera sends over HTTP into JPEG pictures. Pure.
 
-Pictures are found by their own structure: from the start marker through the segments to the end marker. Boundaries and
-lengths are not believed, as cameras announce one boundary and send another, none before the first picture, or lengths
-that do not fit.
+Pictures are found by their own structure (ITU-T T.81, Annex B): from the start marker through the segments to the end
+marker. Multipart boundaries and lengths are ignored, as cameras announce one boundary and send another, send none
+before the first picture, or state wrong lengths.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from collections.abc import Iterator
 from shared_utils.media.bitstream.jpeg_header import EOI, SOI, SOS, WITHOUT_LENGTH
 
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
-"""Bytes of one picture, and of what may stand between two; 8K at the best quality has half as much."""
+"""Most bytes of one picture, and between two; 8K at the best quality takes half of that."""
 
 _MAX_FALSE_STARTS = 10_000
-"""Start markers that no picture follows, before there is one: each costs more time than other bytes do."""
+"""Start markers without a picture before the first one: each costs more time than other bytes."""
 
 _START = b"\xff\xd8\xff"
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
-"""A marker inside of coded data that is neither a stuffed byte nor a restart."""
+"""A marker inside coded data that is neither a stuffed byte nor a restart."""
 _PADDING = re.compile(rb"\xff+")
 _TYPE = re.compile(rb"content-type:\s*([^\s;]+)", re.I)
 _OTHER_KINDS = (b"audio/", b"text/")
-"""Parts that are no pictures, whatever bytes they happen to hold."""
+"""Content types of parts that are no pictures, whatever bytes they contain."""
 _HEAD_BYTES = 4096
-"""How far back before a picture its headers are looked for."""
+"""How far back before a picture its headers are searched for."""
 _BOUNDARY = re.compile(rb"\r?\n--[^\r\n]*\r?\n(?:[^\r\n]*\r?\n)*[^\r\n]*$")
 
 
 class NoPictureError(Exception):
-    """So much came without a whole picture that there will be none."""
+    """So much was received without a complete picture that there will be none."""
 
 
 class JpegParts:
@@ -39,18 +39,18 @@ class JpegParts:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._begun = False  # the buffer begins with a picture
-        self._at = 0  # how far it has been looked through
-        self._coded = False  # that is inside of coded data
-        self._was_coded = False  # there has been some
+        self._begun = False  # the buffer begins with a start marker
+        self._at = 0  # position up to which the buffer has been parsed
+        self._coded = False  # that position is inside coded data
+        self._was_coded = False  # coded data has been seen
         self._skipped = 0
         self._false_starts = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take the next bytes; yield each picture that is whole.
+        """Take the next bytes; yield each complete picture.
 
         Raises:
-            NoPictureError: there is no end to what is no picture.
+            NoPictureError: too much was received without a picture.
         """
         self._buffer += data
         while True:
@@ -68,7 +68,7 @@ class JpegParts:
             raise NoPictureError
 
     def rest(self) -> bytes | None:
-        """Return the last picture where it has no end marker, as the stream is over; None without one."""
+        """Return the last picture at the end of the stream, where it lacks an end marker; None without one."""
         if not self._begun or not self._was_coded:
             return None
         return _without_boundary(bytes(self._buffer))
@@ -96,10 +96,7 @@ class JpegParts:
         return False
 
     def _find_end(self) -> int | None:
-        """Return where the picture that the buffer begins with ends; None as long as that is not known.
-
-        Bytes that are no picture after all end at once, with nothing.
-        """
+        """Return where the picture at the start of the buffer ends; None while that is unknown, 0 if it is none."""
         while True:
             if self._coded and not self._pass_coded():
                 return None
@@ -116,7 +113,7 @@ class JpegParts:
                 return None
 
     def _pass_coded(self) -> bool:
-        """Go to the next marker in coded data; tell whether there is one yet."""
+        """Advance to the next marker in coded data; return whether there is one yet."""
         match = _MARKER.search(self._buffer, self._at)
         if match is None:
             self._at = max(self._at, len(self._buffer) - 1)
@@ -126,7 +123,7 @@ class JpegParts:
         return True
 
     def _pass_segment(self, marker: int) -> bool:
-        """Go behind a marker and what belongs to it; tell whether all of that is there yet."""
+        """Advance past a marker and its segment; return whether all of it is there yet."""
         if marker == 0xFF:
             padding = _PADDING.match(self._buffer, self._at)
             self._at = padding.end() - 1 if padding else self._at + 1
@@ -144,14 +141,14 @@ class JpegParts:
         return True
 
     def _cut(self, end: int) -> int:
-        """Take the picture up to the next one's start, and what stands between out of the buffer."""
+        """End the picture before the next one's start, and drop the bytes between them."""
         picture = _without_boundary(bytes(self._buffer[:end]))
         between = end - len(picture)
         del self._buffer[len(picture) : len(picture) + between]
         return len(picture)
 
     def _restart(self) -> int:
-        """Go on behind a start marker that no picture follows."""
+        """Continue after a start marker that no picture follows."""
         self._false_starts += 1
         if self._false_starts > _MAX_FALSE_STARTS:
             raise NoPictureError
@@ -163,7 +160,7 @@ class JpegParts:
 
 
 def _without_boundary(data: bytes) -> bytes:
-    """Return `data` without the boundary and headers of the next part at its end."""
+    """Return `data` without a trailing boundary and headers of the next part."""
     tail = max(0, len(data) - _HEAD_BYTES)
     match = _BOUNDARY.search(data, tail)
     return data[: match.start()] if match else data

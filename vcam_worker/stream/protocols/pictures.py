@@ -1,4 +1,4 @@
-"""A camera that sends JPEG pictures over HTTP: one after the other in one answer (MJPEG), or one per request."""
+"""JPEG pictures over HTTP: one after the other in one answer (MJPEG), or one per request."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from vcam_worker.stream.timing.arrivals import Arrivals
 from vcam_worker.stream.timing.clocks import Clocks
 
 MIN_POLL_FPS, MAX_POLL_FPS = 1.0, 5.0
-"""Pictures asked for per second where each takes a request; within these, as many as are analysed."""
+"""Requests per second where each gives one picture; within these bounds, as many as are analysed."""
 REPEAT_S = 1.0
-"""A picture that stays the same is recorded so often: the camera is there, and nothing moves."""
+"""Interval at which an unchanged picture is recorded: the camera is connected, and nothing moves."""
 POLL_TIMEOUT_S = 5.0
-"""Seconds for one picture that was asked for."""
+"""Time for one requested picture."""
 FAILED_PAUSE_S = 1.0
-"""Seconds after a request that failed."""
+"""Delay after a failed request."""
 LONE_S = 3.0
-"""How long an answer without a length is waited for after its first picture: longer, and it is a slow stream."""
+"""Time after the first picture in which an answer without a length must end; one that does not is a slow stream."""
 
 
 class PictureConnection(PacketSource):
     """An open stream of JPEG pictures; see :class:`vcam_worker.stream.connection.Connection`.
 
     Args:
-        client: to be closed with it.
+        client: closed with it.
         info: of the first picture.
-        pictures: as they come.
+        pictures: as they arrive.
         clocks: where time comes from.
     """
 
@@ -53,16 +53,16 @@ class PictureConnection(PacketSource):
 
     @property
     def at_rest(self) -> bool:
-        """A good moment to hand over what came."""
+        """No further packet is waiting: a good moment to hand over those received."""
         return self._arrivals.at_rest
 
     def packets(self) -> Iterator[Packet]:
-        """Yield a packet per picture, dated by its arrival.
+        """Yield one packet per picture, dated by its arrival.
 
         Raises:
             SourceEnded: the camera ended the stream.
             SourceStalled: no picture came for :data:`vcam_worker.stream.source_errors.STALL_TIMEOUT_S` seconds.
-            SourceError: the connection broke, or what comes is no picture.
+            SourceError: the connection broke, or what it delivers is no picture.
         """
         asked = self._clocks.monotonic()
         for picture in self._pictures:
@@ -79,13 +79,13 @@ class PictureConnection(PacketSource):
 def open_pictures(
     client: HttpClient, answer: Answer, begun: bytes, camera: Camera, clocks: Clocks
 ) -> PictureConnection:
-    """Go on with an answer that holds JPEG pictures.
+    """Open the stream of an answer that holds JPEG pictures.
 
     Args:
-        client: that gave the answer.
-        answer: whose body is read further here.
-        begun: what has been read of the body.
-        camera: for messages, and how often to ask where each picture takes a request.
+        client: that received the answer.
+        answer: whose body is read here.
+        begun: the bytes of the body that were read already.
+        camera: for messages, and the rate of requests.
         clocks: where time comes from.
 
     Raises:
@@ -122,11 +122,11 @@ class _Stream:
         """Return the next picture; None at the end.
 
         Args:
-            data: that has been read already.
-            deadline: for all of it.
+            data: bytes that were read already.
+            deadline: for the whole picture, monotonic seconds.
 
         Raises:
-            TimeoutError: it is not whole by then.
+            TimeoutError: it is not complete by then.
         """
         try:
             self._waiting += self._parts.feed(data)
@@ -145,7 +145,7 @@ class _Stream:
         return self._waiting.pop(0) if self._waiting else None
 
     def ends(self, deadline: float) -> bool:
-        """Tell whether the body is over after the pictures so far; one that goes on by `deadline` is a stream."""
+        """Whether the body ends after the pictures so far; one that has not ended by `deadline` is a stream."""
         if self._waiting:
             return False
         try:
@@ -157,7 +157,7 @@ class _Stream:
         return more is None
 
     def pictures(self) -> Iterator[bytes]:
-        """Yield the pictures as they come; the first one, which took part in the opening, is late and left out."""
+        """Yield pictures as they arrive; the first one, which served to open the stream, is late and left out."""
         while True:
             since = self._clocks.monotonic()
             try:
@@ -170,7 +170,7 @@ class _Stream:
 
 
 class _Polling:
-    """Pictures of an address that gives one per request."""
+    """Pictures of a URL that gives one per request."""
 
     def __init__(self, client: HttpClient, camera: Camera, clocks: Clocks, rate: float) -> None:
         self._client = client
@@ -179,7 +179,7 @@ class _Polling:
         self._step = 1 / rate
 
     def pictures(self, first: bytes, etag: str) -> Iterator[bytes]:
-        """Yield `first`, and each picture that is new; one that stays the same now and then."""
+        """Yield `first`, then each new picture; an unchanged one every :data:`REPEAT_S`."""
         clock = self._clocks.monotonic
         latest, yielded = first, clock()
         yield first
@@ -203,7 +203,7 @@ class _Polling:
             yield latest
 
     def _ask(self, etag: str) -> tuple[bytes | None, str]:
-        """Return a picture and its tag; no picture where the camera says that it is still the same."""
+        """Return a picture and its ETag; None for the picture if the camera says that it is unchanged."""
         answer = self._client.get({"If-None-Match": etag} if etag else None)
         if answer.status == 304:
             return None, etag

@@ -1,4 +1,4 @@
-"""RTSP's messages and interleaved packets out of a byte stream (RFC 2326, 10.12). Pure."""
+"""Splits a byte stream into RTSP messages and interleaved packets (RFC 2326, 10.12). Pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from vcam_worker.stream.protocols.wire import MAX_HEAD_BYTES, parse_headers
 
 MAX_BODY_BYTES = 256 * 1024
-"""Bytes of a message's body; a camera's description has 1 to 2 KiB."""
+"""Most bytes of a message's body; a camera's description (SDP) has 1 to 2 KiB."""
 
 _PACKET = 0x24
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _BEGIN = re.compile(rb"\$|(?:RTSP|HTTP)/\d|[A-Z_]{3,} \S+ RTSP/")
-"""What a message or a packet begins with, where bytes in between belong to neither."""
+"""The beginning of a message or packet, to resume after bytes that belong to neither."""
 
 
 class ProtocolError(Exception):
-    """What the other side sends can not be passed on; the text goes on after its name."""
+    """What the other side sends cannot be relayed; the text continues a sentence that begins with its name."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Message:
     """A request or an answer.
 
     Attributes:
-        first: its first line.
+        first: the first line.
         headers: name and value, in order.
-        body: as announced by ``Content-Length``, which is no part of `headers`.
+        body: of the length in ``Content-Length``, which is not in `headers`.
     """
 
     first: str
@@ -37,12 +37,12 @@ class Message:
 
     @property
     def is_answer(self) -> bool:
-        """It answers a request."""
+        """Whether it is a response."""
         return self.first.startswith("RTSP/")
 
     @property
     def status(self) -> int:
-        """An answer's status; 0 where it has none."""
+        """The status of a response; 0 without one."""
         words = self.first.split(None, 2)
         return int(words[1]) if len(words) > 1 and words[1].isdigit() and len(words[1]) == 3 else 0
 
@@ -55,34 +55,34 @@ class Message:
         return next(iter(self.values(name)), "")
 
     def with_header(self, name: str, value: str) -> Message:
-        """Return the message with one header in the place of those of its name."""
+        """Return the message with this header in place of those of the same name."""
         others = tuple(one for one in self.headers if one[0].lower() != name.lower())
         return replace(self, headers=((name, value), *others))
 
     def only(self, names: Collection[str]) -> Message:
-        """Return the message with the headers of these names, in lower case, alone, where they say something."""
+        """Return the message with only the non-empty headers of these names, in lower case."""
         return replace(self, headers=tuple(one for one in self.headers if one[0].lower() in names and one[1]))
 
     def without_body_lines(self, prefix: bytes) -> Message:
-        """Return the message without the lines of its body that begin so."""
+        """Return the message without the lines of its body that begin with `prefix`."""
         lines = self.body.splitlines(keepends=True)
         return replace(self, body=b"".join(one for one in lines if not one.startswith(prefix)))
 
     def encoded(self) -> bytes:
-        """Return it as it is sent."""
+        """Return its wire format."""
         headers = [*self.headers, *([("Content-Length", str(len(self.body)))] if self.body else [])]
         lines = [self.first, *(f"{name}: {value}" for name, value in headers), "", ""]
         return "\r\n".join(lines).encode("latin-1", "replace") + self.body
 
 
 class Splitter:
-    """Takes a byte stream apart."""
+    """Splits a byte stream."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Message | bytes]:
-        """Take the next bytes; yield messages, and packets as bytes, several in one piece.
+        """Take the next bytes; yield messages, and packets as bytes, adjacent ones together.
 
         Raises:
             ProtocolError: a message is larger than it may be.
@@ -95,7 +95,7 @@ class Splitter:
                 del self._buffer[:end]
                 yield packets
                 continue
-            if self._buffer[0] == _PACKET:  # one that is not whole
+            if self._buffer[0] == _PACKET:  # an incomplete packet
                 return
             if not self._skip_to_begin():
                 return
@@ -107,7 +107,7 @@ class Splitter:
             yield message
 
     def _packets_end(self) -> int:
-        """Return where the whole packets that the buffer begins with end."""
+        """Return where the complete packets at the start of the buffer end."""
         buffer, at, size = self._buffer, 0, len(self._buffer)
         while at + 4 <= size and buffer[at] == _PACKET:
             after = at + 4 + (buffer[at + 2] << 8 | buffer[at + 3])
@@ -117,7 +117,7 @@ class Splitter:
         return at
 
     def _skip_to_begin(self) -> bool:
-        """Drop bytes that belong to no message; tell whether one begins."""
+        """Drop bytes that belong to no message; return whether one begins."""
         found = _BEGIN.search(self._buffer)
         if found is None:
             if len(self._buffer) > MAX_HEAD_BYTES:
@@ -127,7 +127,7 @@ class Splitter:
         return True
 
     def _message(self) -> Message | None:
-        """Return the message that the buffer begins with; None as long as it is not whole."""
+        """Return the message at the start of the buffer; None while it is incomplete."""
         end = _HEAD_END.search(self._buffer, 0, MAX_HEAD_BYTES)
         if end is None:
             if len(self._buffer) >= MAX_HEAD_BYTES:

@@ -1,9 +1,10 @@
-"""Stands between the video library and an RTSP camera, on the loopback interface.
+"""A relay between the video library and an RTSP camera, on the loopback interface.
 
-The library follows redirects and ``source=`` to any host, and reserves what a ``Content-Length`` announces. So it
-connects to this relay, which alone connects to the camera, and to no other host. Messages are taken apart: heads and
-bodies are bounded, headers pass by a list, a redirect is followed on the camera's host only, and passwords are answered
-here, so that the library never has them. Packets pass as they are.
+The library follows redirects and ``source=`` (RFC 2326, 12.39) to any host, and allocates what a ``Content-Length``
+states (FFmpeg, libavformat/rtsp.c). So it connects to this relay, which alone connects to the camera, and to no other
+host. Messages are parsed: headers and bodies are bounded, only listed headers pass, redirects are followed on the
+camera's host only, and challenges are answered here, so that the library never has the password. Packets pass
+unchanged.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from vcam_worker.stream.source_errors import OPEN_TIMEOUT_S
 
 MAX_REDIRECTS = 5
 MAX_REPEATS = 2
-"""Times that one request is sent again with the password; a camera may take its nonce back in between."""
+"""Times that a request is repeated with the password; a camera may revoke its nonce in between."""
 ACCEPT_S = 10.0
-"""The library connects as soon as it is given the relay's address."""
+"""Time for the library to connect; it does so at once."""
 CLOSE_S = 1.0
 """Time for the library's last request, TEARDOWN, to reach the camera."""
 EARLY_S = 0.02
-"""How long before the end of a rest what has gathered is fetched, so that the library finds it."""
+"""Time before the end of a pause at which buffered data is fetched, so that the library finds it."""
 RECEIVE_BYTES = 4 * CHUNK_BYTES
 
-# what the library needs to know of an answer; the rest would only reach code that is seldom used
+# the headers that the library needs; others would only reach rarely used code
 _ANSWER_HEADERS = frozenset(
     {"content-base", "content-location", "content-type", "public", "range", "rtp-info", "session", "transport"}
 )
@@ -45,7 +46,7 @@ _ANSWER_HEADERS = frozenset(
 
 @dataclass
 class _Asked:
-    """A request that the camera has not answered yet."""
+    """A request without a response yet."""
 
     message: Message
     number: str  # the library's own
@@ -53,16 +54,16 @@ class _Asked:
 
 
 class RtspRelay(Upstream):
-    """The way to one camera for one connection of the library's.
+    """The connection to one camera for one connection of the library.
 
     Args:
-        camera: whose address it is.
+        camera: whose URL is opened.
 
     Attributes:
-        url: what the library is to open.
+        url: for the library to open.
 
     Raises:
-        SourceError: the camera can not be reached.
+        SourceError: the camera cannot be reached.
     """
 
     def __init__(self, camera: Camera) -> None:
@@ -82,13 +83,13 @@ class RtspRelay(Upstream):
         self._numbers = 0
         self._far = dial(self._target, camera, OPEN_TIMEOUT_S)
         self._far.settimeout(None)
-        # the library opens sockets for UDP in the family of the address it is given
+        # the library opens UDP sockets in the address family of its URL
         self._is_ipv6 = self._far.family == socket.AF_INET6
         self._listener = socket.create_server(
             ("::1" if self._is_ipv6 else "127.0.0.1", 0), family=self._far.family, backlog=2
         )
         self._listener.settimeout(ACCEPT_S)
-        # other users of this machine could connect as well: they do not know this
+        # a secret, as other users of this machine can connect to the relay as well
         self._prefix = f"rtsp://{self._address()}/{secrets.token_hex(8)}"
         self.url = self._prefix + self._target.path
         self._near: socket.socket | None = None
@@ -100,16 +101,16 @@ class RtspRelay(Upstream):
         return f"[{host}]:{port}" if self._is_ipv6 else f"{host}:{port}"
 
     def problem(self) -> SourceError | None:
-        """Return why the connection was refused here."""
+        """Return why the relay refused the connection."""
         return self._problem
 
     def rest(self, seconds: float) -> None:
-        """Wait, and leave what the camera sends in the kernel's buffer meanwhile."""
+        """Wait, and leave what the camera sends in the kernel's buffer."""
         self._rest_until = time.monotonic() + seconds - EARLY_S
         time.sleep(seconds)
 
     def close(self) -> None:
-        """Close the connection, as soon as the library's last request is through."""
+        """Close the connection once the library's last request is relayed."""
         self._closing = True
         self._thread.join(CLOSE_S)
         for one in (self._near, self._far, self._listener):
@@ -135,7 +136,7 @@ class RtspRelay(Upstream):
                     one.close()
 
     def _accept(self) -> bool:
-        """Take the library's connection; False where none comes, as it has all it wanted."""
+        """Accept the library's connection; False where it makes none."""
         try:
             self._near, _ = self._listener.accept()
         except OSError:
@@ -145,7 +146,7 @@ class RtspRelay(Upstream):
         return True
 
     def _relay(self) -> bool:
-        """Pass on what comes from either side, until one of them closes; tell whether the library is to come again."""
+        """Relay both directions until one side closes; return whether to accept another connection of the library."""
         if self._near is None:
             return False
         near, far = self._near, self._far
@@ -185,7 +186,7 @@ class RtspRelay(Upstream):
         return isinstance(item, Message) and self._prefix in item.first
 
     def _ask(self, item: Message | bytes) -> None:
-        """Pass on what the library sends."""
+        """Relay what the library sends."""
         if not isinstance(item, Message):  # a packet, such as a receiver's report
             self._far.sendall(item)
             return
@@ -210,7 +211,7 @@ class RtspRelay(Upstream):
         self._far.sendall(message.encoded())
 
     def _answered(self, item: Message | bytes) -> bytes:
-        """Return what the library is to get of what the camera sends."""
+        """Return what to pass to the library of what the camera sends."""
         if not isinstance(item, Message):
             self.is_silent = False
             return item
@@ -260,7 +261,8 @@ class RtspRelay(Upstream):
         return self._prefix + self._target.path
 
     def _own_transport(self, value: str) -> str:
-        """Return a ``Transport`` in which all comes from the camera, and nothing is sent to another host."""
+        """Return a ``Transport`` (RFC 2326, 12.39) in which everything comes from the camera and nothing goes
+        elsewhere."""
         foreign = {"source", "destination"}
         parts = [one for one in value.split(";") if one.partition("=")[0].strip().lower() not in foreign]
         if "tcp" not in parts[0].lower():
@@ -269,14 +271,14 @@ class RtspRelay(Upstream):
 
 
 def _received(sock: socket.socket) -> bytes | None:
-    """Return what there is, nothing at the end; None where TLS has something for itself, or half of a record.
+    """Return the received data, empty at the end; None where TLS has only control data, or part of a record.
 
-    Of TLS it is all that has been decrypted, as no poll would tell of it.
+    With TLS, everything decrypted is returned, as poll() does not report it.
     """
     if not isinstance(sock, ssl.SSLSocket):
         return sock.recv(RECEIVE_BYTES)
     data = b""
-    sock.settimeout(0)  # to wait here would leave the library's requests unheard
+    sock.settimeout(0)  # waiting here would leave the library's requests unread
     try:
         data = sock.recv(RECEIVE_BYTES)
         while pending := sock.pending():

@@ -1,4 +1,4 @@
-"""A socket to a camera: every byte read has a deadline, every line a limit. Knows nothing of RTSP or HTTP."""
+"""A socket to a camera with a deadline for each read and a limit for each line, for RTSP and HTTP alike."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceRefused
 
 CHUNK_BYTES = 64 * 1024
-"""Bytes asked of the socket at once."""
+"""Bytes read from the socket at once."""
 MAX_HEAD_BYTES = 64 * 1024
-"""Bytes of an answer's first line and headers together; cameras send less than 1 KiB."""
+"""Most bytes of an answer's first line and headers together; cameras send less than 1 KiB."""
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
@@ -27,11 +27,11 @@ class TooLongError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """Where a camera is.
+    """Scheme, host, port and path of a camera's URL.
 
     Attributes:
         scheme: lower case.
-        host: as written in the address.
+        host: as written in the URL.
         port: its own, or the scheme's.
         path: with the query, at least ``/``.
         user, password: decoded; None without.
@@ -46,7 +46,7 @@ class Target:
 
     @classmethod
     def of(cls, url: str) -> Target:
-        """Take an address apart.
+        """Parse a URL.
 
         Raises:
             ValueError: it has no host, or its port is no number.
@@ -67,33 +67,34 @@ class Target:
 
     @property
     def is_encrypted(self) -> bool:
-        """TLS comes first."""
+        """The scheme asks for TLS."""
         return self.scheme in {"rtsps", "https"}
 
     @property
     def netloc(self) -> str:
-        """``host:port`` as it stands in addresses, without the port where it is the scheme's."""
+        """``host:port`` as in URLs, without the port where it is the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def base(self) -> str:
-        """Scheme, host and port, always with the port, as cameras expect it in RTSP requests."""
+        """Scheme, host and port, with the default port too, as cameras expect it in RTSP requests."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
 
     def is_same_host(self, other: Target) -> bool:
-        """Tell whether `other` is on the same host, at whatever port."""
+        """Whether `other` is on the same host, on any port."""
         return self.host.rstrip(".").lower() == other.host.rstrip(".").lower()
 
 
 def dial(target: Target, camera: Camera, timeout: float) -> socket.socket:
-    """Connect to a camera's host, with TLS where its address asks for that.
+    """Connect to a camera's host, with TLS where its URL asks for that.
 
-    Cameras sign their certificates themselves: TLS hides the stream from others, and proves nothing.
+    Certificates are not verified, as cameras sign their own: TLS hides the stream, and does not authenticate the
+    camera.
 
     Raises:
-        SourceRefused: nobody is there; the text says what to look at.
+        SourceRefused: nothing answers there; the text says what to check.
         SourceError: no TLS.
     """
     plain = connect_tcp(target, camera, timeout)
@@ -102,7 +103,7 @@ def dial(target: Target, camera: Camera, timeout: float) -> socket.socket:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    # what old cameras speak
+    # old cameras speak TLS 1.0 with weak keys, which OpenSSL 3 refuses above security level 0
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     try:
@@ -119,7 +120,7 @@ def connect_tcp(target: Target, camera: Camera, timeout: float) -> socket.socket
     """Connect to a camera's host.
 
     Raises:
-        SourceRefused: nobody is there; the text says what to look at.
+        SourceRefused: nothing answers there; the text says what to check.
     """
     host, port = target.host, target.port
     try:
@@ -176,7 +177,7 @@ class Wire(Closing):
         return data
 
     def read_line(self, deadline: float, limit: int = MAX_HEAD_BYTES) -> bytes:
-        """Return a line without its end; what there is where the connection ends before.
+        """Return a line without its end; the rest where the connection ends before.
 
         Raises:
             TooLongError: it has more than `limit` bytes.
@@ -200,7 +201,7 @@ class Wire(Closing):
         return line.removesuffix(b"\r")
 
     def read_head(self, deadline: float) -> list[bytes]:
-        """Return the lines up to an empty one, which is the end of an answer's head.
+        """Return the lines up to an empty one, which ends an answer's headers.
 
         Raises:
             TooLongError: more than :data:`MAX_HEAD_BYTES` bytes.
@@ -229,9 +230,9 @@ class Wire(Closing):
 
 
 def parse_headers(lines: list[bytes]) -> dict[str, list[str]]:
-    """Return headers by name in lower case; a line that begins with a blank goes on with the one before.
+    """Return headers by name in lower case; a line that begins with white space continues the one before it.
 
-    One without a colon is left out.
+    Lines without a colon are ignored.
     """
     headers: dict[str, list[str]] = {}
     whole: list[bytes] = []
@@ -248,17 +249,17 @@ def parse_headers(lines: list[bytes]) -> dict[str, list[str]]:
 
 
 def check_redirect(camera: Camera, origin: Target, target: Target, location: str, plain: str) -> None:
-    """Allow a redirect on the camera's own host alone, and none that gives encryption up.
+    """Allow a redirect on the camera's own host alone, and none from TLS to plain text.
 
     Args:
         camera: whose redirect it is.
-        origin: what the camera's address says.
-        target: where it leads.
-        location: the same, masked, for the message.
-        plain: scheme without encryption, such as ``rtsp``; that with it has an ``s`` behind.
+        origin: of the camera's URL.
+        target: of the redirect.
+        location: the redirect's URL, masked, for the message.
+        plain: the scheme without TLS, such as ``rtsp``; the one with it has an ``s`` appended.
 
     Raises:
-        SourceError: it is not to be followed; the text says why.
+        SourceError: it must not be followed; the text says why.
     """
     if target.scheme not in {plain, f"{plain}s"} or not target.is_same_host(origin):
         raise SourceError(

@@ -1,58 +1,58 @@
-"""When packets arrived, and how long a stream may be left alone meanwhile.
+"""When packets arrived, and when to read the next ones.
 
-To wake up for each packet costs more than to copy it. A stream over TCP is therefore read in bursts: when all that had
-come is read, the next read waits a moment, and the kernel's buffer holds what comes. When those packets arrived is then
-told by the camera's stamps, as long as they agree with the moments at which a read had to wait for a packet. A stream
-whose stamps do not agree is read as it comes: there the arrival is all there is to go by.
+Waking up for each packet costs more than copying it. A stream over TCP is therefore read in bursts: once everything
+received is read, the next read is delayed, and the kernel's buffer collects packets meanwhile. The camera's timestamps
+then tell when those packets arrived, as long as they agree with the reads that had to wait for a packet. A stream whose
+timestamps do not agree is read without delay, as its arrivals are then the only evidence.
 """
 
 from __future__ import annotations
 
 GATHER_S = 0.2
-"""How long packets are left to gather: four or five bursts a second cost little, and a trigger, a picture or a page may
-be late by so much."""
+"""Delay between bursts: four or five of them per second cost little, and a trigger or a snapshot may be late by
+this."""
 WAITED_S = 0.002
-"""A read that took this long has waited for the camera: nothing is left in the buffer."""
+"""A read that took this long has waited for the camera: the buffer is empty."""
 AGREE_S = 0.5
-"""By how much stamps may deviate from arrivals: a network's jitter. Beyond, the stamps are wrong, or the stream is held
-up, as it is where TCP's window is too small for what gathers; to read it as it comes is right for both."""
+"""Most that timestamps deviate from arrivals by network jitter. Beyond that they are wrong, or the stream is held up,
+as where TCP's window is too small for a burst; reading without delay helps in both cases."""
 EAGER_S = 30.0
-"""How long a stream is read as it comes after it has deviated."""
+"""Time for which a stream is read without delay after its timestamps have deviated."""
 START_S = 2.0
-"""How long it is so at first: what was buffered while it was opened says nothing of arrivals."""
+"""The same at first: what was buffered while the stream was opened says nothing of arrivals."""
 RISE_RATE, FALL_RATE = 0.001, 0.02
-"""Seconds a second in which the usual way from stamp to arrival is corrected: crystals differ by a tenth of the first;
-the second gets over a first packet that was late itself."""
+"""Seconds per second by which the offset from timestamp to arrival is corrected: crystals differ by a tenth of the
+first; the second corrects for a first packet that was late itself."""
 
 
 class Arrivals:
-    """Dates the video packets of one connection, and says when to read on.
+    """Dates the video packets of one connection, and tells when to read on.
 
     Args:
-        gathers: the transport keeps all that nobody reads for a moment.
+        gathers: the transport buffers everything for a while, as TCP does.
 
     Attributes:
-        at_rest: this is the moment to hand over what was read: the next read waits, or a while has passed.
-        pause: seconds to leave the stream alone before the next read.
+        at_rest: hand over now what was read, as the next read waits, or a while has passed.
+        pause: seconds to wait before the next read.
     """
 
     def __init__(self, gathers: bool) -> None:
         self._gathers = gathers
-        self._offset: float | None = None  # arrival minus stamp
+        self._offset: float | None = None  # arrival minus timestamp
         self._checked = 0.0
         self._last = 0.0
-        self._empty_at = 0.0  # the buffer was empty up to then: what is read later has come later
+        self._empty_at = 0.0  # when the buffer was last known to be empty: what is read later arrived later
         self._rested = 0.0
-        self._eager_until: float | None = None  # read as it comes up to then; None before the first packet
+        self._eager_until: float | None = None  # read without delay up to then; None before the first packet
         self.at_rest = False
         self.pause = 0.0
 
     def date(self, stamp: float | None, asked: float, now: float) -> float:
-        """Return when a video packet arrived, seconds of the monotonic clock: not after `now`.
+        """Return when a video packet arrived, monotonic seconds, not after `now`.
 
         Args:
-            stamp: by the camera's clock, seconds, or None.
-            asked: when its read began, seconds of the monotonic clock.
+            stamp: its timestamp by the camera's clock, seconds, or None.
+            asked: when its read began, monotonic seconds.
             now: when its read ended.
         """
         arrived, is_patient = now, self._is_patient(now)
@@ -76,7 +76,7 @@ class Arrivals:
         self._eager_until = max(self._eager_until or until, until)
 
     def note_read(self, asked: float, now: float) -> None:
-        """Take note of a read, of any packet."""
+        """Note a read of any packet, from `asked` to `now`."""
         if now - asked >= WAITED_S:
             self._empty_at = now
         if self._is_patient(now):
@@ -89,7 +89,7 @@ class Arrivals:
             self._rested = now
 
     def _check(self, offset: float, now: float) -> None:
-        """Compare stamp and arrival of a packet that was waited for: it has not been in the buffer."""
+        """Compare timestamp and arrival of a packet that was waited for, and so was not buffered."""
         usual, seconds = self._offset, now - self._checked
         self._checked = now
         if usual is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 SPEED_S = 10
-"""Over so many seconds the speed of the camera's clock is measured, for gaps, in which nothing else corrects it."""
+"""Time over which the rate of the camera's clock is measured, for gaps, in which nothing else corrects it."""
 SPEED_TOLERANCE = 0.03
-"""Share by which it may be off before it counts: the measure's own uncertainty."""
+"""Share by which it may be off before it counts: the uncertainty of the measurement."""
 
 
 class ClockRate:

@@ -1,28 +1,29 @@
-"""Sound has a clock of its own: whatever its timestamps do, it follows the pictures, and never holds them up."""
+"""A clock for sound: whatever its timestamps do, sound follows the video, and never delays it."""
 
 from __future__ import annotations
 
 from vcam_worker.stream.timing.timeline import JUMP_S, MIN_STEP_S
 
 LIVE_BOUND_S = 1.0
-"""Seconds that sound may be outside of what the pictures and the arrivals allow: several times a network's jitter."""
+"""Most that sound may lie outside of what video and arrivals allow: several times a network's jitter."""
 FILE_BOUND_S = 10.0
-"""The same for files, whose blocks of sound and pictures take turns in larger portions."""
+"""The same for files, which interleave sound and video in larger portions."""
 MAX_BLOCK_S = 0.3
-"""Seconds between two blocks of sound at most: AAC of 8 kHz has 0.26 of them in one. More is a gap."""
+"""Longest interval between two blocks of sound; more is a gap. A frame of AAC has 1024 samples (ISO/IEC 14496-3,
+4.5.2): 0.13 s at 8 kHz, and 0.26 s with SBR."""
 NEAR_S = 0.3
-"""Seconds outside up to which it is left as it is."""
+"""Deviation up to which sound is left as it is."""
 PULL_SHARE = 0.05
-"""Share of a step by which it is pulled back from there on: more than clocks drift apart, less than anybody hears."""
+"""Drift-correction gain per block beyond that: more than clocks drift, less than is audible."""
 
 
 class SoundClock:
-    """Places sound in the stream's time, strictly rising.
+    """Places sound in stream time, strictly rising.
 
-    Sound may lie anywhere between the newest picture and the moment of its arrival: both wait for the same network.
+    Sound may lie anywhere between the newest frame and its own arrival, as both pass through the same network.
 
     Args:
-        bound: seconds outside of that from which its timestamps are no longer believed.
+        bound: deviation from that, seconds, beyond which its timestamps are ignored.
     """
 
     def __init__(self, bound: float = LIVE_BOUND_S) -> None:
@@ -33,16 +34,16 @@ class SoundClock:
         self._last_now = 0.0
         self._step = MIN_STEP_S
         self.jumped: float | None = None
-        """The step of the sound's clock that the last packet came with, seconds; None without."""
+        """Step of the sound's clock at the last packet, seconds; None without one."""
 
     def place(self, dts: float | None, pictures: float, now: float, offset: float | None = None) -> float | None:
-        """Return the stream time of a block of sound; None where it is to be left out, as far too much comes.
+        """Return the stream time of a block of sound; None where it is to be dropped, as far too much arrives.
 
         Args:
             dts: by the sound's clock, seconds; None without.
-            pictures: stream time of the newest picture.
+            pictures: stream time of the newest frame.
             now: stream time of its arrival; not before `pictures`.
-            offset: stream time minus the pictures' own: the two clocks mostly agree.
+            offset: stream time minus the video's timestamps, as the two clocks mostly agree.
         """
         self.jumped = None
         if self._last is None:
@@ -82,7 +83,7 @@ class SoundClock:
         return max(time, last + MIN_STEP_S)
 
     def _leaps(self, step: float, time: float, now: float) -> bool:
-        """Tell whether the sound's clock has stepped forward by more than has passed, to what is yet to come."""
+        """Whether the sound's clock has stepped forward by more than the time that passed, into the future."""
         return step > max(self._step, now - self._last_now) + JUMP_S and time > now + JUMP_S
 
     @staticmethod
@@ -91,5 +92,5 @@ class SoundClock:
 
     @staticmethod
     def _nearest(time: float, pictures: float, now: float) -> float:
-        """Return `time`, where pictures and arrival allow it, or what they allow that is nearest."""
+        """Return `time`, clamped to what video and arrival allow."""
         return min(max(time, pictures - NEAR_S), now + NEAR_S)
