@@ -17,6 +17,7 @@ FORMER_NAMES: dict[str, str | tuple[str, ...]] = {
     "shared_utils.log_lines": "notebooks.lab.data.log_lines",
     "shared_utils.results": "notebooks.lab.data.results",
     "shared_utils.schemas": (
+        "shared_utils.contracts.json_lines",
         "shared_utils.contracts.record",
         "shared_utils.contracts.job_options",
         "shared_utils.config.job_options",

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from shared_utils.log import LogMessage
 
-# the cameras' log
-CAMERA_LOG_NOT_WRITTEN = LogMessage("camera_log_not_written", "%s cannot be written (%s); recording goes on")
-CAMERA_LOG_WRITTEN_AGAIN = LogMessage("camera_log_written_again", "%s can be written again")
-
 # the queue
 JOB_KEY_MOVED_ASIDE = LogMessage(
     "job_key_moved_aside", "the key of the job %s in Redis held no job: it was moved aside"

@@ -28,7 +28,7 @@ from devtools.benchmarks.report import Report, describe_machine
 from devtools.paths import ROOT
 from notebooks.lab.data.results import latest, load_log, objects
 from shared_utils.contracts.job_options import Options
-from shared_utils.contracts.record import to_line
+from shared_utils.contracts.json_lines import to_line
 from shared_utils.media.frames import ClipFacts
 from video_worker.pipeline import record as records
 from video_worker.pipeline.run_names import RunNames, make_run_id

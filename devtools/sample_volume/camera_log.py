@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from devtools.sample_volume.plan import CAMERAS, Plan
-from shared_utils.contracts.camera_log import ALIVE_SECONDS
+from shared_utils.contracts.camera_log import ALIVE_S, camera_line
+from shared_utils.contracts.json_lines import to_line
 
 
 def write_camera_log(path: Path, plan: Plan) -> None:
-    lines: list[dict[str, str]] = []
+    """Write the log at once: a line for each sign of life of days would be synced to disk otherwise."""
+    lines: list[dict[str, Any]] = []
     for camera in CAMERAS:
         cut, *away = plan.gaps(camera)
         since = plan.start
         for begin, end in (cut, *away, (plan.end, plan.end)):
             lines += _watched(camera, since, begin)
             if (begin, end) in away:
-                lines.append(_event(camera, "down", begin) | {"reason": "no connection"})
+                lines.append(camera_line(camera, "down", begin, "no connection"))
             since = end
     lines.sort(key=lambda line: datetime.fromisoformat(line["at"]))
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    path.write_text("".join(f"{to_line(line)}\n" for line in lines), encoding="utf-8")
 
 
-def _watched(camera: str, start: datetime, end: datetime) -> Iterator[dict[str, str]]:
-    yield _event(camera, "up", start)
-    for number in range(1, math.floor((end - start).total_seconds() / ALIVE_SECONDS) + 1):
-        yield _event(camera, "alive", start + timedelta(seconds=number * ALIVE_SECONDS))
-
-
-def _event(camera: str, event: str, at: datetime) -> dict[str, str]:
-    return {"camera": camera, "event": event, "at": at.astimezone().isoformat(timespec="milliseconds")}
+def _watched(camera: str, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
+    yield camera_line(camera, "up", start)
+    for number in range(1, math.floor((end - start).total_seconds() / ALIVE_S) + 1):
+        yield camera_line(camera, "alive", start + timedelta(seconds=number * ALIVE_S))

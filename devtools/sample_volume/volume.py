@@ -24,7 +24,7 @@ from devtools.sample_volume.clips import record_clip
 from devtools.sample_volume.labels import labels_of, spread
 from devtools.sample_volume.plan import CAMERAS, Plan, moments_of
 from notebooks.lab.review.label_files import write
-from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
+from shared_utils.contracts.camera_log import camera_log_path
 from video_worker.pipeline.cores import share_of_cores
 
 
@@ -40,7 +40,7 @@ def make_volume(folder: Path, plan: Plan, say: Callable[[str], None] = lambda _:
     found.sort(key=lambda clip: str(clip.name))
     clips = [clip.name for clip in found]
     say(f"{len(clips)} clips recorded")
-    write_camera_log(folder / CAMERA_LOG_NAME, plan)
+    write_camera_log(camera_log_path(folder), plan)
     analyse(folder, plan, clips)
     for clip in spread(found, plan.labelled):
         write(folder, labels_of(folder, plan, clip))

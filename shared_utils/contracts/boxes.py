@@ -20,13 +20,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shared_utils.contracts.json_lines import parse_object
 from shared_utils.contracts.sidecars import (
     BOXES_FOLDER,
     SIDECAR_SUFFIX,
     Header,
     SidecarWriter,
     display_path,
-    parse_object,
     read_header,
     run_ids,
     sidecar_name,

@@ -10,22 +10,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from shared_utils.contracts.record import Record, to_line
+from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.json_lines import append_line, parse_object, read_objects
+from shared_utils.contracts.record import Record
 from shared_utils.contracts.run_index import RunIndex
-from shared_utils.durable import lock_where_possible, sync_file
+from shared_utils.durable import lock_where_possible
+
+
+def log_path(video_dir: Path) -> Path:
+    """Return the path of the log on the shared volume."""
+    return video_dir / LOG_NAME
 
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Append `record` as one line, on disk when this returns.
-
-    An exclusive lock keeps writers apart, also those on other hosts where the file system passes locks on. A line
-    that a crash left unfinished gets its newline first, so it spoils nothing but itself; a write that the disk
-    cuts short is taken back.
+    """Append `record` as one line, on disk when this returns; see :mod:`shared_utils.contracts.json_lines`.
 
     Raises:
-        OSError: the disk is full, or the file can not be written.
+        OSError: the disk is full, or the file cannot be written.
     """
-    _append(path, record, unless_there=False)
+    append_line(path, record)
 
 
 def append_once(path: Path, record: Mapping[str, Any], index: RunIndex | None = None) -> bool:
@@ -43,7 +46,11 @@ def append_once(path: Path, record: Mapping[str, Any], index: RunIndex | None = 
     Returns:
         Whether it was written.
     """
-    return _append(path, record, unless_there=True, index=index)
+
+    def is_there(descriptor: int) -> bool:
+        return _find_run(descriptor, record["run_id"], index, failed=not record["ok"]) is not None
+
+    return append_line(path, record, unless=is_there)
 
 
 def find_run(path: Path, run_id: str, index: RunIndex | None = None) -> Record | None:
@@ -54,26 +61,6 @@ def find_run(path: Path, run_id: str, index: RunIndex | None = None) -> Record |
             return _find_run(file.fileno(), run_id, index)
     except FileNotFoundError:
         return None
-
-
-def _append(path: Path, record: Mapping[str, Any], *, unless_there: bool, index: RunIndex | None = None) -> bool:
-    line = (to_line(record) + "\n").encode()
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        lock_where_possible(descriptor, fcntl.LOCK_EX)
-        if unless_there and _find_run(descriptor, record["run_id"], index, failed=not record["ok"]) is not None:
-            return False
-        end = os.fstat(descriptor).st_size
-        if end and os.pread(descriptor, 1, end - 1) != b"\n":
-            line = b"\n" + line
-        # one write call: the least that a reader without our lock, such as tail, may see of a torn line
-        if os.write(descriptor, line) != len(line):
-            os.ftruncate(descriptor, end)
-            raise OSError(f"{path.name}: the disk took only part of a line, which was taken back")
-        sync_file(descriptor)
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def _find_run(descriptor: int, run_id: str, index: RunIndex | None, *, failed: bool = False) -> Record | None:
@@ -106,35 +93,6 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
     return (entry for entry in read_objects(path) if "filename" in entry)
 
 
-def read_objects(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of a file of lines, as :func:`read_records` does, whatever they hold."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        left = settled_size(file.fileno())
-        for line in file:
-            left -= len(line)
-            if left < 0:
-                return
-            try:
-                entry = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(entry, dict):
-                yield entry
-
-
-def settled_size(descriptor: int) -> int:
-    """Return the size of the log when nobody is writing: a line longer than a page shows up page by page."""
-    if not lock_where_possible(descriptor, fcntl.LOCK_SH):  # the last line may be torn, and is passed over then
-        return os.fstat(descriptor).st_size
-    size = os.fstat(descriptor).st_size
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-    return size
-
-
 class LogFollower:
     """Reads a log that others append to, each record once.
 
@@ -165,14 +123,6 @@ class LogFollower:
                 if not line.endswith(b"\n"):
                     return
                 self._offset += len(line)
-                record = _parse(line)
-                if record is not None:
+                record = parse_object(line)
+                if record is not None and "filename" in record:
                     yield record
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) and "filename" in record else None

@@ -5,8 +5,6 @@ This module declares its fields. Standard library only.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 SCHEMA = 2
@@ -99,8 +97,3 @@ class Record(TypedDict):
     versions: NotRequired[dict[str, str]]
     sampled_frames: NotRequired[int]
     cuts: NotRequired[list[float]]
-
-
-def to_line(record: Mapping[str, Any]) -> str:
-    """Return `record` as one line of JSON, without its newline."""
-    return json.dumps(record, ensure_ascii=False, allow_nan=False)

@@ -11,7 +11,6 @@ It appears under its name when it is complete. Deleting a clip deletes its sidec
 from __future__ import annotations
 
 import glob
-import json
 import os
 import shutil
 import socket
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from shared_utils.contracts.clips import sidecar_stem
+from shared_utils.contracts.json_lines import parse_object, to_line
 from shared_utils.durable import sync_file
 from shared_utils.errors import FormatError
 
@@ -108,7 +108,7 @@ class SidecarWriter:
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append a line."""
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.write(to_line(line) + "\n")
 
     def publish(self) -> None:
         """Give the sidecar its name, once it is on disk, and remove what other workers left of it."""
@@ -192,12 +192,3 @@ def check_schema(entry: Mapping[str, Any], path: Path, schema: int) -> None:
 def display_path(path: Path) -> str:
     """Return the name of a file with its folder's, for messages."""
     return f"{path.parent.name}/{path.name}"
-
-
-def parse_object(line: bytes) -> dict[str, Any] | None:
-    """Return the JSON object of a line; None for a line that is torn, or holds something else."""
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return entry if isinstance(entry, dict) else None

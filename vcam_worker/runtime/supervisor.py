@@ -11,7 +11,7 @@ from multiprocessing.connection import wait
 from types import FrameType
 
 from shared_utils.config.cameras import Camera
-from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, CameraLog
+from shared_utils.contracts.camera_log import camera_log_path
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
 from shared_utils.queue.jobs import connect, redis_errors
 from shared_utils.redact import Redactor
@@ -19,6 +19,7 @@ from vcam_worker import messages
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.runtime import memory
 from vcam_worker.runtime.answers import Answers
+from vcam_worker.runtime.camera_log import CameraLogWriter
 from vcam_worker.runtime.camera_process import CameraProcess, describe_exit, waits_for_disk
 from vcam_worker.runtime.cameras_watch import CamerasWatch
 from vcam_worker.runtime.link import PauseCommand, SnapshotCommand, SnapshotReply
@@ -68,7 +69,9 @@ class Supervisor:
         self._redact = redact or Redactor(settings.secrets)
         # replaced as a whole and never changed, as other threads go through it
         self._children = [CameraProcess(one) for one in settings.cameras]
-        self._camera_log = CameraLog(settings.video_dir / CAMERA_LOG_NAME, self.statuses, self._redact)
+        self._camera_log = CameraLogWriter(camera_log_path(settings.video_dir), self.statuses, self._redact)
+        self._children = [_Child.of(one) for one in settings.cameras]
+        self._camera_log = CameraLogWriter(camera_log_path(settings.video_dir), self.statuses, self._redact)
         self._signals = 0
         self._pause_reason: str | None = None
         self._answers: Answers[Snapshot] = Answers()

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from shared_utils.contracts.clips import shown_path
 from shared_utils.contracts.job_options import Options
-from shared_utils.contracts.record import Record, to_line
+from shared_utils.contracts.json_lines import to_line
+from shared_utils.contracts.record import Record
 from shared_utils.errors import VcamError
 from video_worker import messages
 from video_worker.pipeline import record as records

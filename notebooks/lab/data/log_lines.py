@@ -36,7 +36,7 @@ from notebooks.lab.data.line_types import (
     Model,
     Options,
 )
-from shared_utils.contracts.detections_log import settled_size
+from shared_utils.contracts.json_lines import settled_size
 from shared_utils.contracts.record import SCHEMA
 from shared_utils.errors import SettingError
 

@@ -31,7 +31,7 @@ from notebooks.lab.data.line_types import FLAGS, NO_WHOLE, STEP_COLUMNS
 from notebooks.lab.data.log_lines import Codes, Columns, read_columns
 from notebooks.lab.data.log_objects import Seen, read_objects_column
 from shared_utils.contracts.boxes import COLUMNS, boxes_path
-from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
+from shared_utils.contracts.camera_log import camera_log_path, read_intervals
 from shared_utils.contracts.clips import LOG_NAME, parse_clip_name
 from shared_utils.errors import SettingError
 
@@ -376,7 +376,7 @@ def boxes(rows: pd.DataFrame, video_dir: str | Path, min_conf: float = 0.1) -> p
 
 def uptime(video_dir: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFrame:
     """Return when each camera was being watched: one row an interval, columns ``camera``, ``start``, ``end``."""
-    intervals = read_intervals(Path(video_dir) / CAMERA_LOG_NAME)
+    intervals = read_intervals(camera_log_path(Path(video_dir)))
     frame = pd.DataFrame({"camera": pd.Series([one.camera for one in intervals], dtype="category")})
     for name in ("start", "end"):
         times = pd.to_datetime([getattr(one, name) for one in intervals], utc=True).as_unit("us")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from shared_utils.contracts.record import to_line
+from shared_utils.contracts.json_lines import to_line
 
 
 def test_a_line_is_one_line_of_json():

@@ -14,13 +14,12 @@ import pytest
 
 from devtools.log_lines import line_of
 from devtools.ports import free_port
-from shared_utils import messages
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
 from shared_utils.contracts.clips import LOG_NAME, list_clips
 from shared_utils.contracts.detections_log import append_record
 from tests.support.cameras import capture, emulator
 from tests.support.programs import Programs
-from vcam_worker import messages as capture_messages
+from vcam_worker import messages
 from vcam_worker.recording.storage.disk import DiskGuard, DiskRules
 
 PASSWORD = "camera-secret-1"
@@ -92,7 +91,7 @@ def test_a_log_that_can_not_be_written_is_said_once_and_recording_goes_on(
     emulator(programs, footage, url)
     program = capture(programs, env, url)
     program.wait_for(line_of(messages.CAMERA_LOG_NOT_WRITTEN, CAMERA_LOG_NAME))
-    program.wait_for(capture_messages.CLIP_SAVED)
+    program.wait_for(messages.CLIP_SAVED)
     assert program.stop() == 0
     assert program.count(messages.CAMERA_LOG_NOT_WRITTEN) == 1
     assert list_clips(video_dir)

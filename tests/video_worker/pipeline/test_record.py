@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from shared_utils.contracts.job_options import Options
-from shared_utils.contracts.record import to_line
+from shared_utils.contracts.json_lines import to_line
 from shared_utils.media.frames import ClipFacts
 from tests.video_worker.conftest import SquareDetector
 from video_worker.models.registry import LoadedModel
