@@ -70,8 +70,6 @@ class Supervisor:
         # replaced as a whole and never changed, as other threads go through it
         self._children = [CameraProcess(one) for one in settings.cameras]
         self._camera_log = CameraLogWriter(camera_log_path(settings.video_dir), self.statuses, self._redact)
-        self._children = [_Child.of(one) for one in settings.cameras]
-        self._camera_log = CameraLogWriter(camera_log_path(settings.video_dir), self.statuses, self._redact)
         self._signals = 0
         self._pause_reason: str | None = None
         self._answers: Answers[Snapshot] = Answers()
