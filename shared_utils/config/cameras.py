@@ -58,7 +58,7 @@ class Camera:
 
     Attributes:
         name: slug, used in file names, logs and metrics.
-        url: with its password: never logged; :attr:`shown` is for people.
+        url: with its password: never logged; :attr:`display_url` is for people.
         detect_url: a sub-stream of the same camera to look for motion in; None takes the main stream.
         classes: labels to report of its clips, empty for all; None leaves them to the worker's own setting.
         setting: where the URL came from, for error messages: ``RTSP_URL`` or ``url of [door] in cameras.toml``.
@@ -80,8 +80,8 @@ class Camera:
         return {} if self.classes is None else {"classes": list(self.classes)}
 
     @property
-    def shown(self) -> str:
-        """The URL without user and password."""
+    def display_url(self) -> str:
+        """The URL without user and password, for people."""
         return mask_url(self.url)
 
     @property

@@ -77,12 +77,12 @@ class CameraRunner:
         self._sub_stream: SubStream | None = None
         self._detect_info: StreamInfo | None = None  # while the sub-stream is connected
         self._connections = {
-            feed: ConnectionLog(feed.camera.shown, is_main=feed is self._main, log=log) for feed in self._feeds
+            feed: ConnectionLog(feed.camera.display_url, is_main=feed is self._main, log=log) for feed in self._feeds
         }
         self._undecodable: str | None = None  # why no picture can be made of what comes
         self._pauses: dict[str, str] = {}  # who wants a pause, and why
         self._blocked_until = 0.0
-        self._status = CameraStatus(camera.name, camera.shown, since=time.time())
+        self._status = CameraStatus(camera.name, camera.display_url, since=time.time())
         self._counters = StreamCounters()
 
     def run(self, exchange: Callable[[], None], exchange_file: int) -> None:
@@ -104,11 +104,11 @@ class CameraRunner:
                 self._publisher.retry()
                 for one in self._feeds:
                     if one.hangs():
-                        raise FeedHangsError(one.camera.shown)
+                        raise FeedHangsError(one.camera.display_url)
                 wanted.poll(POLL_S * 1000)
                 for feed, item in self._inbox.take():
                     if isinstance(item, Finished):
-                        self._log.info(messages.FILE_ENDED, self._camera.shown)
+                        self._log.info(messages.FILE_ENDED, self._camera.display_url)
                         return
                     self._guarded(feed, item)
         finally:

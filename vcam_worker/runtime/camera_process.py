@@ -46,7 +46,7 @@ class CameraProcess:
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
         self.log = camera_logger(__name__, camera.name)
-        self.status = CameraStatus(camera.name, camera.shown, since=time.time())
+        self.status = CameraStatus(camera.name, camera.display_url, since=time.time())
         self.backoff = Backoff()
         self.process: SpawnProcess | None = None
         self.pipe: Connection | None = None

@@ -199,10 +199,14 @@ def _selected(
 ) -> tuple[av.VideoStream, Stream | None, tuple[str, ...]]:  # fmt: skip
     """Return the video and audio streams to record, and what is left out."""
     if not container.streams.video:
-        raise SourceError(f"{camera.setting}: no video in what {camera.shown} sends; check the path of the address")
+        raise SourceError(
+            f"{camera.setting}: no video in what {camera.display_url} sends; check the path of the address"
+        )
     selection = select(container)
     if selection.video is None:
-        raise SourceError(f"{camera.setting}: what {camera.shown} sends can not be decoded; set it to H.264 or H.265")
+        raise SourceError(
+            f"{camera.setting}: what {camera.display_url} sends can not be decoded; set it to H.264 or H.265"
+        )
     check_size(selection.video.codec_context.width, selection.video.codec_context.height)
     return selection.video, selection.audio, selection.left_out
 

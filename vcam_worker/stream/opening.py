@@ -140,7 +140,7 @@ def _sniff(answer: Answer, camera: Camera) -> bytes:
             begun += more
     except TimeoutError:
         if not begun:
-            raise SourceStalled(f"{camera.shown} accepts the connection, but sends nothing") from None
+            raise SourceStalled(f"{camera.display_url} accepts the connection, but sends nothing") from None
     return begun
 
 
@@ -149,16 +149,16 @@ def _refuse(answer: Answer, begun: bytes, camera: Camera) -> None:
     start = begun.lstrip(b"\xef\xbb\xbf \t\r\n")[:_SNIFF_BYTES].lower()
     if answer.kind in _PLAYLIST_KINDS or start.startswith(b"#extm3u"):
         raise SourceError(
-            f"{camera.shown} is a playlist (HLS), which is not read: "
+            f"{camera.display_url} is a playlist (HLS), which is not read: "
             f"give the camera's RTSP or MJPEG address in {camera.setting}"
         )
     if answer.kind in _PAGE_KINDS or start.startswith((b"<", b"{")):
         raise SourceError(
-            f"{camera.shown} answers with a page ({answer.kind or 'no type'}), which is no stream: "
+            f"{camera.display_url} answers with a page ({answer.kind or 'no type'}), which is no stream: "
             f"check the path in {camera.setting}"
         )
     if not begun:
-        raise SourceError(f"{camera.shown} answers with nothing: check the path in {camera.setting}")
+        raise SourceError(f"{camera.display_url} answers with nothing: check the path in {camera.setting}")
 
 
 class _Body(Upstream):

@@ -42,13 +42,13 @@ def source_errors(
             yield
     except (av.HTTPUnauthorizedError, av.HTTPForbiddenError):
         raise SourceUnauthorized(
-            f"wrong user name or password for {camera.shown}: check {camera.setting} "
+            f"wrong user name or password for {camera.display_url}: check {camera.setting} "
             "(special characters percent-encoded)"
         ) from None
     except av.HTTPNotFoundError:
-        raise SourceError(f"{camera.shown} has no such stream: check the path in {camera.setting}") from None
+        raise SourceError(f"{camera.display_url} has no such stream: check the path in {camera.setting}") from None
     except av.HTTPError as error:
-        raise SourceError(f"{camera.shown} answers with an error ({error.strerror})") from None
+        raise SourceError(f"{camera.display_url} answers with an error ({error.strerror})") from None
     except (av.ExitError, av.TimeoutError):
         raise _stalled(camera, doing, time.monotonic() - started) from None
     except av.FFmpegError as error:
@@ -72,18 +72,20 @@ def _stalled(camera: Camera, doing: str, seconds: float) -> SourceError:
     if doing == "reading":
         return SourceStalled(f"no packet for {seconds:.0f} s")
     # a dead host times out as well: only a new connection tells the two apart
-    return unreachable_reason(camera) or SourceStalled(f"{camera.shown} accepts the connection, but sends nothing")
+    return unreachable_reason(camera) or SourceStalled(
+        f"{camera.display_url} accepts the connection, but sends nothing"
+    )
 
 
 def _diagnosed(camera: Camera, error: av.FFmpegError, seconds: float) -> SourceError:
     if camera.scheme == "file":
-        return SourceError(f"{camera.setting}: {camera.shown} can not be opened as video ({plain(error)})")
+        return SourceError(f"{camera.setting}: {camera.display_url} can not be opened as video ({plain(error)})")
     found = unreachable_reason(camera)
     if found:
         return found
     if seconds >= OPEN_TIMEOUT_S - 1:
-        return SourceStalled(f"{camera.shown} accepts the connection, but sends nothing")
-    return SourceError(f"{camera.shown} answers, but its stream can not be opened ({plain(error)})")
+        return SourceStalled(f"{camera.display_url} accepts the connection, but sends nothing")
+    return SourceError(f"{camera.display_url} answers, but its stream can not be opened ({plain(error)})")
 
 
 def plain(error: av.FFmpegError) -> str:

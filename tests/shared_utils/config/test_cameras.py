@@ -23,7 +23,7 @@ def test_one_camera_by_the_environment() -> None:
     [camera] = cameras_from_env({"RTSP_URL": URL, "MOTION_FPS": "4"})
     assert (camera.name, camera.url, camera.transport) == ("cam1", URL, "auto")
     assert camera.motion == MotionSettings(fps=4)
-    assert camera.shown == "rtsp://***@10.0.0.2/1"
+    assert camera.display_url == "rtsp://***@10.0.0.2/1"
     assert "secret" not in repr(camera)
 
 

@@ -179,19 +179,19 @@ class HttpClient:
                 continue
             self._check(answer)
             return answer
-        raise SourceError(f"{self._camera.shown} redirects in a circle: check the path in {self._camera.setting}")
+        raise SourceError(f"{self._camera.display_url} redirects in a circle: check the path in {self._camera.setting}")
 
     def _check(self, answer: Answer) -> None:
         camera = self._camera
         if answer.status in {401, 403}:
             raise SourceUnauthorized(
-                f"wrong user name or password for {camera.shown}: check {camera.setting} "
+                f"wrong user name or password for {camera.display_url}: check {camera.setting} "
                 "(special characters percent-encoded)"
             )
         if answer.status == 404:
-            raise SourceError(f"{camera.shown} has no such stream: check the path in {camera.setting}")
+            raise SourceError(f"{camera.display_url} has no such stream: check the path in {camera.setting}")
         if answer.status not in {200, 206, 304}:
-            raise SourceError(f"{camera.shown} answers with an error (HTTP {answer.status})")
+            raise SourceError(f"{camera.display_url} answers with an error (HTTP {answer.status})")
 
     def _redirect(self, location: str) -> None:
         here = f"{self._target.scheme}://{self._target.netloc}{self._target.path}"
@@ -199,7 +199,7 @@ class HttpClient:
         try:
             target = Target.of(urljoin(here, location))
         except ValueError:
-            raise SourceError(f"{self._camera.shown} redirects to {there!r}, which is no address") from None
+            raise SourceError(f"{self._camera.display_url} redirects to {there!r}, which is no address") from None
         check_redirect(self._camera, self._origin, target, there, "http")
         if (target.port, target.scheme) != (self._target.port, self._target.scheme):
             self.close()
@@ -250,12 +250,12 @@ class HttpClient:
             wire.send("\r\n".join(lines).encode(), deadline)
             self._answer = self._head(wire, deadline)
         except TimeoutError:
-            raise SourceStalled(f"{self._camera.shown} accepts the connection, but sends nothing") from None
+            raise SourceStalled(f"{self._camera.display_url} accepts the connection, but sends nothing") from None
         except TooLongError:
-            raise SourceError(f"{self._camera.shown} answers with headers that do not end") from None
+            raise SourceError(f"{self._camera.display_url} answers with headers that do not end") from None
         except (OSError, ValueError) as error:
             raise SourceError(
-                f"{self._camera.shown} answers, but its stream can not be opened ({_reason(error)})"
+                f"{self._camera.display_url} answers, but its stream can not be opened ({_reason(error)})"
             ) from None
         return self._answer
 
@@ -277,7 +277,7 @@ def _target(camera: Camera) -> Target:
     try:
         return Target.of(camera.url)
     except ValueError:
-        raise SourceError(f"{camera.setting} has no usable host or port: {camera.shown!r}") from None
+        raise SourceError(f"{camera.setting} has no usable host or port: {camera.display_url!r}") from None
 
 
 def _ascii(path: str) -> str:

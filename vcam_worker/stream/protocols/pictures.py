@@ -96,9 +96,9 @@ def open_pictures(
     try:
         first = stream.picture(begun, deadline)
     except TimeoutError:
-        raise SourceStalled(f"{camera.shown} answers, but sends no whole picture") from None
+        raise SourceStalled(f"{camera.display_url} answers, but sends no whole picture") from None
     if first is None:
-        raise SourceError(f"{camera.shown} answers, but no picture is in it: check the path in {camera.setting}")
+        raise SourceError(f"{camera.display_url} answers, but no picture is in it: check the path in {camera.setting}")
     is_lone = answer.kind.startswith("image/") and answer.has_length
     if not is_lone and not stream.ends(clocks.monotonic() + LONE_S):
         return PictureConnection(client, picture_info(first, "http"), stream.pictures(), clocks)
@@ -139,7 +139,7 @@ class _Stream:
                     self._waiting += [rest for rest in [self._parts.rest()] if rest]
         except NoPictureError:
             raise SourceError(
-                f"{self._camera.shown} sends {MAX_PICTURE_BYTES // 2**20} MiB without a whole JPEG picture: "
+                f"{self._camera.display_url} sends {MAX_PICTURE_BYTES // 2**20} MiB without a whole JPEG picture: "
                 f"check the path in {self._camera.setting}, and the camera"
             ) from None
         return self._waiting.pop(0) if self._waiting else None
@@ -211,7 +211,7 @@ class _Polling:
             deadline = self._clocks.monotonic() + POLL_TIMEOUT_S
             picture = _Stream(answer, self._camera, self._clocks).picture(b"", deadline)
         except TimeoutError:
-            raise SourceStalled(f"{self._camera.shown} sends no whole picture in time") from None
+            raise SourceStalled(f"{self._camera.display_url} sends no whole picture in time") from None
         if picture is None:
-            raise SourceError(f"{self._camera.shown} answers, but no picture is in it")
+            raise SourceError(f"{self._camera.display_url} answers, but no picture is in it")
         return picture, answer.header("etag")

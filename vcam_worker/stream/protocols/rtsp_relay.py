@@ -71,7 +71,7 @@ class RtspRelay(Upstream):
         try:
             self._target = Target.of(camera.url)
         except ValueError:
-            raise SourceError(f"{camera.setting} has no usable host or port: {camera.shown!r}") from None
+            raise SourceError(f"{camera.setting} has no usable host or port: {camera.display_url!r}") from None
         self._origin = self._target
         self._credentials = Credentials(self._target.user, self._target.password)
         self._problem: SourceError | None = None
@@ -129,7 +129,7 @@ class RtspRelay(Upstream):
             if isinstance(error, SourceError):
                 self._problem = error
             elif isinstance(error, ProtocolError):
-                self._problem = SourceError(f"{self._camera.shown} {error}")
+                self._problem = SourceError(f"{self._camera.display_url} {error}")
         finally:
             for one in (self._near, self._far, self._listener):
                 if one is not None:
@@ -250,10 +250,12 @@ class RtspRelay(Upstream):
         try:
             target = replace(self._target, path=location) if is_path else Target.of(location)
         except ValueError:
-            raise SourceError(f"{self._camera.shown} redirects to {there!r}, which is no address") from None
+            raise SourceError(f"{self._camera.display_url} redirects to {there!r}, which is no address") from None
         check_redirect(self._camera, self._origin, target, there, "rtsp")
         if self._redirects > MAX_REDIRECTS:
-            raise SourceError(f"{self._camera.shown} redirects in a circle: check the path in {self._camera.setting}")
+            raise SourceError(
+                f"{self._camera.display_url} redirects in a circle: check the path in {self._camera.setting}"
+            )
         self._target = replace(target, user=None, password=None)
         self._credentials = Credentials(self._origin.user, self._origin.password)
         self._far = dial(self._target, self._camera, OPEN_TIMEOUT_S)

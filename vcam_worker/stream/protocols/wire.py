@@ -263,8 +263,10 @@ def check_redirect(camera: Camera, origin: Target, target: Target, location: str
     """
     if target.scheme not in {plain, f"{plain}s"} or not target.is_same_host(origin):
         raise SourceError(
-            f"{camera.shown} redirects to another host ({location}), which is not followed: "
+            f"{camera.display_url} redirects to another host ({location}), which is not followed: "
             f"if that is right, put it into {camera.setting}"
         )
     if origin.is_encrypted and not target.is_encrypted:
-        raise SourceError(f"{camera.shown} redirects from {plain}s to {plain} ({location}), which is not followed")
+        raise SourceError(
+            f"{camera.display_url} redirects from {plain}s to {plain} ({location}), which is not followed"
+        )
