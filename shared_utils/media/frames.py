@@ -1,8 +1,9 @@
-"""Sampled frames out of a clip: upright, in square pixels, of one size, at their time in the clip.
+"""Read the sampled frames of a clip in order: upright, in square pixels, of one size, with their times.
 
-A clip is gone through twice: once for every frame's time (see :mod:`shared_utils.media.clipfile.plan`), which takes
-milliseconds where packets alone tell; then it is decoded, and only the frames wanted are converted to colour. Packets
-that no wanted frame needs are not decoded where the codec tells them.
+A clip is read twice. The first pass finds the time of every frame (see :mod:`shared_utils.media.clipfile.plan`); it
+takes milliseconds where the packets' time stamps are sufficient. The second pass decodes, and converts only the sampled
+frames to colour. Packets that no sampled frame depends on are not decoded (see
+:mod:`shared_utils.media.bitstream.skippable`).
 """
 
 from __future__ import annotations
@@ -26,29 +27,29 @@ from shared_utils.media.clipfile.decoding import Decoder
 from shared_utils.media.clipfile.orientation import Orientation
 from shared_utils.media.clipfile.parts import find_parts
 from shared_utils.media.clipfile.plan import Plan, plan_by_decoding, plan_by_packets
-from shared_utils.media.clipfile.stream import Shaper, Source, check_file, choose_film, packets
+from shared_utils.media.clipfile.stream import Shaper, Source, check_file, choose_video_stream, packets
 from shared_utils.media.picture import Picture, fitted_into
 from shared_utils.media.sampling import Sampler, sampled
 
 
 class Irregular(VcamError):
-    """A clip turns out otherwise than its packets promised: it is to be read again, carefully."""
+    """Decoding contradicts what the packets of a clip announced. Read it again with ``careful=True``."""
 
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What a clip is.
+    """Size, length and metadata of a clip.
 
     Attributes:
-        width: pixels, as it is to be shown: upright, with square pixels. Of the largest size, if it changes.
+        width: pixels for display: upright, with square pixels. The largest size, if it changes.
         height: likewise.
-        frames: frames in it, analysed or not.
-        sampled: frames that will be analysed; fewer may come where the clip is damaged.
-        duration_s: from the first frame to the end of the last.
-        started_at: time of the first frame that the file's metadata tells, ISO 8601; None if it does not.
-        created_at: when the file was made, by its metadata, likewise.
-        sizes: seconds, width and height from each change of the size on; empty where there is none.
-        notes: in words, what is unusual about the file, and what of it is not analysed.
+        frames: number of frames, analysed or not.
+        sampled: number of frames to analyse; a damaged clip may give fewer.
+        duration_s: from the start of the first frame to the end of the last.
+        started_at: time of the first frame by the file's metadata, ISO 8601; None if there is none.
+        created_at: creation time by the file's metadata, likewise.
+        sizes: for each change of size: its time in seconds, width and height; empty if the size never changes.
+        notes: for people: what is unusual about the file, and which parts of it are not analysed.
     """
 
     width: int
@@ -63,13 +64,13 @@ class ClipFacts:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How a clip is read.
+class ReadOptions:
+    """How to read a clip.
 
     Attributes:
-        aspect: width by height as it is to be shown, such as ``16:9``, whatever the file says; None for what it says.
-        careful: decode it once to find out what it holds, even where its packets seem to tell.
-        strict: raise :class:`Irregular` where a clip that was not read carefully should be.
+        aspect: display aspect ratio, such as ``16:9``, that overrides the file's; None for the file's own.
+        careful: find the frames by decoding the clip once more, even if its packets look regular.
+        strict: raise :class:`Irregular` when a clip that was not read carefully should have been.
     """
 
     aspect: str | None = None
@@ -79,12 +80,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Frame:
-    """One sampled picture.
+    """A decoded frame of a clip.
 
     Attributes:
-        index: its number in the clip, from 0, in the order of showing.
+        index: its number in the clip, from 0, in display order.
         time_s: seconds from the clip's first frame.
-        picture: height×width×3 of the clip's size, blue green red, upright.
+        picture: height×width×3, uint8, blue green red, upright, of the clip's size.
     """
 
     index: int
@@ -94,12 +95,12 @@ class Frame:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A decoded frame, and how it is to be shown.
+    """A decoded frame with its orientation and pixel shape.
 
     Attributes:
-        frame: as it came out of the decoder.
-        orientation: how it is turned.
-        size: its width and height in square pixels before that.
+        frame: as the decoder returned it.
+        orientation: how to turn it upright.
+        size: width and height in square pixels before it is turned.
     """
 
     frame: VideoFrame
@@ -107,40 +108,42 @@ class Decoded:
     size: tuple[int, int]
 
     @property
-    def shown(self) -> tuple[int, int]:
-        """Width and height as it is to be shown."""
+    def display_size(self) -> tuple[int, int]:
+        """Width and height in square pixels, upright."""
         return self.orientation.size(*self.size)
 
     def picture(self, clip_size: tuple[int, int], threads: int = 1) -> Picture:
-        """Return it upright, fitted into the clip's size with black bars where its shape is another."""
+        """Return it upright, fitted into the clip's size, with black bars where its proportions differ."""
         width, height = self.size
         converted = self.frame.reformat(width, height, "bgr24", threads=threads)
         raw = np.asarray(converted.to_ndarray(), np.uint8)
-        return fitted_into(self.orientation.turned(raw), clip_size)
+        return fitted_into(self.orientation.apply(raw), clip_size)
 
 
 class ClipReader(Closing):
-    """A clip opened for reading its sampled frames, once.
+    """A clip opened for reading its sampled frames in order, once.
+
+    For frames in any order, see :class:`shared_utils.media.grabber.FrameGrabber`.
 
     Args:
         path: the file.
         fps: frames to sample per second; 0 for all.
-        threads: threads to convert colours with. One decodes: several disagree about damaged frames.
-        reading: how; None for the usual way.
+        threads: threads for colour conversion. Decoding uses one: with several, results for damaged frames vary.
+        options: how to read it; None for the defaults.
 
     Attributes:
-        facts: what the clip is.
-        aspect: width by height as it is to be shown; None for what the file says.
-        codec: name of its video codec, such as ``h264``.
-        plan: when its frames are shown, and where they are.
-        orientation: how its first frame is turned.
-        decode_s: seconds spent decoding and converting so far.
-        damaged: packets that could not be decoded so far, or not fully.
+        facts: size, length and metadata.
+        aspect: display aspect ratio that overrides the file's; None for the file's own.
+        codec: FFmpeg's name of its video codec, such as ``h264``.
+        plan: times and places of its frames.
+        orientation: orientation of its first frame.
+        decode_s: seconds spent on decoding and converting so far.
+        damaged: packets so far that could not be decoded, or not completely.
 
     Raises:
         ClipMissing: there is no such file.
-        ClipError: it is no video that can be analysed.
-        Irregular: see :attr:`Reading.strict`; while it is read, too.
+        ClipError: it is not a video that can be analysed.
+        Irregular: see :attr:`ReadOptions.strict`; also raised during iteration.
     """
 
     def __init__(
@@ -148,14 +151,14 @@ class ClipReader(Closing):
         path: Path,
         fps: float,
         threads: int = 1,
-        reading: Reading | None = None,
+        options: ReadOptions | None = None,
     ) -> None:
         self._fps = fps
         self._threads = threads
-        reading = reading or Reading()
-        self.aspect: Fraction | None = parse_aspect(reading.aspect) if reading.aspect else None
-        self._strict = reading.strict
-        self._careful = reading.careful
+        options = options or ReadOptions()
+        self.aspect: Fraction | None = parse_aspect(options.aspect) if options.aspect else None
+        self._strict = options.strict
+        self._careful = options.careful
         self.decode_s = 0.0
         self.damaged = 0
         started = time.perf_counter()
@@ -178,7 +181,7 @@ class ClipReader(Closing):
         self._decoded.close()
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield the sampled frames in the order of showing."""
+        """Yield the sampled frames in display order."""
         sampler = Sampler(self._fps)
         clip_size = self.facts.width, self.facts.height
         started = time.perf_counter()
@@ -192,10 +195,10 @@ class ClipReader(Closing):
             if index is None or index <= last:
                 self._irregular("its time stamps contradict the order of its frames")
                 continue
-            if self._fixed_size and decoded.shown != clip_size:
+            if self._fixed_size and decoded.display_size != clip_size:
                 self._irregular("the size of its frames changes")
             last = index
-            time_s = self.plan.line.times_s[index]
+            time_s = self.plan.timeline.times_s[index]
             if not sampler.wants(time_s):
                 continue
             picture = decoded.picture(clip_size, self._threads)
@@ -220,7 +223,7 @@ class ClipReader(Closing):
     def _first_frame(self) -> Decoded:
         for decoded in self._decoded:
             return decoded
-        raise ClipError(f"none of its {len(self.plan.line.times_s)} frames can be decoded")
+        raise ClipError(f"none of its {len(self.plan.timeline.times_s)} frames can be decoded")
 
     def _all_frames(self) -> Iterator[Decoded]:
         if self._first is not None:
@@ -252,62 +255,64 @@ class ClipReader(Closing):
                 yield frame
             self.damaged += decoder.take_errors()
         context.skip_frame = "DEFAULT"
-        yield from decoder.rest()
+        yield from decoder.flush()
         self.damaged += decoder.take_errors()
 
     def _skipped(self, packet: Packet[VideoStream], stream: VideoStream, *, interlaced: bool) -> bool:
-        """Tell whether a packet need not be decoded, and have the decoder skip what is not wanted of it."""
+        """Return whether to leave a packet undecoded; otherwise tell the decoder what it may skip of it."""
         wanted = self.plan.wanted
         if wanted is None or packet.pts is None or packet.is_discard:
             return False
         context = stream.codec_context
         needed = packet.pts in wanted
-        # of interlaced video a picture may be two packets, and the second one bears no picture's stamp
+        # a frame of interlaced video may be two packets, one per field (AVCodecParserContext.picture_structure,
+        # libavcodec/avcodec.h), of which the second does not have the frame's stamp
         if (context.codec.intra_only and not needed) or (packet.pts in self.plan.unneeded and not interlaced):
             return True
-        # taken over by the decoder with each packet: unwanted pictures that no other one is built on
-        # are skipped, which changes nothing in those that are
+        # libavcodec reads skip_frame with each packet. AVDISCARD_NONREF (libavcodec/defs.h) skips frames that no other
+        # frame refers to, which leaves all others as they are.
         context.skip_frame = "DEFAULT" if needed else "NONREF"
         return False
 
     def _facts(self, first: Decoded) -> ClipFacts:
-        line, sizes = self.plan.line, self.plan.sizes
-        width, height = first.shown
+        timeline, sizes = self.plan.timeline, self.plan.sizes
+        width, height = first.display_size
         if sizes:
             width, height = max(((one.width, one.height) for one in sizes), key=lambda size: size[0] * size[1])
+        changes = tuple((timeline.times_s[one.index], one.width, one.height) for one in sizes)
         return ClipFacts(
             width=width,
             height=height,
-            frames=len(line.times_s),
-            sampled=len(sampled(line.times_s, self._fps)),
-            duration_s=line.end_s,
+            frames=len(timeline.times_s),
+            sampled=len(sampled(timeline.times_s, self._fps)),
+            duration_s=timeline.end_s,
             started_at=self._metadata.get("vcam_started_at"),
             created_at=self._metadata.get("creation_time"),
-            sizes=tuple((line.times_s[one.index], one.width, one.height) for one in sizes) if len(sizes) > 1 else (),
+            sizes=changes if len(changes) > 1 else (),
             notes=(*self._notes, *self.plan.notes, *self._shapers[0].notes),
         )
 
 
 def _sources(path: Path) -> tuple[list[Source], list[str]]:
-    """Return the recordings of a file, and in words what of it is left out."""
+    """Return the recordings in a file, and notes on the parts that are left out."""
     try:
         check_file(path)
         parts = find_parts(path)
     except FileNotFoundError:
         raise ClipMissing("the file is not there") from None
     notes = [
-        f"bytes {part.understood} to {part.end} are not analysed: no recording begins there"
+        f"bytes {part.parsed_end} to {part.end} are not analysed: no recording begins there"
         for part in parts
-        if part.understood < part.end
+        if part.parsed_end < part.end
     ]
     if len(parts) == 1:
-        index, left_out = choose_film(Source(path, None))
+        index, left_out = choose_video_stream(Source(path, None))
         return [Source(path, None, index)], notes + _left_out(left_out)
     sources: list[Source] = []
     errors: list[ClipError] = []
     for part in parts:
         try:
-            index, left_out = choose_film(Source(path, part))
+            index, left_out = choose_video_stream(Source(path, part))
         except ClipError as error:
             errors.append(error)
             notes.append(f"bytes {part.begin} to {part.end} are not analysed: {error}")

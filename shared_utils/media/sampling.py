@@ -1,4 +1,4 @@
-"""Which frames of a clip are analysed: by the clip's own time stamps, never by counting."""
+"""Choose the frames to analyse at a given rate, by their time stamps."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 from collections.abc import Sequence
 
 SLACK_S = 1e-4
-"""Seconds a frame may come early and still count as on time: containers round time stamps, to 0.1 ms at worst."""
+"""How early a frame may be and still count as on time, in seconds: containers round time stamps, by 0.1 ms at worst."""
 
 
 class Sampler:
     """Takes the first frame at or after each multiple of ``1 / fps`` seconds.
 
-    A gap in the clip is no reason to take more frames after it: the next one taken is the next multiple's.
+    After a gap in the clip, no additional frames are taken to make up for it.
 
     Args:
-        fps: frames a second to take; 0 takes every frame.
+        fps: frames to take per second; 0 for all.
     """
 
     def __init__(self, fps: float) -> None:
@@ -25,7 +25,7 @@ class Sampler:
         self._next = 0
 
     def wants(self, time_s: float) -> bool:
-        """Tell whether the frame at `time_s` (seconds from the clip's first frame, in order) is taken."""
+        """Return whether to take the frame at `time_s` seconds from the first one. Ask in order of time."""
         if not self._fps:
             return True
         due = math.floor((time_s + SLACK_S) * self._fps)
@@ -36,6 +36,6 @@ class Sampler:
 
 
 def sampled(times_s: Sequence[float], fps: float) -> list[int]:
-    """Return the indices of those of `times_s` (seconds, ascending) that are taken."""
+    """Return the indices of the frames to take, given the time of each in seconds, ascending."""
     sampler = Sampler(fps)
     return [index for index, time_s in enumerate(times_s) if sampler.wants(time_s)]

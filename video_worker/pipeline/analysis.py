@@ -17,7 +17,7 @@ from shared_utils.contracts.record import Record
 from shared_utils.errors import ClipError, VcamError
 from shared_utils.file_hash import file_sha256
 from shared_utils.media.clipfile.growth import Growth
-from shared_utils.media.frames import ClipFacts, ClipReader, Irregular, Reading
+from shared_utils.media.frames import ClipFacts, ClipReader, Irregular, ReadOptions
 from video_worker import messages
 from video_worker.models.registry import DETECT, LoadedModel, Models
 from video_worker.pipeline import record as records
@@ -140,7 +140,7 @@ class Analyst:
         began = time.perf_counter()
         model = self._models.get(DETECT, task.options.model)
         options, threads = task.options_for(model), max(1, self._threads // DECODE_SHARE)
-        with ClipReader(task.path, options.fps, threads, Reading(options.aspect, careful, strict=True)) as reader:
+        with ClipReader(task.path, options.fps, threads, ReadOptions(options.aspect, careful, strict=True)) as reader:
             clip = records.clip_entry(task.names.filename, reader.facts, file_sha256(task.path))
             context = self._context(task, model, options, reader.facts)
             with StepRunner(context, self._steps) as runner:

@@ -21,7 +21,7 @@ from notebooks.lab.media.clip import Clip
 from notebooks.lab.media.draw import with_boxes
 from shared_utils.contracts.clips import sidecar_stem
 from shared_utils.errors import ClipError
-from shared_utils.media.frames import ClipReader, Reading
+from shared_utils.media.frames import ClipReader, ReadOptions
 from shared_utils.media.picture import Picture, fitted_size
 
 EXPORTS_FOLDER = "exports"
@@ -115,7 +115,7 @@ def _pictures(clip: Clip, cut: Cut, fps: float, side: int, progress: Progress) -
     end = facts.duration_s if cut.end_s is None else min(cut.end_s, facts.duration_s)
     size = fitted_size(facts.width, facts.height, side)
     origin: float | None = None
-    reading = Reading(clip.run.aspect if clip.run else None)
+    reading = ReadOptions(clip.run.aspect if clip.run else None)
     with ClipReader(clip.path, fps, THREADS, reading) as reader:
         for frame in reader:
             if frame.time_s > end:

@@ -23,7 +23,7 @@ from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.config.job_options import OPTION_SETTINGS, options_from_env
 from shared_utils.errors import ClipError, ModelError, SettingError
 from shared_utils.file_hash import file_sha256
-from shared_utils.media.frames import ClipFacts, ClipReader, Frame, Reading
+from shared_utils.media.frames import ClipFacts, ClipReader, Frame, ReadOptions
 from shared_utils.media.picture import Picture
 from video_worker.engines.base import Array, EngineChoice
 from video_worker.models.detector import OnnxDetector
@@ -127,7 +127,7 @@ class Isolated:
         self.info: ModelInfo = self._detector.info
         classes = known_classes(self.options.classes, self.info.labels, self._weights.stem, SETTING)
         self.options = replace(self.options, classes=classes)
-        with ClipReader(path, self.options.fps, self._threads, Reading(self.options.aspect)) as reader:
+        with ClipReader(path, self.options.fps, self._threads, ReadOptions(self.options.aspect)) as reader:
             self.facts: ClipFacts = reader.facts
         self._context = StepContext(Source.of_clip(self.facts), self.options, self.info.labels, detector=self._detector)
         self.samples: list[Sampled] = []
@@ -164,7 +164,7 @@ class Isolated:
 
     def frames(self) -> Generator[Frame]:
         """Yield the sampled frames, as the worker decodes them."""
-        with ClipReader(self.path, self.options.fps, self._threads, Reading(self.options.aspect)) as reader:
+        with ClipReader(self.path, self.options.fps, self._threads, ReadOptions(self.options.aspect)) as reader:
             yield from reader
 
     def look_at(self, time_s: float) -> Look:

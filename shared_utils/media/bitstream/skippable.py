@@ -1,10 +1,11 @@
-"""What packets tell without being decoded: which ones no wanted picture needs, and whether the size may change.
+"""Find packets that need not be decoded, and changes of the picture size, without decoding.
 
 Pure: bytes and time stamps in, decisions out.
 
-A picture is built on packets before its own, in the order of the file, and nothing from an IDR picture on is built on
-what came before it. So what lies between the last wanted picture of a group and the next IDR picture is not needed.
-Key pictures of other kinds (of open groups) are followed by pictures that may need those before, and end no group.
+A frame depends on packets before its own, in file order, and nothing from an IDR picture on depends on anything before
+it. So the packets between the last wanted frame of a GOP and the next IDR picture are not needed. Keyframes of other
+kinds (recovery points, CRA pictures of open GOPs) may be followed by frames that depend on earlier ones: they end no
+GOP here.
 """
 
 from __future__ import annotations
@@ -30,21 +31,22 @@ from shared_utils.media.bitstream.nal_units import (
 )
 
 MAX_UNITS = 1000
-"""Units looked at in a packet: a picture has one a slice and a few more; a forged one, millions."""
+"""NAL units inspected per packet: a picture has one per slice and a few more; a forged packet may have millions."""
 H264_MORE_SETTINGS = frozenset({H264_SPS_EXTENSION, H264_SUBSET_SPS})
 SPS: dict[Codec, int] = {"h264": H264_SPS, "hevc": HEVC_SPS}
 NO_EARLIER_OUTPUT = 0x40
-"""Bit of the third byte of an HEVC IDR slice: pictures that still wait to be shown are dropped there."""
+"""Bit in the third byte of an IDR slice of H.265: no_output_of_prior_pics_flag (ITU-T H.265, 7.3.6.1). The decoder
+drops the frames that it has not output yet."""
 
 
 @dataclass(frozen=True)
 class PacketFacts:
-    """What matters of a packet.
+    """What one packet says about dependencies.
 
     Attributes:
-        stamp: its time stamp.
+        stamp: its presentation time stamp, in the stream's time base.
         restarts: it is an IDR picture.
-        keep: it has to be decoded in any case: it carries settings of later pictures, or is not understood.
+        keep: it has to be decoded in any case: it contains parameter sets, or cannot be parsed.
     """
 
     stamp: int
@@ -53,14 +55,14 @@ class PacketFacts:
 
 
 class BitstreamReader:
-    """Looks into the packets of one stream.
+    """Inspects the packets of one stream.
 
     Args:
-        codec: FFmpeg's name of it; of others than ``h264`` and ``hevc`` every packet is to be decoded.
-        extradata: the codec's settings in the container, which tell how the units of a packet are divided.
+        codec: FFmpeg's name; for codecs other than ``h264`` and ``hevc`` every packet has to be decoded.
+        extradata: the stream's description (avcC, hvcC, Annex B), which says how NAL units are framed.
 
     Attributes:
-        sizes: what packets say of the picture's size, in the codec's own way. More than one: it may change.
+        sizes: the distinct bytes in which packets gave the picture's size. More than one: the size may change.
     """
 
     def __init__(self, codec: str, extradata: bytes | None) -> None:
@@ -69,8 +71,8 @@ class BitstreamReader:
         self._codec: Codec | None = cast("Codec", codec) if codec in {"h264", "hevc"} else None
         self._length_size = length_size_of(codec, extradata)
 
-    def look(self, stamp: int, data: bytes) -> PacketFacts:
-        """Return what matters of the packet `data`."""
+    def inspect(self, stamp: int, data: bytes) -> PacketFacts:
+        """Return what the packet `data` with the time stamp `stamp` says about dependencies."""
         if self._codec is None:
             size = _SIZES.get(self._name, _no_size)(data)
             self.sizes |= {size} if size else set()
@@ -97,26 +99,30 @@ class BitstreamReader:
 
 
 def _drops_earlier(codec: Codec, third_byte: int) -> bool:
-    # decoders follow it in HEVC alone
+    # libavcodec applies it to H.265 (libavcodec/hevc/refs.c); for H.264, h264_refs.c skips the flag
     return codec == "hevc" and bool(third_byte & NO_EARLIER_OUTPUT)
 
 
 def _mpeg2_size(data: bytes) -> bytes:
+    # sequence_header_code, then 12 bits each of width and height (ISO/IEC 13818-2, 6.2.2.1)
     at = data.find(b"\0\0\1\xb3")
     return data[at + 4 : at + 8] if at >= 0 else b""
 
 
 def _mpeg4_size(data: bytes) -> bytes:
+    # video_object_layer_start_code and its whole header (ISO/IEC 14496-2, 6.2.3)
     at = data.find(b"\0\0\1\x20")
     return data[at : data.find(START_CODE, at + 4)] if at >= 0 else b""
 
 
 def _vp8_size(data: bytes) -> bytes:
+    # a keyframe: the start code, then width and height (RFC 6386, 9.1)
     return data[6:10] if data[3:6] == b"\x9d\x01\x2a" and not data[0] & 1 else b""
 
 
 def _vp9_size(data: bytes) -> bytes:
-    # profile 0: eight bits of head, the sync code, four bits of colour, then width and height in 16 bits each
+    # profile 0: 8 bits of header, the sync code, 4 bits of colour, then width and height in 16 bits each
+    # (VP9 Bitstream Specification, 6.2)
     return data[4:8] + bytes([data[8] & 0xF0]) if data[1:4] == b"\x49\x83\x42" and len(data) > 8 else b""
 
 
@@ -140,11 +146,11 @@ _SIZES: dict[str, Callable[[bytes], bytes]] = {
 
 
 def unneeded(packets: Sequence[PacketFacts], wanted: Collection[int]) -> frozenset[int]:
-    """Return the stamps of packets that no wanted picture is built on.
+    """Return the stamps of the packets that no wanted frame depends on.
 
     Args:
-        packets: all of the stream, in the order of the file.
-        wanted: stamps of the pictures that are wanted.
+        packets: all packets of the stream, in file order.
+        wanted: stamps of the wanted frames.
     """
     found = set()
     needed = False

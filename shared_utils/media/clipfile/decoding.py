@@ -1,4 +1,4 @@
-"""Decoding a clip's stream so that damage costs no more than the damaged frames."""
+"""Decode a clip's stream; damage costs no more than the damaged frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared_utils.media.clipfile.stream import packets
 
 
 class Decoder:
-    """A stream's decoder that goes on after damage.
+    """A stream's decoder that continues after damage.
 
     Args:
         stream: the stream.
@@ -28,27 +28,27 @@ class Decoder:
         """Return the frames that `packet` completes."""
         try:
             return self._context.decode(packet)
-        except av.error.EOFError:  # of a decoder that was emptied
+        except av.error.EOFError:  # the decoder was flushed before
             return []
         except MemoryError:
             raise
-        except av.error.FFmpegError:  # damage, a picture that is too large, what FFmpeg does not know yet
+        except av.error.FFmpegError:  # damage, too large a frame, a feature that FFmpeg lacks
             self._errors += 1
             return []
 
-    def rest(self) -> Iterator[VideoFrame]:
-        """Yield the frames that the decoder still holds."""
+    def flush(self) -> Iterator[VideoFrame]:
+        """Yield the frames that the decoder still holds at the end of the stream."""
         yield from self.decode(None)
 
     def take_errors(self) -> int:
-        """Return how many packets could not be decoded since this was asked last."""
+        """Return the number of packets that could not be decoded since the last call."""
         errors, self._errors = self._errors, 0
         return errors
 
 
 def decoded_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Yield every frame that can be decoded, in the order of showing, from where `container` is read on."""
+    """Yield every frame that can be decoded, in display order, from the current position of `container` on."""
     decoder = Decoder(stream)
     for packet in packets(container, [stream]):
         yield from decoder.decode(packet)
-    yield from decoder.rest()
+    yield from decoder.flush()

@@ -1,4 +1,4 @@
-"""Whether a clip's file is still being written, as by a copy that takes a while."""
+"""Detect that a clip's file is still being written, such as by a copy in progress."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from shared_utils.errors import ClipError, ClipGrowing
 from shared_utils.media.clipfile.parts import is_whole
 
 RECENT_S = 10.0
-"""Seconds since its last change for which a file is watched; longer, and nobody writes it."""
+"""A file whose last change is older than this is taken for complete, in seconds."""
 QUIET_S = 2.0
-"""Seconds without a change after which a file that was written just now is taken for complete."""
+"""A recently changed file is taken for complete after this many seconds without a change."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What changes when a file is written."""
+    """Size and modification time of a file, which change when it is written."""
 
     size: int
     modified_ns: int
@@ -35,12 +35,12 @@ class State:
 
 
 class Growth:
-    """Watches one file for as long as it is analysed.
+    """Detects changes of one file while it is analysed.
 
     Args:
         path: the file.
         clock: the time of day, seconds since the epoch.
-        sleep: waits for so many seconds.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -52,28 +52,28 @@ class Growth:
         self._before = State.of(path)
 
     def settle(self) -> None:
-        """Wait a moment where the file was changed just now and does not tell by itself that it is complete.
+        """Wait :data:`QUIET_S` if the file changed recently and its structure does not show that it is complete.
 
-        Capture's own clips are: they get their name when they are.
+        Capture's own clips are complete: they get their name by a rename at the end.
 
         Raises:
-            ClipGrowing: it changes meanwhile.
+            ClipGrowing: it changed in that time.
         """
         if parse_clip_name(self._path.name) or not self._recent() or not self._path.is_file() or is_whole(self._path):
             return
         self._wait()
 
     def failed(self, error: ClipError) -> None:
-        """Find out whether `error` is the fault of a file that is not complete yet.
+        """Check whether `error` was caused by a file that is still being written.
 
         Raises:
-            ClipGrowing: it is.
+            ClipGrowing: it was.
         """
         if self._recent():
             self._wait(f"{error}; ")
 
     def check(self) -> None:
-        """Make sure that the file has not changed since this was made.
+        """Check that the file has not changed since this object was made.
 
         Raises:
             ClipGrowing: it has.
@@ -87,7 +87,7 @@ class Growth:
             raise ClipGrowing(f"{reason}{_TEXT}")
 
     def _recent(self) -> bool:
-        # a time to come is that of another machine's clock
+        # a modification time in the future comes from another machine's clock
         return self._before is not None and self._before.modified_ns / 1e9 > self._clock() - RECENT_S
 
 

@@ -1,10 +1,10 @@
-"""Where one recording ends in a file and another begins, in files that were joined byte by byte.
+"""Find the recordings in a file that was joined from several, byte by byte.
 
-A demuxer reads the first recording of such a file and passes over the rest, or takes it for the same streams: of MP4,
-Matroska, AVI and FLV files the second one is never seen; of MPEG-TS it is, but with the codecs of the first.
+FFmpeg's demuxers read the first recording of such a file only (MP4, Matroska, AVI, FLV), or read all of them with the
+codec parameters of the first (MPEG-TS).
 
-A recording is followed by its own structure where it has one. Where that ends before the file does, the next one is
-found by the bytes with which recordings begin (:mod:`shared_utils.media.clipfile.begins`).
+The end of a recording is found by its own structure, where it has one. Where that ends before the file does, the next
+recording is found by its signature (:mod:`shared_utils.media.clipfile.signatures`).
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared_utils.media.bitstream.mp4_boxes import read_box_header
-from shared_utils.media.clipfile.begins import EBML, Begins, ts_layout
+from shared_utils.media.clipfile.signatures import EBML, RecordingFinder, ts_layout
 from shared_utils.media.clipfile.ts import ts_end
 
 MAX_PARTS = 1000
-"""Recordings in one file that are told apart; a forged file may name any number."""
+"""Most recordings found in one file; a forged file may contain any number."""
 SEGMENT = bytes.fromhex("18538067")
+"""Element ID of a Matroska segment (RFC 9559, 5.1)."""
 MAX_CHUNKS = 5_000_000
-"""Chunks looked at: a day in fragments of a frame each has these; a forged file may hold any number."""
-MAX_TS_PACKET = 204
-"""Bytes of a packet of MPEG-TS, with what may come with it."""
-BLOCK = 1 << 20
-"""Bytes looked at once for anything but zeros."""
+"""Most chunks followed: a day in fragments of one frame has these; a forged file may contain any number."""
+MAX_TS_PACKET_BYTES = 204
+"""Of an MPEG-TS packet with its Reed-Solomon parity bytes."""
+BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Part:
-    """Bytes `begin` to `end` of a file.
+    """A recording in a file: bytes `begin` up to `end`.
 
     Attributes:
-        understood: end of the recording where its own structure tells; what lies behind it is none's.
+        parsed_end: where the recording ends by its own structure; the bytes behind it belong to no recording.
     """
 
     begin: int
     end: int
-    understood: int
+    parsed_end: int
 
 
 def find_parts(path: Path) -> list[Part]:
@@ -50,31 +50,31 @@ def find_parts(path: Path) -> list[Part]:
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether a file ends where its own index says: it is not being written, nor cut short."""
+    """Return whether a file ends where its own structure says: it is neither cut short nor still being written."""
     if not path.stat().st_size:
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         ends = {kind: end for kind, _, end in _chunks(content, 0)}
         kinds = ends.keys()
-        if b"ftyp" in kinds and (b"moov" not in kinds or b"moof" in kinds):  # fragments may go on without end
+        if b"ftyp" in kinds and (b"moov" not in kinds or b"moof" in kinds):  # more fragments may follow
             return False
         return max(ends.values(), default=0) == len(content)
 
 
 def _parts(content: mmap.mmap) -> Iterator[Part]:
-    begins = Begins(content)
+    finder = RecordingFinder(content)
     begin = 0
     for number in range(1, MAX_PARTS + 1):
-        # the first packet of a copy out of a longer recording may be cut
-        places = range(begin, begin + MAX_TS_PACKET)
+        # a copy out of a longer recording may begin within a packet
+        places = range(begin, begin + MAX_TS_PACKET_BYTES)
         layout = next((found for at in places if (found := ts_layout(content, at))), None)
         if layout is not None:
-            end, understood = ts_end(content, begin, layout, begins.next)
+            end, parsed_end = ts_end(content, begin, layout, finder.next)
         else:
-            end, understood = _end_of_chunks(content, begin, begins.next)
+            end, parsed_end = _end_of_chunks(content, begin, finder.next)
         if number == MAX_PARTS:
             end = len(content)
-        yield Part(begin, end, end if _is_empty(content, understood, end) else understood)
+        yield Part(begin, end, end if _is_empty(content, parsed_end, end) else parsed_end)
         begin = end
         if begin >= len(content):
             return
@@ -83,29 +83,29 @@ def _parts(content: mmap.mmap) -> Iterator[Part]:
 def _end_of_chunks(content: mmap.mmap, begin: int, next_begin: Callable[[int], int]) -> tuple[int, int]:
     """Return where the next recording begins, and where the chunks of the one at `begin` end."""
     movie = False
-    last, understood = begin, len(content) + 1
+    last, parsed_end = begin, len(content) + 1
     for kind, at, end in _chunks(content, begin):
         if at > begin and (kind in {EBML, b"AVI "} or (kind == b"ftyp" and movie)):
             return at, at
         movie = movie or kind == b"moov"
-        last, understood = at, end
-    if understood == len(content):
-        return understood, understood
-    # the last chunk may have been cut short, so that the next recording lies within its length
+        last, parsed_end = at, end
+    if parsed_end == len(content):
+        return parsed_end, parsed_end
+    # the last chunk may be cut short, so that the next recording begins within its announced length
     end = next_begin(last + 1)
-    return end, min(understood, end)
+    return end, min(parsed_end, end)
 
 
 def _is_empty(content: mmap.mmap, begin: int, end: int) -> bool:
-    """Tell whether there is nothing but zeros, as in files whose room was reserved beforehand."""
-    return not any(content[at : min(at + BLOCK, end)].strip(b"\0") for at in range(begin, end, BLOCK))
+    """Return whether there are only zeros, as in files that were preallocated."""
+    return not any(content[at : min(at + BLOCK_BYTES, end)].strip(b"\0") for at in range(begin, end, BLOCK_BYTES))
 
 
 def _chunks(content: mmap.mmap, begin: int) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, begin and end of each outermost chunk of an MP4, Matroska or AVI recording."""
     head = content[begin : begin + 12]
     readers = {b"ftyp": (head[4:8], _mp4_chunk), EBML: (head[:4], _matroska_chunk), b"AVI ": (head[8:12], _avi_chunk)}
-    read = next((reader for kind, (told, reader) in readers.items() if kind == told), None)
+    read = next((reader for kind, (found, reader) in readers.items() if kind == found), None)
     at = begin
     for _ in range(MAX_CHUNKS):
         found = read(content[at : at + 16]) if read is not None and at < len(content) else None
@@ -133,7 +133,7 @@ def _matroska_chunk(head: bytes) -> tuple[bytes, int | None] | None:
         return None
     count = 9 - first[0].bit_length()
     value = int.from_bytes(head[4 : 4 + count]) & ((1 << 7 * count) - 1)
-    unknown = value == (1 << 7 * count) - 1  # as in live streams
+    unknown = value == (1 << 7 * count) - 1  # unknown size, as in live streams (RFC 8794, 6.2)
     return kind, None if unknown else 4 + count + value
 
 
@@ -143,11 +143,11 @@ def _avi_chunk(head: bytes) -> tuple[bytes, int | None] | None:
 
 
 class PartFile(io.RawIOBase):
-    """A part of a file as a file of its own.
+    """A read-only file object over one recording of a file.
 
     Args:
         path: the file.
-        part: which bytes.
+        part: the recording.
     """
 
     def __init__(self, path: Path, part: Part) -> None:
@@ -158,25 +158,25 @@ class PartFile(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """Can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Can be sought in."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place and return it."""
+        """Move to a position, counted from the recording's first byte, and return it."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._part.end - self._part.begin}[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def tell(self) -> int:
-        """Return where we are."""
+        """Return the current position."""
         return self._at
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Read into `buffer` and return how many bytes."""
+        """Read into `buffer` and return the number of bytes read."""
         self._file.seek(self._part.begin + self._at)
         content = self._file.read(max(0, min(len(buffer), self._part.end - self._part.begin - self._at)))
         buffer[: len(content)] = content

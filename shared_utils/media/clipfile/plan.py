@@ -1,8 +1,8 @@
-"""When a clip's frames are shown and which ones are wanted, before they are decoded for good.
+"""Find the display times of a clip's frames, and which frames are wanted, before the clip is read.
 
-Of most files the packets tell. Of those whose stamps contradict each other, that change their size or hold several
-recordings, only the decoder knows how many frames there are, in which order, and of what size: they are decoded once
-for that.
+The packets of most files are sufficient for that. Files whose time stamps contradict each other, whose frame size
+changes, or that contain several recordings are decoded once: only the decoder knows how many frames there are, in
+which order, and of what size.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from shared_utils.media.clipfile.timestamps import WRAP, Clock, Timeline, is_pla
 from shared_utils.media.sampling import sampled
 
 COMMON_BASE = Fraction(1, 90_000)
-"""Time base of stamps of several recordings."""
+"""Common time base of the stamps of several recordings."""
 NEAR_JOINT = 3
-"""Frames before a joint that are called corrupt for it: the demuxer takes the other recording for lost packets."""
+"""Frames before a joint that are marked as corrupt by mistake: FFmpeg's MPEG-TS demuxer takes the change of the
+continuity counter (ISO/IEC 13818-1, 2.4.3.3) for lost packets."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """From a frame on, frames are of this size."""
+    """The size of all frames from one index on."""
 
     index: int
     width: int
@@ -41,24 +42,24 @@ class Plan:
     """The frames of a clip.
 
     Args:
-        line: when each is shown.
-        sources: where they are, one for each recording.
-        stamps: stamp of each frame, by which decoded ones are known; None to count them.
+        timeline: display time of each frame.
+        sources: the recordings in the file.
+        stamps: time stamp of each frame, by which decoded frames are identified; None to count them instead.
 
     Attributes:
-        line: when each is shown.
-        sources: where they are.
-        stamps: of each frame, by which decoded ones are known; None where they are counted.
-        sizes: where they change; empty where that is not known beforehand.
-        wanted: stamps of the frames that are wanted; None for all.
-        unneeded: stamps of the packets that no wanted frame is built on.
-        keys: stamps of the keyframes, ascending, where decoded frames are known by stamps.
-        notes: in words, what is unusual.
-        harmless: indices of frames that are called corrupt by mistake.
+        timeline: display time of each frame.
+        sources: the recordings in the file.
+        stamps: time stamp of each frame, ascending; None if frames are counted.
+        sizes: the changes of the frame size; empty if they are not known beforehand.
+        wanted: stamps of the wanted frames; None for all.
+        unneeded: stamps of the packets that no wanted frame depends on.
+        keys: stamps of the keyframes, ascending; empty if frames are counted.
+        notes: for people: what is unusual.
+        harmless: indices of frames that are marked as corrupt by mistake.
     """
 
-    def __init__(self, line: Timeline, sources: Sequence[Source], stamps: Sequence[int] | None = None) -> None:
-        self.line = line
+    def __init__(self, timeline: Timeline, sources: Sequence[Source], stamps: Sequence[int] | None = None) -> None:
+        self.timeline = timeline
         self.sources = tuple(sources)
         self.stamps = stamps
         self.sizes: tuple[Size, ...] = ()
@@ -70,23 +71,23 @@ class Plan:
         self._indices = None if stamps is None else {stamp: index for index, stamp in enumerate(stamps)}
 
     def want(self, fps: float, facts: Sequence[PacketFacts]) -> None:
-        """Note which frames are wanted, where they are known by their stamps."""
+        """Choose the wanted frames for a sampling rate, if frames are identified by stamps."""
         if self._indices is None:
             return
         stamps = list(self._indices)
-        self.wanted = frozenset(stamps[index] for index in sampled(self.line.times_s, fps))
+        self.wanted = frozenset(stamps[index] for index in sampled(self.timeline.times_s, fps))
         self.unneeded = unneeded(facts, self.wanted)
 
     def index(self, frame: VideoFrame, number: int) -> int | None:
-        """Return which frame a decoded one is, the `number`-th; None for one that is not in the plan."""
+        """Return the index of a decoded frame, the `number`-th from the decoder; None for one not in the plan."""
         if self._indices is None:
-            return number if number < len(self.line.times_s) else None
+            return number if number < len(self.timeline.times_s) else None
         return None if frame.pts is None else self._indices.get(frame.pts)
 
 
 @dataclass
 class _Read:
-    """What was read of a recording's packets."""
+    """What the packets of a recording say."""
 
     clock: Clock
     stamps: list[int | None]
@@ -99,7 +100,7 @@ class _Read:
 
 
 def plan_by_packets(source: Source, fps: float) -> Plan | None:
-    """Return the plan of a recording; None where the packets do not tell all."""
+    """Return the plan of a recording by its packets; None if these are not sufficient."""
     read, notes = _read(source)
     if not read.plain or not is_plain(read.stamps, read.keyframes, read.clock, reordered=read.reordered):
         return None
@@ -132,18 +133,18 @@ def _read(source: Source) -> tuple[_Read, list[str]]:
             read.stamps.append(packet.pts)
             read.keyframes.append(packet.is_keyframe)
             if packet.pts is not None:
-                read.facts.append(bitstream.look(packet.pts, bytes(packet)))
+                read.facts.append(bitstream.inspect(packet.pts, bytes(packet)))
                 if end is None or packet.pts >= end:
                     end, read.last_duration = packet.pts, packet.duration or 0
         if not read.stamps:
             raise ClipError("it holds no frame")
-        # of interlaced video a frame may be two packets
+        # a frame of interlaced video may be two packets, see frames.py
         read.plain = whole and len(bitstream.sizes) <= 1 and int(context.field_order) in UNPAIRED
         return read, missing_note(container, stream, count)
 
 
 def missing_note(container: InputContainer, stream: VideoStream, count: int) -> list[str]:
-    """Return in words how much of the frames that the file's index names is not there, if any."""
+    """Return a note if the file holds fewer frames than its own index announces."""
     if "mp4" not in container.format.name or stream.frames <= max(count, 1):
         return []
     return [f"the file is cut short: {count} of {stream.frames} frames are there"]
@@ -151,17 +152,17 @@ def missing_note(container: InputContainer, stream: VideoStream, count: int) -> 
 
 @dataclass(frozen=True)
 class _Surveyed:
-    """A frame as it was decoded."""
+    """Stamp and size of a decoded frame."""
 
     stamp: int | None
     size: tuple[int, int]
 
 
 def plan_by_decoding(sources: Sequence[Source], aspect: Fraction | None) -> Plan:
-    """Return the plan of recordings that are decoded for it.
+    """Return the plan of recordings by decoding them.
 
     Raises:
-        ClipError: not one frame can be decoded.
+        ClipError: no frame can be decoded.
     """
     frames: list[_Surveyed] = []
     notes: list[str] = []
@@ -178,7 +179,7 @@ def plan_by_decoding(sources: Sequence[Source], aspect: Fraction | None) -> Plan
     line = timeline([one.stamp for one in frames], clock)
     plan = Plan(line, sources)
     plan.sizes = tuple(_sizes(frames))
-    plan.notes = notes + line_notes(line, clock)
+    plan.notes = notes + timeline_notes(line, clock)
     plan.harmless = frozenset(joint - back for joint in line.joints for back in range(1, NEAR_JOINT + 1))
     return plan
 
@@ -194,7 +195,7 @@ def _survey(source: Source, aspect: Fraction | None) -> tuple[list[_Surveyed], C
             count += 1
             hidden += packet.is_discard
             found += [_surveyed(frame, shaper) for frame in decoder.decode(packet)]
-        found += [_surveyed(frame, shaper) for frame in decoder.rest()]
+        found += [_surveyed(frame, shaper) for frame in decoder.flush()]
         notes = missing_note(container, stream, count)
         lost = count - hidden - len(found) - decoder.take_errors()
         if lost > 0 and int(stream.codec_context.field_order) in UNPAIRED:
@@ -221,8 +222,8 @@ def _sizes(frames: Sequence[_Surveyed]) -> Iterator[Size]:
             yield Size(index, *frame.size)
 
 
-def line_notes(line: Timeline, clock: Clock) -> list[str]:
-    """Return in words what is unusual about a clip's time stamps."""
+def timeline_notes(line: Timeline, clock: Clock) -> list[str]:
+    """Return notes on what is unusual about a clip's time stamps."""
     notes = []
     if line.joints:
         at = ", ".join(f"{line.times_s[index]:.2f}" for index in line.joints[:10])

@@ -1,4 +1,4 @@
-"""Opening a clip's file and its film: by PyAV, only formats of films, and only what the file itself holds."""
+"""Open a clip's file and its video stream by PyAV: in video formats only, and without opening any other file."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ from shared_utils.media.rules import FILE_OPTIONS, FORMATS, file_url
 
 OPEN_OPTIONS = {
     **FILE_OPTIONS,
-    # moving pictures of the web, which no camera sends
+    # animated PNG: people upload it, cameras do not send it
     "format_whitelist": f"{FORMATS},apng",
-    # stamps that begin again would be moved by 26 hours; see timestamps.py
+    # FFmpeg would move stamps that begin again by 26.5 hours (AVFormatContext.correct_ts_overflow); see timestamps.py
     "correct_ts_overflow": "0",
 }
 MAX_PIXELS = 8192 * 8192
-"""Larger pictures are refused: 8K is 33 million, a forged header may say anything."""
+"""Largest frame area: 8K has 33 million pixels, a forged header may claim anything."""
 FALLBACK_RATE = Fraction(25)
-"""Frames per second of a stream that gives neither times nor a rate."""
+"""Frames per second of a stream that has neither time stamps nor a rate."""
 RATE_LIMITS = (Fraction(1, 60), Fraction(240))
-"""Rates that are believed: some encoders write the ticks of their clock, 90,000 per second."""
+"""Believable frames per second: some encoders write the rate of their clock instead, 90,000 Hz."""
 MAX_READ_ERRORS = 20
-"""Errors in a row after which nothing more is read of a file; a few are passed over, as what follows may be good."""
-READ_BLOCK = 1 << 20
-"""Bytes read at once to find out whether a file can be read."""
+"""Consecutive read errors after which reading ends; packets after fewer errors may be intact."""
+READ_BLOCK_BYTES = 1 << 20
 WRAPPING_FORMATS = frozenset({"mpegts", "mpeg"})
+"""Formats whose stamps have 33 bits (ISO/IEC 13818-1, 2.4.3.7)."""
 UNPAIRED = frozenset({0, 1})
-"""Field orders that are no interlacing: unknown, progressive (FFmpeg's AVFieldOrder)."""
+"""Field orders without interlacing: unknown, progressive (AVFieldOrder, libavcodec/defs.h)."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A recording in a file, and how its film is to be opened.
+    """A recording in a file, and its video stream.
 
     Attributes:
         path: the file.
-        part: its bytes; None for the whole file.
-        index: number of the film's stream; None until it is chosen.
+        part: the recording's bytes; None for the whole file.
+        index: index of the video stream; None until it is chosen.
     """
 
     path: Path
@@ -61,16 +61,16 @@ class Source:
     index: int | None = None
 
     def open(self) -> tuple[InputContainer, VideoStream]:
-        """Return the container, and the stream of :attr:`index` or else the first one that can be decoded.
+        """Return the container and its video stream of :attr:`index`, or else the first one that can be decoded.
 
         Raises:
             ClipMissing: there is no such file.
-            ClipError: it is no video that can be analysed.
+            ClipError: it is not a video that can be analysed.
         """
         container = self._open_container()
         try:
             if self.index is None:
-                stream = films(container)[0]
+                stream = video_streams(container)[0]
             else:
                 stream = next(one for one in container.streams.video if one.index == self.index)
             _prepare(stream.codec_context)
@@ -89,7 +89,7 @@ class Source:
         except av.error.FFmpegError as error:
             if is_unreadable(self.path, error):
                 raise
-            forged = isinstance(error, OSError | MemoryError)  # lengths beyond the end, or beyond all memory
+            forged = isinstance(error, OSError | MemoryError)  # lengths beyond the file's end, or beyond all memory
             reason = "damaged, or cut short at its beginning" if forged else error.strerror
             raise ClipError(f"no video that can be read ({reason})") from None
 
@@ -98,38 +98,39 @@ def _prepare(context: VideoCodecContext) -> None:
     width, height = context.width, context.height
     if width * height > MAX_PIXELS:
         raise ClipError(f"its frames are {width}×{height}, which is more than can be analysed")
-    # several threads disagree about damaged frames, so that results would depend on their number
+    # with several threads, what comes of damaged frames depends on their number
     context.thread_count = 1
     context.options = {"max_pixels": str(MAX_PIXELS)}
 
 
 def check_file(path: Path) -> None:
-    """Raise :class:`ClipError` where `path` is no file with anything in it."""
+    """Raise :class:`ClipError` if `path` is not a regular file with content."""
     about = path.stat()
-    if not stat.S_ISREG(about.st_mode):  # a pipe would be waited for without end
+    if not stat.S_ISREG(about.st_mode):  # reading from a pipe would block
         raise ClipError("it is no ordinary file")
     if about.st_size == 0:
         raise ClipError("the file is empty")
 
 
 def is_unreadable(path: Path, error: av.error.FFmpegError) -> bool:
-    """Tell whether `error` says that a file cannot be read, rather than that its content is wrong.
+    """Return whether `error` means that a file cannot be read, rather than that its content is damaged.
 
-    FFmpeg has the system's numbers for both: a file that is cut within its head is an "Input/output error".
+    FFmpeg uses the system's error numbers for both: a file that is cut off within its header is AVERROR(EIO), an
+    "Input/output error" (libavformat/aviobuf.c).
     """
     if not isinstance(error, OSError):
         return False
     try:
         with path.open("rb") as file:
-            while file.read(READ_BLOCK):
+            while file.read(READ_BLOCK_BYTES):
                 pass
     except OSError:
         return True
     return False
 
 
-def films(container: InputContainer) -> list[VideoStream]:
-    """Return the video streams that can be decoded, without cover pictures.
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """Return the video streams that can be decoded, without cover pictures (AV_DISPOSITION_ATTACHED_PIC).
 
     Raises:
         ClipError: there is none.
@@ -144,14 +145,14 @@ def films(container: InputContainer) -> list[VideoStream]:
     return known
 
 
-def choose_film(source: Source) -> tuple[int, list[str]]:
-    """Return the number of the stream to analyse, and in words each video stream that is left out.
+def choose_video_stream(source: Source) -> tuple[int, list[str]]:
+    """Return the index of the video stream to analyse, and a note on each one that is left out.
 
-    Of several, stills are left out; of those that are about as long as the longest, the largest picture is taken.
+    Of several streams, those with fewer than half of the most frames are left out; the largest of the others is taken.
     """
     container, _ = source.open()
     with container:
-        streams = films(container)
+        streams = video_streams(container)
         unknown = [one for one in container.streams.video if one.codec_context is None]
         notes = [f"video stream {one.index}, coded in a way that is not known here" for one in unknown]
         if len(streams) == 1:
@@ -160,24 +161,24 @@ def choose_film(source: Source) -> tuple[int, list[str]]:
         for packet in packets(container, streams):
             counts[packet.stream_index] += 1
         longest = max(counts.values())
-        film = max(
+        chosen = max(
             (one for one in streams if counts[one.index] * 2 >= longest),
             key=lambda one: (one.codec_context.width * one.codec_context.height, -one.index),
         )
         for one in streams:
             context, count = one.codec_context, counts[one.index]
             frames = "a still" if count == 1 else f"{count} frames"
-            if one is not film:
+            if one is not chosen:
                 notes.append(f"video stream {one.index} ({context.name}, {context.width}×{context.height}, {frames})")
-        return film.index, notes
+        return chosen.index, notes
 
 
 def packets(container: InputContainer, streams: Sequence[VideoStream]) -> Iterator[Packet[VideoStream]]:
-    """Yield the packets of `streams` up to the end of what can be read.
+    """Yield the packets of `streams` in file order, up to the end of what can be read.
 
     Raises:
         OSError: the file cannot be read.
-        ClipError: they are encrypted, so that they would be decoded into noise.
+        ClipError: they are encrypted (ISO/IEC 23001-7); decoding them would give noise.
     """
     errors = 0
     path = Path(container.name.removeprefix("file:"))
@@ -185,7 +186,7 @@ def packets(container: InputContainer, streams: Sequence[VideoStream]) -> Iterat
     while errors < MAX_READ_ERRORS:
         try:
             packet = next(demuxed)
-        # at the end PyAV stumbles over streams that were not announced at the beginning
+        # PyAV 18 raises IndexError at the end of a file with streams that its header does not announce
         except (StopIteration, av.error.EOFError, IndexError):
             return
         except av.error.FFmpegError as error:  # damaged, or the file is cut short
@@ -202,57 +203,58 @@ def packets(container: InputContainer, streams: Sequence[VideoStream]) -> Iterat
 
 
 def clock_of(container: InputContainer, stream: VideoStream) -> Clock:
-    """Return what the stream says of its stamps."""
+    """Return the clock of a stream's time stamps."""
     rates = (stream.average_rate, stream.base_rate, stream.guessed_rate)
     rate = next((one for one in rates if one and RATE_LIMITS[0] <= one <= RATE_LIMITS[1]), FALLBACK_RATE)
     return Clock(stream.time_base or Fraction(1, 1000), Fraction(rate), container.format.name in WRAPPING_FORMATS)
 
 
 class Shaper:
-    """Brings the decoded frames of a stream into the shape in which they are to be shown.
+    """Finds the orientation and pixel shape of a stream's decoded frames.
 
     Args:
         stream: the stream.
-        aspect: width by height of the picture as it is to be shown; None for what the file says.
-        orientation: how frames are turned that tell nothing of it themselves.
+        aspect: display aspect ratio that overrides the file's; None for the file's own.
+        orientation: of frames that carry none themselves.
 
     Attributes:
-        orientation: how the last frame was turned.
+        orientation: that of the last frame.
     """
 
     def __init__(self, stream: VideoStream, aspect: Fraction | None, orientation: Orientation | None = None) -> None:
         self._context = stream.codec_context
         self._aspect = aspect
-        told = stream.sample_aspect_ratio
-        # what the container says goes before what the codec says, as in players; the codec's may change on the way
-        self._of_container = told if told and told != self._context.sample_aspect_ratio else None
+        declared = stream.sample_aspect_ratio
+        # the container's ratio precedes the codec's, as in av_guess_sample_aspect_ratio (libavformat/avformat.h); the
+        # codec's may change within the stream
+        self._of_container = declared if declared and declared != self._context.sample_aspect_ratio else None
         self._absurd: dict[Fraction, None] = {}
         self.orientation = orientation or Orientation()
         self._is_first = True
 
     def shape(self, frame: VideoFrame) -> tuple[Orientation, tuple[int, int]]:
-        """Return how `frame` is turned, and its size in square pixels before that."""
-        if self._tells_turn(frame):
-            # a container that yields its values; its type says that it yields their names
+        """Return the orientation of `frame`, and its size in square pixels before it is turned."""
+        if self._may_have_orientation(frame):
+            # iterating yields the side data; PyAV 18 declares it as a mapping, which would yield their types
             for data in cast("Iterable[SideData]", frame.side_data):
                 if data.type.name == "DISPLAYMATRIX":
                     self.orientation = Orientation.of_matrix(bytes(data))
         ratio = self._ratio(frame, self.orientation)
         return self.orientation, stretched(frame.width, frame.height, ratio, MAX_PIXELS)
 
-    def _tells_turn(self, frame: VideoFrame) -> bool:
-        """Tell whether a frame may say how it and those after it are turned.
+    def _may_have_orientation(self, frame: VideoFrame) -> bool:
+        """Return whether a frame may carry a display matrix for itself and the frames after it.
 
-        A container says it with every frame, a codec with keyframes. Only these are asked: PyAV 18 ties a frame whose
-        side data were read into a reference cycle (frame, container of side data), and keeps its memory until the next
-        garbage collection, which after a clip of 200 frames is hundreds of megabytes.
+        FFmpeg attaches a container's matrix to every frame, a codec's to keyframes. Only the first frame and keyframes
+        are inspected: PyAV 18 puts a frame whose side data were read into a reference cycle (frame, side data
+        container), which keeps its memory until the next garbage collection: hundreds of megabytes for 200 frames.
         """
         is_first, self._is_first = self._is_first, False
         return is_first or (bool(frame.key_frame) and not self._context.codec.intra_only)
 
     @property
     def notes(self) -> list[str]:
-        """In words, what of the file's wishes was not followed."""
+        """Notes for people on what the file asks for that was not followed."""
         found = [f"pixels of {one.numerator}:{one.denominator} are taken for square ones" for one in self._absurd]
         if not self.orientation.exact:
             found.append("it is to be turned by an angle: shown turned to the nearest quarter")
@@ -262,8 +264,8 @@ class Shaper:
         if self._aspect is not None:
             aspect = 1 / self._aspect if orientation.swapped else self._aspect
             return aspect * frame.height / frame.width
-        told = self._of_container or self._context.sample_aspect_ratio
-        ratio = sane_ratio(told)
-        if told and ratio is None:
-            self._absurd[Fraction(told)] = None
+        declared = self._of_container or self._context.sample_aspect_ratio
+        ratio = sane_ratio(declared)
+        if declared and ratio is None:
+            self._absurd[Fraction(declared)] = None
         return ratio or Fraction(1)

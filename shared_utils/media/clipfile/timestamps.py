@@ -1,7 +1,7 @@
-"""From the time stamps of a clip's frames to one continuous time. Pure: stamps in, seconds out.
+"""Turn the time stamps of a clip's frames into one continuous time. Pure: stamps in, seconds out.
 
-Stamps of real files begin again where recordings were joined, wrap around, come twice, are missing, or are wild. A
-frame's stamp is believed where it follows its neighbours; the others are placed between those that are believed.
+Stamps of real files start over where recordings were joined, wrap around, occur twice, are missing, or are wrong. A
+stamp is believed if it is consistent with its neighbours; the other frames are placed between the believed ones.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from fractions import Fraction
 from itertools import pairwise
 
 WRAP = 1 << 33
-"""MPEG-TS and MPEG-PS count 90,000 a second in 33 bits, which begin again after 26.5 hours."""
+"""Stamps of MPEG-TS and MPEG-PS have 33 bits at 90 kHz and wrap around after 26.5 hours (ISO/IEC 13818-1, 2.4.3.7)."""
 LONGEST_PAUSE_S = 24 * 3600.0
-"""A longer step forward is a wrong stamp or another recording: motion recorders pause for hours."""
+"""Longest believable step between frames, in seconds: recorders that record motion only pause for hours."""
 LONGEST_PAUSE_WRAPPING_S = 3600.0
-"""The same for clocks that wrap: recordings of theirs begin anywhere within 26 hours, so that what follows by chance
-is told from a pause by its length."""
+"""The same for clocks that wrap. Their recordings start anywhere within 26.5 hours, so that the next recording of a
+joined file may look like a pause of any length; a longer one counts as a new recording."""
 LONE_S = 10.0
-"""Step that makes the first or last frame suspicious: a wrong stamp there has no second neighbour to contradict it."""
+"""Step to the first or last frame that makes it suspicious, in seconds: it has only one neighbour to compare with."""
 LONE_STEPS = 100
-"""The same, in usual steps from frame to frame."""
+"""The same, as a multiple of the usual step from frame to frame."""
 MAX_WILD = 2
-"""Frames in a row whose stamps may be wrong; more are a recording of their own."""
+"""Most consecutive frames with wrong stamps; more of them count as a recording of their own."""
 KEPT_PER_WILD = 4
-"""Frames with good stamps there must be around each wrong one."""
+"""Frames with consistent stamps required around each wrong one."""
 MAX_REORDERED = 16
-"""Frames decoded before one that is shown earlier: the most that H.264 and HEVC allow."""
+"""Most frames decoded before one that is displayed earlier (MaxDpbFrames: ITU-T H.264, A.3.1; H.265, A.4.2)."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """What a stream says of its stamps.
+    """The clock of a stream's time stamps.
 
     Attributes:
-        time_base: seconds of a tick.
-        rate: frames per second, for where stamps do not tell.
+        time_base: seconds per tick.
+        rate: frames per second, for frames without usable stamps.
         wraps: the stamps have 33 bits.
     """
 
@@ -47,19 +47,19 @@ class Clock:
 
     @property
     def longest_pause(self) -> int:
-        """Ticks from one frame to the next that are believed."""
+        """Longest believable step between frames, in ticks."""
         return int((LONGEST_PAUSE_WRAPPING_S if self.wraps else LONGEST_PAUSE_S) / self.time_base)
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """When each frame of a clip is shown.
+    """The display times of a clip's frames.
 
     Attributes:
-        times_s: seconds from the first frame, ascending, one per frame in the order of showing.
-        end_s: end of the last frame.
-        joints: indices of the frames at which the stamps begin anew: another recording.
-        corrected: frames whose stamps were wrong or missing; all where stamps tell nothing.
+        times_s: seconds from the first frame, ascending, one per frame in display order.
+        end_s: end of the last frame, in seconds.
+        joints: indices of the frames at which the stamps start over: the first frames of further recordings.
+        corrected: number of frames whose stamps were wrong or missing; all of them if no stamp is usable.
     """
 
     times_s: tuple[float, ...]
@@ -69,13 +69,13 @@ class Timeline:
 
 
 def is_plain(stamps: Sequence[int | None], keyframes: Sequence[bool], clock: Clock, *, reordered: bool) -> bool:
-    """Tell whether stamps can be taken as they stand.
+    """Return whether stamps can be used as they are.
 
     Args:
-        stamps: of the packets, in the order of the file.
-        keyframes: which of them are keyframes.
-        clock: of the stream.
-        reordered: whether the codec may show frames in another order than that of the file.
+        stamps: those of the packets, in file order.
+        keyframes: which of the packets are keyframes.
+        clock: the stream's clock.
+        reordered: whether display order may differ from file order.
     """
     known = [stamp for stamp in stamps if stamp is not None]
     if len(known) != len(stamps) or len(set(known)) != len(known):
@@ -84,7 +84,7 @@ def is_plain(stamps: Sequence[int | None], keyframes: Sequence[bool], clock: Clo
     moved = MAX_REORDERED if reordered else 0
     if any(abs(rank - number) > moved for rank, number in enumerate(order)):
         return False
-    # nothing that comes before a keyframe in the file is shown after it
+    # no packet before a keyframe in file order may be displayed after it
     latest = None
     for stamp, key in zip(known, keyframes, strict=True):
         if key and latest is not None and stamp < latest:
@@ -99,19 +99,19 @@ def is_plain(stamps: Sequence[int | None], keyframes: Sequence[bool], clock: Clo
 
 
 def timeline(stamps: Sequence[int | None], clock: Clock, last_duration: int = 0) -> Timeline:
-    """Return when frames are shown.
+    """Return the display times of frames.
 
     Args:
-        stamps: of the frames, in the order of showing; None where one is missing.
-        clock: of the stream.
-        last_duration: of the last frame, ticks; 0 where it is not known.
+        stamps: those of the frames, in display order; None for a missing one.
+        clock: the stream's clock.
+        last_duration: duration of the last frame in ticks; 0 if it is not known.
     """
     ticks = _unwrapped(stamps) if clock.wraps else list(stamps)
     step = _usual_step(ticks, clock)
     _drop_lone_ends(ticks, step, clock)
     recordings = _recordings(ticks, clock, step)
     believed = sum(len(one) for one in recordings)
-    if len(recordings) > max(1, believed // 2):  # stamps that are all equal, or run backwards
+    if len(recordings) > max(1, believed // 2):  # all stamps are equal, or run backwards
         recordings, believed = [], 0
     times, joints = _placed(len(ticks), ticks, recordings, step)
     base = float(clock.time_base)
@@ -141,19 +141,19 @@ def _usual_step(ticks: Sequence[int | None], clock: Clock) -> float:
 
 
 def _drop_lone_ends(ticks: list[int | None], step: float, clock: Clock) -> None:
-    """Take away the stamp of a first or last frame that is far from all others."""
+    """Discard the stamp of a first or last frame that is far from all others."""
     known = [number for number, tick in enumerate(ticks) if tick is not None]
     if len(known) <= KEPT_PER_WILD:
         return
     lone = max(float(LONE_S / clock.time_base), LONE_STEPS * step)
     for end, *others in (known[:3], known[:-4:-1]):
-        # of the two nearest ones, either may be wrong itself
+        # compare with two neighbours: one of them may be wrong itself
         if all(abs((ticks[end] or 0) - (ticks[other] or 0)) > lone for other in others):
             ticks[end] = None
 
 
 def _recordings(ticks: Sequence[int | None], clock: Clock, step: float) -> list[list[int]]:
-    """Return the frames whose stamps are believed, by recording: within one, stamps rise."""
+    """Return the frames whose stamps are believed, grouped into recordings with rising stamps."""
     runs: list[list[int]] = []
     for number, tick in enumerate(ticks):
         if tick is None:
@@ -182,7 +182,7 @@ def _recordings(ticks: Sequence[int | None], clock: Clock, step: float) -> list[
 
 
 def _outweighs(few: list[int], many: list[int], way: _Way | None, step: float) -> bool:
-    """Tell whether the first or last `few` frames of a clip are wrong, rather than what `way` takes for wrong."""
+    """Return whether the first or last `few` frames of a clip are wrong, rather than those that `way` discards."""
     if len(few) > MAX_WILD or len(many) < KEPT_PER_WILD * len(few):
         return False
     return way is None or (len(few), step / 2) < (way.wild, way.irregularity)
@@ -190,7 +190,7 @@ def _outweighs(few: list[int], many: list[int], way: _Way | None, step: float) -
 
 @dataclass(frozen=True, order=True)
 class _Cut:
-    """Wrong stamps that part two runs of one recording: whole runs between, ends of the two."""
+    """Wrong stamps between two runs of one recording: whole runs, and frames at the ends of the two."""
 
     between: int
     head: int
@@ -199,7 +199,7 @@ class _Cut:
 
 @dataclass(frozen=True, order=True)
 class _Way:
-    """A cut by how much speaks against it: stamps it takes, and ticks by which what follows comes off the step."""
+    """A cut and its cost: the number of stamps discarded, and the deviation from the usual step in ticks."""
 
     wild: int
     irregularity: float
@@ -209,9 +209,9 @@ class _Way:
 def _best_cut(
     before: list[list[int]], run: list[int], ticks: Sequence[int | None], clock: Clock, step: float
 ) -> _Way | None:
-    """Return which few stamps to disbelieve so that `run` goes on from `before`: the fewest; None where none help.
+    """Return the cheapest cut after which `run` continues `before`; None if there is none.
 
-    Of several ways, the one after which frames come at their usual step: of two equal stamps, the wrong one goes.
+    It discards the fewest stamps; of several such cuts, the one that leaves frames at their usual step.
     """
     ways: list[_Way] = []
     for cut, wild in _cuts(before):
@@ -227,7 +227,7 @@ def _best_cut(
 
 
 def _cuts(before: list[list[int]]) -> Iterator[tuple[_Cut, int]]:
-    """Yield the cuts that are possible behind `before`, with the number of stamps each takes."""
+    """Yield the possible cuts after `before`, with the number of stamps that each discards."""
     for between in range(len(before)):
         skipped = sum(len(one) for one in before[len(before) - between :])
         if skipped > MAX_WILD:
@@ -240,13 +240,13 @@ def _cuts(before: list[list[int]]) -> Iterator[tuple[_Cut, int]]:
 def _placed(
     count: int, ticks: Sequence[int | None], recordings: list[list[int]], step: float
 ) -> tuple[list[float], tuple[int, ...]]:
-    """Return the time of each frame, ticks from the first, and where recordings but the first begin."""
+    """Return the time of each frame in ticks from the first, and the first frames of all recordings but the first."""
     times: dict[int, float] = {}
     joints: list[int] = []
     last, last_time = -1, -step
     for recording in recordings:
         first = ticks[recording[0]] or 0
-        # the first one of a recording follows the one before by the usual step, with those between that tell nothing
+        # a recording follows the previous one by the usual step, plus one step for each frame between without a stamp
         begin = last_time + (recording[0] - last) * step
         if times:
             joints.append(recording[0])
@@ -257,7 +257,7 @@ def _placed(
 
 
 def _filled(count: int, known: dict[int, float], step: float) -> list[float]:
-    """Return `known` with the frames between: at the usual step where there is room, else evenly."""
+    """Return `known` times with the other frames placed between: at the usual step if they fit, else evenly spaced."""
     numbers = sorted(known)
     times: list[float] = []
     for number in range(count):

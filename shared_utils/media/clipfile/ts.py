@@ -1,22 +1,22 @@
-"""Where a recording ends in MPEG-TS: where another program is announced, or the packets end."""
+"""Find the end of a recording in MPEG-TS: where its packets end, or its tables announce other streams."""
 
 from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
 
-from shared_utils.media.clipfile.begins import TS_SYNC, ts_layout
+from shared_utils.media.clipfile.signatures import TS_SYNC, ts_layout
 
-PACKET = 188
+PACKET_BYTES = 188
 CRC_POLYNOMIAL = 0x04C11DB7
-"""Of the checksum of MPEG-2's tables (ISO/IEC 13818-1, annex A)."""
+"""Of CRC_32 in the tables (ISO/IEC 13818-1, annex A)."""
 
 
 class _Programs:
-    """What is announced: the tables of programs, and the streams of each.
+    """The tables of a recording: its list of programs (PAT), and the streams of each (PMT; ISO/IEC 13818-1, 2.4.4).
 
     Attributes:
-        listed_at: where the list of programs was seen last.
+        listed_at: position of the last PAT.
     """
 
     def __init__(self) -> None:
@@ -24,13 +24,13 @@ class _Programs:
         self._listed: frozenset[int] = frozenset()
         self._streams: dict[int, bytes] = {}
 
-    def wants(self, number: int) -> bool:
-        """Tell whether packets of this number announce something."""
-        return number == 0 or number in self._listed
+    def is_table(self, pid: int) -> bool:
+        """Return whether packets of this PID contain a table."""
+        return pid == 0 or pid in self._listed
 
-    def changed(self, at: int, number: int, section: bytes) -> bool:
-        """Take an announcement over; tell whether another recording begins with it, at :attr:`listed_at`."""
-        if number == 0 and section[:1] == b"\x00":
+    def changed(self, at: int, pid: int, section: bytes) -> bool:
+        """Take a table; return whether another recording begins with it, at :attr:`listed_at`."""
+        if pid == 0 and section[:1] == b"\x00":
             listed = frozenset(_program_maps(section))
             if listed == self._listed:
                 self.listed_at = at
@@ -39,9 +39,9 @@ class _Programs:
                 if self._listed:
                     return True
                 self._listed = listed
-        elif number and section[:1] == b"\x02":
+        elif pid and section[:1] == b"\x02":
             streams = _streams(section)
-            known = self._streams.setdefault(number, streams)
+            known = self._streams.setdefault(pid, streams)
             return streams != known and _is_sound(section)
         return False
 
@@ -49,20 +49,20 @@ class _Programs:
 def ts_end(
     content: mmap.mmap, begin: int, layout: tuple[int, int], next_begin: Callable[[int], int]
 ) -> tuple[int, int]:
-    """Return where what follows the recording of MPEG-TS begins that begins at `begin`, and where its packets end.
+    """Return where the bytes that follow an MPEG-TS recording begin, and where the recording's own packets end.
 
     Args:
-        content: of the file.
-        begin: where it begins.
-        layout: bytes per packet, and those before its sync byte.
-        next_begin: tells the first place from another one on where a recording of any kind begins.
+        content: the file's content.
+        begin: position of the recording.
+        layout: bytes per packet, and offset of its sync byte.
+        next_begin: returns the first beginning of a recording of any format at or after a position.
     """
     size, lead = layout
     programs = _Programs()
     at = begin
-    while at <= len(content) - lead - PACKET:
+    while at <= len(content) - lead - PACKET_BYTES:
         sync = at + lead
-        if content[sync] != TS_SYNC:  # a packet is cut, or the recording ends here
+        if content[sync] != TS_SYNC:  # a packet is damaged, or the recording ends here
             found = _resynchronised(content, at, layout)
             other = next_begin(at - size + 1 if at > begin else at)
             if other == found == len(content):
@@ -71,8 +71,8 @@ def ts_end(
                 return other, other
             at = found
             continue
-        number = (content[sync + 1] & 0x1F) << 8 | content[sync + 2]
-        if programs.wants(number) and programs.changed(at, number, _section(content[sync : sync + PACKET])):
+        pid = (content[sync + 1] & 0x1F) << 8 | content[sync + 2]
+        if programs.is_table(pid) and programs.changed(at, pid, _section(content[sync : sync + PACKET_BYTES])):
             return programs.listed_at, programs.listed_at
         at += size
     return len(content), len(content)
@@ -90,7 +90,7 @@ def _resynchronised(content: mmap.mmap, begin: int, layout: tuple[int, int]) -> 
 
 
 def _section(packet: bytes) -> bytes:
-    """Return the section that begins in a packet; nothing where none does."""
+    """Return the table section that begins in a packet; empty if none does (ISO/IEC 13818-1, 2.4.4.1)."""
     if not packet[1] & 0x40 or not packet[3] & 0x10:
         return b""
     at = 4 + (packet[4] + 1 if packet[3] & 0x20 else 0)
@@ -100,7 +100,7 @@ def _section(packet: bytes) -> bytes:
 
 
 def _is_sound(section: bytes) -> bool:
-    """Tell whether a section is whole and its checksum agrees: a damaged one announces nothing."""
+    """Return whether a section is complete and its checksum is right; damaged ones are ignored."""
     length = (int.from_bytes(section[1:3]) & 0xFFF) + 3
     if length > len(section):
         return False
@@ -113,6 +113,7 @@ def _is_sound(section: bytes) -> bool:
 
 
 def _program_maps(section: bytes) -> list[int]:
+    """Return the PIDs of the PMTs that a PAT lists."""
     length = int.from_bytes(section[1:3]) & 0xFFF
     entries = section[8 : max(8, length + 3 - 4)]
     return [
@@ -123,7 +124,7 @@ def _program_maps(section: bytes) -> list[int]:
 
 
 def _streams(section: bytes) -> bytes:
-    """Return kind and number of each stream that a program map lists."""
+    """Return stream_type and PID of each stream in a PMT."""
     length = int.from_bytes(section[1:3]) & 0xFFF
     at = 12 + (int.from_bytes(section[10:12]) & 0xFFF)
     found = b""

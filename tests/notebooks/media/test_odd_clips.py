@@ -10,7 +10,7 @@ import pytest
 from notebooks.lab.media.clip import Clip
 from notebooks.lab.media.export import export_mp4
 from notebooks.lab.viewer.player import Player
-from shared_utils.media.frames import ClipReader, Reading
+from shared_utils.media.frames import ClipReader, ReadOptions
 from shared_utils.media.grabber import FrameGrabber
 from tests.support.video import moving_box, packet_times, turn_first_picture, write_video
 
@@ -32,8 +32,8 @@ def test_the_same_frames_as_the_workers(cases, name):
         sampled = list(reader)
     with FrameGrabber(path) as grabber:
         assert grabber.facts == ClipReader(path, 0).facts
-        assert grabber.times_s == list(reader.plan.line.times_s)
-        assert not (grabber.unlike and name in PLAIN)
+        assert grabber.times_s == list(reader.plan.timeline.times_s)
+        assert not (grabber.browser_mismatch and name in PLAIN)
         for frame in (*sampled[::3], sampled[1]):
             shown = grabber.frame_at(frame.time_s)
             assert (shown.index, shown.time_s) == (frame.index, frame.time_s)
@@ -42,9 +42,9 @@ def test_the_same_frames_as_the_workers(cases, name):
 
 def test_the_aspect_of_a_run_is_that_of_its_pictures(tmp_path):
     path = write_video(tmp_path / "s.mp4", moving_box(160, 192, 0, 1), seconds=1)
-    with FrameGrabber(path, "16:9") as grabber, ClipReader(path, 0, 1, Reading("16:9")) as reader:
+    with FrameGrabber(path, "16:9") as grabber, ClipReader(path, 0, 1, ReadOptions("16:9")) as reader:
         assert (grabber.facts.width, grabber.facts.height) == (341, 192)
-        assert "16:9" in grabber.unlike
+        assert "16:9" in grabber.browser_mismatch
         for frame in reader:
             assert np.array_equal(grabber.frame(frame.index).picture, frame.picture)
 

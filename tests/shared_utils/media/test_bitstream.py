@@ -22,25 +22,25 @@ def start_codes(*units: bytes) -> bytes:
 @pytest.mark.parametrize(("extradata", "pack"), [(AVC, lengths), (None, start_codes), (b"\0\0\1\x67", start_codes)])
 def test_h264(extradata, pack):
     reader = BitstreamReader("h264", extradata)
-    assert reader.look(1, pack(IDR, IDR)) == PacketFacts(1, restarts=True, keep=False)
-    assert reader.look(1, pack(SPS, PPS, SEI, IDR)) == PacketFacts(1, restarts=True, keep=True)
-    assert reader.look(1, pack(SEI, P, P)) == PacketFacts(1, restarts=False, keep=False)
+    assert reader.inspect(1, pack(IDR, IDR)) == PacketFacts(1, restarts=True, keep=False)
+    assert reader.inspect(1, pack(SPS, PPS, SEI, IDR)) == PacketFacts(1, restarts=True, keep=True)
+    assert reader.inspect(1, pack(SEI, P, P)) == PacketFacts(1, restarts=False, keep=False)
     # settings that only a later picture uses
-    assert reader.look(1, pack(P, PPS)) == PacketFacts(1, restarts=False, keep=True)
-    assert reader.look(1, pack(IDR, P)) == PacketFacts(1, restarts=False, keep=False)
-    assert reader.look(1, pack(SEI)) == PacketFacts(1, restarts=False, keep=True)
+    assert reader.inspect(1, pack(P, PPS)) == PacketFacts(1, restarts=False, keep=True)
+    assert reader.inspect(1, pack(IDR, P)) == PacketFacts(1, restarts=False, keep=False)
+    assert reader.inspect(1, pack(SEI)) == PacketFacts(1, restarts=False, keep=True)
 
 
 def test_hevc():
     reader = BitstreamReader("hevc", HVC)
-    assert reader.look(1, lengths(b"\x26\x01\xa0")) == PacketFacts(1, restarts=True, keep=False)
-    assert reader.look(1, lengths(b"\x28\x01\xa0")) == PacketFacts(1, restarts=True, keep=False)
+    assert reader.inspect(1, lengths(b"\x26\x01\xa0")) == PacketFacts(1, restarts=True, keep=False)
+    assert reader.inspect(1, lengths(b"\x28\x01\xa0")) == PacketFacts(1, restarts=True, keep=False)
     # it drops the pictures that wait to be shown, among which may be wanted ones
-    assert reader.look(1, lengths(b"\x28\x01\xe0")) == PacketFacts(1, restarts=False, keep=False)
+    assert reader.inspect(1, lengths(b"\x28\x01\xe0")) == PacketFacts(1, restarts=False, keep=False)
     # an open group's key picture (CRA), an ordinary one, one with a parameter set
-    assert reader.look(1, lengths(b"\x2a\x01\xa0")) == PacketFacts(1, restarts=False, keep=False)
-    assert reader.look(1, lengths(b"\x02\x01\xa0")) == PacketFacts(1, restarts=False, keep=False)
-    assert reader.look(1, lengths(b"\x44\x01\xa0", b"\x02\x01\xa0")) == PacketFacts(1, restarts=False, keep=True)
+    assert reader.inspect(1, lengths(b"\x2a\x01\xa0")) == PacketFacts(1, restarts=False, keep=False)
+    assert reader.inspect(1, lengths(b"\x02\x01\xa0")) == PacketFacts(1, restarts=False, keep=False)
+    assert reader.inspect(1, lengths(b"\x44\x01\xa0", b"\x02\x01\xa0")) == PacketFacts(1, restarts=False, keep=True)
 
 
 CUT, BEYOND, EMPTY = lengths(P)[:-1], b"\0\0\0\xff" + P, b"\0\0\0\0" + lengths(P)
@@ -48,11 +48,11 @@ CUT, BEYOND, EMPTY = lengths(P)[:-1], b"\0\0\0\xff" + P, b"\0\0\0\0" + lengths(P
 
 @pytest.mark.parametrize("data", [b"", b"\0", CUT, BEYOND, EMPTY, lengths(P) * (MAX_UNITS + 1), b"\xff" * 99])
 def test_what_is_not_understood_is_decoded(data):
-    assert BitstreamReader("h264", AVC).look(7, data) == PacketFacts(7, restarts=False, keep=True)
+    assert BitstreamReader("h264", AVC).inspect(7, data) == PacketFacts(7, restarts=False, keep=True)
 
 
 def test_other_codecs_are_decoded_whole():
-    assert BitstreamReader("vp9", None).look(7, start_codes(IDR)) == PacketFacts(7, restarts=False, keep=True)
+    assert BitstreamReader("vp9", None).inspect(7, start_codes(IDR)) == PacketFacts(7, restarts=False, keep=True)
 
 
 def packets(text: str) -> list[PacketFacts]:

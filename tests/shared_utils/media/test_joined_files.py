@@ -11,7 +11,7 @@ import pytest
 
 from shared_utils.errors import ClipError
 from shared_utils.media.clipfile.parts import find_parts
-from shared_utils.media.frames import ClipReader, Frame, Irregular, Reading
+from shared_utils.media.frames import ClipReader, Frame, Irregular, ReadOptions
 from tests.support.video import moving_box, turn_first_picture, write_video
 
 FRAMES = 10
@@ -56,7 +56,7 @@ def read(path: Path, fps: float = 0) -> tuple[list[Frame], ClipReader]:
     """Read as an analysis does: once more, carefully, where that turns out to be needed."""
     for careful in (False, True):
         try:
-            with ClipReader(path, fps, 1, Reading(careful=careful, strict=True)) as reader:
+            with ClipReader(path, fps, 1, ReadOptions(careful=careful, strict=True)) as reader:
                 return list(reader), reader
         except Irregular:
             assert not careful

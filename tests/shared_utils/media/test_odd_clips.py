@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from shared_utils.errors import ClipError
-from shared_utils.media.frames import ClipReader, Frame, Reading
+from shared_utils.media.frames import ClipReader, Frame, ReadOptions
 from tests.support.video import moving_box, noise_background, write_video
 
 ONE = 1 << 16
@@ -28,7 +28,7 @@ def cases(shared_dir: Path) -> Path:
 
 
 def read(path: Path, fps: float = 5, threads: int = 1, **options: Any) -> tuple[list[Frame], ClipReader]:
-    with ClipReader(path, fps, threads, Reading(**options)) as reader:
+    with ClipReader(path, fps, threads, ReadOptions(**options)) as reader:
         return list(reader), reader
 
 
@@ -158,7 +158,7 @@ def test_a_change_of_size_upwards_in_mid_file(tmp_path, codec):
                     mux(made, film, packet, part * 10)
             for packet in context.encode(None):
                 mux(made, film, packet, part * 10)
-    with ClipReader(path, 0, 1, Reading(strict=True)) as reader:
+    with ClipReader(path, 0, 1, ReadOptions(strict=True)) as reader:
         frames = list(reader)
     assert (reader.facts.width, reader.facts.height) == (320, 192)
     assert {frame.picture.shape for frame in frames} == {(192, 320, 3)}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.media.frames import ClipReader, Reading
+from shared_utils.media.frames import ClipReader, ReadOptions
 from tests.support.ts_stamps import WRAP, with_stamps
 from tests.support.video import moving_box, write_video
 
@@ -49,7 +49,7 @@ CHANGES = {
 def test_every_frame_is_at_its_true_time(tmp_path, film, what):
     path = tmp_path / "t.ts"
     path.write_bytes(with_stamps(film.read_bytes(), CHANGES[what]))
-    with ClipReader(path, 0, 1, Reading(strict=True)) as reader:
+    with ClipReader(path, 0, 1, ReadOptions(strict=True)) as reader:
         times = [frame.time_s for frame in reader]
     # where stamps tell nothing, and the stream no sane rate, 25 frames per second are taken for granted
     rate = 25 if any("25 frames per second" in note for note in reader.facts.notes) else 10

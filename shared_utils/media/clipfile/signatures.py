@@ -1,6 +1,6 @@
-"""The bytes with which recordings begin: to find one that was joined behind another of any kind.
+"""Signatures: the bytes with which recordings of each format begin, to find one joined behind another.
 
-Each is long enough, or checked closely enough, that it does not occur by chance within the pictures of another.
+Each is long enough, or verified closely enough, not to occur by chance within the video data of another recording.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ import mmap
 from collections.abc import Callable
 
 EBML = bytes.fromhex("1A45DFA3")
+"""Element ID of an EBML header, with which Matroska and WebM begin (RFC 8794, 11.2.1)."""
 MP4_HEAD_BYTES = range(12, 257)
-"""Lengths of the first box of an MP4 file: its kind, version and a list of brands."""
+"""Believable lengths of an MP4 file's first box, ``ftyp``: brand, version, list of brands (ISO/IEC 14496-12, 4.3)."""
 TS_LAYOUTS = ((188, 0), (192, 4), (204, 0))
-"""Bytes per packet of MPEG-TS and where its 188 begin: plain, with an arrival time before it, with a checksum after."""
+"""Bytes per MPEG-TS packet, and offset of its sync byte: plain (ISO/IEC 13818-1), with a time stamp in front (M2TS of
+Blu-ray), with Reed-Solomon parity bytes behind (DVB)."""
 TS_SYNC = 0x47
 TS_IN_A_ROW = 5
-"""Packets that must follow each other: one in 256 bytes is a sync byte by chance."""
+"""Consecutive sync bytes required: one byte in 256 is a sync byte by chance."""
 
 
 def ts_layout(content: bytes | mmap.mmap, at: int) -> tuple[int, int] | None:
-    """Return bytes per packet and before its sync byte where packets of MPEG-TS follow each other from `at` on."""
+    """Return bytes per packet and offset of the sync byte if MPEG-TS packets begin at `at`; else None."""
     for size, lead in TS_LAYOUTS:
         places = [at + lead + size * number for number in range(TS_IN_A_ROW)]
         there = [content[place] == TS_SYNC for place in places if place < len(content)]
@@ -50,38 +52,38 @@ def _is_ts(content: mmap.mmap, at: int) -> bool:
     return ts_layout(content, at) is not None
 
 
-SIGNS: tuple[tuple[bytes, int, Callable[[mmap.mmap, int], bool]], ...] = (
+SIGNATURES: tuple[tuple[bytes, int, Callable[[mmap.mmap, int], bool]], ...] = (
     (b"ftyp", 4, _is_mp4),
     (EBML, 0, _is_matroska),
     (b"RIFF", 0, _is_avi),
     (b"FLV\x01", 0, _is_flv),
     (bytes.fromhex("3026B2758E66CF11A6D900AA0062CE6C"), 0, lambda _content, _at: True),  # ASF, WMV
     (b"DKIF\0\0\x20\0", 0, lambda _content, _at: True),  # IVF
-    (b"\x47\x40\0", 0, _is_ts),  # the first packet of a recording lists its programs, or its tables begin it
+    (b"\x47\x40\0", 0, _is_ts),  # a recording begins with its PAT (PID 0) or SDT (PID 17)
     (b"\x47\x40\x11", 0, _is_ts),
     (b"\x47\x40\0", 4, _is_ts),
     (b"\x47\x40\x11", 4, _is_ts),
 )
-"""Bytes to look for, how far they lie behind the beginning, and a closer look at what begins there."""
+"""Bytes to search for, their offset from the recording's beginning, and a check of what begins there."""
 
 
-class Begins:
-    """Finds where recordings begin in a file, each place at most once, so that many are found in one pass.
+class RecordingFinder:
+    """Finds the beginnings of recordings in a file, all of them in one pass.
 
     Args:
-        content: of the file.
+        content: the file's content.
     """
 
     def __init__(self, content: mmap.mmap) -> None:
         self._content = content
-        self._next = dict.fromkeys(range(len(SIGNS)), -1)
+        self._next = dict.fromkeys(range(len(SIGNATURES)), -1)
 
     def next(self, begin: int) -> int:
-        """Return the first place from `begin` on; the file's end where there is none. `begin` may only rise."""
+        """Return the first beginning at or after `begin`, or the file's length. `begin` must never decrease."""
         return min(self._next_of(number, begin) for number in self._next)
 
     def _next_of(self, number: int, begin: int) -> int:
-        sign, lead, is_one = SIGNS[number]
+        sign, lead, is_one = SIGNATURES[number]
         while self._next[number] < begin:
             found = self._content.find(sign, max(begin, self._next[number] + 1) + lead)
             at = found - lead if found >= 0 else len(self._content)
