@@ -369,7 +369,7 @@ def test_an_outcome_that_can_not_be_written_for_whatever_reason_costs_no_tries(
         make_due(queue, job.id)
     told = logged(caplog, messages.JOB_TRIED_AGAIN)
     assert len(told) == 5
-    assert told[0].startswith(f"{CLIP_NAME}: {name} can not be")
+    assert told[0].startswith(f"{CLIP_NAME}: {name} cannot be")
     (context.video_dir / name).rmdir() if name == LOG_NAME else (context.video_dir / name).unlink()
     burst(redis_server, context)
     assert [record["ok"] for record in lines(context)] == [True]
