@@ -77,7 +77,7 @@ class WorkerSettings:
 
     Attributes:
         stop_grace_s: seconds a job may go on after SIGTERM before it is handed back to the queue. The default is below
-            the 10 s after which Docker kills, if not told otherwise.
+            the 10 s after which Docker kills by default.
     """
 
     redis: RedisSettings

@@ -61,7 +61,8 @@ class Invalid(ValueError):
         """What the value should be, such as ``a number, not text`` or ``at most 1``; empty where that is not known."""
         for pattern, words in _EXPECTATIONS:
             if match := pattern.fullmatch(self.detail):
-                return words.format(*(_TYPES.get(group, group.removesuffix(".0")) for group in match.groups()))
+                text = words.format(*(_TYPES.get(group, group.removesuffix(".0")) for group in match.groups()))
+                return re.sub(r"\b1 (entr|character)(?:ies|s)$", lambda one: f"1 {_SINGULAR[one[1]]}", text)
         return ""
 
 
@@ -93,6 +94,7 @@ _EXPECTATIONS = (
     (re.compile(r"Expected (\w+)(?: \| null)?, got (\w+)"), "{0}, not {1}"),
     (re.compile(r"Number out of range"), "a smaller number"),
 )
+_SINGULAR = {"entr": "entry", "character": "character"}
 _LOCATION = re.compile(r"(?P<text>.*) - at `(?P<path>\$[^`]*)`", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<position>\d+)\]|\[\.\.\.\]")
 

@@ -53,7 +53,7 @@ BY_COMPOSE: dict[str, dict[str, str]] = {
 """Settings that a compose file sets by itself, and why."""
 
 PASSED_ON = {service: names - set(BY_COMPOSE[service]) for service, names in SERVICES.items()}
-"""Settings that reach each service as they stand in .env."""
+"""Settings that reach each service as .env gives them."""
 
 DEFAULTS_OF_COMPOSE = {
     "TZ": "UTC",

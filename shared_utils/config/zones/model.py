@@ -41,7 +41,7 @@ class Task(Model, tag_field="do", kw_only=True, frozen=True):
 
     Attributes:
         when: as part of the analysis of each clip, on live frames, or both.
-        page: name of the page that must be shown; None for any.
+        page: name of the page that must be displayed; None for any.
     """
 
     when: Literal["clips", "live", "both"] = "clips"
@@ -122,12 +122,12 @@ AnyTask: TypeAlias = ObjectsTask | CrossTask | ReadTask | LightTask | MatchTask
 
 
 class Page(Model, frozen=True):
-    """A page of a display: which one is shown is told by a reference picture.
+    """A page of a display: a reference picture tells which one is displayed.
 
     Attributes:
         points: its corners.
         reference: name of the picture's file, beside the file of zones.
-        min_score: correlation from which the page is taken for shown.
+        min_score: correlation from which the page counts as displayed.
     """
 
     name: Name

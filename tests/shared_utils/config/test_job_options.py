@@ -52,7 +52,7 @@ def test_options_survive_their_way_through_json():
 
 
 @pytest.mark.parametrize(
-    ("wanted", "said"),
+    ("wanted", "message"),
     [
         ([], "object"),
         ("conf=1", "object"),
@@ -84,6 +84,6 @@ def test_options_survive_their_way_through_json():
         ({"model": "a" * 300}, "model must be the name"),
     ],
 )
-def test_a_wrong_option_is_refused(wanted, said):
-    with pytest.raises(JobRefused, match=said):
+def test_a_wrong_option_is_refused(wanted, message):
+    with pytest.raises(JobRefused, match=message):
         replace_options(Options(), wanted)
