@@ -1,6 +1,6 @@
 """Runs of the same clips by several configurations, side by side.
 
-Boxes are compared in the sampled frames that all configurations looked at, labels by whole clips.
+Boxes are compared in the sampled frames that all configurations sampled, labels by whole clips.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from notebooks.lab.jobs.batch import Configuration
 from shared_utils.contracts.boxes import boxes_path
 from shared_utils.errors import SettingError
 
-TOUCHES = 0.1
-"""Overlap from which what the other configuration saw is worth telling, where it did not see the same."""
+MIN_OVERLAP = 0.1
+"""Overlap from which another object that the other configuration saw there is reported."""
 UNSEEN_SHARE = 0.5
-"""Share of an object's boxes that the other has not, from which only one of the two saw the object."""
+"""Share of an object's boxes missing from the other configuration, from which only one of the two saw the object."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Comparison:
     Attributes:
         configurations: those that have runs, in the order given.
         clips: those that all of them have a run of, oldest first.
-        runs: a row a clip and configuration; see :func:`notebooks.lab.jobs.batch.find_runs`.
+        runs: a row per clip and configuration; see :func:`notebooks.lab.jobs.batch.find_runs`.
         boxes: all boxes from 0.1 up: `configuration` and the columns of :func:`notebooks.lab.data.results.boxes`.
         frames: the frames that all configurations sampled: `filename`, `frame`.
         notes: what was left out, in lines for people.
@@ -98,7 +98,7 @@ def load(
         runs: of :func:`notebooks.lab.jobs.batch.run` or :func:`~notebooks.lab.jobs.batch.find_runs`.
         wanted: the configurations.
         video_dir: the shared volume.
-        same: labels that mean the same, for models that call one thing by two names: ``{"motorbike": "motorcycle"}``.
+        same: labels that mean the same, for models that use different words: ``{"motorbike": "motorcycle"}``.
 
     Raises:
         SettingError: fewer than two configurations have runs, or they share no clip.
@@ -141,7 +141,7 @@ def _no_boxes() -> pd.DataFrame:
 
 
 def sampled_frames(runs: pd.DataFrame, video_dir: Path) -> set[tuple[str, int]]:
-    """Return the frames that runs looked at, also those in which they found nothing.
+    """Return the frames that runs sampled, also those in which they found nothing.
 
     Args:
         runs: rows of the log with `clip`, the name that the frames go by.
@@ -164,9 +164,9 @@ class Pair:
 
     Attributes:
         left, right: their places in the comparison's list.
-        by_clip: a row a clip: `started_at`; of `detected` labels `labels_both`, `labels_left`, `labels_right`
+        by_clip: a row per clip: `started_at`; of `detected` labels `labels_both`, `labels_left`, `labels_right`
             (frozensets) and `same_labels`; of boxes `both`, `only_left`, `only_right`, `agreement` (0..1).
-        by_class: a row a label: `clips_both`, `clips_left`, `clips_right`; `both`, `only_left`, `only_right`,
+        by_class: a row per label: `clips_both`, `clips_left`, `clips_right`; `both`, `only_left`, `only_right`,
             `agreement`.
         agreement: over all boxes, 0..1.
         only: the objects that only one of them saw; see :func:`only_one`.
@@ -181,7 +181,7 @@ class Pair:
 
     @property
     def same_labels(self) -> int:
-        """In so many clips both detected the same labels."""
+        """Number of clips in which both detected the same labels."""
         return int(self.by_clip["same_labels"].sum())
 
 
@@ -239,12 +239,12 @@ def matrix(comparison: Comparison) -> pd.DataFrame:
 
 
 def only_one(comparison: Comparison, left: int, right: int, unmatched: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the objects that only one of two configurations saw, the most telling first.
+    """Return the objects that only one of two configurations saw, the most significant first.
 
-    An object is a track that the other has not in at least half of its frames, `min_hits` or more.
+    An object is a track that the other lacks in at least half of its frames, and in `min_hits` or more.
 
     Returns:
-        A row an object, at its best box: `side` (name of the configuration), `filename`, `t`, `frame`, `label`,
+        A row per object, at its best box: `side` (name of the configuration), `filename`, `t`, `frame`, `label`,
         `conf`, corners, `hits` (frames in which the other has no such box),
         `of` (frames of the track), `new_label` (the other did not
         detect this label in the clip at all), `other` (what it saw there instead, in words).
@@ -274,15 +274,15 @@ def only_one(comparison: Comparison, left: int, right: int, unmatched: Sequence[
 
 
 def _instead(found: pd.DataFrame, other: pd.DataFrame, its: Configuration) -> list[str]:
-    """Tell what the other configuration saw in the place of each box of `found`."""
-    told = [f"no {label} there" for label in found["label"]]
-    near = overlaps(found, other, TOUCHES, ("filename", "frame"))
+    """Return what the other configuration saw at the place of each box of `found`, in words."""
+    seen = [f"no {label} there" for label in found["label"]]
+    near = overlaps(found, other, MIN_OVERLAP, ("filename", "frame"))
     near["conf"] = other["conf"].to_numpy()[near["right"]]
     near["label"] = other["label"].to_numpy()[near["right"]]
     near["strong"] = near["conf"] >= its.options.conf
     near["same"] = near["label"].to_numpy() == found["label"].to_numpy()[near["left"]]
     near["close"] = near["iou"] >= IOU_MIN
-    # a rider's bicycle overlaps the rider, and is no other name for him
+    # a rider's bicycle overlaps the rider, but is no other label for them
     near = near[near["same"] | near["close"]]
     near = near.sort_values(["strong", "same", "close", "conf"], ascending=False, kind="stable")
     for row in near.drop_duplicates("left").to_dict("records"):
@@ -291,14 +291,14 @@ def _instead(found: pd.DataFrame, other: pd.DataFrame, its: Configuration) -> li
             text += f", below {its.options.conf:g}"
         elif row["same"]:
             text = f"one box for two: {text}" if row["close"] else f"{text}, placed otherwise"
-        told[row["left"]] = text
-    return told
+        seen[row["left"]] = text
+    return seen
 
 
 def seconds(comparison: Comparison) -> pd.DataFrame:
-    """Return seconds a clip, means over the clips: a row a configuration, columns `decode_s`, `infer_s`, `total_s`.
+    """Return seconds per clip, means over the clips: a row per configuration, columns `decode_s`, `infer_s`, `total_s`.
 
-    Decoding and inference go on at once, so that they add up to more than the total.
+    Decoding and inference run at once, so that they add up to more than the total.
     """
     runs = comparison.runs
     means = runs.groupby("configuration", sort=False)[["decode_s", "infer_s", "total_s", "duration_s"]].mean()

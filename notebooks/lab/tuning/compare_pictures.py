@@ -24,32 +24,32 @@ from shared_utils.errors import ClipError, ClipMissing
 from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.picture import fitted_size, resized
 
-SHOWN_CLIPS = 16
-"""Clips in a picture, those that agree least: more would be lines of dust."""
-BAR = 0.26
-"""Inches a bar is high, with the room to the next."""
-FRAME_SIDE = 640
-"""Pixels of a frame in the gallery."""
+MAX_CLIPS = 16
+"""Clips in a picture, those that agree least: more could not be told apart."""
+BAR_INCHES = 0.26
+"""Height of a bar, with its gap."""
+FRAME_SIDE_PX = 640
+"""Longest side of a frame in the gallery."""
 BOTH_COLOUR, LEFT_COLOUR, RIGHT_COLOUR = "#B8B8B8", BLUE, ORANGE
 
 
 def percent(share: float) -> str:
-    """Return a share for people; never 100 % where something is left."""
+    """Return a share for people; never 100 % where something is missing."""
     value = 100 * share
     return f"{value:.0f} %" if value in (0, 100) or 1 <= value <= 99 else f"{value:.1f} %"
 
 
 def clip_name(filename: str) -> str:
     """Return a clip's camera and local time, shorter than its file name."""
-    told = parse_clip_name(filename)
-    return f"{told.camera} {told.started_at:%d %b %H:%M:%S}" if told else filename
+    name = parse_clip_name(filename)
+    return f"{name.camera} {name.started_at:%d %b %H:%M:%S}" if name else filename
 
 
 def agreement_picture(comparison: Comparison, pair: Pair) -> Figure:
     """Draw the boxes that both configurations saw, and that one did, clip by clip, those that agree least on top."""
     left, right = comparison.name(pair.left), comparison.name(pair.right)
-    table = pair.by_clip.sort_values(["same_labels", "agreement"], kind="stable").head(SHOWN_CLIPS)[::-1]
-    figure, axes = plt.subplots(figsize=(9, 1.5 + BAR * len(table)))
+    table = pair.by_clip.sort_values(["same_labels", "agreement"], kind="stable").head(MAX_CLIPS)[::-1]
+    figure, axes = plt.subplots(figsize=(9, 1.5 + BAR_INCHES * len(table)))
     _stacked(axes, table[["both", "only_left", "only_right"]], [clip_name(str(name)) for name in table.index])
     longest = table[["both", "only_left", "only_right"]].sum(axis=1).max()
     for row, (_, clip) in enumerate(table.iterrows()):
@@ -92,7 +92,7 @@ def classes_picture(comparison: Comparison, pair: Pair) -> Figure:
     """Draw, for each class, the clips and the boxes in which both configurations have it, or one."""
     left, right = comparison.name(pair.left), comparison.name(pair.right)
     table = pair.by_class[::-1]
-    figure, (clips, boxes) = plt.subplots(1, 2, figsize=(9, 1.7 + 1.4 * BAR * len(table)), sharey=True)
+    figure, (clips, boxes) = plt.subplots(1, 2, figsize=(9, 1.7 + 1.4 * BAR_INCHES * len(table)), sharey=True)
     _stacked(clips, table[["clips_both", "clips_left", "clips_right"]], [*map(str, table.index)])
     _stacked(boxes, table[["both", "only_left", "only_right"]], [*map(str, table.index)])
     clips.set_xlabel("clips in which it was detected")
@@ -125,12 +125,12 @@ def gallery(comparison: Comparison, pair: Pair, video_dir: Path, most: int = 6) 
     """Show the objects that only one of two configurations saw: the frame, and the object cut out.
 
     Args:
-        video_dir: the shared volume. Clips that are gone are told, and not shown.
+        video_dir: the shared volume. For clips that are gone, a text stands in their place.
         most: objects shown.
     """
     shown = pair.only.head(most)
     if shown.empty:
-        return _empty("Neither saw an object that the other has not", "objects: tracks that lack half of their boxes")
+        return _empty("Neither saw an object that the other lacks", "objects: tracks that lack half of their boxes")
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
     figure = plt.figure(figsize=(5.4 * columns, 2.45 * rows + 0.5))
@@ -141,11 +141,13 @@ def gallery(comparison: Comparison, pair: Pair, video_dir: Path, most: int = 6) 
         at, column = divmod(number, columns)
         _draw_object(comparison, pair, row, grid[at][2 * column], grid[at][2 * column + 1], video_dir)
     counts = pair.only["side"].value_counts()
-    told = " and ".join(
+    counted = " and ".join(
         f"{counts.get(comparison.name(one), 0)} only {comparison.name(one)}" for one in (pair.left, pair.right)
     )
     rest = f"; {len(shown)} of them shown" if len(shown) < len(pair.only) else ""
-    figure.suptitle(f"Objects that one saw and the other did not: {told}{rest}\n", x=0.01, ha="left", fontweight="bold")
+    figure.suptitle(
+        f"Objects that one saw and the other did not: {counted}{rest}\n", x=0.01, ha="left", fontweight="bold"
+    )
     return figure
 
 
@@ -162,7 +164,7 @@ def _draw_object(
     try:
         with FrameGrabber(video_dir / row["filename"]) as frames:
             picture = frames.frame_at(row["t"]).picture
-            size = fitted_size(frames.facts.width, frames.facts.height, FRAME_SIDE)
+            size = fitted_size(frames.facts.width, frames.facts.height, FRAME_SIDE_PX)
     except (ClipMissing, ClipError):
         whole.text(0.5, 0.5, "the clip is gone", ha="center", transform=whole.transAxes, color=GREY)
         return

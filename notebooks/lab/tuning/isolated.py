@@ -1,4 +1,4 @@
-"""The analysis step by step, without queue and worker, by the worker's own modules: for finding out why."""
+"""The analysis step by step, without queue and worker, by the worker's own modules: to find out why."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from video_worker.pipeline.tracking import NO_TRACK
 from video_worker.settings import AnalysisSettings
 from video_worker.steps.context import Source, StepContext
 
-APART = ("run_id", "job_id", "timestamp", "timing")
+IGNORED_KEYS = ("run_id", "job_id", "timestamp", "timing")
 """Keys in which two runs over one clip differ: ids and times."""
 
 
 @dataclass(frozen=True)
-class Look:
+class FrameTrace:
     """One frame on its way through the model.
 
     Attributes:
@@ -55,7 +55,7 @@ class Look:
         raw: the head's output without its batch dimension.
         candidates: all boxes from `min_score` up, in pixels of the model's input, before duplicates go.
         kept: those left after NMS, in pixels of the clip.
-        min_score: score from which boxes were looked for.
+        min_score: score from which boxes are kept.
     """
 
     frame: Frame
@@ -112,7 +112,7 @@ class Isolated:
         record: after :meth:`run`: the record.
 
     Raises:
-        ClipMissing, ClipError, ModelError, SettingError: it can not be analysed.
+        ClipMissing, ClipError, ModelError, SettingError: it cannot be analysed.
     """
 
     def __init__(self, path: Path, values: Mapping[str, str]) -> None:
@@ -140,11 +140,11 @@ class Isolated:
 
     @property
     def min_score(self) -> float:
-        """Score from which the worker looks for boxes."""
+        """Score from which the worker keeps boxes."""
         return self._context.min_score
 
     def as_frame(self) -> pd.DataFrame:
-        """Return clip, model and options, one value a row."""
+        """Return clip, model and options, one value per row."""
         facts, options = self.facts, self.options
         head = "end to end, no NMS" if self.info.end_to_end else "raw, NMS follows"
         size = f"{facts.width}×{facts.height}, {facts.frames} frames in {facts.duration_s:.1f} s"
@@ -155,7 +155,7 @@ class Isolated:
             "model": f"{options.model}: {len(self.info.labels)} classes ({names})",
             "its input and head": f"{fixed}, sides multiples of {self.info.stride}; {head}",
             "engine": f"{self.engine}, {self._threads} threads",
-            "sampled": f"{facts.sampled} frames, {options.fps:g} a second",
+            "sampled": f"{facts.sampled} frames, {options.fps:g} per second",
             "threshold": f"{options.conf:g}, in {options.min_hits} sampled frames or more",
             "reported": ", ".join(options.classes) or "all labels",
             "longest side": f"{options.imgsz} px",
@@ -167,8 +167,8 @@ class Isolated:
         with ClipReader(self.path, self.options.fps, self._threads, ReadOptions(self.options.aspect)) as reader:
             yield from reader
 
-    def look_at(self, time_s: float) -> Look:
-        """Take the last sampled frame up to `time_s` through the model.
+    def trace_at(self, time_s: float) -> FrameTrace:
+        """Trace the last sampled frame up to `time_s` through the model.
 
         Raises:
             ClipError: there is none.
@@ -180,16 +180,19 @@ class Isolated:
             found = frame
         if found is None:
             raise ClipError(f"{self.path.name} has no frame that can be decoded")
-        return self.look(found)
+        return self.trace(found)
 
-    def look(self, frame: Frame) -> Look:
-        """Take a frame through the model: letterbox, inference, NMS."""
+    look_at = trace_at
+    """Its former name: copies of the notebook that people keep use it."""
+
+    def trace(self, frame: Frame) -> FrameTrace:
+        """Trace a frame through the model: letterbox, inference, NMS."""
         fit = self._detector.fit(frame.picture, self.options.imgsz)
         model_input = letterbox(frame.picture, fit)
         raw = self._detector.infer(model_input)()
         found = self._detector.decode(raw, self.min_score)
         kept = Detections(fit.to_source(found.xyxy), found.scores, found.classes)
-        return Look(frame, fit, model_input, raw, self._candidates(raw, found), kept, self.min_score)
+        return FrameTrace(frame, fit, model_input, raw, self._candidates(raw, found), kept, self.min_score)
 
     def boxes_of(self, found: Detections, tracks: Sequence[int] | None = None) -> list[Box]:
         """Return detections as boxes to draw."""
@@ -261,10 +264,10 @@ class Isolated:
 
 
 def differences(record: Mapping[str, Any], other: Mapping[str, Any]) -> pd.DataFrame:
-    """Return what differs between two records, ids and timings apart: one row a key, empty where all is the same."""
+    """Return the differences of two records, but for ids and timings: one row per key, empty where there are none."""
     rows = [
         {"key": key, "here": record.get(key), "there": other.get(key)}
         for key in dict.fromkeys([*record, *other])
-        if key not in APART and record.get(key) != other.get(key)
+        if key not in IGNORED_KEYS and record.get(key) != other.get(key)
     ]
     return pd.DataFrame(rows, columns=["key", "here", "there"])

@@ -42,10 +42,10 @@ def score_picture(traced: Trace, wanted: pd.DataFrame, at: At | None = None) -> 
     at = at or At(traced.motion.min_area, traced.clips, traced.frames)
     mine = wanted[wanted["filename"] == traced.path.name]
     figure, axes = plt.subplots(figsize=(10, 4))
-    times = np.array([look.time_s for look in at.looks])
-    shares = np.array([max(look.share, FLOOR) for look in at.looks])
-    light = np.array([look.light for look in at.looks], bool)
-    moving = np.array([at.moves(look) for look in at.looks], bool)
+    times = np.array([frame.time_s for frame in at.frames])
+    shares = np.array([max(frame.share, FLOOR) for frame in at.frames])
+    light = np.array([frame.light for frame in at.frames], bool)
+    moving = np.array([at.moves(frame) for frame in at.frames], bool)
     axes.set(yscale="log", ylim=(FLOOR * 0.8, 3), xlim=(0, traced.end_s))
     axes.vlines(times, FLOOR, shares, color=LIGHT, linewidth=1.5, zorder=1)
     for which, colour, text in (
@@ -64,7 +64,7 @@ def score_picture(traced: Trace, wanted: pd.DataFrame, at: At | None = None) -> 
     )  # fmt: skip
     for clip in at.clips:
         axes.add_patch(Rectangle((clip.start_s, 1.15), clip.end_s - clip.start_s, 0.45, color=ORANGE, alpha=0.85, lw=0))
-        # one begins where the one before goes on or ends
+        # a clip may begin where the one before goes on or ends
         axes.plot([clip.start_s, clip.start_s], [1.15, 1.6], color="white", linewidth=1.5)
         if clip.trigger_s > clip.start_s:
             axes.plot(clip.trigger_s, 1.9, "v", color=ORANGE, markersize=7)
@@ -76,8 +76,8 @@ def score_picture(traced: Trace, wanted: pd.DataFrame, at: At | None = None) -> 
     _score_legend(figure, axes, len(mine) > 0)
     caught = [is_caught(row["start_s"], row["end_s"], at.clips) for row in mine.to_dict("records")]
     how = f"{traced.motion.fps:g} fps" if traced.motion.decode == "all" else "keyframes"
-    told = f"; replayed, as {at.replayed}" if at.replayed else ""
-    finding(axes, _score_title(at, caught), f"{traced.path.name}, {how}, {len(at.looks)} frames looked at{told}")
+    replayed = f"; replayed, as {at.replayed}" if at.replayed else ""
+    finding(axes, _score_title(at, caught), f"{traced.path.name}, {how}, {len(at.frames)} frames analysed{replayed}")
     return figure
 
 
@@ -149,33 +149,33 @@ def _draw_clip(axes: Axes, clip: ReplayedClip, row: int, colour: str) -> None:
 
 def area_picture(traced: Trace, wanted: pd.DataFrame, most: int = 6) -> Figure:
     """Show the moving area in the frames in which most moves: one of each moment, or else of each clip."""
-    looks = _telling_looks(traced, wanted, most)
-    if not looks:
+    chosen = _most_moving(traced, wanted, most)
+    if not chosen:
         figure, axes = plt.subplots(figsize=(9, 0.9))
         axes.axis("off")
         finding(axes, "Nothing moves in this file", traced.path.name)
         return figure
-    columns = min(3, len(looks))
-    rows = -(-len(looks) // columns)
+    columns = min(3, len(chosen))
+    rows = -(-len(chosen) // columns)
     figure, grid = plt.subplots(rows, columns, figsize=(3.5 * columns, 2.35 * rows + 0.6), squeeze=False)
     with FrameGrabber(traced.path) as frames:
         for axes in grid.flat:
             axes.axis("off")
-        for axes, look in zip(grid.flat, looks, strict=False):
+        for axes, frame in zip(grid.flat, chosen, strict=False):
             # stream time begins with the first packet, the file's with the first picture
-            picture = frames.frame_at(look.time_s - traced.frames[0].time_s).picture
-            axes.imshow(tinted(picture, look.mask)[..., ::-1])
-            verdict = "moves" if look.moving else "the light changed" if look.light else "does not count"
+            picture = frames.frame_at(frame.time_s - traced.frames[0].time_s).picture
+            axes.imshow(tinted(picture, frame.mask)[..., ::-1])
+            verdict = "moves" if frame.moving else "the light changed" if frame.light else "does not count"
             axes.set_title(
-                f"{look.time_s:.1f} s: {100 * look.share:.2g} %, {verdict}", fontsize=9, fontweight="normal", pad=4
+                f"{frame.time_s:.1f} s: {100 * frame.share:.2g} %, {verdict}", fontsize=9, fontweight="normal", pad=4
             )
-    low, high = (f"{100 * pick(look.share for look in looks):.2g}" for pick in (min, max))
+    low, high = (f"{100 * pick(frame.share for frame in chosen):.2g}" for pick in (min, max))
     title = f"What moved covers {low if low == high else f'{low} to {high}'} % of the picture"
     figure.suptitle(f"{title}\n", x=0.01, ha="left", fontweight="bold", fontsize=12)
     return figure
 
 
-def _telling_looks(traced: Trace, wanted: pd.DataFrame, most: int) -> list[AnalysedFrame]:
+def _most_moving(traced: Trace, wanted: pd.DataFrame, most: int) -> list[AnalysedFrame]:
     mine = wanted[wanted["filename"] == traced.path.name]
     spans = list(zip(mine["start_s"], mine["end_s"], strict=True))
     spans = spans or [(clip.trigger_s, clip.end_s) for clip in traced.clips]
@@ -184,10 +184,10 @@ def _telling_looks(traced: Trace, wanted: pd.DataFrame, most: int) -> list[Analy
     for start, end in spans[:most]:
         edges = np.linspace(start, end, pieces + 1)
         for since, until in pairwise(edges):
-            inside = [look for look in traced.frames if since <= look.time_s <= until and look.share > 0]
+            inside = [frame for frame in traced.frames if since <= frame.time_s <= until and frame.share > 0]
             if inside:
-                look = max(inside, key=lambda look: (look.moving, look.share))
-                best[look.time_s] = look
+                most_moving = max(inside, key=lambda frame: (frame.moving, frame.share))
+                best[most_moving.time_s] = most_moving
     return list(best.values())
 
 
@@ -203,7 +203,7 @@ def tinted(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.ui
 
 
 def cost_picture(tried: Sequence[Tried]) -> Figure:
-    """Draw what settings catch against what they cost to decode and look at."""
+    """Draw what settings catch against what they cost."""
     figure, axes = plt.subplots(figsize=(9, 4))
     points = [
         (1000 * one.cpu_s / one.footage_s, 100 * one.recall, one) for one in tried if one.caught and one.footage_s
@@ -211,11 +211,11 @@ def cost_picture(tried: Sequence[Tried]) -> Figure:
     for number, (cost, recall, one) in enumerate(sorted(points, key=lambda point: point[0])):
         colour = BLUE if recall == 100 else ORANGE
         axes.scatter(cost, recall, s=50, color=colour, zorder=3)
-        # neighbours' names would lie on each other: by turns above and below
+        # alternately above and below, so that the names of neighbours do not overlap
         up = (8, -15, 20, -27)[number % 4]
         name = name_of(one.motion)
         axes.annotate(name, (cost, recall), (0, up), textcoords="offset points", ha="center", fontsize=8.5, color=GREY)
-    axes.set(xlabel="processor time, milliseconds a second of footage", ylabel="moments caught", xlim=(0, None))
+    axes.set(xlabel="processor time, milliseconds per second of footage", ylabel="moments caught", xlim=(0, None))
     axes.set_yticks(range(0, 101, 20))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
     axes.set_ylim(min([recall for _, recall, _ in points], default=0) - 20, 118)
@@ -225,17 +225,17 @@ def cost_picture(tried: Sequence[Tried]) -> Figure:
     title = "No setting catches every moment"
     if whole:
         cost, one = min(whole, key=lambda pair: pair[0])
-        title = f"{name_of(one.motion)} is the cheapest that misses nothing: {cost:.0f} ms a second"
+        title = f"{name_of(one.motion)} is the cheapest that misses nothing: {cost:.0f} ms per second"
     finding(
         axes,
         title,
-        f"{how_many(len(points[0][2].caught) if points else 0, 'moment')}; with reading, and writing the clips",
+        f"{how_many(len(points[0][2].caught) if points else 0, 'moment')}; including reading, and writing the clips",
     )
     return figure
 
 
 def threshold_slider(traced: Trace, wanted: pd.DataFrame) -> widgets.VBox:
-    """Return a slider that moves the threshold over a trace: exact, and replayed where the trace can not tell."""
+    """Return a slider that moves the threshold over a trace: exact, and replayed where the trace does not tell."""
     low, high = np.log10(traced.motion.min_area), np.log10(0.5)
     slider = widgets.FloatLogSlider(
         value=max(traced.motion.min_area, 0.005), min=low, max=high, step=0.02, description="min_area",

@@ -1,4 +1,4 @@
-"""Motion settings tried on clips: what each of them records, misses and costs. By capture's own code (replay)."""
+"""Motion settings tried on clips: what each records, misses and costs, by capture's own code (replay)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.replay import AnalysedFrame, ReplayedClip, Trace, opened, rejudge, trace
 
 SHORT = ClipRules(clip_seconds=5.0, pre_roll_seconds=1.0)
-"""Clips for tuning: as short as moments are, so that each must be seen by itself. One clip of 30 s would hide what
-motion missed meanwhile."""
-BY_EYE = 0.5
-"""Seconds that a moment's times may be off: they were read by eye, or at 5 frames a second."""
-MOVED = 0.25
-"""Way of an object's centre within :data:`MOVED_WITHIN`, in lengths of its own, from which it moved: more than a
+"""Clips for tuning: as short as moments, so that each must trigger by itself. One clip of 30 s would hide what motion
+detection missed during it."""
+TOLERANCE_S = 0.5
+"""Error of a moment's times: they were read by eye, or at 5 frames per second."""
+MIN_MOVE = 0.25
+"""Distance of an object's centre within :data:`MOVE_PERIOD_S`, in sizes of the object, from which it moved: more than a
 detector's boxes tremble, less than a step."""
-MOVED_WITHIN = 1.0
-"""Seconds."""
-PAUSE = 1.0
-"""Seconds without movement that are still one moment."""
+MOVE_PERIOD_S = 1.0
+MAX_PAUSE_S = 1.0
+"""Seconds without movement within one moment."""
 
 MOMENTS = ["filename", "start_s", "end_s", "what"]
 
@@ -40,7 +39,7 @@ class Footage:
 
     Attributes:
         paths: those that can be read.
-        notes: a line for each that can not.
+        notes: a line for each that cannot.
     """
 
     paths: tuple[Path, ...]
@@ -53,7 +52,7 @@ def footage(files: Sequence[str | Path] | None, video_dir: Path, newest: int) ->
     Args:
         files: names in the shared volume, or paths of any video; None for the newest clips.
         video_dir: the shared volume.
-        newest: so many clips are taken where `files` is None.
+        newest: number of clips that are taken where `files` is None.
 
     Raises:
         ClipMissing: none can be read.
@@ -68,15 +67,15 @@ def footage(files: Sequence[str | Path] | None, video_dir: Path, newest: int) ->
             opened(path).close()
             paths.append(path)
         except SourceError as error:
-            told = str(error).removeprefix("FILE: ").replace(str(path), path.name)
-            notes.append(told if path.is_file() else f"{path.name} is not there")
+            reason = str(error).removeprefix("FILE: ").replace(str(path), path.name)
+            notes.append(reason if path.is_file() else f"{path.name} is not there")
     if not paths:
         raise ClipMissing("; ".join(["there is no file to try settings on", *notes]))
     return Footage(tuple(sorted(paths) if files is None else paths), tuple(notes))
 
 
 def moments(listed: Mapping[str, Sequence[tuple[float, float]]]) -> pd.DataFrame:
-    """Return moments that somebody listed: a row each, `filename`, `start_s`, `end_s`, `what`."""
+    """Return moments that somebody listed: one row each, `filename`, `start_s`, `end_s`, `what`."""
     rows = [(name, float(start), float(end), "listed") for name, times in listed.items() for start, end in times]
     return pd.DataFrame(rows, columns=MOMENTS)
 
@@ -85,11 +84,11 @@ def moments_of_runs(runs: pd.DataFrame, video_dir: Path) -> pd.DataFrame:
     """Return when something moved by what the detector saw: tracks whose boxes, of the run's classes, went somewhere.
 
     Args:
-        runs: rows of the log: one run a clip.
+        runs: rows of the log: one run per clip.
         video_dir: the shared volume.
 
     Returns:
-        A row a moment: `filename`, `start_s`, `end_s`, `what` (the labels). Clips without a boxes file have none.
+        A row per moment: `filename`, `start_s`, `end_s`, `what` (the labels). Clips without a boxes file have none.
     """
     options = runs.set_index("run_id")
     rows: list[tuple[str, float, float, str]] = []
@@ -112,25 +111,25 @@ def moments_of_runs(runs: pd.DataFrame, video_dir: Path) -> pd.DataFrame:
 
 
 def _name(track: pd.DataFrame) -> str:
-    """Return what a track is called most: by summed scores."""
+    """Return the best supported label of a track: by summed scores."""
     return str(track.groupby("label", observed=True)["conf"].sum().idxmax())
 
 
 def _moved(track: pd.DataFrame) -> list[tuple[float, float]]:
-    """Return the times between which a track's boxes, in the order of time, went on."""
+    """Return the times between which a track's boxes, in the order of time, moved."""
     times = track["t"].to_numpy(np.float64)
     corners = track[["x1", "y1", "x2", "y2"]].to_numpy(np.float64)
     centres = (corners[:, :2] + corners[:, 2:]) / 2
     lengths = np.sqrt(np.maximum((corners[:, 2:] - corners[:, :2]).prod(axis=1), 1.0))
-    before = np.searchsorted(times, times - MOVED_WITHIN - 1e-6)
-    way = np.linalg.norm(centres - centres[before], axis=1) / lengths
-    return [(float(times[before[at]]), float(times[at])) for at in np.flatnonzero(way >= MOVED)]
+    before = np.searchsorted(times, times - MOVE_PERIOD_S - 1e-6)
+    moved = np.linalg.norm(centres - centres[before], axis=1) / lengths
+    return [(float(times[before[at]]), float(times[at])) for at in np.flatnonzero(moved >= MIN_MOVE)]
 
 
 def _joined(spans: Iterable[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
     found: list[tuple[float, float, set[str]]] = []
     for start, end, label in sorted(spans):
-        if found and start <= found[-1][1] + PAUSE:
+        if found and start <= found[-1][1] + MAX_PAUSE_S:
             first, last, labels = found[-1]
             found[-1] = (first, max(last, end), labels | {label})
         else:
@@ -149,7 +148,7 @@ def grid(
 
 def name_of(motion: MotionSettings) -> str:
     """Return settings for people, such as ``0.5 %, 5 fps`` or ``0.5 %, keyframes``."""
-    # of keyframes all are looked at, as long as no more come than are asked for
+    # all keyframes are analysed, as long as there are no more of them than `fps`
     how = "keyframes" if motion.decode == "keyframes" else f"{motion.fps:g} fps"
     return f"{100 * motion.min_area:.3g} %, {how}"
 
@@ -165,35 +164,37 @@ def toml_lines(motion: MotionSettings) -> str:
 
 
 def is_caught(start_s: float, end_s: float, clips: Iterable[ReplayedClip]) -> bool:
-    """Tell whether a moment is in a clip from its beginning on."""
-    begin = min(start_s + BY_EYE, end_s)
+    """Return whether a clip contains a moment from its beginning on."""
+    begin = min(start_s + TOLERANCE_S, end_s)
     return any(clip.start_s <= begin and clip.end_s > start_s for clip in clips)
 
 
 def is_false(clip: ReplayedClip, moments_there: pd.DataFrame) -> bool:
-    """Tell whether nothing that is known moved from a clip's trigger on."""
-    overlap = (moments_there["start_s"] - BY_EYE <= clip.end_s) & (moments_there["end_s"] + BY_EYE >= clip.trigger_s)
+    """Return whether nothing known moved from a clip's trigger on."""
+    overlap = (moments_there["start_s"] - TOLERANCE_S <= clip.end_s) & (
+        moments_there["end_s"] + TOLERANCE_S >= clip.trigger_s
+    )
     return not bool(overlap.any())
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What settings came to.
+    """The result of settings.
 
     Attributes:
         motion: the settings.
         clips: what was recorded, by file.
         caught: of each moment, in their order, whether it was.
         false_clips: clips in which nothing known moved.
-        looks: frames that were looked at.
-        footage_s, cpu_s: seconds of footage, and of processor time they took.
+        analysed: number of analysed frames.
+        footage_s, cpu_s: seconds of footage, and of processor time.
     """
 
     motion: MotionSettings
     clips: Mapping[str, tuple[ReplayedClip, ...]]
     caught: tuple[bool, ...]
     false_clips: int
-    looks: int
+    analysed: int
     footage_s: float
     cpu_s: float
 
@@ -222,17 +223,19 @@ def try_settings(
         settings: what to try.
         wanted: the moments that ought to be caught; see :func:`moments`.
         rules: lengths of clips.
-        progress: wraps what is gone through, such as ``tqdm``.
+        progress: wraps the iteration, such as ``tqdm``.
 
     Raises:
-        SourceError: a file can not be read as video.
+        SourceError: a file cannot be read as video.
     """
     tasks = [(motion, path) for motion in settings for path in paths]
     found: dict[MotionSettings, list[Trace]] = {motion: [] for motion in settings}
     for motion, path in progress(tasks):
         seen = trace(path, motion, rules)
-        # of many files the masks would be much
-        found[motion].append(replace(seen, frames=tuple(replace(look, shape=(0, 0), bits=b"") for look in seen.frames)))
+        # without the masks, which are large for many files
+        found[motion].append(
+            replace(seen, frames=tuple(replace(frame, shape=(0, 0), bits=b"") for frame in seen.frames))
+        )
     wanted = wanted[wanted["filename"].isin([path.name for path in paths])]
     return [_tried(motion, traces, wanted) for motion, traces in found.items()]
 
@@ -255,11 +258,11 @@ def _tried(motion: MotionSettings, traces: Sequence[Trace], wanted: pd.DataFrame
 
 
 def table(tried: Sequence[Tried]) -> pd.DataFrame:
-    """Return what settings came to, a row each, the best first; see :func:`best`.
+    """Return the results of settings, one row each, the best first; see :func:`best`.
 
     Returns:
-        Index: their names. `caught`, `of`, `recall`; `clips`, `false_clips`; `recorded_s`, in all; `looks`; `cpu_ms`:
-        processor time a second of footage, milliseconds, with reading, and writing the clips.
+        Index: their names. `caught`, `of`, `recall`; `clips`, `false_clips`; `recorded_s`, in all; `analysed`, frames;
+        `cpu_ms`: milliseconds of processor time per second of footage, including reading, and writing the clips.
     """
     rows = {
         name_of(one.motion): {
@@ -269,7 +272,7 @@ def table(tried: Sequence[Tried]) -> pd.DataFrame:
             "clips": sum(map(len, one.clips.values())),
             "false_clips": one.false_clips,
             "recorded_s": one.recorded_s,
-            "looks": one.looks,
+            "analysed": one.analysed,
             "cpu_ms": 1000 * one.cpu_s / one.footage_s if one.footage_s else float("nan"),
         }
         for one in sorted(tried, key=_order)
@@ -278,8 +281,8 @@ def table(tried: Sequence[Tried]) -> pd.DataFrame:
 
 
 def _order(one: Tried) -> tuple[float, float, float, float]:
-    # what costs least of what is as good; of those the most sensitive: what is missed can not be had again
-    return (-sum(one.caught), one.false_clips, one.looks, one.motion.min_area)
+    # of equally good settings the cheapest, then the most sensitive: what is missed is lost
+    return (-sum(one.caught), one.false_clips, one.analysed, one.motion.min_area)
 
 
 def best(tried: Sequence[Tried]) -> Tried:
@@ -294,33 +297,33 @@ class At:
     Attributes:
         min_area: the threshold.
         clips: what is recorded.
-        looks: the frames looked at; whether they move is by the threshold they were traced with.
-        replayed: why the file was replayed for it; empty where the trace told it exactly.
+        frames: the analysed frames; whether they move is by the threshold they were traced with.
+        replayed: why the file was replayed for it; empty where the trace was exact.
     """
 
     min_area: float
     clips: tuple[ReplayedClip, ...]
-    looks: tuple[AnalysedFrame, ...]
+    frames: tuple[AnalysedFrame, ...]
     replayed: str = ""
 
-    def moves(self, look: AnalysedFrame) -> bool:
-        """Tell whether a frame counts as motion at this threshold."""
-        return look.moving and look.share >= self.min_area
+    def moves(self, frame: AnalysedFrame) -> bool:
+        """Return whether a frame counts as motion at this threshold."""
+        return frame.moving and frame.share >= self.min_area
 
 
 def at_threshold(traced: Trace, min_area: float) -> At:
     """Return what another threshold records: from the trace where that is exact, else by a replay.
 
-    The trace tells it exactly as long as the same frames are looked at: while a clip is open, only keyframes are. See
-    :func:`vcam_worker.replay.rejudge`. Below the trace's own threshold it tells nothing.
+    The trace is exact as long as the same frames are analysed: while a clip is open, only keyframes are. See
+    :func:`vcam_worker.replay.rejudge`. Below the trace's own threshold it has nothing to go by.
     """
     if min_area < traced.motion.min_area:
         why = f"traced from {100 * traced.motion.min_area:.3g} % up"
     else:
-        told = rejudge(traced, min_area)
-        if told.exact_until_s is None:
-            return At(min_area, told.clips, traced.frames)
-        why = f"from {told.exact_until_s:.1f} s on other frames are looked at"
+        result = rejudge(traced, min_area)
+        if result.exact_until_s is None:
+            return At(min_area, result.clips, traced.frames)
+        why = f"from {result.exact_until_s:.1f} s on other frames are analysed"
     motion = replace(traced.motion, min_area=min_area)
     again = trace(traced.path, motion, traced.rules)
     return At(min_area, again.clips, again.frames, why)

@@ -1,14 +1,14 @@
-"""Other thresholds over runs that were made, from their boxes files, without inference.
+"""What other thresholds would have found in finished runs: from their boxes files, without inference.
 
 What is exact, for thresholds from 0.1 (or the run's own, if lower) up: `detected`, its order, and `objects`. Weaker
 boxes never change stronger ones (NMS goes from the best down), so the files hold what a run with a higher threshold
 would have found; and tracks do not depend on the threshold, which only picks the boxes that count. Scores are written
 to four digits: a box within 0.00005 of a threshold may fall on its other side; see :func:`on_the_edge`.
 
-Not exact are runs of versions before tracks followed things whatever they were called. Their boxes are followed anew
-by :func:`as_worker`, and elsewhere each weak box stands by itself.
+Runs of versions whose tracks had one label each are not exact: :func:`as_worker` tracks their boxes again, and
+elsewhere each weak box counts by itself.
 
-A thing has one label at a threshold: the best supported one of its boxes there, as in the record.
+A track has one label at a threshold: the best supported one of its boxes there, as in the record.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from video_worker.steps.context import Source, StepContext
 from video_worker.steps.summarise import Summarise
 from video_worker.steps.track import Track
 
-LOWEST = 0.1
+MIN_SCORE = 0.1
 """Score from which the boxes files hold everything."""
-EDGE = 0.00005
+EDGE_SCORE = 0.00005
 """Half of the last digit of a score in the boxes files."""
 STEP = 0.01
 NEARBY = 0.05
-"""How far a threshold may be off before one notices: a recommended one changes nothing so far to both sides."""
+"""Tolerance of a recommended threshold: within it, to both sides, as little as possible changes."""
 
 Floats = NDArray[np.float64]
 
 
-def thresholds(low: float = LOWEST, high: float = 0.95, step: float = STEP) -> Floats:
+def thresholds(low: float = MIN_SCORE, high: float = 0.95, step: float = STEP) -> Floats:
     """Return thresholds to try, each a short decimal number."""
     return np.round(np.arange(low, high + step / 2, step), 4)
 
@@ -77,8 +77,8 @@ def frame_scores(boxes: pd.DataFrame, of: str = "label") -> pd.DataFrame:
 def holds(boxes: pd.DataFrame, min_hits: int) -> pd.DataFrame:
     """Return at which thresholds each label of each clip is `detected`: where a track has it and enough hits.
 
-    Mostly that is so up to a threshold. A label may also come in only above one, where a better one of the same thing
-    drops out.
+    Mostly that is so up to a threshold. A label may also appear only above one, where a better supported label of the
+    same track drops out.
 
     Returns:
         Rows of `filename`, `label`, `holds_from`, `holds_to`: above the one, up to the other; a label of a clip may
@@ -108,14 +108,14 @@ def _at_or_above(scores: pd.Series[float], at: Floats) -> NDArray[np.int64]:
 
 
 def detections(boxes: pd.DataFrame, at: Floats, min_hits: int) -> pd.DataFrame:
-    """Return in how many clips each label is `detected` at each threshold: index `conf`, a column a label."""
+    """Return in how many clips each label is `detected` at each threshold: index `conf`, a column per label."""
     held = holds(boxes, min_hits)
     columns = {str(label): _detected(part, at) for label, part in held.groupby("label", observed=True, sort=True)}
     return pd.DataFrame(columns, index=pd.Index(at, name="conf"))
 
 
 def hits(boxes: pd.DataFrame, at: Floats) -> pd.DataFrame:
-    """Return in how many sampled frames each label is seen at each threshold: index `conf`, a column a label."""
+    """Return in how many sampled frames each label is seen at each threshold: index `conf`, a column per label."""
     tracks = labels_of_tracks(boxes)
     places = frame_scores(with_tracks(boxes), of="track")
     columns: dict[str, NDArray[np.int64]] = {
@@ -131,14 +131,14 @@ def hits(boxes: pd.DataFrame, at: Floats) -> pd.DataFrame:
 
 
 def by_min_hits(boxes: pd.DataFrame, at: Floats, min_hits: Sequence[int]) -> pd.DataFrame:
-    """Return how many labels of clips are `detected`: index `conf`, a column a `min_hits`."""
+    """Return how many labels of clips are `detected`: index `conf`, a column per `min_hits`."""
     counts = {number: _detected(holds(boxes, number), at) for number in min_hits}
     return pd.DataFrame(counts, index=pd.Index(at, name="conf"))
 
 
 def on_the_edge(boxes: pd.DataFrame, conf: float) -> int:
-    """Return how many boxes lie so near to `conf` that the file can not tell their side."""
-    return int(((boxes["conf"] - conf).abs() <= EDGE).sum())
+    """Return how many boxes lie so near to `conf` that the file does not tell their side."""
+    return int(((boxes["conf"] - conf).abs() <= EDGE_SCORE).sum())
 
 
 @dataclass(frozen=True)
@@ -161,8 +161,8 @@ class Advice:
 def steadiest(held: pd.DataFrame, at: Floats) -> Advice:
     """Return the threshold on which least depends: fewest labels come or go when it is a little off.
 
-    Without labels nobody knows what is right; but what hangs on the third digit of a threshold is least to be trusted.
-    Of equally steady thresholds the one in the middle of the longest run of them is taken.
+    Without a person's labels nothing says what is right, but results that depend on the third digit of a threshold are
+    the least trustworthy. Of equally steady thresholds, the middle of their longest run is taken.
 
     Args:
         held: of :func:`holds`.
@@ -203,7 +203,7 @@ def best_f1(points: pd.DataFrame) -> Advice:
     """Return the threshold with the best F1 (as many right ones as can be had for as few wrong ones).
 
     Args:
-        points: a row a threshold: `conf`, `precision`, `recall`, `found`; see
+        points: a row per threshold: `conf`, `precision`, `recall`, `found`; see
         :func:`notebooks.lab.data.matching.curve`.
     """
     f1 = f1_score(points)
@@ -244,7 +244,7 @@ def as_worker(seen: Seen, conf: float, min_hits: int, classes: Sequence[str] = (
 
 
 def _sample(sampled: Sampled, number: Mapping[str, int], follow: bool) -> Sample:
-    """Return a frame of a boxes file as the steps take it: with its boxes, without a picture."""
+    """Return a frame of a boxes file as the steps take it: with its boxes, but without a picture."""
     boxes = sampled.boxes
     found = Detections(
         np.array([box.xyxy for box in boxes], np.float32).reshape(-1, 4),
@@ -262,7 +262,7 @@ def runs_to_sweep(log: pd.DataFrame, video_dir: Path, **which: object) -> pd.Dat
         log: of :func:`notebooks.lab.data.results.load_log`.
         video_dir: the shared volume.
         which: values of the log's columns, such as ``model="yolov8n"``, ``imgsz=640`` or ``camera="door"``. Model,
-            its file, size and sampling are those of the last run that fits, where nothing else is told.
+            its file, size and sampling are those of the last run that fits, unless given.
 
     Raises:
         SettingError: there is no such run.
@@ -274,8 +274,8 @@ def runs_to_sweep(log: pd.DataFrame, video_dir: Path, **which: object) -> pd.Dat
         kept &= log[column] == value
     runs = log[kept]
     if runs.empty:
-        told = ", ".join(f"{column} {value}" for column, value in which.items())
-        raise SettingError(f"no run {f'with {told} ' if told else ''}has a boxes file: there is nothing to sweep")
+        given = ", ".join(f"{column} {value}" for column, value in which.items())
+        raise SettingError(f"no run {f'with {given} ' if given else ''}has a boxes file: there is nothing to sweep")
     for column in ("model", "model_sha256", "imgsz", "fps"):
         runs = runs[runs[column] == runs[column].iloc[-1]]
     return runs.drop_duplicates("filename", keep="last").sort_values("filename").reset_index(drop=True)
@@ -285,7 +285,7 @@ def changes(runs: pd.DataFrame, boxes: pd.DataFrame, conf: float, min_hits: int)
     """Return the clips whose `detected` labels another threshold and `min_hits` would change.
 
     Returns:
-        A row a clip: `filename`, `gone`, `come`, labels in their alphabet's order.
+        A row per clip: `filename`, `gone`, `come`, labels in their alphabet's order.
     """
     held = holds(boxes, min_hits)
     held = held[(held["holds_from"] < conf) & (conf <= held["holds_to"])]
@@ -299,7 +299,7 @@ def changes(runs: pd.DataFrame, boxes: pd.DataFrame, conf: float, min_hits: int)
 
 
 def check(runs: pd.DataFrame, video_dir: Path) -> str:
-    """Work out each run's own result from its boxes file, and tell in a line how often it is what the log says."""
+    """Compute each run's result from its boxes file, and return a line with how often it equals the log."""
     same = 0
     for row in runs.to_dict("records"):
         path = boxes_path(video_dir, row["filename"], row["run_id"])
@@ -323,7 +323,7 @@ def by_class(
         curves: precision and recall of the classes that are labelled: those are chosen by F1, others by steadiness.
 
     Returns:
-        A row a class, index `label`: `clips` (in which it is detected as it was run), `threshold`, `clips_then`, `why`.
+        A row per class, index `label`: `clips` (in which it is detected with `used`), `threshold`, `clips_then`, `why`.
     """
     held = holds(boxes, used[1])
     rows = {}

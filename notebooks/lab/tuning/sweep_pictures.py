@@ -13,10 +13,10 @@ from notebooks.lab.data.words import how_many
 from notebooks.lab.plots.style import BLACK, BLUE, GREY, ORANGE, colours, finding
 from notebooks.lab.tuning.sweep import Advice, f1_score
 
-AS_GOOD = 0.01
-"""Of F1: nobody would tell thresholds apart by less."""
-APART = 0.055
-"""Room between two names at the ends of lines, of the axes' height."""
+F1_TOLERANCE = 0.01
+"""Difference of F1 below which thresholds count as equally good."""
+NAME_SPACING = 0.055
+"""Distance of two names at the ends of lines, as a share of the axes' height."""
 
 
 def detections_picture(counts: pd.DataFrame, used: float, advice: Advice, detail: str) -> Figure:
@@ -26,7 +26,7 @@ def detections_picture(counts: pd.DataFrame, used: float, advice: Advice, detail
         counts: of :func:`notebooks.lab.tuning.sweep.detections`.
         used: the threshold that the runs were made with.
         advice: what is recommended; its reason is the title.
-        detail: what it was made of.
+        detail: what it is based on.
     """
     figure, axes = plt.subplots(figsize=(9, 4))
     _lines(axes, counts, step=True)
@@ -70,15 +70,15 @@ def _lines(axes: Axes, counts: pd.DataFrame, *, step: bool) -> None:
         else:
             axes.plot(counts.index, values, color=colour[label], linewidth=2)
         names.append((float(values.iloc[0]), label))
-    # names stand at the left, where no line has fallen yet; those of equal lines move apart
+    # names stand at the left, where all lines begin; those of equal lines are moved apart
     last = -np.inf
     for height, label in sorted(names):
-        last = max(height, last + APART * top)
+        last = max(height, last + NAME_SPACING * top)
         axes.annotate(
             label, (counts.index[0], last), (-6, 0), textcoords="offset points", ha="right", va="center",
             color=colour[label], fontweight="bold", annotation_clip=False,
         )  # fmt: skip
-    axes.set_ylim(0, max(1.08 * top, last + APART * top))
+    axes.set_ylim(0, max(1.08 * top, last + NAME_SPACING * top))
     if len(counts):
         axes.set_xlim(counts.index[0] - 0.13 * (counts.index[-1] - counts.index[0]), counts.index[-1])
     axes.set_xticks(np.arange(0.1, 1.0, 0.1))
@@ -95,7 +95,7 @@ def _marks(axes: Axes, used: float, advised: float) -> None:
 
 
 def _mark(axes: Axes, at: float, text: str, colour: str, *, before: bool) -> None:
-    # at the foot, where lines seldom are; on the side away from the other one
+    # at the bottom, where lines seldom are, on the side away from the other mark
     axes.annotate(
         text, (at, axes.get_ylim()[0]), (-4 if before else 4, 4), textcoords="offset points",
         ha="right" if before else "left", color=colour, fontsize=9, fontweight="bold",
@@ -129,10 +129,10 @@ def min_hits_picture(counts: pd.DataFrame, used: tuple[float, int]) -> Figure:
 def _min_hits_title(counts: pd.DataFrame, used: tuple[float, int]) -> str:
     now = counts.iloc[np.abs(counts.index.to_numpy() - used[0]).argmin()]
     if used[1] not in now or 1 not in now:
-        return "What one must see how often"
+        return "Labels detected by min_hits"
     ghosts = int(now[1] - now[used[1]])
     if used[1] == 1 or not ghosts:
-        return f"At {used[0]:g} no label hangs on min_hits"
+        return f"At {used[0]:g} no label depends on min_hits"
     return f"At {used[0]:g}, min_hits {used[1]} leaves out {how_many(ghosts, 'label')} that fewer frames show"
 
 
@@ -155,8 +155,8 @@ def truth_curve(curve: pd.DataFrame, used: float, advice: Advice, detail: str) -
     axes.legend(loc="lower left")
     _marks(axes, used, advice.conf)
     title = advice.reason if np.isnan(advice.conf) else f"At {advice.conf:.2f} {advice.reason}"
-    near = points.loc[points["f1"] >= points["f1"].max() - AS_GOOD, "conf"]
+    near = points.loc[points["f1"] >= points["f1"].max() - F1_TOLERANCE, "conf"]
     if len(near):
-        detail += f"; F1 is within {AS_GOOD:g} of its best from {near.min():.2f} to {near.max():.2f}"
+        detail += f"; F1 is within {F1_TOLERANCE:g} of its best from {near.min():.2f} to {near.max():.2f}"
     finding(axes, title, detail)
     return figure

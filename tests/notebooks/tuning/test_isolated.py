@@ -59,27 +59,27 @@ def test_each_step_shows_what_it_does(clip_path: Path) -> None:
             for one, other in zip(here.boxes, there.boxes, strict=True):
                 assert one.xyxy == pytest.approx(other.xyxy, abs=0.06)
                 assert one.score == pytest.approx(other.score, abs=1e-4)
-        look = work.look_at(best_moment(clip))
-        assert look.frame.time_s == pytest.approx(best_moment(clip), abs=1e-3)
-        assert look.model_input.shape[1::-1] == look.fit.padded_wh
-        assert 0 < len(look.kept) <= len(look.candidates)
-        assert (np.diff(look.candidates.scores) <= 0).all()
-        assert look.candidates.scores.max() == pytest.approx(look.kept.scores.max())
+        traced = work.trace_at(best_moment(clip))
+        assert traced.frame.time_s == pytest.approx(best_moment(clip), abs=1e-3)
+        assert traced.model_input.shape[1::-1] == traced.fit.padded_wh
+        assert 0 < len(traced.kept) <= len(traced.candidates)
+        assert (np.diff(traced.candidates.scores) <= 0).all()
+        assert traced.candidates.scores.max() == pytest.approx(traced.kept.scores.max())
         titles = [
             figure.axes[0].get_title(loc="left")
             for figure in (
                 pictures.sampling(work, clip),
-                pictures.letterboxed(look),
-                pictures.raw_output(look, work),
-                pictures.nms(look, work),
+                pictures.letterboxed(traced),
+                pictures.raw_output(traced, work),
+                pictures.nms(traced, work),
                 pictures.tracks(work, clip),
             )
         ]
     facts = work.facts
     assert titles[0] == f"{facts.sampled} of {facts.frames} frames are analysed"
-    assert titles[1] == f"Frame {look.frame.index} at {look.frame.time_s:.2f} s"
-    assert titles[2] == f"{len(look.candidates)} of {look.raw.shape[1]} places see something"
-    assert titles[3] == f"{len(look.candidates)} candidates"
+    assert titles[1] == f"Frame {traced.frame.index} at {traced.frame.time_s:.2f} s"
+    assert titles[2] == f"{len(traced.candidates)} of {traced.raw.shape[1]} places have a score"
+    assert titles[3] == f"{len(traced.candidates)} candidates"
     tracks = {box.track for sample in seen.samples for box in sample.boxes if box.score >= work.options.conf}
     assert titles[4] == f"{len(tracks)} track{'s' * (len(tracks) != 1)}"
     assert str(work.as_frame().loc["threshold", ""]).startswith(f"{work.options.conf:g}, in ")
@@ -88,11 +88,11 @@ def test_each_step_shows_what_it_does(clip_path: Path) -> None:
 def test_a_head_without_nms(clip_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELS_DIR", str(HEADS))
     work = Isolated(clip_path, worker_values(clip_path.parent, clip_path.name, model="26.onnx", conf=0.1, imgsz=320))
-    look = work.look_at(1.0)
+    traced = work.trace_at(1.0)
     assert work.info.end_to_end
-    assert len(look.candidates) == len(look.kept)
-    pictures.raw_output(look, work)
-    pictures.nms(look, work)
+    assert len(traced.candidates) == len(traced.kept)
+    pictures.raw_output(traced, work)
+    pictures.nms(traced, work)
     assert "end to end" in work.as_frame().loc["its input and head", ""]
 
 
