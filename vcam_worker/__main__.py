@@ -1,4 +1,4 @@
-"""``python -m vcam_worker``: record the cameras of the environment; ``replay FILE…``: the same over files."""
+"""``python -m vcam_worker``: records the cameras in the environment; ``replay FILE…`` does the same with files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from vcam_worker.stream.connection import library_versions
 from vcam_worker.web.server import HttpServer
 
 LEFTOVERS_S = 2.0
-"""Time at the end for what former cameras left: what it does not suffice for is there at the next start."""
+"""Time at the end for clips of removed cameras; the rest is taken over at the next start."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -104,7 +104,7 @@ def _replay(files: Sequence[Path], out: Path | None, values: Mapping[str, str]) 
     rules = clip_rules(values)
     if out:
         out.mkdir(parents=True, exist_ok=True)
-    if not any(path.is_file() for path in files):  # wrong use: nothing could be done
+    if not any(path.is_file() for path in files):  # wrong use: there is nothing to do
         raise SettingError(f"replay: no such file: {', '.join(map(shown_path, files))}")
     failures = 0
     for path in files:
@@ -112,9 +112,9 @@ def _replay(files: Sequence[Path], out: Path | None, values: Mapping[str, str]) 
             if not path.is_file():
                 raise SettingError("no such file")
             replay(path, motion, rules, print_line, out)
-        except (VcamError, OSError) as error:  # it says nothing of the files after it
+        except (VcamError, OSError) as error:  # the other files may be fine
             failures += 1
-            print(f"vcam_worker: replay: {shown_path(path)}: {error}", file=sys.stderr)  # a program's output
+            print(f"vcam_worker: replay: {shown_path(path)}: {error}", file=sys.stderr)  # the program's output
     return EXIT_FAILED if failures else EXIT_OK
 
 

@@ -1,4 +1,4 @@
-"""The motion, event and recorder code over a file, as fast as it can be read, by the file's own timestamps."""
+"""Replays a file through live capture's pipeline, as fast as it can be read, by the file's own timestamps."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.timed_stream import TimedStream
 
 EPOCH = datetime(2000, 1, 1).astimezone()
-"""Local time that replayed clips are dated from: a file has none, and two replays must give the same."""
+"""Local time of a file's start: it has none of its own, and two replays must give the same."""
 
 
 @dataclass(frozen=True)
 class AnalysedFrame:
-    """One analysed frame, as the recorder was told of it.
+    """One analysed frame, as reported to the recorder.
 
     Attributes:
         time_s: stream time, seconds.
-        share: moving share of the picture, 0..1; below `min_area` that of all that changed, light included.
+        share: moving share of the picture, 0..1; below `min_area`, of everything that changed, light included.
         moving, light: the verdict; see :class:`vcam_worker.motion.detector.Motion`.
-        packet: number of the packet in the file, from 0, that it came with.
+        packet: number of the packet in the file, from 0, with which it was reported.
         shape: height and width of the mask.
-        bits: the mask, eight pixels a byte.
+        bits: the mask, eight pixels per byte.
     """
 
     time_s: float
@@ -60,14 +60,14 @@ class AnalysedFrame:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """Where it moves, height×width; specks included."""
+        """Where it moves, height×width, with specks."""
         pixels = np.unpackbits(np.frombuffer(self.bits, np.uint8), count=self.shape[0] * self.shape[1])
         return pixels.reshape(self.shape).astype(bool)
 
 
 @dataclass(frozen=True)
 class ReplayedClip:
-    """A clip that would be recorded, seconds from the file's start; see
+    """A clip that would be recorded, in seconds from the file's start; see
     :class:`vcam_worker.recording.session.FinishedClip`."""
 
     start_s: float
@@ -77,15 +77,15 @@ class ReplayedClip:
 
 @dataclass(frozen=True)
 class Trace:
-    """A replay, and all that was seen on the way.
+    """A replay with all its analysed frames.
 
     Attributes:
         path: the file.
-        motion, rules: what it was replayed with.
-        frames: the analysed frames. While a clip is open and its end far, these are keyframes only.
-        clips: what was recorded.
+        motion, rules: the settings of the replay.
+        frames: the analysed frames; only keyframes while a clip is open and its end is far.
+        clips: the recorded clips.
         end_s: stream time of the last video packet.
-        cpu_s: processor seconds it took.
+        cpu_s: CPU time it took.
     """
 
     path: Path
@@ -99,12 +99,12 @@ class Trace:
 
 @dataclass(frozen=True)
 class Rejudged:
-    """What a trace tells of a higher `min_area`.
+    """What a trace tells about a higher `min_area`.
 
     Attributes:
-        clips: what would be recorded.
-        exact_until_s: up to here it is what a replay would give; None: to the end. From here on one of the two looks
-            at every frame and the other at keyframes only, as a clip is open there and not here.
+        clips: the clips that would be recorded.
+        exact_until_s: up to here a replay would give the same; None: to the end. From here on, one of the two analyses
+            every frame and the other keyframes only, as a clip is open in one of them.
     """
 
     clips: tuple[ReplayedClip, ...]
@@ -122,18 +122,18 @@ def replay(
     """Replay one file.
 
     Args:
-        path: any video.
-        motion, rules: as capture would have them.
-        emit: takes a dict for each clip, as it ends: ``filename`` (of the replayed file), ``start_s``, ``trigger_s``,
+        path: any video file.
+        motion, rules: settings of capture.
+        emit: takes one dict per clip, as it ends: ``filename`` (of the replayed file), ``start_s``, ``trigger_s``,
             ``end_s`` (seconds from the file's start), and ``clip`` where one is kept.
-        out: folder to keep the clips in; None keeps none.
-        observe: told of each frame looked at, just before the recorder acts on its verdict.
+        out: folder for the clips; None keeps none.
+        observe: called with each analysed frame, just before the recorder acts on its verdict.
 
     Returns:
         The number of clips.
 
     Raises:
-        SourceError: it can not be read as video.
+        SourceError: it cannot be read as video.
     """
     count = 0
 
@@ -156,10 +156,10 @@ def replay(
 
 
 def trace(path: Path, motion: MotionSettings, rules: ClipRules) -> Trace:
-    """Replay one file and keep what was seen: the very verdicts that the recorder acted on.
+    """Replay one file and keep the verdicts that the recorder acted on.
 
     Raises:
-        SourceError: it can not be read as video.
+        SourceError: it cannot be read as video.
     """
     began = time.process_time()
     frames: list[AnalysedFrame] = []
@@ -183,19 +183,19 @@ def trace(path: Path, motion: MotionSettings, rules: ClipRules) -> Trace:
 
 
 def rejudge(traced: Trace, min_area: float) -> Rejudged:
-    """Return what a replay with a higher `min_area` would record, without decoding anything.
+    """Return what a replay with a higher `min_area` would record, without decoding.
 
-    A frame moves at `min_area` when it moved in the trace with at least that share: what the structure test leaves of
-    a picture's changes is never more than there was before it, so that a share below `min_area` stays below it. The
-    background has learnt the same as long as the same frames were looked at; where that ends is told.
+    A frame moves at `min_area` if it moved in the trace with at least that share: the structure test never increases a
+    share, so that one below `min_area` stays below it. The background has learnt the same as long as the same frames
+    were analysed; the result tells where that ends.
 
     Args:
-        traced: a trace with at most `min_area`. Its file is read again, for its packets.
+        traced: a trace with at most `min_area`; its file is read again for the packets.
         min_area: moving share of the picture, 0..1.
 
     Raises:
         ValueError: `min_area` is below the trace's.
-        SourceError: the file is no more to be read.
+        SourceError: the file cannot be read any more.
     """
     if min_area < traced.motion.min_area:
         raise ValueError(f"traced from {traced.motion.min_area:g} up, so nothing is known of {min_area:g}")
@@ -213,13 +213,13 @@ def rejudge(traced: Trace, min_area: float) -> Rejudged:
         _pipeline(connection, traced.motion, traced.rules, on_clip) as after,
     ):
         for pipeline in (before, after):
-            pipeline.watcher = None  # the verdicts are those of the trace
+            pipeline.watcher = None  # the trace provides the verdicts
         for number, packet in enumerate(_to_the_end(connection)):
             before.feed(packet)
             after.feed(packet)
             if packet.kind == "video":
                 rule.take(packet)
-            # as MotionWatcher decides it: a clip is open, and its end more than a GOP away
+            # as in MotionWatcher: a clip is open, and its end more than a GOP away
             spares = [rule.allows(packet.time, one.recorder.settled_until) for one in (before, after)]
             if exact_until is None and spares[0] != spares[1]:
                 exact_until = packet.time
@@ -242,10 +242,10 @@ def _rounded(clip: FinishedClip) -> ReplayedClip:
 
 
 def opened(path: Path) -> Connection:
-    """Open a file as replays do.
+    """Open a file for a replay.
 
     Raises:
-        SourceError: it can not be read as video.
+        SourceError: it cannot be read as video.
     """
     return open_file(Camera("replay", str(path), setting="FILE"), paced=False)
 
@@ -265,7 +265,7 @@ def _pipeline(
     on_clip: Callable[[FinishedClip], None],
     observe: FrameObserver | None = None,
 ) -> Iterator[Pipeline]:
-    """Give the pipeline of a file; each clip is there while `on_clip` sees it, the last one's end is the file's."""
+    """Give the pipeline of a file. Each clip exists while `on_clip` has it; the last one ends with the file."""
     log = _quiet()
     with tempfile.TemporaryDirectory() as folder:
         stream = TimedStream(connection.info, log, live=False)
@@ -276,7 +276,7 @@ def _pipeline(
 
 
 class _Clips:
-    """Clips in a folder, each only as long as it is looked at."""
+    """A sink that deletes each clip after `on_clip` has had it."""
 
     def __init__(self, folder: Path, on_clip: Callable[[FinishedClip], None]) -> None:
         self._folder = folder
@@ -292,12 +292,12 @@ class _Clips:
 
 
 def _quiet() -> logging.LoggerAdapter[logging.Logger]:
-    """Return a logger for what live capture says: here the lines on stdout say it."""
+    """Return a logger that drops the messages of live capture, as the lines on stdout replace them."""
     log = camera_logger(__name__, "replay")
     log.setLevel(logging.ERROR)
     return log
 
 
 def print_line(line: dict[str, Any]) -> None:
-    """Print one clip as a JSON line at once, for whoever reads along."""
-    print(json.dumps(line), flush=True)  # noqa: T201  # this is the command's output
+    """Print one clip as a JSON line, unbuffered."""
+    print(json.dumps(line), flush=True)  # noqa: T201  # the command's output

@@ -1,4 +1,4 @@
-"""One camera, for ever: its feeds, its recorder, its outbox. Runs in a process of its own."""
+"""The loop of one camera's process: feeds in, clips out, status and snapshots for the supervisor."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.timed_stream import TimedStream
 
 BEHIND_S = 3.0
-"""Lag from which frames are recorded without being looked at, until the lag is gone."""
+"""Delay from which packets are only recorded, and not analysed, until the loop has caught up."""
 BLOCKED_S, BLOCKED_SHARE = 1.0, 0.1
-"""A packet that took so long, at no more than that share of a core, waited for the disk: what came meanwhile is looked
-at all the same, as the machine can keep up."""
+"""A packet that took this long, at no more than this share of a core, waited for the disk: packets received meanwhile
+are analysed nevertheless, as the machine can keep up."""
 SAME_SCENE_S = 10.0
-"""A connection made again so soon shows what the one before did: motion is found from its first pictures on."""
+"""A connection made again within this time shows the same scene: motion is detected from its first frames on."""
 WRITE_ERROR, DISK_GUARD = "write error", "disk guard"
-"""Who may pause the recording: a write that failed, or the supervisor, before one does."""
+"""Who may pause the recording: a failed write, or the supervisor, before one fails."""
 
 Log = logging.LoggerAdapter[logging.Logger]
 
 
 class FeedHangsError(Exception):
-    """A feed's thread can not be reached any more; only a new process helps."""
+    """A feed's thread does not respond any more; only a new process helps."""
 
 
 class CameraRunner:
-    """Keeps one camera recorded until told to stop.
+    """Records one camera until it is to stop.
 
     Args:
-        camera: which.
+        camera: the camera.
         rules: lengths of clips.
         outbox: takes finished clips.
-        log: carries the camera's name.
-        stop: set by others to end.
+        log: adds the camera's name to lines.
+        stop: set to stop.
     """
 
     def __init__(self, camera: Camera, rules: ClipRules, outbox: Outbox, log: Log, stop: threading.Event) -> None:
@@ -72,14 +72,14 @@ class CameraRunner:
             self._detect = Feed(sub, self._inbox, stop, log)
         self._feeds = [feed for feed in (self._main, self._detect) if feed]
         self._pipeline: Pipeline | None = None  # while the main stream is connected
-        self._seen_until: float | None = None  # of the connection before
+        self._seen_until: float | None = None  # of the previous connection
         self._backgrounds: Backgrounds = {}  # likewise
         self._sub_stream: SubStream | None = None
         self._detect_info: StreamInfo | None = None  # while the sub-stream is connected
         self._connections = {
             feed: ConnectionLog(feed.camera.display_url, is_main=feed is self._main, log=log) for feed in self._feeds
         }
-        self._undecodable: str | None = None  # why no picture can be made of what comes
+        self._undecodable: str | None = None  # why nothing can be decoded
         self._pauses: dict[str, str] = {}  # who wants a pause, and why
         self._blocked_until = 0.0
         self._status = CameraStatus(camera.name, camera.display_url, since=time.time())
@@ -89,8 +89,8 @@ class CameraRunner:
         """Record until stopped, or until a file is at its end.
 
         Args:
-            exchange: called at least once a second, between packets.
-            exchange_file: descriptor; `exchange` is called as soon as it can be read from.
+            exchange: called at least once per second, between packets.
+            exchange_file: descriptor; `exchange` is called as soon as it is readable.
         """
         wanted = select.poll()
         for descriptor in (self._inbox.fileno(), exchange_file):
@@ -115,14 +115,14 @@ class CameraRunner:
             self._end_recorder()
             self._publisher.stop()
 
-    # -- what happens
+    # -- items of the inbox
 
     def _guarded(self, feed: Feed, item: Item) -> None:
-        """Take one item; a disk that refuses to be written to costs the open clip's rest, not the camera."""
+        """Process one item; a failed write costs the rest of the open clip, not the camera."""
         began, cpu = time.monotonic(), time.thread_time()
         try:
             self._take(feed, item)
-        except SourceError as error:  # the stream has become something that can not be recorded
+        except SourceError as error:  # the stream has become one that cannot be recorded
             self._end_recorder()
             feed.give_up(error)
         except OSError as error:
@@ -143,7 +143,7 @@ class CameraRunner:
 
     def _packet(self, feed: Feed, packet: Packet) -> None:
         is_timely = time.monotonic() - packet.arrived < BEHIND_S or packet.arrived <= self._blocked_until
-        # once it is to end, what waits is recorded, and no time is spent on new motion
+        # when stopping, waiting packets are recorded, and no time is spent on new motion
         packet.is_late = not is_timely or self._stop.is_set()
         if feed is self._detect:
             if self._sub_stream:
@@ -159,7 +159,7 @@ class CameraRunner:
         self._check_decoding()
 
     def _check_decoding(self) -> None:
-        """Report once that no picture can be made of what comes, and once that it can again; packets are recorded."""
+        """Report once that packets cannot be decoded, and once that they can again; they are recorded in any case."""
         watcher = self._watcher
         if watcher is None:
             return
@@ -194,7 +194,7 @@ class CameraRunner:
         self._use_detect_stream()
 
     def _use_detect_stream(self) -> None:
-        """Watch the sub-stream instead of the main one, as soon as both are there."""
+        """Watch the sub-stream instead of the main stream, as soon as both are connected."""
         if self._pipeline and self._detect_info:
             motion = self._camera.motion
             self._sub_stream = SubStream(self._detect_info, motion, self._pipeline.stream, self._pipeline.recorder)
@@ -202,7 +202,7 @@ class CameraRunner:
 
     @property
     def _watcher(self) -> MotionWatcher | None:
-        """What looks for motion now, in either stream."""
+        """The watcher in use, of either stream."""
         if self._sub_stream:
             return self._sub_stream.watcher
         return self._pipeline.watcher if self._pipeline else None
@@ -236,10 +236,10 @@ class CameraRunner:
             except SourceError as error:
                 self._publisher.not_finished(error)
 
-    # -- what the supervisor sees and asks for
+    # -- for the supervisor
 
     def status(self) -> CameraStatus:
-        """Return how the camera is."""
+        """Return the camera's status."""
         for connection in self._connections.values():
             connection.check_steady()
         is_recording = bool(self._pipeline and self._pipeline.recorder.recording)
@@ -256,7 +256,7 @@ class CameraRunner:
         return Snapshot(snapshot_jpeg(picture, request.quality, label), taken)
 
     def pause(self, reason: str | None) -> None:
-        """Stop recording for `reason`, or go on without one: the supervisor's wish."""
+        """Pause recording for `reason`, or resume it without one, as the supervisor commands."""
         self._pause(DISK_GUARD, reason)
 
     def _pause(self, who: str, reason: str | None) -> None:
@@ -273,7 +273,7 @@ class CameraRunner:
         if self._pipeline:
             try:
                 self._pipeline.recorder.pause(bool(self._pauses))
-            except OSError as error:  # the open clip can not be finished; nothing is open any more
+            except OSError as error:  # the open clip cannot be finished; it is closed already
                 self._publisher.write_failed(error)
             except SourceError as error:
                 self._publisher.not_finished(error)

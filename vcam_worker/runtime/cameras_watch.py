@@ -1,4 +1,4 @@
-"""Notices that the file of ``CAMERAS_FILE`` has changed, and reads it; a wrong one is reported once and not taken."""
+"""Detects changes of ``CAMERAS_FILE`` and reads it; a wrong file is reported once and ignored."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from shared_utils.redact import url_secrets
 from vcam_worker import messages
 
 POLL_S = 1.0
-"""Between two looks. The file is taken once two looks have found the same in it, as an editor may write it in steps;
-it is read whole each time, since that costs no more than comparing what file systems tell of it."""
+"""Interval between reads. The file is taken once two reads agree, as an editor may write it in steps; it is read whole
+each time, which costs no more than comparing its metadata."""
 OTHERS_MAY_READ = 0o004
 
 _log = logging.getLogger(__name__)
 
 
 class CamerasWatch:
-    """Reads the cameras anew when their file has changed.
+    """Reads the cameras again when their file has changed.
 
     Args:
-        values: the environment; its settings hold where a table leaves them out.
-        clock: seconds of a clock that nobody sets.
+        values: the environment, with defaults for what a table omits.
+        clock: monotonic seconds.
     """
 
     def __init__(self, values: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +38,7 @@ class CamerasWatch:
         self._wrong = self._open = self._cut_off = False
 
     def changed(self) -> list[Camera] | None:
-        """Return all enabled cameras where the file has changed, or is right again; else None. Returns at once."""
+        """Return all enabled cameras if the file has changed, or is correct again; else None. Does not block."""
         path = cameras_file(self._values)
         if path is None or self._clock() < self._next:
             return None
@@ -50,10 +50,10 @@ class CamerasWatch:
         self._judged = now
         try:
             if isinstance(now, str):
-                raise SettingError(now)  # noqa: TRY301  # reported like any other slip
+                raise SettingError(now)  # noqa: TRY301  # reported like any other error in it
             cameras = cameras_from_toml(now, path.name, self._values)
         except SettingError as error:
-            _log.error(messages.CAMERAS_FILE_WRONG, error)  # a user's slip, not ours
+            _log.error(messages.CAMERAS_FILE_WRONG, error)  # the user's error, not ours
             self._wrong = True
             return None
         if self._wrong:
@@ -63,7 +63,7 @@ class CamerasWatch:
         return cameras
 
     def _content(self, path: Path) -> bytes | str:
-        """Return what the file holds, or why it cannot be read."""
+        """Return the file's content, or why it cannot be read."""
         try:
             data = read_cameras_file(path)
         except SettingError as error:
@@ -85,5 +85,5 @@ class CamerasWatch:
 def _stat(path: Path, name: str) -> int | None:
     try:
         return int(getattr(path.stat(), name))
-    except OSError:  # it has just gone: the next look says so
+    except OSError:  # it was just removed: the next read reports that
         return None

@@ -1,4 +1,4 @@
-"""What is wrong with a camera, judged from its status. Pure; times are seconds since the epoch."""
+"""Judges from a camera's status what is wrong with it. Pure; times are seconds since the epoch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from vcam_worker.runtime.status import CameraStatus, Snapshot
 
 START_S = 30.0
-"""Time a camera may take to its first picture before that counts as trouble: connecting and waiting for a keyframe."""
+"""Time to a camera's first frame, for connecting and for a keyframe, beyond which it counts as trouble."""
 SILENT_S = 20.0
-"""A camera that calls itself running, but had no packet for this long: its process hangs, or it would have reported a
-stall, which it does after 15 s."""
+"""Time without a packet beyond which a camera that is "running" has a process that hangs: it would have reported a
+stall after 15 s."""
 PICTURE_S = 15.0
-"""Age from which a picture is no longer a current one."""
+"""Age from which a picture is no longer current."""
 
 _REASONS = {
     "starting": "no picture yet",
@@ -30,9 +30,9 @@ class Trouble:
     """What is wrong.
 
     Attributes:
-        what: a word or two.
-        reason: a line.
-        since: when it began; 0 where that is not known.
+        what: one or two words.
+        reason: one line.
+        since: when it began; 0 where unknown.
     """
 
     what: str
@@ -41,9 +41,9 @@ class Trouble:
 
 
 def trouble(status: CameraStatus, now: float) -> Trouble | None:
-    """Return what is wrong with the camera; None while all is well.
+    """Return what is wrong with the camera; None while it is well.
 
-    A camera is given time to start, and one that stopped without a reason is a file at its end.
+    A camera has time to start, and one that stopped without a reason is a file at its end.
     """
     if status.state == "running":
         return _silence(status, now)
@@ -55,9 +55,9 @@ def trouble(status: CameraStatus, now: float) -> Trouble | None:
 
 
 def no_picture(status: CameraStatus, now: float) -> Trouble | None:
-    """Return why the camera can have no current picture; None where it is worth asking it.
+    """Return why the camera has no current picture; None where it may have one.
 
-    While recording is paused, packets still come, so there is one.
+    While recording is paused, packets still arrive, so there is one.
     """
     if status.state in ("running", "paused"):
         return _silence(status, now)

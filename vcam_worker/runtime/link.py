@@ -1,4 +1,4 @@
-"""The pipe between a camera's process and the supervisor: status up, wishes down. Both ends."""
+"""The pipe between a camera's process and the supervisor: status upstream, commands downstream."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from multiprocessing.connection import Connection
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
 
 STATUS_INTERVAL_S = 1.0
-"""Seconds between two messages from a camera's process; they are its sign of life as well."""
+"""Interval between status messages of a camera's process, which also show that it is alive."""
 
 
 @dataclass(frozen=True)
 class SnapshotCommand:
-    """A picture is wanted; the answer carries the number."""
+    """Command to send a snapshot; the reply carries the number."""
 
     number: int
     request: SnapshotRequest
@@ -24,7 +24,7 @@ class SnapshotCommand:
 
 @dataclass(frozen=True)
 class SnapshotReply:
-    """The picture, or None where there is no frame yet."""
+    """The snapshot, or None where there is no frame yet."""
 
     number: int
     snapshot: Snapshot | None
@@ -32,13 +32,13 @@ class SnapshotReply:
 
 @dataclass(frozen=True)
 class PauseCommand:
-    """Recording is to pause (the disk is full), or to go on (no reason)."""
+    """Command to pause recording, as the disk is full, or to resume it, without a reason."""
 
     reason: str | None
 
 
 class SupervisorGoneError(Exception):
-    """The other end is closed: nobody would ever stop us."""
+    """The other end is closed: the supervisor is gone, and this process must end."""
 
 
 class ChildLink:
@@ -47,7 +47,7 @@ class ChildLink:
     Args:
         pipe: duplex.
         snapshot: encodes the newest frame.
-        pause: takes a reason to pause, or None to go on.
+        pause: takes a reason to pause recording, or None to resume it.
     """
 
     def __init__(
@@ -60,15 +60,15 @@ class ChildLink:
         self._snapshot = snapshot
         self._pause = pause
         self._last = 0.0
-        # the pipe's own poll() makes a selector anew each time, which costs as much as a packet
+        # Connection.poll() creates a selector at each call, which costs as much as a packet
         self._commands = select.poll()
         self._commands.register(pipe.fileno(), select.POLLIN)
 
     def exchange(self, status: Callable[[], CameraStatus]) -> None:
-        """Send the status when it is time, and do what the supervisor asks for. Returns at once.
+        """Send the status when it is due, and execute the supervisor's commands. Does not block.
 
         Raises:
-            SupervisorGoneError: the supervisor has ended, however it did.
+            SupervisorGoneError: the supervisor has ended.
         """
         now = time.monotonic()
         try:

@@ -1,7 +1,8 @@
-"""How much memory a camera's process has, and how much it may have. Linux only; elsewhere nothing is known or bounded.
+"""Measures and bounds the memory of a camera's process. Linux only; elsewhere there is no bound.
 
-Two bounds: the supervisor looks a few times per second and ends a process that has too much, which it can then say. A
-limit of the process itself holds in between, for what grows faster.
+Two bounds: the supervisor checks a few times per second and ends a process that takes too much, and can log why. A
+    limit
+of the process itself (RLIMIT_DATA) holds in between, for what grows faster.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from pathlib import Path
 MIB = 1024 * 1024
 _PAGE = resource.getpagesize()
 _SLACK_BYTES = 192 * MIB
-"""What the kernel counts as data and is never touched: threads' stacks, the allocator's reserves."""
+"""Memory that the kernel counts as data and that is never touched: stacks of threads, reserves of the allocator."""
 OOM_SCORE = 500
-"""Added to a camera's process when the kernel itself runs out of memory: it is to take one of these, and never the
-supervisor, whose end would be that of all."""
+"""oom_score_adj of a camera's process (proc(5)): when the kernel runs out of memory, it must kill one of these, and not
+the supervisor, whose end would end all."""
 
 
 def taken(pid: int) -> int | None:
-    """Return the bytes of memory that are a process's own, without files that it shares; None where not known."""
+    """Return the bytes of a process's own memory, without shared files; None where unknown."""
     try:
         fields = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
     except OSError:
@@ -30,10 +31,10 @@ def taken(pid: int) -> int | None:
 
 
 def bound_own(limit: int) -> None:
-    """Bound this process.
+    """Bound the memory of this process.
 
     Args:
-        limit: bytes that it may take of its own; 0 sets no bound.
+        limit: most bytes of its own memory; 0 sets no bound.
     """
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
@@ -48,7 +49,7 @@ def bound_own(limit: int) -> None:
 
 
 def _reserved() -> int | None:
-    """Return the bytes that count towards the limit by now, touched or not."""
+    """Return the bytes that count towards the limit now, touched or not."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What runs in a camera's own process."""
+"""The entry point of a camera's own process."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ def run_camera(
     camera: Camera,
     settings: CaptureSettings,
     pipe: Connection,
-    lock: VolumeLock | None = None,  # noqa: ARG001  # held by being here
+    lock: VolumeLock | None = None,  # noqa: ARG001  # held by being passed
 ) -> None:
-    """Be the process of one camera; the arguments come by a pipe, so no password is in the process list.
+    """Run one camera until it ends; the arguments come by a pipe, so that no password is in the process list.
 
-    The lock of the volume is held as long as this process lives, whatever becomes of the supervisor.
+    The volume's lock is held as long as this process lives, even without the supervisor.
     """
     stop = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the supervisor passes it on in its own way
+    # Ctrl-C reaches all processes; the supervisor stops this one by SIGTERM
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     setup_logging(settings.log, PROGRAM, settings.secrets)
     log = camera_logger(__name__, camera.name)
@@ -56,7 +57,7 @@ def run_camera(
 
         runner.run(exchange, pipe.fileno())
     except FeedHangsError as error:
-        log.error(messages.CONNECTION_HANGS, error)  # noqa: TRY400  # where it hangs is not in our traceback
+        log.error(messages.CONNECTION_HANGS, error)  # noqa: TRY400  # our traceback does not show where it hangs
         code = EXIT_FAILED
     except MemoryError:
         log.error(messages.CAMERA_NEEDS_MEMORY, settings.camera_memory_mb)  # noqa: TRY400
@@ -64,6 +65,6 @@ def run_camera(
     except Exception:
         log.exception(messages.UNEXPECTED_ERROR)
         code = EXIT_FAILED
-    # a feed's thread may sit in the video library up to its timeout: it has nothing left to do
+    # a feed's thread may block in the video library up to its timeout, with nothing left to do
     logging.shutdown()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""Looks at the queue from time to time, for the pages and the metrics, and says in the log when it grows."""
+"""Polls the queue for the pages and the metrics, and logs when it grows."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from shared_utils.queue.jobs import clip_queue, connect, redis_errors
 from vcam_worker import messages
 
 INTERVAL_S = 10.0
-"""Between two looks: each is four questions to Redis."""
+"""Interval between polls: each takes four round trips to Redis."""
 
 
 @dataclass(frozen=True)
 class QueueState:
-    """The queue at the last look.
+    """The queue at the last poll.
 
     Attributes:
         figures: None where Redis did not answer.
-        growing: whether new clips pile up.
-        looked_at: when, seconds since the epoch.
+        growing: whether new clips accumulate.
+        looked_at: when it was polled, seconds since the epoch.
     """
 
     figures: QueueFigures | None
@@ -34,12 +34,12 @@ class QueueState:
 
 
 class QueueWatch:
-    """See the module.
+    """Polls the queue from a thread of its own.
 
     Args:
         settings: where the queue is.
         now: seconds since the epoch.
-        interval_s: seconds between two looks.
+        interval_s: seconds between polls.
     """
 
     def __init__(
@@ -56,20 +56,20 @@ class QueueWatch:
         self._thread = threading.Thread(target=self._run, name="queue watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; a look that waits for Redis is not waited for."""
+        """Stop, without waiting for a poll that waits for Redis."""
         self._stop.set()
         self._queue.connection.close()
 
     def state(self) -> QueueState | None:
-        """Return what the last look found; None before the first."""
+        """Return the state at the last poll; None before the first."""
         return self._state
 
     def poll(self) -> None:
-        """Look once. That Redis is away is said where clips are queued."""
+        """Poll once. The outbox reports that Redis is away."""
         try:
             with redis_errors(self._settings):
                 figures = read_figures(self._queue, self._now())
@@ -86,6 +86,6 @@ class QueueWatch:
         while not self._stop.is_set():
             try:
                 self.poll()
-            except Exception:  # noqa: BLE001  # the outermost call of this thread: recording goes on without figures
+            except Exception:  # noqa: BLE001  # the outermost call of this thread: recording continues without figures
                 self._log.exception(messages.QUEUE_WATCH_FAILED)
             self._stop.wait(self._interval_s)

@@ -1,4 +1,4 @@
-"""A JPEG of a camera's newest frame."""
+"""Encodes a camera's newest frame as JPEG, with the time drawn into it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 from shared_utils.media.picture import Picture, encode_jpeg
 
 TEXT_HEIGHT = 0.04
-"""Height of the time drawn into a picture, as a share of the picture's."""
+"""Height of the label, as a share of the picture's."""
 
 
 def snapshot_jpeg(picture: Picture, quality: int, label: str | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""What a camera's process tells the supervisor, and what the HTTP pages ask for. Plain data, sent through a pipe."""
+"""What a camera's process reports, and what the HTTP pages request of it. Plain data, sent through a pipe."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 State = Literal["starting", "running", "stalled", "offline", "unauthorized", "undecodable", "paused", "stopped"]
-"""starting: no picture yet. running: packets come. stalled: connected, but silent. offline: no connection.
-unauthorized: wrong user name or password. undecodable: packets come, and no picture can be made of them.
-paused: packets come, but the disk is full. stopped: a file at its end, or
-the process is gone."""
+"""starting: no frame yet. running: packets arrive. stalled: connected, but silent. offline: no connection.
+unauthorized: wrong user name or password. undecodable: packets arrive that cannot be decoded. paused: packets arrive,
+but the disk is full. stopped: a file is at its end, or the process is gone."""
 
 QUALITY_LIMITS = (10, 95)
 QUALITY_DEFAULT = 80
@@ -18,22 +17,22 @@ WIDTH_LIMITS_PX = (64, 3840)
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """One camera, now.
+    """The present status of one camera.
 
     Attributes:
-        name: slug.
-        shown: its address, masked.
+        name: the camera's.
+        shown: its URL, masked.
         state: see :data:`State`.
-        reason: what is wrong, in a line; None while all is well.
+        reason: what is wrong, in one line; None while it is well.
         since: when the state began, seconds since the epoch.
-        last_packet: when the last packet came, seconds since the epoch; None before the first.
+        last_packet: when the last packet arrived, seconds since the epoch; None before the first.
         codec, width, height, transport: of the stream; None before the first connection.
-        fps: frames a second, measured over the last seconds.
+        fps: frames per second, measured over the last seconds.
         recording: a clip is open.
         packets, bytes: received since the process started.
         clips: published since then.
         reconnects: connections made after the first.
-        late: frames not looked at, since the machine could not keep up.
+        late: packets that were not analysed, as the machine could not keep up.
     """
 
     name: str
@@ -57,7 +56,7 @@ class CameraStatus:
 
 @dataclass(frozen=True)
 class SnapshotRequest:
-    """A picture that is wanted; hashable, so that answers can be kept by it.
+    """The properties of a requested picture; hashable, as the key of a cache.
 
     Attributes:
         width: pixels, within :data:`WIDTH_LIMITS_PX`; None keeps the camera's own.
@@ -72,20 +71,21 @@ class SnapshotRequest:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A picture: JPEG, and when its frame was received, seconds since the epoch."""
+    """A JPEG, and when its frame was received, seconds since the epoch."""
 
     jpeg: bytes
     taken: float
 
 
 class Board(Protocol):
-    """All cameras as the HTTP pages see them; the supervisor is one. Its methods may be called from any thread."""
+    """All cameras, as the HTTP pages see them; the supervisor implements it. Its methods may be called from any
+    thread."""
 
     def statuses(self) -> list[CameraStatus]:
         """Return every camera's status, in the order of the settings."""
 
     def snapshot(self, name: str, request: SnapshotRequest) -> Snapshot | None:
-        """Have camera `name`'s process encode its newest frame; None when it has none, or does not answer in time.
+        """Have the process of camera `name` encode its newest frame; None without one, or without a timely reply.
 
         Raises:
             KeyError: there is no such camera.

@@ -1,4 +1,4 @@
-"""A process for each camera, watched: one that dies is started again, one that hangs is killed first."""
+"""Runs one process per camera: restarts those that end, and kills those that hang or take too much memory."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from vcam_worker.settings import CaptureSettings
 
 POLL_S = 1.0
 MEMORY_POLL_S = 0.25
-"""How often the processes' memory is looked at: a hostile stream of 1 Gb/s adds 30 MB in between."""
+"""Interval between checks of the processes' memory: a hostile stream of 1 Gb/s adds 30 MB in between."""
 HEALTHY_S = 60.0
-"""A process that ran this long makes its next end a first one."""
+"""Running time of a process after which its restart delay begins again with the shortest."""
 MEMORY_HEALTHY_S = 600.0
-"""How long a process whose predecessor took too much memory must run until its next end is a first one."""
+"""The same for a process whose predecessor took too much memory."""
 HANG_S = 60.0
-"""Silence after which a camera process is killed: it speaks every second."""
+"""Silence after which a camera's process is killed; it sends its status every second."""
 STOP_S = 10.0
-"""Time for open clips to be closed, published and queued; the container's grace time is longer."""
+"""Time to close, publish and queue open clips; the container's grace period is longer."""
 SNAPSHOT_S = 5.0
-"""Longest wait for a picture: a camera's process answers between two packets."""
+"""Longest wait for a snapshot: a camera's process replies between two packets."""
 
 
 class Supervisor:
-    """Runs all cameras until a signal, or until every one of them (a file) is at its end. A `Board` for the pages.
+    """Runs all cameras until a signal, or until every one of them (a file) is at its end. The `Board` of the pages.
 
     Args:
-        settings: what to record, and where to.
-        watch: tells when the cameras have changed; None: they never do.
-        redact: takes secrets out of text; those of changed cameras are added.
-        lock: of the volume, held already; the cameras' processes hold it as well.
-        may_start: asked before a camera's process is started, until it says so: what the camera left when it was
-            removed may still be taken over.
+        settings: what to record, and where.
+        watch: detects changes of the cameras; None: there are none.
+        redact: masks secrets in text; those of changed cameras are added.
+        lock: of the volume, held already, and shared with the cameras' processes.
+        may_start: whether a camera's process may be started; not while clips that the camera left when it was removed
+            are still being taken over.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Supervisor:
         self._log = logging.getLogger(__name__)
         self._watch = watch
         self._redact = redact or Redactor(settings.secrets)
-        # replaced as a whole and never changed, as other threads go through it
+        # replaced as a whole and never modified, as other threads iterate over it
         self._children = [CameraProcess(one) for one in settings.cameras]
         self._camera_log = CameraLogWriter(camera_log_path(settings.video_dir), self.statuses, self._redact)
         self._signals = 0
@@ -75,7 +75,7 @@ class Supervisor:
         self._answers: Answers[Snapshot] = Answers()
 
     def run(self) -> int:
-        """Return the exit code when all is over."""
+        """Run until the end; return the exit code."""
         names = ", ".join(child.camera.name for child in self._children)
         self._log.info(messages.CAPTURE_STARTED, names, self._settings.video_dir)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -92,14 +92,14 @@ class Supervisor:
         self._log.info(messages.CAPTURE_STOPPED)
         return EXIT_OK if clean else EXIT_FAILED
 
-    # -- the board that the pages read; called from other threads
+    # -- the Board of the pages, called from other threads
 
     def statuses(self) -> list[CameraStatus]:
         """Return every camera's status, in the order of the settings."""
         return [child.status for child in self._children]
 
     def snapshot(self, name: str, request: SnapshotRequest) -> Snapshot | None:
-        """Have a camera's process encode its newest frame; None when there is none, or no answer in time.
+        """Have a camera's process encode its newest frame; None without one, or without a timely reply.
 
         Raises:
             KeyError: there is no such camera.
@@ -113,7 +113,7 @@ class Supervisor:
             return self._answers.wait_for(number, SNAPSHOT_S)
 
     def pause(self, reason: str | None) -> None:
-        """Have all cameras stop recording for `reason`, or go on without one."""
+        """Pause all recording for `reason`, or resume it without one."""
         if reason == self._pause_reason:
             return
         self._pause_reason = reason
@@ -123,10 +123,10 @@ class Supervisor:
     # -- the processes
 
     def check_redis(self) -> None:
-        """Say once, before the start, if Redis is not there.
+        """Log once, before the start, if Redis is unreachable.
 
         Raises:
-            SettingError: Redis does not take the password.
+            SettingError: Redis rejects the password.
         """
         try:
             with redis_errors(self._settings.redis):
@@ -177,7 +177,7 @@ class Supervisor:
                 self._reap(child)
 
     def _check_memory(self) -> None:
-        """End a process that takes too much, before the machine or the container runs out and all end."""
+        """Kill a process that takes too much, before the machine or the container runs out of memory and all end."""
         limit = self._settings.camera_memory_mb
         for child in self._children:
             if child.process is None or child.process.pid is None:
@@ -194,7 +194,7 @@ class Supervisor:
             self._take_cameras(cameras)
 
     def _take_cameras(self, cameras: list[Camera]) -> None:
-        """Record `cameras` from now on; those that are as they were are not touched."""
+        """Record `cameras` from now on, without touching the unchanged ones."""
         self._settings = replace(self._settings, cameras=cameras)
         self._redact.add(self._settings.secrets)
         wanted = {camera.name: camera for camera in cameras}
@@ -215,7 +215,7 @@ class Supervisor:
             self._log.info(messages.CAMERAS_CHANGED, told)
 
     def _retire(self, child: CameraProcess) -> None:
-        """End a camera's process, which finishes its open clip first."""
+        """Stop a camera's process, which finishes its open clip first."""
         if child.process is None:
             self._replace_by_successor(child)
         elif not child.exit_deadline:
@@ -223,7 +223,7 @@ class Supervisor:
             child.process.terminate()
 
     def _replace_by_successor(self, child: CameraProcess) -> None:
-        """Put the changed camera in the place of the one that has ended, or nothing."""
+        """Replace the ended camera by its changed one, or by none."""
         successor = [CameraProcess(child.successor)] if child.successor else []
         place = self._children.index(child)
         self._children = [*self._children[:place], *successor, *self._children[place + 1 :]]
@@ -251,7 +251,7 @@ class Supervisor:
             self._answers.put(message.number, message.snapshot)
 
     def _reap(self, child: CameraProcess) -> None:
-        """Take leave of a process that has ended, and plan the next one."""
+        """Release a process that has ended, and schedule the next one."""
         if child.process is None or child.pipe is None:
             return
         code = child.reap()
@@ -274,13 +274,13 @@ class Supervisor:
             child.log.error(messages.CAMERA_PROCESS_ENDED, reason, delay)
 
     def _stop_all(self) -> bool:
-        """End every child in time; tell whether all ended well."""
+        """Stop all processes in time; return whether all ended well."""
         running = [child for child in self._children if child.process]
         processes = [child.process for child in running if child.process]
         for process in processes:
             process.terminate()
         deadline = time.monotonic() + STOP_S
-        # a child may be in the middle of a picture larger than the pipe: unread, it would never come to its end
+        # a process may be sending a snapshot larger than the pipe's buffer: unread, it would block forever
         while (pipes := [child.pipe for child in running if child.pipe]) and time.monotonic() < deadline:
             for ready in wait(pipes, timeout=deadline - time.monotonic()):
                 self._receive(next(child for child in running if child.pipe is ready))
@@ -289,5 +289,5 @@ class Supervisor:
             if process.is_alive():
                 process.kill()
                 process.join()
-        # one that had only just been started knows no signal yet, and has nothing to finish
+        # one that was just started handles no signal yet, and has nothing to finish
         return all(process.exitcode in (EXIT_OK, -signal.SIGTERM) for process in processes)

@@ -1,7 +1,7 @@
-"""Every camera's numbers for Prometheus. The adapter of prometheus_client.
+"""Metrics of cameras, volume and queue for Prometheus. The adapter of prometheus_client.
 
-A collector that asks at each scrape, in a registry of its own: the numbers live in the cameras' processes, and the
-library's process-wide registry would report the supervisor's memory as if it were all of capture's.
+Collectors read the figures at each scrape, in a registry of their own: the figures live in the cameras' processes, and
+the library's default registry would report the supervisor's memory as if it were all of capture's.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Value = Callable[[CameraStatus], float | None]
 
 _GAUGES: tuple[tuple[str, str, Value], ...] = (
     ("vcam_camera_recording", "1 while a clip is open.", lambda one: one.recording),
-    ("vcam_camera_fps", "Frames a second, over the last seconds.", lambda one: one.fps),
+    ("vcam_camera_fps", "Frames per second, over the last seconds.", lambda one: one.fps),
     (
         "vcam_last_packet_timestamp_seconds",
-        "When the last packet came, since the epoch; absent before the first.",
+        "When the last packet arrived, since the epoch; absent before the first.",
         lambda one: one.last_packet,
     ),
     (
@@ -45,7 +45,7 @@ _COUNTERS: tuple[tuple[str, str, Value], ...] = (
     ("vcam_bytes", "Bytes received.", lambda one: one.bytes),
     ("vcam_clips", "Clips published.", lambda one: one.clips),
     ("vcam_reconnects", "Connections made after the first.", lambda one: one.reconnects),
-    ("vcam_skipped_frames", "Frames not looked at, since the machine could not keep up.", lambda one: one.late),
+    ("vcam_skipped_frames", "Packets that were not analysed, as the machine could not keep up.", lambda one: one.late),
 )
 
 
@@ -53,7 +53,7 @@ class CameraCollector(Collector):
     """Turns statuses into metrics.
 
     Args:
-        statuses: asked at each scrape.
+        statuses: called at each scrape.
         cache: the snapshot cache's counts.
         now: seconds since the epoch.
     """
@@ -69,7 +69,7 @@ class CameraCollector(Collector):
         self._now = now
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric, as they are now."""
+        """Yield all metrics, as of now."""
         statuses = self._statuses()
         now = self._now()
         up = GaugeMetricFamily(
@@ -92,17 +92,17 @@ class CameraCollector(Collector):
                 yield metric
         cache = self._cache()
         yield GaugeMetricFamily("vcam_snapshot_cache_entries", "Pictures held.", cache.entries)
-        yield CounterMetricFamily("vcam_snapshot_cache_hits", "Requests answered without making a picture.", cache.hits)
-        yield CounterMetricFamily("vcam_snapshot_encodes", "Pictures asked of the cameras.", cache.made)
+        yield CounterMetricFamily("vcam_snapshot_cache_hits", "Requests answered without a new picture.", cache.hits)
+        yield CounterMetricFamily("vcam_snapshot_encodes", "Pictures requested of the cameras.", cache.made)
 
 
 _VOLUME_GAUGES: tuple[tuple[str, str, Callable[[VolumeState], float]], ...] = (
-    ("vcam_volume_free_bytes", "Free on the file system of VIDEO_DIR.", lambda one: one.free),
+    ("vcam_volume_free_bytes", "Free bytes on the file system of VIDEO_DIR.", lambda one: one.free),
     ("vcam_volume_size_bytes", "Size of the file system of VIDEO_DIR.", lambda one: one.total),
     ("vcam_volume_min_free_bytes", "MIN_FREE_GB: recording pauses below it.", lambda one: one.min_free_bytes),
     ("vcam_volume_clips", "Finished clips.", lambda one: one.clips),
-    ("vcam_volume_clip_bytes", "Taken by finished clips.", lambda one: one.clip_bytes),
-    ("vcam_outbox_clips", "Clips that are recorded and could not be queued yet.", lambda one: one.waiting),
+    ("vcam_volume_clip_bytes", "Bytes of finished clips.", lambda one: one.clip_bytes),
+    ("vcam_outbox_clips", "Recorded clips that could not be queued yet.", lambda one: one.waiting),
     ("vcam_retention_days", "RETENTION_DAYS; 0 keeps all clips.", lambda one: one.retention_days),
     (
         "vcam_retention_kept_clips",
@@ -111,7 +111,7 @@ _VOLUME_GAUGES: tuple[tuple[str, str, Callable[[VolumeState], float]], ...] = (
     ),
     (
         "vcam_volume_looked_at_timestamp_seconds",
-        "When the volume was last looked at, since the epoch.",
+        "When the volume was last measured, since the epoch.",
         lambda one: one.looked_at,
     ),
 )
@@ -121,14 +121,14 @@ class VolumeCollector(Collector):
     """Turns the state of the shared volume into metrics; there are none while it is gone.
 
     Args:
-        state: asked at each scrape.
+        state: called at each scrape.
     """
 
     def __init__(self, state: Callable[[], VolumeState | None]) -> None:
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric, as they were at the last look."""
+        """Yield all metrics, as of the last poll."""
         state = self._state()
         if state is None:
             return
@@ -158,20 +158,20 @@ class QueueCollector(Collector):
     """Turns the state of the queue into metrics; but for ``vcam_queue_up``, there are none while Redis is away.
 
     Args:
-        state: asked at each scrape.
+        state: called at each scrape.
     """
 
     def __init__(self, state: Callable[[], QueueState | None]) -> None:
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric, as they were at the last look."""
+        """Yield all metrics, as of the last poll."""
         state = self._state()
         if state is None:
             return
         figures = state.figures
         yield GaugeMetricFamily("vcam_queue_up", "1 while Redis answers.", figures is not None)
-        yield GaugeMetricFamily("vcam_queue_growing", "1 while new clips pile up.", state.growing)
+        yield GaugeMetricFamily("vcam_queue_growing", "1 while new clips accumulate.", state.growing)
         if figures is None:
             return
         jobs = GaugeMetricFamily("vcam_queue_jobs", "Jobs by what they do.", labels=["state"])
@@ -180,7 +180,7 @@ class QueueCollector(Collector):
         yield jobs
         yield from _by_kind(
             "vcam_queue_backlog_seconds",
-            "How long the workers take for what waits; absent where no worker or no job tells.",
+            "Time the workers need for the waiting jobs; absent where no worker or no job tells.",
             {"new": figures.new_backlog_seconds, "all": figures.backlog_seconds},
         )
         yield from _by_kind(
@@ -188,7 +188,7 @@ class QueueCollector(Collector):
             "Mean time of the last jobs; absent before the first.",
             {"new": figures.new_seconds, "further": figures.further_seconds},
         )
-        yield GaugeMetricFamily("vcam_workers", "Workers that live.", len(figures.workers))
+        yield GaugeMetricFamily("vcam_workers", "Live workers.", len(figures.workers))
         yield from self._workers(figures)
 
     def _workers(self, figures: QueueFigures) -> Iterator[Metric]:
@@ -215,10 +215,10 @@ def _by_kind(name: str, text: str, values: Mapping[str, float | None]) -> Iterat
 
 
 class Metrics:
-    """The text that Prometheus scrapes.
+    """The response to Prometheus.
 
     Args:
-        collectors: what it holds.
+        collectors: of the metrics in it.
     """
 
     def __init__(self, *collectors: Collector) -> None:

@@ -1,6 +1,6 @@
-"""What the HTTP server says of the cameras: the page for people, and the JSON of ``/healthz`` and ``/info``. Pure.
+"""Renders the cameras for HTTP: the page for people, and the JSON of ``/healthz`` and ``/info``. Pure.
 
-Statuses come here without secrets in them. Times are seconds since the epoch.
+Statuses come without secrets. Times are seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vcam_worker.web.queue_page import backlog, queue_info, queue_lines
 from vcam_worker.web.snapshot_cache import CacheState
 
 PICTURE_WIDTH_PX = 960
-"""Pixels of a picture on the page: sharp on a phone, and a third of the bytes of 1080p."""
+"""Width of a picture on the page: sharp on a phone, and a third of the bytes of 1080p."""
 MIN_HEIGHT_PX = 36
 
 
@@ -62,10 +62,10 @@ def info(
 
     Args:
         statuses: of the cameras.
-        about: what the program says of itself, such as its versions.
+        about: facts of the program, such as its versions.
         cache: of the snapshots.
-        volume: how the shared volume is, where that is known.
-        queue: how the queue is, where that is known.
+        volume: the state of the shared volume, where known.
+        queue: the state of the queue, where known.
     """
     cameras = {
         one.name: {
@@ -96,7 +96,7 @@ def page(
     volume: VolumeState | None = None,
     queue: QueueState | None = None,
 ) -> str:
-    """Return the page, HTML: a card with the latest picture for each camera. It asks for itself again and again."""
+    """Return the page as HTML: one card with the latest picture per camera. It refreshes itself."""
     wrong = [one.name for one in statuses if trouble(one, now)]
     summary = f"{len(statuses) - len(wrong)} of {len(statuses)} well" if wrong else "all well"
     return _PAGE.substitute(
@@ -113,7 +113,7 @@ def page(
 
 
 def _volume(state: VolumeState | None) -> list[str]:
-    """Return what is known of the shared volume."""
+    """Describe the shared volume."""
     if state is None:
         return ["the volume is not known yet, or is gone"]
     parts = [
@@ -132,10 +132,10 @@ def _gigabytes(size: int) -> str:
 
 
 def picture_size(width: int | None, status: CameraStatus) -> tuple[int, int]:
-    """Return width and height of a picture, in the proportions of the camera's own where they are known.
+    """Return width and height of a picture, in the camera's aspect ratio where it is known.
 
     Args:
-        width: that is wanted; None for the camera's own.
+        width: the requested one; None for the camera's own.
         status: of the camera.
     """
     wanted = width or status.width or PICTURE_WIDTH_PX
@@ -182,7 +182,7 @@ def _facts(status: CameraStatus, now: float) -> list[tuple[str, str]]:
 
 
 def _source(status: CameraStatus) -> list[str]:
-    """Return what is known of the stream, and its address."""
+    """Describe the stream and its URL."""
     size = f"{status.width}×{status.height}" if status.width else None
     return [part for part in (status.codec, size, status.transport, status.shown) if part]
 
@@ -245,8 +245,8 @@ footer a { color: inherit; margin-right: 1rem; }
 .lost #summary { display: none; }
 """
 
-# The page asks for itself, so that what it says is put into words in one place; only the pictures are kept, and
-# changed when the new one is decoded, so that nothing flickers or jumps.
+# The page fetches itself, so that texts are made in one place. Pictures are replaced once the new one is decoded, so
+# that nothing flickers or jumps.
 _SCRIPT = """
 "use strict";
 const EVERY = 2500;
@@ -332,4 +332,4 @@ CONTENT_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""What the page may load and run: its own two blocks, by their hashes, and what this server gives."""
+"""What the page may load and run: its own two blocks, by their hashes, and what this server serves."""

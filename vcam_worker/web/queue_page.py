@@ -1,4 +1,4 @@
-"""What the page and ``/info`` say of the queue and its workers. Pure; times are seconds since the epoch."""
+"""Describes the queue and its workers for the page and ``/info``. Pure; times are seconds since the epoch."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from shared_utils.queue.figures import QueueFigures, WorkerFigures, backlog_in_w
 from vcam_worker.runtime.queue_watch import QueueState
 
 MAX_WORKER_LINES = 12
-"""Workers that have a line of their own."""
+"""Workers with a line of their own."""
 
 
 def backlog(state: QueueState | None) -> str:
-    """Return the backlog in some words where there is one to worry about; else nothing."""
+    """Return a short warning about the backlog; empty where there is no reason for one."""
     if state is None or state.figures is None:
         return ""
     figures = state.figures
@@ -24,7 +24,7 @@ def backlog(state: QueueState | None) -> str:
 
 
 def queue_lines(state: QueueState | None, now: float) -> list[str]:
-    """Return the queue in a line, and a line for each worker."""
+    """Return one line for the queue, and one per worker."""
     if state is None:
         return ["the queue is not known yet"]
     if state.figures is None:

@@ -1,4 +1,4 @@
-"""What the HTTP server answers to which request. The adapter of starlette."""
+"""The routes of the HTTP server. The adapter of starlette."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _NOTHING = Trouble("no picture", "packets come, but the camera's process gives n
 
 
 class Site:
-    """The routes and what they answer.
+    """The routes and their responses.
 
     Args:
         board, info, redact, clock, now, volume, queue: as :class:`vcam_worker.web.server.HttpServer` takes them.
-        threads: where pictures are waited for and drawn.
+        threads: for requesting and drawing pictures.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Site:
         )
 
     def app(self, names: Collection[str]) -> Starlette:
-        """Return the application, which answers to `names` and IP addresses only."""
+        """Return the application, which responds to `names` and IP addresses only."""
         routes = [
             Route("/", self._page),
             Route("/healthz", self._healthz),
@@ -81,7 +81,7 @@ class Site:
         return app
 
     def cancel_pending(self) -> None:
-        """Answer whoever waits for a picture; on the event loop."""
+        """Answer all clients that wait for a picture; call it on the event loop."""
         self._pictures.cancel_pending()
         self._drawings.cancel_pending()
 
@@ -147,7 +147,7 @@ class Site:
         return Response(drawn.jpeg, 503, media_type="image/jpeg")
 
     def _judge(self, status: CameraStatus, snapshot: Snapshot | None) -> Trouble | None:
-        """Return what is wrong with the picture, if anything; remembers since when there is none."""
+        """Return what is wrong with the picture, if anything; remember since when there is none."""
         if snapshot:
             self._missing.pop(status.name, None)
             return old_picture(snapshot, self._now())
@@ -164,7 +164,7 @@ class Site:
 
 
 class _OwnNames:
-    """Answers to names of ours only, against DNS rebinding (see :mod:`shared_utils.config.web_hosts`)."""
+    """Responds to our own host names only, against DNS rebinding; see :mod:`shared_utils.config.web_hosts`."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self._app = app
@@ -183,7 +183,7 @@ class _OwnNames:
 
 
 def _same_origin(request: Request) -> bool:
-    """Tell whether a request that changes something comes from our page, or from no page at all (``curl``)."""
+    """Whether a request that changes something comes from our page, or from no page at all (``curl``)."""
     if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return False
     origin = request.headers.get("origin")
@@ -191,7 +191,7 @@ def _same_origin(request: Request) -> bool:
 
 
 def _wanted(query: Mapping[str, str]) -> tuple[SnapshotRequest, bool]:
-    """Return the picture that is asked for, and whether it should be a new one."""
+    """Return the requested picture, and whether it must be a new one."""
     wanted = SnapshotRequest(
         width=_number(query, "width", WIDTH_LIMITS_PX),
         quality=_number(query, "quality", QUALITY_LIMITS) or SnapshotRequest.quality,
@@ -222,7 +222,7 @@ def _snapshot_paths(statuses: list[CameraStatus]) -> str:
 
 
 def _json(body: Mapping[str, Any], status: int = 200) -> Response:
-    """Return an answer that people can read as well."""
+    """Return indented JSON, for people as well."""
     return Response(json.dumps(body, indent=2, ensure_ascii=False) + "\n", status, media_type="application/json")
 
 
@@ -231,7 +231,7 @@ def _plain(status: int, text: str, headers: Mapping[str, str] | None = None) -> 
 
 
 def _cleaned(value: Any, redact: Callable[[str], str]) -> Any:
-    """Return JSON values with every text in them redacted."""
+    """Return JSON values with all text redacted."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):

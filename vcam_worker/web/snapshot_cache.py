@@ -1,8 +1,8 @@
-"""Pictures kept for a moment, so that a thousand requests cost one encoding.
+"""A short-lived cache of pictures, so that a thousand requests cost one encode.
 
-Lives on one event loop: whatever is asked for while a picture is being made waits for that one (single pending),
-and no lock is needed. What may be made is limited a camera, so that neither ``?refresh=1`` nor ever new sizes can
-take the machine's time away from recording.
+It lives on one event loop, so it needs no lock: requests for a picture that is being made wait for that one (single
+flight). New pictures are rate-limited per camera, so that neither ``?refresh=1`` nor ever new sizes can take CPU away
+from recording.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from vcam_worker.runtime.status import Snapshot
 K = TypeVar("K", bound=Hashable)
 
 KEEP_S = 2.0
-"""Age up to which a picture is given again. Less than the page's 2.5 s, so that each of its rounds shows a new one."""
+"""Age up to which a picture is reused. Less than the page's refresh interval of 2.5 s, so that each shows a new one."""
 STALE_S = 5.0
-"""Age up to which a picture is given when no new one may be made: the longest the contract allows."""
+"""Age up to which a picture is served when no new one may be made."""
 MAX_ENTRIES = 64
 MAX_BYTES = 16 * 2**20
-"""Memory for pictures: a good twenty at 1080p and quality 80."""
+"""Memory for pictures: over twenty at 1080p and quality 80."""
 BURST_PICTURES = 8
-"""Pictures of one camera that may be made at once: a few viewers with sizes of their own."""
+"""New pictures of one camera at once: a few viewers with different sizes."""
 PER_SECOND = 4.0
-"""Pictures of one camera that may be made a second, on the long run: some 5 % of a core at 1080p."""
+"""New pictures of one camera per second in the long run: some 5 % of a core at 1080p."""
 
 
 class TooManyPictures(Exception):
-    """No picture that is fresh enough, and no more may be made just now."""
+    """There is no recent picture, and the rate limit allows no new one."""
 
 
 @dataclass(frozen=True)
 class CacheState:
-    """What the cache has done.
+    """Counts of the cache.
 
     Attributes:
-        entries, size: pictures held now, and their bytes.
-        hits: requests answered without making a picture.
-        made: pictures asked of the camera.
-        age: seconds, of the oldest picture held; None while there is none.
+        entries, size: cached pictures, and their bytes.
+        hits: requests answered without a new picture.
+        made: pictures requested of cameras.
+        age: of the oldest picture, seconds; None without one.
     """
 
     entries: int
@@ -82,8 +82,8 @@ class PictureCache(Generic[K]):
     """Pictures by camera and request.
 
     Args:
-        make: makes the picture of a camera; None when there is none, which is kept as well.
-        clock: seconds, of any origin.
+        make: makes the picture of a camera; None without one, which is cached as well.
+        clock: seconds of any origin.
     """
 
     def __init__(self, make: Callable[[str, K], Awaitable[Snapshot | None]], clock: Callable[[], float]) -> None:
@@ -99,12 +99,12 @@ class PictureCache(Generic[K]):
         """Return the picture, at most :data:`STALE_S` old.
 
         Args:
-            camera: a name known to exist: what is remembered for it is never dropped.
+            camera: the name of an existing camera: its rate limit is never dropped.
             request: which picture.
-            refresh: want a new one, as far as the limits allow.
+            refresh: request a new one, as far as the rate limit allows.
 
         Raises:
-            TooManyPictures: the limits do not allow one.
+            TooManyPictures: the rate limit does not allow one.
         """
         key = (camera, request)
         now = self._clock()
@@ -125,7 +125,7 @@ class PictureCache(Generic[K]):
         else:
             raise TooManyPictures
         try:
-            return await asyncio.shield(pending)  # a client that goes away takes nobody's picture with it
+            return await asyncio.shield(pending)  # a client that disconnects does not cancel it for others
         except asyncio.CancelledError:
             if pending.cancelled():  # by cancel_pending()
                 return None
@@ -140,7 +140,7 @@ class PictureCache(Generic[K]):
         return snapshot
 
     def _trim(self) -> None:
-        """Drop what is too old, then the oldest until the rest is within bounds. Entries lie in order of age."""
+        """Drop stale entries, then the oldest until the rest is within bounds. Entries are ordered by age."""
         now = self._clock()
         size = sum(entry.size for entry in self._entries.values())
         while self._entries:
@@ -152,14 +152,14 @@ class PictureCache(Generic[K]):
             size -= oldest.size
 
     def clear(self) -> int:
-        """Drop all pictures; return how many there were."""
+        """Drop all pictures; return their number."""
         self._trim()
         count = len(self._entries)
         self._entries.clear()
         return count
 
     def cancel_pending(self) -> None:
-        """Let nobody wait any longer: pictures being made count as missing."""
+        """Cancel pending pictures, which then count as missing."""
         for pending in list(self._pending.values()):
             pending.cancel()
 

@@ -1,1 +1,1 @@
-"""The shared volume: publishing clips, room, retention, the lock."""
+"""The shared volume: publishing clips, free space, retention, the lock."""

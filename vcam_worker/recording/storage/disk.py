@@ -1,4 +1,4 @@
-"""Room on the shared volume: the oldest analysed clips go first; a clip without a result is never deleted."""
+"""Keeps the shared volume from filling up: deletes the oldest analysed clips, never one without a result."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from vcam_worker.recording.storage.volume_figures import ClipSizes, OutboxGrowth
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 
 SWEEP_S = 10.0
-"""Between two looks: a 16 Mb/s camera writes 20 MB meanwhile, far below the smallest sensible MIN_FREE_GB."""
+"""Interval between sweeps: a 16 Mb/s camera writes 20 MB meanwhile, far below any sensible MIN_FREE_GB."""
 COUNT_S = 60.0
-"""Between two counts of clips: to list 100,000 takes a fifth of a second."""
+"""Interval between counts of clips: listing 100,000 takes a fifth of a second."""
 GB = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class DiskRules:
-    """What may be deleted, and when recording must make room.
+    """When clips are deleted, and when recording pauses.
 
     Attributes:
-        retention_days: age from which analysed clips go; 0 keeps them.
-        min_free_gb: free space below which analysed clips go, oldest first, and recording pauses if that is not
-            enough; 0 never looks.
+        retention_days: age from which analysed clips are deleted; 0 keeps them.
+        min_free_gb: free space below which analysed clips are deleted, oldest first, and recording pauses if that is
+            not enough; 0 disables both.
     """
 
     retention_days: Annotated[
@@ -49,18 +49,18 @@ class DiskRules:
 
 
 class DiskGuard:
-    """Watches the shared volume from a thread of its own.
+    """Checks the shared volume from a thread of its own.
 
     Args:
         video_dir: the volume.
-        rules: what to do when.
-        pause: takes the reason to stop recording, or None to go on; called on every sweep.
+        rules: when to delete, and when to pause.
+        pause: takes the reason to pause recording, or None to resume it; called on every sweep.
         now: local time.
         free: free bytes of the volume that holds a path.
-        tick: seconds of a clock that nobody sets, and that goes on while the machine sleeps.
+        tick: seconds of a monotonic clock that also runs while the machine sleeps.
         mount: the mount point of the volume, which must be one; see
         :class:`vcam_worker.recording.storage.volume.Volume`.
-        lock: of the volume, taken again where its file is deleted.
+        lock: of the volume, taken again if its file was deleted.
     """
 
     def __init__(
@@ -101,22 +101,22 @@ class DiskGuard:
         self._lost_lock = False
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, within a sweep."""
+        """Stop after the present sweep."""
         self._stop.set()
 
     def state(self) -> VolumeState | None:
-        """Return how the volume was at the last sweep; None before the first, and while it is gone."""
+        """Return the state at the last sweep; None before the first, and while the volume is gone."""
         return self._state
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 self.sweep()
-            except OSError as error:  # the volume has gone; the cameras' own writes say so as well
+            except OSError as error:  # the volume is gone; the cameras' own writes report that as well
                 self._state = None
                 self._forget()
                 if not self._failed:
@@ -129,15 +129,15 @@ class DiskGuard:
             self._stop.wait(SWEEP_S)
 
     def _forget(self) -> None:
-        """Read the log anew once the volume is back: what was not to be seen of it meanwhile says nothing."""
+        """Read the log from its start once the volume is back: its absence says nothing about results."""
         self._follower = LogFollower(self._video_dir / LOG_NAME)
         self._analysed = set()
 
     def sweep(self) -> None:
-        """Delete what is due, pause or resume recording, and measure.
+        """Delete clips that are due, pause or resume recording, and measure.
 
         Raises:
-            OSError: the volume is gone, or can not be read.
+            OSError: the volume is gone, or cannot be read.
         """
         self._prepare()
         self._delete_old()
@@ -152,7 +152,7 @@ class DiskGuard:
         )
 
     def _prepare(self) -> None:
-        """Make again what was deleted of the volume's folders, and see to its lock."""
+        """Recreate deleted folders of the volume, and its lock."""
         try:
             for folder in self._volume.prepare():
                 self._log.debug("made: %s", folder)
@@ -198,7 +198,7 @@ class DiskGuard:
         self._clock.update(now, self._tick(), times, newest)
         if self._saved_at is None or abs(now - self._saved_at) >= SAVE_INTERVAL or self._clock.leap != before:
             self._saved_at = now
-            with suppress(OSError):  # full or read-only: the cameras' writes say so
+            with suppress(OSError):  # full or read-only: the cameras' writes report that
                 save_state(path, self._clock.state())
         return self._clock
 
@@ -216,7 +216,7 @@ class DiskGuard:
         self._kept = kept
 
     def _make_room(self) -> int | None:
-        """Delete until there is room; return the free bytes if there still is none, else None."""
+        """Delete clips until there is room; return the free bytes if that is not enough, else None."""
         wanted = self._rules.min_free_gb * GB
         free = self._free(self._video_dir)
         if free >= wanted:
@@ -257,7 +257,7 @@ class DiskGuard:
     def _deletable(self) -> list[Path]:
         """Return the clips that have a result, oldest first."""
         for record in self._follower.poll():
-            # a failed analysis is no result: what could not be looked at is worth keeping
+            # a failed analysis is no result: a clip that was not analysed is kept
             if record.get("ok") is True:
                 self._analysed.add(str(record["filename"]))
         clips = list_clips(self._video_dir)
@@ -265,7 +265,7 @@ class DiskGuard:
         return [path for path in clips if path.name in self._analysed]
 
     def _delete(self, path: Path) -> bool:
-        """Delete a clip and its sidecars, and tell whether that could be done; one that can not keeps no other."""
+        """Delete a clip and its sidecars, and return whether that worked; a failure does not stop others."""
         try:
             path.unlink(missing_ok=True)
             delete_sidecars(self._video_dir, path.name)

@@ -1,7 +1,7 @@
-"""What cameras left behind that are not configured any more: their open clips and the notes of their outbox.
+"""Publishes and queues clips of cameras that are no longer configured: open clips, and notes in the outbox.
 
-A camera that was renamed, removed or switched off has no process that would publish and queue them. Its clips keep its
-name, the one they were recorded under.
+A camera that was renamed, removed or disabled has no process that would do so. Its clips keep the name they were
+recorded under.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.work_files import PART_SUFFIX, parse_part_name
 
 POLL_S = 5.0
-"""Between two looks: a camera may be removed while capture runs, and Redis may be away."""
+"""Interval between scans: a camera may be removed while capture runs, and Redis may be away."""
 SETTLE_S = 60.0
-"""Time after which nobody records into a file any more that has not grown."""
+"""Time without growth after which a file is no longer being recorded into."""
 
 log = logging.getLogger(__name__)
 
 
 class Leftovers:
-    """Looks for such files from a thread of its own, at the start and from then on.
+    """Scans for such files from a thread of its own, at the start and from then on.
 
     Args:
         volume: the shared volume.
-        active: returns the names of the cameras whose files are not to be touched: those configured, and those whose
+        active: returns the names of the cameras whose files must not be touched: those configured, and those whose
             process has not ended yet.
         enqueue: queues a clip.
-        poll_s: between two looks.
-        settle_s: time for which a file in work must not have grown; more than 0 where no lock keeps another
-            capture away, whose open files these may be.
+        poll_s: seconds between scans.
+        settle_s: seconds for which an unfinished file must not have grown; more than 0 where no lock keeps another
+            capture away, which may be writing these files.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Leftovers:
         self._enqueue = enqueue
         self._poll_s = poll_s
         self._settle_s = settle_s
-        self._sizes: dict[Path, tuple[int, float]] = {}  # of files in work: and since when
+        self._sizes: dict[Path, tuple[int, float]] = {}  # of unfinished files, and since when they have it
         self._foreign_files: set[Path] = set()
         self._outboxes: dict[str, Outbox] = {}
         self._busy: str | None = None
@@ -64,17 +64,17 @@ class Leftovers:
         self._thread = threading.Thread(target=self._run, name="leftovers", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
-        """Look once more, and end; what then still waits is taken over at the next start."""
+        """Scan once more, and stop; what is left is taken over at the next start."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
     def is_busy_with(self, camera: str) -> bool:
-        """Tell whether files of `camera`, which has just become active again, are being worked on."""
+        """Whether files of `camera`, which has just become active again, are being processed."""
         with self._busy_lock:
             return self._busy == camera
 
@@ -95,10 +95,10 @@ class Leftovers:
             self._stop.wait(self._poll_s)
 
     def scan(self) -> None:
-        """Publish and queue what there is.
+        """Publish and queue what is found.
 
         Raises:
-            OSError: the volume can not be read or written to.
+            OSError: the volume cannot be read or written to.
         """
         found = self._found()
         for camera in list(self._outboxes):
@@ -112,7 +112,7 @@ class Leftovers:
                 self._busy = camera
             try:
                 self._take_over(camera, clips, notes)
-            except OSError as error:  # of this camera's files, perhaps: the others have their turn
+            except OSError as error:  # perhaps of this camera's files alone: continue with the others
                 failed = failed or error
             finally:
                 with self._busy_lock:
@@ -137,7 +137,7 @@ class Leftovers:
         outbox.send()
 
     def _found(self) -> dict[str, tuple[int, int]]:
-        """Return how many files in work and how many notes each camera that is not active has."""
+        """Return the numbers of unfinished files and of notes of each camera that is not active."""
         active = set(self._active())
         found: dict[str, tuple[int, int]] = {}
         growing: set[str] = set()

@@ -1,8 +1,8 @@
-"""From a closed file to a queued job, so that neither a crash nor an absent Redis loses a clip or queues it twice.
+"""Publishes finished clips and queues their jobs: no crash, and no absence of Redis, loses a clip or queues it twice.
 
-Each finished clip gets a note in ``video/.outbox`` first, then its place (one rename), then its job; the note goes
-last. Whatever step a crash falls into, the next start finds the note and goes on from there. The job's id is the
-clip's, so announcing it again is no second job.
+Each finished clip first gets a note in ``video/.outbox``, then its place (one rename), then its job; the note is
+removed last. After a crash in any step, the next start finds the note and continues from there. The job's id is derived
+from the clip, so queuing it again makes no second job.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 Log = logging.LoggerAdapter[logging.Logger]
 Enqueue = Callable[[str, str | None], bool]
-"""Queues a clip by name, with the id of its recording. False where its job was there already; raises
-QueueUnavailable, to be tried again."""
+"""Queues a clip by name, with the id of its recording. False where its job existed already; raises QueueUnavailable,
+to be tried again."""
 
 
 class Outbox:
     """Publishes one camera's clips.
 
-    Its methods are for one thread, but for :meth:`send` and :meth:`waiting`, which another one may call.
+    Its methods are for one thread, except :meth:`send` and :meth:`waiting`, which another one may call.
 
     Args:
         video_dir: the shared volume.
         camera: slug; notes and files of other cameras are left alone.
-        log: for what happens to clips.
+        log: takes what happens to clips.
         enqueue: queues a clip.
         mount: the mount point of the volume, which must be one; see
         :class:`vcam_worker.recording.storage.volume.Volume`.
@@ -62,18 +62,18 @@ class Outbox:
         self._away_since: float | None = None
         self._mutex = threading.Lock()
         self._in_place: dict[str, str] = {}  # clips published and not queued yet, with their recordings' ids
-        self._moving: set[str] = set()  # those with a note that are not in their place yet
-        self._queued: set[str] = set()  # those whose note could not be removed
-        # what fails here fails again where it can be told and waited for
+        self._moving: set[str] = set()  # clips with a note that are not in their place yet
+        self._queued: set[str] = set()  # clips whose note could not be removed
+        # a failure here is repeated, and reported, by the first write
         with suppress(OSError):
             self._volume.prepare()
 
     def work_path(self, started_at: datetime) -> Path:
-        """Return the file to record into; its name keeps the start for whoever finds it after a crash."""
+        """Return the file to record into; its name holds the start, for recovery after a crash."""
         return self._files.path(started_at)
 
     def open_work(self, started_at: datetime) -> Path:
-        """Make the file to record into.
+        """Create the file to record into.
 
         Raises:
             OSError: the volume does not take it.
@@ -82,16 +82,16 @@ class Outbox:
         return self._files.open(started_at)
 
     def prepare(self) -> None:
-        """Make again what was deleted of capture's folders.
+        """Recreate deleted folders of capture.
 
         Raises:
-            OSError: the volume is not there, or can not be written to.
+            OSError: the volume is not mounted, or cannot be written to.
         """
         for folder in self._volume.prepare():
             self._log.warning(messages.FOLDER_MADE_AGAIN, folder)
 
     def publish(self, work: Path, started_at: datetime) -> str:
-        """Put a closed file in its place; :meth:`send` queues it.
+        """Move a closed file to its place; :meth:`send` queues it.
 
         Returns:
             The clip's name.
@@ -101,7 +101,7 @@ class Outbox:
         """
         self.prepare()
         self._files.restore(work)
-        moov_first(work)  # done already, unless it was just written again
+        moov_first(work)  # done already, unless it was just restored
         recording = uuid.uuid4().hex
         name = self._reserve(started_at, work, recording)
         try:
@@ -114,13 +114,13 @@ class Outbox:
         return name
 
     def path_of(self, name: str) -> Path:
-        """Return the place of a clip."""
+        """Return the path of a clip."""
         return self._volume.path / name
 
     def _reserve(self, started_at: datetime, work: Path, recording: str) -> str:
-        """Write the note of a clip under a name that no recording had before."""
-        # the same second twice: a very short clip before, the hour that the end of summer time repeats, a clock that
-        # was set back
+        """Write the note of a clip under a name that no recording had before; return the name."""
+        # the same second may come twice: after a very short clip, in the repeated hour at the end of summer time, or
+        # when the clock was set back
         name = ClipName(started_at.replace(tzinfo=None, microsecond=0), self._camera)
         while True:
             note = note_path(self._volume, str(name))
@@ -128,7 +128,7 @@ class Outbox:
                 self._moving.add(str(name))
                 try:
                     write_note(self._volume, str(name), work.name, recording)
-                except FileExistsError:  # on a volume that takes Door and door for one name
+                except FileExistsError:  # on a case-insensitive volume, Door and door are one name
                     self._moving.discard(str(name))
                 except OSError:
                     self._moving.discard(str(name))
@@ -148,17 +148,17 @@ class Outbox:
         """Return the names of clips that have no job yet, oldest first."""
         found = {name for name in waiting_clips(self._volume) if _camera_of(name) == self._camera}
         with self._mutex:
-            found |= self._in_place.keys()  # the notes may have been deleted meanwhile
+            found |= self._in_place.keys()  # their notes may have been deleted
         return sorted(found)
 
     def send(self) -> bool:
-        """Queue what is waiting, in order.
+        """Queue the waiting clips, in order.
 
         Returns:
-            Whether nothing is left that could be queued; False when Redis is away, which is said once.
+            Whether everything that can be queued was; False while Redis is away, which is logged once.
 
         Raises:
-            OSError: the notes can not be read.
+            OSError: the notes cannot be read.
         """
         for name in self.waiting():
             if name in self._moving or name in self._queued:
@@ -167,7 +167,7 @@ class Outbox:
                 recording = self._in_place.get(name)
             if recording is None:
                 if not self.path_of(name).exists():
-                    continue  # its rename is still to be done: by recover()
+                    continue  # recover() has yet to rename it
                 noted = read_note(self._volume, name).get("recording")
                 recording = noted if isinstance(noted, str) else None
             try:
@@ -194,7 +194,7 @@ class Outbox:
             self._queued.discard(name)
 
     def check_room(self) -> None:
-        """Find out whether the volume takes data again.
+        """Check that the volume takes data.
 
         Raises:
             OSError: it does not.
@@ -203,7 +203,7 @@ class Outbox:
         self._files.check_room()
 
     def salvage(self) -> None:
-        """Write again what was deleted of files that are recorded into no more, for the next start to recover.
+        """Restore deleted files that are no longer recorded into, for the next start to recover.
 
         Raises:
             OSError: the volume does not take it.
@@ -212,12 +212,12 @@ class Outbox:
         self._files.salvage()
 
     def recover(self) -> None:
-        """Bring to an end what an earlier run left: notes without their rename, and files in work.
+        """Finish what an earlier run left: notes whose clips were not renamed, and unfinished files.
 
         No clip may be open.
 
         Raises:
-            OSError: the volume can not be written to; what is left is as it was.
+            OSError: the volume cannot be written to; the rest is left as it is.
         """
         self.salvage()
         self._files.sweep()
@@ -227,7 +227,7 @@ class Outbox:
             self._tried(work, partial(self._recover_file, work, started_at))
 
     def _tried(self, path: Path, recover: Callable[[], None]) -> None:
-        """Recover one file; one that cannot be keeps no other from it, unless the volume is at fault (OSError)."""
+        """Recover one file; a failure does not stop others, unless the volume is at fault (OSError)."""
         if path in self._left_alone:
             return
         try:
@@ -235,7 +235,7 @@ class Outbox:
         except OSError as error:
             if error.errno in NO_ROOM:
                 raise
-            self.check_room()  # raises where it is the volume's fault; else it is this file's
+            self.check_room()  # raises if the volume is at fault; otherwise it is this file
             self._left_alone.add(path)
             self._log.error(messages.RECOVERY_FAILED, path.name, error)
 
@@ -250,7 +250,7 @@ class Outbox:
             return
         if work is not None:
             self._log.warning(messages.CLIP_GONE, name, self._volume.path)
-        # a note without content is one that a power cut left: its clip is recovered from its file in work
+        # an empty note is left by a power cut: its clip is recovered from the unfinished file
         note_path(self._volume, name).unlink(missing_ok=True)
         with self._mutex:
             self._in_place.pop(name, None)
@@ -267,7 +267,7 @@ class Outbox:
         except OSError:
             whole.unlink(missing_ok=True)
             raise
-        except ValueError:  # the video library refuses what it holds
+        except ValueError:  # the video library refuses its content
             whole.unlink(missing_ok=True)
             frames = 0
         if not frames:
@@ -275,7 +275,8 @@ class Outbox:
             work.rename(kept)
             self._log.warning(messages.CLIP_WITHOUT_GOP, size, kept)
             return
-        whole.replace(work)  # one step: a crash right here finds the whole file under its old name, and no second copy
+        # one step: after a crash here, the complete file has its old name, and there is no second copy
+        whole.replace(work)
         name = self.publish(work, started_at)
         self._log.warning(messages.CLIP_RECOVERED, name, summary.seconds)
 

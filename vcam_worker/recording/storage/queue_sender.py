@@ -16,17 +16,17 @@ from vcam_worker import messages
 from vcam_worker.recording.storage.outbox import Enqueue, Outbox
 
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 15.0
-"""Seconds between attempts while Redis is away."""
+"""Delays between attempts while Redis is away, which double from the first to the longest."""
 
 Log = logging.LoggerAdapter[logging.Logger]
 
 
 class QueueSender:
-    """Sends the outbox from a thread of its own: a Redis that hangs never holds up recording.
+    """Queues an outbox's clips from a thread of its own, so that a Redis that hangs never delays recording.
 
     Args:
-        outbox: what to send.
-        log: says when the outbox cannot be read.
+        outbox: whose clips to queue.
+        log: takes failures to read the outbox.
     """
 
     def __init__(self, outbox: Outbox, log: Log) -> None:
@@ -38,7 +38,7 @@ class QueueSender:
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start the thread."""
         self._thread.start()
         self.wake()
 
@@ -47,7 +47,7 @@ class QueueSender:
         self._wake.set()
 
     def stop(self, timeout: float) -> None:
-        """Send what is there once more, and end; what then still waits is sent at the next start."""
+        """Queue once more, and stop; what still waits is queued at the next start."""
         self._stop = True
         self._wake.set()
         self._thread.join(timeout)
@@ -63,7 +63,7 @@ class QueueSender:
             else:
                 wait = delay
                 delay = min(delay * 2, RETRY_MAX_S)
-        self._send()  # what was published while the last round was under way
+        self._send()  # clips published during the last round
 
     def _send(self) -> bool:
         try:
@@ -82,10 +82,12 @@ class QueueSender:
 def redis_enqueue(
     settings: RedisSettings, connection: redis.Redis, options: Mapping[str, Any] | None = None
 ) -> Enqueue:
-    """Return the function that queues a clip in Redis; False where its job was there already.
+    """Return a function that queues a clip in Redis; it returns False where its job existed already.
 
     Args:
-        options: those of the camera that its jobs carry, such as ``{"classes": ["person"]}``.
+        settings: where Redis is.
+        connection: to Redis.
+        options: of the camera's jobs, such as ``{"classes": ["person"]}``.
     """
     queue: Queue = clip_queue(settings, connection)
 

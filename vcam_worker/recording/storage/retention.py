@@ -1,8 +1,8 @@
-"""How old clips are, judged by time that was seen to pass, whatever the host's clock says meanwhile.
+"""The age of clips, by the time that capture observed to pass, whatever the host's clock says.
 
-A clock that is ahead by years for an hour would make every clip look overdue. So leaps of the clock, all those of a
-clip's life together, count for little: a quarter of the retention time, and two days at most. Time passes unseen while
-capture is down as well, which looks the same; clips then stay longer by it, and go as the days pass that capture sees.
+A clock that is years ahead for an hour would make every clip look overdue. So all leaps of the clock in a clip's life
+together count for a quarter of the retention time, and two days at most. Time while capture is down looks the same;
+clips then stay longer by it, and are deleted as the days pass that capture observes.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from shared_utils.durable import sync_file
 STATE_NAME = ".retention.json"
 SCHEMA = 1
 MAX_UNSEEN = timedelta(days=2)
-"""Of a leap, that counts: a weekend."""
+"""Most of a leap that counts: a weekend."""
 UNSEEN_SHARE = 0.25
-"""Of the retention time, that a leap counts for at most."""
+"""Most of a leap that counts, as a share of the retention time."""
 JITTER = timedelta(minutes=5)
-"""Of clocks that are kept right, between two sweeps."""
+"""Deviation of a synchronized clock between two sweeps."""
 FUTURE = timedelta(days=1)
 """A clip whose name is later than this from now was recorded by a clock that was ahead."""
 MIN_INFERRED_LEAP = timedelta(days=60)
-"""Between two clips, where nothing else is known: a leap of the clock, and no camera that saw nothing."""
+"""Interval between two clips that counts as a leap of the clock, where nothing else is known."""
 SAVE_INTERVAL = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Leap:
-    """The clock went from one time to another without as much time having passed."""
+    """The clock advanced from one time to another in less time than that."""
 
     before: datetime
     after: datetime
@@ -44,35 +44,35 @@ class RetentionClock:
     """Tells the age of clips.
 
     Args:
-        retention: age from which clips are to go.
-        state: what :meth:`state` returned in an earlier run; None or rubbish: nothing is known.
+        retention: age from which clips are deleted.
+        state: what :meth:`state` returned in an earlier run; anything else is ignored.
     """
 
     def __init__(self, retention: timedelta, state: object = None) -> None:
         self._allowance = min(MAX_UNSEEN, retention * UNSEEN_SHARE)
-        self._seen: datetime | None = None  # the time of the last look
+        self._seen: datetime | None = None  # the time of the last update
         self._tick = 0.0
         self._leaps: list[Leap] = []
-        self._first_seen: dict[str, datetime] = {}  # of clips whose names are no evidence: when they were first seen
+        self._first_seen: dict[str, datetime] = {}  # when clips were first seen whose names are in the future
         self._restore(state)
 
     def update(self, now: datetime, tick: float, clips: Mapping[str, datetime], newest_write: datetime | None) -> None:
-        """Take note of the time and of the clips that are there.
+        """Take the present time and the existing clips.
 
         Args:
             now: local time by the host's clock.
-            tick: seconds of a clock that nobody sets, and that goes on while the machine sleeps.
-            clips: names, and the times in them.
-            newest_write: when the newest clip was written, by its file system; None when not known.
+            tick: seconds of a monotonic clock that also runs while the machine sleeps.
+            clips: the times in their names, by name.
+            newest_write: when the newest clip was written, by its file system; None where unknown.
         """
         if self._seen is None:
             self._infer(now, sorted(clips.values()), newest_write)
         else:
             passed = timedelta(seconds=max(0.0, tick - self._tick)) if self._tick else timedelta(0)
-            # what was not seen to pass in this run is the clock's doing; before it, capture may have been down
+            # time that this run did not observe is a leap; before this run, capture may have been down
             if now - self._seen > passed + (JITTER if self._tick else self._allowance):
                 self._leaps.append(Leap(self._seen + passed, now))
-        # a clock that is set back undoes as much of what it did; a leap before all clips says nothing of any
+        # setting the clock back undoes its leaps as far; a leap before the first clip concerns none
         first = min(clips.values(), default=now)
         undone = (leap if leap.after <= now + JITTER else Leap(leap.before, now) for leap in self._leaps)
         self._leaps = [leap for leap in undone if leap.after > leap.before + JITTER and leap.before >= first]
@@ -80,7 +80,7 @@ class RetentionClock:
         self._note_future_names(now, clips)
 
     def _infer(self, now: datetime, times: Sequence[datetime], newest_write: datetime | None) -> None:
-        """Find leaps where no earlier run tells of any: clips are all there is to go by."""
+        """Infer leaps from the clips, where there is no state of an earlier run."""
         past = [time for time in times if time <= now]
         for before, after in itertools.pairwise(past):
             if after - before > MIN_INFERRED_LEAP:
@@ -97,15 +97,15 @@ class RetentionClock:
 
     @property
     def leap(self) -> Leap | None:
-        """The largest leap of the clock that ages are judged without; None where there is none."""
+        """The largest leap of the clock that is subtracted from ages; None without one."""
         return max(self._leaps, key=lambda leap: leap.after - leap.before, default=None)
 
     def age(self, name: str, time: datetime, now: datetime) -> timedelta:
         """Return how old a clip is.
 
         Args:
-            name: of the clip.
-            time: in its name.
+            name: the clip's.
+            time: the one in its name.
             now: by the host's clock.
         """
         began = self._first_seen.get(name, time)
@@ -113,7 +113,7 @@ class RetentionClock:
         return now - began - max(timedelta(0), leaps - self._allowance)
 
     def state(self) -> dict[str, Any]:
-        """Return what the next run is to know, as JSON values."""
+        """Return the state for the next run, as JSON values."""
         return {
             "schema": SCHEMA,
             "seen": self._seen.isoformat() if self._seen else None,
@@ -134,7 +134,7 @@ class RetentionClock:
 
 
 def load_state(path: Path) -> object:
-    """Return the state that :func:`save_state` wrote; None where there is none that can be read."""
+    """Return the state that :func:`save_state` wrote; None where it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -142,10 +142,10 @@ def load_state(path: Path) -> object:
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a state in one step.
+    """Write a state atomically.
 
     Raises:
-        OSError: it can not be written.
+        OSError: it cannot be written.
     """
     fresh = path.with_name(f"{path.name}.new")
     with fresh.open("w", encoding="utf-8") as file:

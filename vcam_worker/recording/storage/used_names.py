@@ -1,7 +1,7 @@
-"""Which clip names a camera has had already, whether or not the clips are still there.
+"""Clip names that a camera has used already, whether or not the clips still exist.
 
-A clock that was set back gives names again. A clip under the name of one that was analysed and deleted would be taken
-for that one: by the queue, by the results of notebooks, by whoever makes room on the disk.
+A clock that was set back repeats names. A clip under the name of one that was analysed and deleted would be taken for
+that one by the queue, by notebooks, and by the disk guard.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pathlib import Path
 from shared_utils.contracts.clips import ClipName, parse_clip_name
 
 LOOK_BACK = timedelta(days=1)
-"""Time before a name from which the log is searched: the next ones of a clock that is set back again."""
+"""The log is searched from this long before a name, for a clock that is set back again."""
 WAIT_S = 5.0
-"""Longest wait for the search: a log of a million lines on a local disk takes half of that. What is not known by then
-is told apart by the job."""
+"""Longest wait for the search: a log of a million lines on a local disk takes half of that. A name that is missed is
+told apart by its job."""
 _BLOCK_BYTES = 1 << 20
 _MAX_MATCH_BYTES = 128
-"""Bytes; more than a name with its key has in a line."""
+"""More than a name and its key take in a line."""
 
 
 class UsedNames:
-    """The names of one camera that the detections log and this run know of.
+    """The names of one camera in the detections log and in this run.
 
     Args:
         log: ``detections_log.jsonl``; it may not exist yet.
@@ -36,13 +36,13 @@ class UsedNames:
         self._log = log
         self._camera = camera
         self._known: set[ClipName] = set()
-        self._since: datetime | None = None  # names from here on have been searched for
+        self._since: datetime | None = None  # the log was searched for names from here on
         self._search: threading.Thread | None = None
 
     def has(self, name: ClipName) -> bool:
-        """Tell whether a recording had this name before.
+        """Whether a recording had this name before.
 
-        The log is searched, in another thread, at the first name and at each one from before what was searched.
+        The log is searched in another thread, for the first name, and for each one earlier than what was searched.
         """
         if self._since is None or name.started_at < self._since:
             try:
@@ -55,7 +55,7 @@ class UsedNames:
         return name in self._known
 
     def add(self, name: ClipName) -> None:
-        """Note a name as used."""
+        """Mark a name as used."""
         self._known.add(name)
 
     def _search_log(self, since: datetime) -> None:
@@ -64,7 +64,7 @@ class UsedNames:
 
 
 def _names_in(log: Path, camera: str) -> Iterator[ClipName]:
-    # in blocks, so that other threads have their turn
+    # in blocks, so that other threads can run
     pattern = re.compile(rb'"filename": ?"(\d{8}-\d{6}-' + re.escape(camera.encode()) + rb'\.mp4)"')
     rest = b""
     try:

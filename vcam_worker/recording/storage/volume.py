@@ -1,4 +1,4 @@
-"""The shared volume as capture needs it: its own folders, made again when they are deleted, and whether it is there."""
+"""The shared volume: capture's own folders, recreated when they are deleted, and whether it is mounted."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Volume:
 
     Attributes:
         path: the folder of ``VIDEO_DIR``.
-        mount: the mount point it lay on when capture started; None where that was the root file system. Once it is no
-            mount point any more the share has gone, and what is written would fill the disk below it, unseen.
+        mount: the mount point it was on when capture started; None where that was the root file system. Once it is no
+            mount point any more, the share is gone, and writes would fill the disk below it, unnoticed.
     """
 
     path: Path
@@ -32,22 +32,22 @@ class Volume:
 
     @property
     def work(self) -> Path:
-        """Clips in work."""
+        """The folder of unfinished clips."""
         return self.path / WORK_FOLDER
 
     @property
     def notes(self) -> Path:
-        """Notes of clips that have no job yet."""
+        """The folder of notes of clips that have no job yet."""
         return self.path / OUTBOX_FOLDER
 
     def prepare(self) -> list[Path]:
-        """Make the folders that are missing.
+        """Create the missing folders.
 
         Returns:
             Those that were.
 
         Raises:
-            OSError: the volume is not mounted any more, or can not be written to.
+            OSError: the volume is not mounted any more, or cannot be written to.
         """
         if self.mount and not self.mount.is_mount():
             raise OSError(errno.ENODEV, f"{self.mount} was a mounted volume at the start and is none now: mount it")

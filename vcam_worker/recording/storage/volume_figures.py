@@ -63,7 +63,7 @@ class ClipSizes:
 
 
 class OutboxGrowth:
-    """Says when the outbox grows, and when it is empty again.
+    """Logs when the outbox grows, and when it is empty again.
 
     Args:
         log: takes the lines.
@@ -74,7 +74,7 @@ class OutboxGrowth:
         self._next = MIN_BACKLOG
 
     def note(self, waiting: int) -> None:
-        """Take note of the number of clips in the outbox."""
+        """Take the number of clips in the outbox."""
         if waiting >= self._next:
             self._log.warning(
                 messages.OUTBOX_GROWS,

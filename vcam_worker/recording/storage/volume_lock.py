@@ -1,9 +1,9 @@
 """One capture per volume: a lock in ``VIDEO_DIR``, and who holds it.
 
-Two captures on one volume would take each other's open files for what a crash left behind. The lock is the kernel's,
-so it ends with its holder, however that ended, and counts across containers, and across hosts where the file system
-passes locks on. Every camera's process shares it: what a supervisor that was killed leaves running keeps it until the
-last open clip is closed.
+Two captures on one volume would take each other's open files for remains of a crash. The lock is the kernel's (flock),
+so that it ends with its holder in any case, and works across containers, and across hosts where the file system
+supports that. Every camera's process shares it: those that outlive a killed supervisor keep it until the last open clip
+is closed.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from vcam_worker import messages
 
 LOCK_NAME = ".capture.lock"
 HOLDER_NAME = ".capture.json"
-"""Who holds the lock. A file of its own: on CIFS nobody else can read a file that is locked."""
+"""Describes the holder. A file of its own, as on CIFS nobody else can read a locked file (mandatory locks)."""
 WAIT_S = 15.0
-"""Time for the cameras of a supervisor that was killed to close their clips."""
+"""Time for the cameras of a killed supervisor to close their clips."""
 POLL_S = 0.2
 
 log = logging.getLogger(__name__)
 
 
 class VolumeLock:
-    """The lock of a volume, once :meth:`take` has returned. Sent to another process, it holds there as well.
+    """The lock of a volume, held once :meth:`take` has returned. Pickled to another process, it is held there as well.
 
     Args:
         video_dir: the volume.
-        descriptor: of the lock's file, where it is held already.
+        descriptor: of the lock file, where it is held already.
     """
 
     def __init__(self, video_dir: Path, descriptor: int | None = None) -> None:
@@ -54,19 +54,19 @@ class VolumeLock:
     def _path(self) -> Path:
         return self._folder / LOCK_NAME
 
-    def take(self, wait_seconds: float = WAIT_S, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Take the lock, and tell what the volume does not offer.
+    def take(self, wait_s: float = WAIT_S, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Take the lock, and log what the file system does not support.
 
         Args:
-            wait_seconds: to wait for what is left of a capture on this host whose supervisor has ended.
+            wait_s: time to wait for cameras of a capture on this host whose supervisor has ended.
             sleep: waits.
 
         Raises:
             VolumeInUse: another capture holds it.
-            SettingError: its files can not be opened or written.
+            SettingError: its files cannot be opened or written.
         """
         try:
-            self._wait(time.monotonic() + wait_seconds, sleep)
+            self._wait(time.monotonic() + wait_s, sleep)
             _write_holder(self._folder)
             refused = sync_folder(self._folder)
         except OSError as error:
@@ -91,7 +91,7 @@ class VolumeLock:
             sleep(POLL_S)
 
     def _try(self) -> bool:
-        """Take the lock if it is free; where there are no locks, say so."""
+        """Take the lock if it is free; where the file system has none, log that."""
         while True:
             descriptor = _open(self._path)
             try:
@@ -105,17 +105,17 @@ class VolumeLock:
             if not locked:
                 self.keeps_others_away = False
                 log.warning(messages.VOLUME_WITHOUT_LOCKS)
-            elif not _is_file(self._path, descriptor):  # deleted between the two calls: whoever comes next makes it
+            elif not _is_file(self._path, descriptor):  # deleted between the two calls: try again
                 os.close(descriptor)
                 continue
             self._descriptor = descriptor
             return True
 
     def renew(self) -> bool:
-        """Take the lock again if its file was deleted or replaced; tell whether it is ours.
+        """Take the lock again if its file was deleted or replaced; return whether it is ours.
 
         Raises:
-            OSError: the volume can not be written to.
+            OSError: the volume cannot be written to.
         """
         if self._descriptor is None or _is_file(self._path, self._descriptor):
             return True
@@ -127,7 +127,7 @@ class VolumeLock:
         return True
 
     def release(self) -> None:
-        """Let go of the lock, at the end; it stays taken as long as another process of ours has it."""
+        """Release the lock; it stays taken as long as another process of ours holds it."""
         if self._descriptor is not None:
             with suppress(OSError):  # the volume may be gone, or be read-only
                 (self._folder / HOLDER_NAME).unlink(missing_ok=True)
@@ -141,7 +141,7 @@ class VolumeLock:
 
 def _open(path: Path) -> int:
     try:
-        # network file systems lock only what may be written to
+        # network file systems lock writable descriptors only
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except PermissionError:  # another user's, of an earlier capture
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -161,7 +161,7 @@ def _is_file(path: Path, descriptor: int) -> bool:
 
 
 def read_holder(video_dir: Path) -> dict[str, Any]:
-    """Return what is known of who holds the volume: ``host``, ``pid``, ``container``, ``started``; may be empty."""
+    """Return what is known of the holder: ``host``, ``pid``, ``container``, ``started``; may be empty."""
     try:
         holder = json.loads((video_dir / HOLDER_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -170,7 +170,7 @@ def read_holder(video_dir: Path) -> dict[str, Any]:
 
 
 def describe_holder(holder: dict[str, Any]) -> str:
-    """Return a holder in words."""
+    """Describe a holder for people."""
     if not holder:
         return "it does not say where it runs"
     container = f", container {holder['container']}" if holder.get("container") else ""
@@ -191,7 +191,7 @@ def _write_holder(video_dir: Path) -> None:
 
 
 def _has_ended(holder: dict[str, Any]) -> bool:
-    """Tell whether the holder ran here and has ended, so that only its cameras may still be closing their clips."""
+    """Whether the holder ran on this host and has ended, so that only its cameras may still be closing their clips."""
     pid = holder.get("pid")
     if holder.get("host") != socket.gethostname() or not isinstance(pid, int) or pid <= 0:
         return False
@@ -205,7 +205,7 @@ def _has_ended(holder: dict[str, Any]) -> bool:
 
 
 def _container() -> str | None:
-    """Return the id of the container that this runs in, as ``docker ps`` shows it; None outside of one."""
+    """Return the id of this container, as ``docker ps`` shows it; None outside of one."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

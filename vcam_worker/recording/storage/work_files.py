@@ -1,4 +1,4 @@
-"""One camera's clips in work: their names, and what becomes of them when their folder is deleted or the disk full."""
+"""One camera's unfinished clips: their names, and their recovery when their folder is deleted or the disk is full."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from vcam_worker.recording.storage.volume import Volume
 
 PART_SUFFIX = ".part"
 ROOM_BYTES = 2_000_000
-"""Free space from which writing is tried again: a second of a 16 Mb/s camera."""
+"""Free space from which writing is tried again: one second of a 16 Mb/s camera."""
 
 _STAMP = "%Y%m%d-%H%M%S.%f%z"
 _COPY_BYTES = 1 << 20
 _NOT_RESERVED = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENODEV})
-"""Answers of file systems that reserve no space."""
+"""Errors of file systems that cannot reserve space (posix_fallocate(3))."""
 
 Log = logging.LoggerAdapter[logging.Logger]
 
 
 @dataclass(frozen=True)
 class PartName:
-    """What the name of a file in work says: ``<camera>.YYYYMMDD-HHMMSS.ffffff+zzzz.part``."""
+    """The name of an unfinished file: ``<camera>.YYYYMMDD-HHMMSS.ffffff+zzzz.part``."""
 
     camera: str
     started_at: datetime
@@ -43,7 +43,7 @@ class PartName:
 
 
 def parse_part_name(filename: str) -> PartName | None:
-    """Return what `filename` says, or None when it is no file in work of ours."""
+    """Return the parts of `filename`; None when it is not the name of an unfinished file."""
     camera, _, stamp = filename.removesuffix(PART_SUFFIX).partition(".")
     if not filename.endswith(PART_SUFFIX) or not re.fullmatch(CAMERA_PATTERN, camera):
         return None
@@ -54,15 +54,14 @@ def parse_part_name(filename: str) -> PartName | None:
 
 
 class WorkFiles:
-    """The files in work of one camera.
+    """The unfinished files of one camera.
 
-    A descriptor of each is kept open until it is published, so that a file whose folder is deleted in mid-clip is
-    still there to be copied back.
+    A descriptor of each is kept open until it is published, so that a file whose folder is deleted can be copied back.
 
     Args:
         volume: the shared volume.
         camera: slug; files of other cameras are left alone.
-        log: for what happens to clips.
+        log: takes what happens to clips.
     """
 
     def __init__(self, volume: Volume, camera: str, log: Log) -> None:
@@ -72,11 +71,11 @@ class WorkFiles:
         self._held: dict[Path, int] = {}
 
     def path(self, started_at: datetime) -> Path:
-        """Return the file to record into; its name keeps the start for whoever finds it after a crash."""
+        """Return the file to record into; its name holds the start, for recovery after a crash."""
         return self._volume.work / str(PartName(self._camera, started_at))
 
     def open(self, started_at: datetime) -> Path:
-        """Make the file to record into, and keep hold of it.
+        """Create the file to record into, and keep it open.
 
         Raises:
             OSError: the volume does not take it.
@@ -86,10 +85,10 @@ class WorkFiles:
         return path
 
     def restore(self, path: Path) -> None:
-        """Write a file in work again that was deleted while it was held.
+        """Restore an unfinished file that was deleted while it was held open.
 
         Raises:
-            OSError: the volume does not take it; it stays held.
+            OSError: the volume does not take it; it stays open.
         """
         descriptor = self._held.get(path)
         if descriptor is None or path.exists():
@@ -109,35 +108,35 @@ class WorkFiles:
         self._log.warning(messages.FILE_WRITTEN_AGAIN, path.name)
 
     def release(self, path: Path) -> None:
-        """Let go of a file that is in its place."""
+        """Close a file that is in its place."""
         descriptor = self._held.pop(path, None)
         if descriptor is not None:
             os.close(descriptor)
 
     def salvage(self) -> None:
-        """Write again what was deleted of files that nobody records into any more, and let go of all.
+        """Restore deleted files that are no longer recorded into, and close all.
 
         Raises:
-            OSError: the volume does not take one; it stays held, as those after it do.
+            OSError: the volume does not take one; it and those after it stay open.
         """
         for path in list(self._held):
             self.restore(path)
             self.release(path)
 
     def sweep(self) -> None:
-        """Remove copies that were not finished; what they were made of is still there."""
+        """Remove partial copies; their originals still exist."""
         for path in self._volume.work.glob(f"{self._camera}.*{PART_SUFFIX}{FRONT_SUFFIX}"):
             path.unlink(missing_ok=True)
 
     def left(self) -> Iterator[tuple[Path, datetime]]:
-        """Yield the files that an earlier run left, with their start, oldest first."""
+        """Yield the files that an earlier run left, with their starts, oldest first."""
         for path in sorted(self._volume.work.glob(f"{self._camera}.*{PART_SUFFIX}")):
             name = parse_part_name(path.name)
             if name is not None and path not in self._held:
                 yield path, name.started_at
 
     def check_room(self) -> None:
-        """Find out whether the volume takes data again.
+        """Check that the volume takes data.
 
         Raises:
             OSError: it does not.
@@ -145,7 +144,7 @@ class WorkFiles:
         probe = self._volume.work / f"{self._camera}.room"
         try:
             with probe.open("wb") as file:
-                # really taken, not asked for: a quota shows in no file system's count of free blocks
+                # really allocated: quotas do not show in the count of free blocks
                 try:
                     os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
                 except OSError as error:

@@ -40,7 +40,7 @@ def test_a_second_capture_says_who_holds_the_volume_and_touches_nothing_and_a_ki
     first.process.wait()
     third = capture(programs, {**env, "HTTP_PORT": "0"}, url)
     with pytest.raises(VolumeInUse):
-        VolumeLock(video_dir).take(wait_seconds=0)
+        VolumeLock(video_dir).take(wait_s=0)
     assert not third.count(messages.CAPTURE_STARTED)
     camera.resume()
     third.wait_for(messages.CAPTURE_STARTED)
