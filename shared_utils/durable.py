@@ -101,3 +101,32 @@ def lock_where_possible(descriptor: int, operation: int) -> bool:
             raise
         return False
     return True
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a folder, which keeps writers of its files apart; where there are no locks, none.
+
+    Raises:
+        OSError: the folder cannot be opened.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        lock_where_possible(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file as a whole: under another name, renamed when it is on disk. Readers see the old one or the new.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as target:
+        target.write(text)
+        target.flush()
+        sync_file(target.fileno())
+    partial.replace(path)

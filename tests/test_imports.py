@@ -57,7 +57,12 @@ ADAPTERS = {
         "recording/clip_writer.py",
     },
     ("shared_utils", "msgspec"): {"config/validation.py"},
-    ("notebooks", "msgspec"): {"lab/data/log_lines.py"},
+    ("notebooks", "msgspec"): {
+        "lab/data/boxes_files.py",
+        "lab/data/line_types.py",
+        "lab/data/log_lines.py",
+        "lab/data/log_objects.py",
+    },
     ("shared_utils", "dotenv"): {"config/env_file.py"},
     ("vcam_worker", "uvicorn"): {"web/server.py"},
     ("vcam_worker", "starlette"): {"web/routes.py"},

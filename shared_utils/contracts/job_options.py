@@ -5,8 +5,9 @@ Reading them from the environment and checking those of a job is in :mod:`shared
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,19 @@ class Options:
 def options_as_dict(options: Options) -> dict[str, Any]:
     """Return `options` as a job and a record carry them."""
     return {**asdict(options), "classes": list(options.classes)}
+
+
+class JobArguments(TypedDict):
+    """Keyword arguments of a job.
+
+    `filename`: bare name of a file on the shared volume; `options`: fields of :class:`Options` that differ from the
+    worker's own.
+    """
+
+    filename: str
+    options: dict[str, Any]
+
+
+def job_arguments(filename: str, options: Mapping[str, Any]) -> JobArguments:
+    """Return the keyword arguments of the job that analyses the clip `filename`."""
+    return {"filename": filename, "options": dict(options)}

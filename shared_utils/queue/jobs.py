@@ -30,7 +30,7 @@ from shared_utils import messages
 from shared_utils.config.folders import video_path
 from shared_utils.config.job_options import replace_options
 from shared_utils.contracts.clips import name_fault, resolve_in_video_dir, shown_name
-from shared_utils.contracts.job_options import Options, options_as_dict
+from shared_utils.contracts.job_options import Options, job_arguments, options_as_dict
 from shared_utils.errors import ClipMissing, JobRefused
 from shared_utils.queue.connection import (
     JOB_TIMEOUT,
@@ -377,7 +377,7 @@ def _job(
 ) -> Job:
     return queue.create_job(
         PROCESS_CLIP,
-        kwargs={"filename": filename, "options": dict(options)},
+        kwargs={**job_arguments(filename, options)},
         job_id=job_id,
         timeout=JOB_TIMEOUT,
         result_ttl=RESULT_TTL,

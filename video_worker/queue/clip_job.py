@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from shared_utils.contracts.clips import name_fault
+from shared_utils.contracts.job_options import JobArguments
 from shared_utils.errors import JobRefused
 from shared_utils.queue.connection import JOB_TIMEOUT
 from shared_utils.queue.jobs import FAILURE_TTL, PROCESS_CLIP, RESULT_TTL
@@ -27,7 +28,7 @@ RETRIES = 3
 """Times a job is tried again after a failure that may pass, or the death of its worker."""
 RETRY_AFTER_S = (2, 10, 30)
 """Seconds before each of them."""
-ARGUMENTS = frozenset({"filename", "options"})
+ARGUMENTS = JobArguments.__required_keys__
 
 _NUMBER = re.compile(rb"\d{1,9}")
 

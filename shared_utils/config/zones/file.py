@@ -14,7 +14,8 @@ from typing import Any, get_args, get_type_hints
 
 from shared_utils.config.text_file import decode_text
 from shared_utils.config.validation import Fault, Invalid, Model, convert
-from shared_utils.config.zones.model import SCHEMA, AnyTask, CrossTask, Page, Point, ReadTask, Task, Zone, Zones
+from shared_utils.config.zones.model import AnyTask, CrossTask, Page, Point, ReadTask, Task, Zone, Zones
+from shared_utils.contracts.zones import SCHEMA
 from shared_utils.errors import SettingError
 
 MAX_FILE_BYTES = 2**20

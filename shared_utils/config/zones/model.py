@@ -11,8 +11,8 @@ from typing import Annotated, Literal, TypeAlias
 from shared_utils.config.classes import MAX_CLASSES, MAX_LABEL
 from shared_utils.config.validation import Bounds, Model
 from shared_utils.contracts.clips import CAMERA_PATTERN
+from shared_utils.contracts.zones import SCHEMA
 
-SCHEMA = 1
 MAX_ZONES = 100
 MAX_PAGES = 100
 MAX_TASKS = 20

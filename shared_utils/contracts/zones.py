@@ -1,0 +1,70 @@
+"""Zones of a camera: ``zones/<camera>.json``, one file with all of them.
+
+This module knows where the file is, its version and its revision; what zones mean, and whether a file is right, is in
+:mod:`shared_utils.config.zones`. Coordinates are 0..1 of the picture::
+
+    {"schema": 1, "camera": "press-3", "revision": 7, "zones": [{"name": "gate", "points": [[0.1, 0.1], …]}]}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shared_utils.contracts.json_lines import parse_object
+from shared_utils.contracts.sidecars import check_schema, display_path
+from shared_utils.durable import locked_folder, replace_file
+from shared_utils.errors import FormatError
+
+ZONES_FOLDER = "zones"
+ZONES_SUFFIX = ".json"
+SCHEMA = 1
+
+
+def zones_path(video_dir: Path, camera: str) -> Path:
+    """Return the path of a camera's zones."""
+    return video_dir / ZONES_FOLDER / f"{camera}{ZONES_SUFFIX}"
+
+
+def read_zones(path: Path) -> dict[str, Any] | None:
+    """Return the content of a zones file, as far as its version says that it can be understood; None without a file.
+
+    Raises:
+        OSError: it cannot be read.
+        FormatError: it is of another version, or not a JSON object.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    found = parse_object(content)
+    if found is None:
+        raise FormatError(f"{display_path(path)} is not a JSON object: correct it, or move it away")
+    check_schema(found, path, SCHEMA)
+    return found
+
+
+def write_zones(path: Path, zones: Mapping[str, Any]) -> int:
+    """Replace a camera's zones as a whole; on disk when this returns.
+
+    Args:
+        path: of the file; see :func:`zones_path`.
+        zones: its content; ``schema`` and ``revision`` are set here.
+
+    Returns:
+        The new revision: one more than the file's before.
+
+    Raises:
+        OSError: it cannot be written.
+        FormatError: the file that is there is of another version, or damaged; it is left as it is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked_folder(path.parent):
+        before = (read_zones(path) or {}).get("revision", 0)
+        revision = (before if isinstance(before, int) and not isinstance(before, bool) else 0) + 1
+        head = {"schema": SCHEMA, "camera": path.name.removesuffix(ZONES_SUFFIX), "revision": revision}
+        rest = {key: value for key, value in zones.items() if key not in head}
+        replace_file(path, json.dumps({**head, **rest}, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    return revision

@@ -1,0 +1,40 @@
+"""The file of a camera's zones: replaced as a whole, with its revision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared_utils.config.zones.file import load_zones
+from shared_utils.contracts.zones import read_zones, write_zones, zones_path
+from shared_utils.errors import FormatError
+
+GATE = {"name": "gate", "points": [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]], "tasks": [{"do": "objects"}]}
+
+
+def test_each_write_is_a_new_revision(tmp_path: Path) -> None:
+    path = zones_path(tmp_path, "press-3")
+    assert read_zones(path) is None
+    assert write_zones(path, {"zones": [GATE]}) == 1
+    assert write_zones(path, {"zones": [GATE], "revision": 99, "schema": 5}) == 2
+    assert read_zones(path) == {"schema": 1, "camera": "press-3", "revision": 2, "zones": [GATE]}
+    assert [one.name for one in path.parent.iterdir()] == ["press-3.json"]
+
+
+def test_what_is_written_is_valid(tmp_path: Path) -> None:
+    path = zones_path(tmp_path, "press-3")
+    write_zones(path, {"zones": [GATE]})
+    assert load_zones(path).revision == 1
+
+
+@pytest.mark.parametrize(("content", "reason"), [('{"schema": 2}', "is of schema 2"), ("{", "not a JSON object")])
+def test_another_version_and_a_damaged_file_are_errors_and_stay(tmp_path: Path, content: str, reason: str) -> None:
+    path = zones_path(tmp_path, "door")
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(FormatError, match=reason):
+        read_zones(path)
+    with pytest.raises(FormatError, match=reason):
+        write_zones(path, {"zones": []})
+    assert path.read_text() == content
