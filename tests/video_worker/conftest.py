@@ -31,14 +31,14 @@ class SquareDetector:
         """Computes with one."""
 
     def start(self, picture: Picture, imgsz: int, min_score: float) -> Callable[[], Detections]:
-        def look() -> Detections:
+        def find() -> Detections:
             rows, columns = np.nonzero((picture[..., 2] > 180) & (picture[..., 1] < 120))
             if len(rows) < 100:
                 return Detections.empty()
             corners = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
             return Detections(np.array([corners], np.float32), np.array([0.9], np.float32), np.array([1]))
 
-        return look
+        return find
 
 
 class SquareModels:

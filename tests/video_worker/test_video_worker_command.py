@@ -105,7 +105,7 @@ def command(environment: dict[str, str], *arguments: str) -> subprocess.Complete
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "expected"),
     [
         ({"YOLO_CONF": "high"}, "YOLO_CONF is 'high'"),
         ({"YOLO_CONF": "1.5"}, "YOLO_CONF"),
@@ -122,11 +122,11 @@ def command(environment: dict[str, str], *arguments: str) -> subprocess.Complete
         ({"RDS_PSW": ""}, "RDS_PSW is not set"),
     ],
 )
-def test_a_wrong_setting_is_one_line_that_names_it(environment, redis_server, tmp_path, settings, said):
+def test_a_wrong_setting_is_one_line_that_names_it(environment, redis_server, tmp_path, settings, expected):
     (tmp_path / "README.md").touch()
     result = command({**environment, **redis_server.env, **settings})
     assert result.returncode == 2
-    assert said in result.stderr
+    assert expected in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert "wrong-secret" not in result.stderr
     assert not result.stdout
@@ -150,7 +150,7 @@ def test_redis_may_come_late_and_come_and_go(redis_server, start, video_folder):
     redis_server.stop()
     program = start(**redis_server.env)
     program.wait_for(messages.WORKER_REDIS_UNREACHABLE)
-    time.sleep(1.5)  # some tries later it has still been said once
+    time.sleep(1.5)  # some tries later it has been logged once
     redis_server.start()
     program.wait_for(messages.WORKER_READY)
     assert program.count(messages.WORKER_REDIS_UNREACHABLE) == 1
@@ -285,20 +285,20 @@ def test_progress_is_told_at_most_twice_a_second(redis_server, start, video_fold
     with redis_server.connection().monitor() as monitor:
         queue = clip_queue(redis_server.settings, redis_server.connection())
         job = submit("20260223-150000-cam1.mp4", queue=queue, fps=0)
-        told = []
+        reports = []
         for event in monitor.listen():
             if event["command"].startswith(f"HSET rq:job:{job.id} meta "):
-                told.append((event["time"], json.loads(event["command"].split(" meta ", 1)[1])))
-            if told and told[-1][1]["frames_done"] == 1200:
+                reports.append((event["time"], json.loads(event["command"].split(" meta ", 1)[1])))
+            if reports and reports[-1][1]["frames_done"] == 1200:
                 break
     assert program.stop() == 0
     # on a busy machine the first note may come before the first frame
-    begun = [meta for _, meta in told if meta["frames_done"]]
+    begun = [meta for _, meta in reports if meta["frames_done"]]
     assert {meta["frames_total"] for meta in begun} == {1200}
     assert all(meta["frames_per_s"] > 0 for meta in begun)
-    assert len(told) >= 3
+    assert len(reports) >= 3
     # the last note comes when the job is done, whenever that is
-    gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(told[:-1])]
+    gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(reports[:-1])]
     assert min(gaps) >= 0.45
 
 

@@ -31,13 +31,13 @@ class RunNames:
 
 
 def make_run_id(created_at: datetime, source: str) -> str:
-    """Return the id of a run: a UUID (version 7) that sorts by the time it was asked for.
+    """Return the id of a run: a UUID (version 7) that sorts by the time of its request.
 
     The same arguments give the same id, so that a job that is done again, because its worker died, is the same run.
 
     Args:
-        created_at: when the run was asked for.
-        source: what tells it from others of that millisecond.
+        created_at: when the run was requested.
+        source: distinguishes it from others of the same millisecond.
     """
     milliseconds = int(created_at.timestamp() * 1000)
     rest = int.from_bytes(hashlib.sha256(f"{milliseconds} {source}".encode()).digest()[:10])

@@ -16,9 +16,9 @@ from video_worker.steps.declarations import Adds, Kind, LogColumn, Recipe, Recor
 DARK = 16.0
 """Mean luma, 0..255, below which a picture shows nothing: a covered lens gives 0 to 5, a lit street at night 30."""
 EVERY = 8
-"""Rows and columns of which one is looked at: the mean of every 64th pixel is the mean, to a tenth."""
+"""Every so many rows and columns, one is measured: the mean of every 64th pixel is the mean, to a tenth."""
 MAX_VALUES = 60
-"""Values in the record: a clip of up to a minute has one a second, a longer one fewer."""
+"""Values in the record: a clip of up to a minute has one per second, a longer one fewer."""
 
 
 def mean_luma(picture: Picture) -> float:

@@ -189,7 +189,7 @@ def test_a_run_is_the_same_by_clip_model_and_options(volume: Path) -> None:
     found = batch.find_runs([A, "gone.mp4"], [one], volume)
     assert found["state"].tolist() == ["there", "no such clip"]
     assert found["run_id"].iloc[0] == run_id
-    (volume / A).write_text("another film under the same name")
+    (volume / A).write_text("another clip under the same name")
     assert batch.find_runs([A], [one], volume)["state"].tolist() == ["to do"]
 
 
@@ -251,7 +251,7 @@ def test_what_only_one_saw_and_what_the_other_saw_there(volume: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "expected"),
     [
         (("dog", 0.2, *DOG, None), "dog 0.20, below 0.5"),
         (("cat", 0.8, *DOG, 1), "cat 0.80"),
@@ -259,12 +259,12 @@ def test_what_only_one_saw_and_what_the_other_saw_there(volume: Path) -> None:
         (("cat", 0.8, 55, 50, 65, 60, 1), "no dog there"),
     ],
 )
-def test_the_other_side_in_words(volume: Path, other: tuple[Any, ...], told: str) -> None:
+def test_the_other_side_in_words(volume: Path, other: tuple[Any, ...], expected: str) -> None:
     first, second = wanted = batch.configurations([{"imgsz": 640}, {"imgsz": 320}], USUAL)
     write_run(volume, A, first.options, {n: [("dog", 0.9, *DOG, 1)] for n in range(3)})
     write_run(volume, A, second.options, {n: [other] for n in range(3)})
     pair = compare.pair(compare.load(batch.find_runs([A], wanted, volume), wanted, volume))
-    assert pair.only.loc[pair.only["side"] == "640 px", "other"].tolist() == [told]
+    assert pair.only.loc[pair.only["side"] == "640 px", "other"].tolist() == [expected]
 
 
 def test_of_runs_of_different_rates_the_common_frames_are_compared(volume: Path) -> None:
@@ -275,7 +275,7 @@ def test_of_runs_of_different_rates_the_common_frames_are_compared(volume: Path)
     comparison = compare.load(batch.find_runs([A], wanted, volume), wanted, volume)
     assert comparison.frames["frame"].tolist() == [0, 2, 4]
     pair = compare.pair(comparison)
-    # in frame 4 the second one looked, and saw nothing
+    # the second one sampled frame 4, and found nothing
     assert pair.by_clip.loc[A, ["both", "only_left", "only_right"]].tolist() == [2, 1, 0]
 
 

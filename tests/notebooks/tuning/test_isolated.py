@@ -105,11 +105,11 @@ def test_options_are_those_of_the_last_run_with_changes(clip_path: Path) -> None
     assert worker_values(clip_path.parent, "never-analysed.mp4")["YOLO_MODEL"] == SCENE_MODEL.name
 
 
-def test_what_can_not_be_done_is_one_line(clip_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_done_is_one_line(clip_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingError, match=r"unknown option 'colour': the options are model, conf"):
         worker_values(clip_path.parent, clip_path.name, colour=1)
     broken = clip_path.parent / "broken.mp4"
-    broken.write_bytes(b"no film")
+    broken.write_bytes(b"no video")
     values = worker_values(clip_path.parent, broken.name)
     with pytest.raises(ClipError, match="no video that can be read"):
         Isolated(broken, values)

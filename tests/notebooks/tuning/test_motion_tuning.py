@@ -95,8 +95,8 @@ def test_settings_are_tried_and_the_best_is_found(crossing: Path) -> None:
 
 
 def test_among_equals_the_cheaper_then_the_more_sensitive_is_best() -> None:
-    def tried(min_area: float, looks: int, false_clips: int = 0, caught: bool = True) -> tuning.Tried:
-        return tuning.Tried(MotionSettings(min_area=min_area), {}, (caught,), false_clips, looks, 10, 1)
+    def tried(min_area: float, analysed: int, false_clips: int = 0, caught: bool = True) -> tuning.Tried:
+        return tuning.Tried(MotionSettings(min_area=min_area), {}, (caught,), false_clips, analysed, 10, 1)
 
     best = tried(0.01, 20)
     others = [tried(0.001, 50), tried(0.02, 20), tried(0.01, 10, false_clips=1), tried(0.01, 5, caught=False)]
@@ -122,7 +122,7 @@ def test_moments_are_when_tracks_went_somewhere(tmp_path: Path) -> None:
     assert tuning._moved(trembling) == []
     went = pd.DataFrame(rows_of(still + moving + [136.0] * 15), columns=columns)
     spans = tuning._joined([(start, end, "car") for start, end in tuning._moved(went)])
-    # 4 pixels a step from 2.8 s on, 5 of which are a quarter of 20; the last quarter lies a second before its end
+    # 4 pixels per step from 2.8 s on, 5 of which are a quarter of 20; the last quarter lies a second before its end
     [(start, end, what)] = spans
     assert what == "car"
     assert 2.0 <= start <= 3.0
@@ -168,12 +168,12 @@ def test_a_threshold_is_told_by_the_trace_or_replayed(crossing: Path) -> None:
     traced = trace(crossing, MotionSettings(min_area=0.001), rules)
     replays = {}
     for min_area in (0.0005, 0.001, 0.004, 0.3):
-        told = tuning.at_threshold(traced, min_area)
-        assert told.clips == trace(crossing, MotionSettings(min_area=min_area), rules).clips, min_area
-        replays[min_area] = told.replayed
+        result = tuning.at_threshold(traced, min_area)
+        assert result.clips == trace(crossing, MotionSettings(min_area=min_area), rules).clips, min_area
+        replays[min_area] = result.replayed
     assert not replays[0.001]
     assert replays[0.0005] == "traced from 0.1 % up"
-    assert "other frames are looked at" in replays[0.3]
+    assert "other frames are analysed" in replays[0.3]
 
 
 @pytest.mark.usefixtures("house_style")
@@ -252,7 +252,7 @@ def test_the_notebook(run_notebook: RunNotebook, sample_volume: Path) -> None:
 
 
 def test_listed_moments_of_any_file(run_notebook: RunNotebook, sample_volume: Path, shared_dir: Path) -> None:
-    film = shared_dir / "data" / "bottle-detection.mp4"
+    clip = shared_dir / "data" / "bottle-detection.mp4"
     listed = (
         "{'bottle-detection.mp4': [(5.8, 6.9), (11.7, 13.5), (15.9, 17.7), (22.4, 24.4), (27.6, 29.0), (35.8, 36.7)]}"
     )
@@ -261,7 +261,7 @@ def test_listed_moments_of_any_file(run_notebook: RunNotebook, sample_volume: Pa
         sample_volume,
         values=["tuning.table(tried).reset_index()"],
         changes={
-            "FILES = None": f"FILES = [{str(film)!r}]",
+            "FILES = None": f"FILES = [{str(clip)!r}]",
             "LISTED = {}": f"LISTED = {listed}",
             "[0.002, 0.005, 0.02, 0.05]": "[0.005, 0.05]",
             "+ tuning.grid(fps=[2, 1])": "",

@@ -83,20 +83,20 @@ def test_hits_count_within_one_track() -> None:
     assert sweep.hits(apart, AT).loc[0.9].to_dict() == {"car": 1, "frisbee": 2}
 
 
-def test_a_thing_has_the_label_that_is_best_supported_at_each_threshold() -> None:
+def test_a_track_has_the_label_that_is_best_supported_at_each_threshold() -> None:
     # a car by three boxes of 0.6, a bus by two of 0.8: together a car up to 0.6, above it a bus
-    thing = tracked(*((n, 1, "car", 0.6) for n in range(3)), *((n, 1, "bus", 0.8) for n in (3, 4)))
-    assert sweep.holds(thing, 2).to_numpy().tolist() == [["a", "bus", 0.6, 0.8], ["a", "car", 0.0, 0.6]]
-    assert sweep.detections(thing, AT, 2).to_dict("list") == {"bus": [0, 0, 0, 1, 0], "car": [1, 1, 1, 0, 0]}
-    assert sweep.hits(thing, AT).to_dict("list") == {"bus": [0, 0, 0, 2, 0], "car": [5, 5, 5, 0, 0]}
-    assert sweep.by_min_hits(thing, AT, [2, 3])[3].tolist() == [1, 1, 1, 0, 0]
+    track = tracked(*((n, 1, "car", 0.6) for n in range(3)), *((n, 1, "bus", 0.8) for n in (3, 4)))
+    assert sweep.holds(track, 2).to_numpy().tolist() == [["a", "bus", 0.6, 0.8], ["a", "car", 0.0, 0.6]]
+    assert sweep.detections(track, AT, 2).to_dict("list") == {"bus": [0, 0, 0, 1, 0], "car": [1, 1, 1, 0, 0]}
+    assert sweep.hits(track, AT).to_dict("list") == {"bus": [0, 0, 0, 2, 0], "car": [5, 5, 5, 0, 0]}
+    assert sweep.by_min_hits(track, AT, [2, 3])[3].tolist() == [1, 1, 1, 0, 0]
     runs = pd.DataFrame({"filename": ["a"], "detected": [("car",)]})
-    assert sweep.changes(runs, thing, 0.7, 2).to_numpy().tolist() == [["a", "car", "bus"]]
+    assert sweep.changes(runs, track, 0.7, 2).to_numpy().tolist() == [["a", "car", "bus"]]
 
 
 @pytest.mark.parametrize("classes", [("person",), ("car",), ("car", "person"), ()])
 def test_a_run_with_classes_is_swept_by_them_alone(tmp_path: Path, classes: tuple[str, ...]) -> None:
-    """One thing, car in five frames and person in three: record, sweep and sheet tell the same of it."""
+    """One track, car in five frames and person in three: record, sweep and sheet agree on it."""
     (tmp_path / "boxes").mkdir()
     names = ["car", "person", "car", "car", "person", "car", "person", "car"]
     lines = [{"t": n / 5, "frame": n, "boxes": [[name, 0.6, 1, 1, 9, 9, 1]]} for n, name in enumerate(names)]
@@ -138,7 +138,7 @@ def test_the_steadiest_threshold_is_in_the_middle_of_the_widest_gap() -> None:
     assert advice.reason == "between 0.26 and 0.75 no clip's labels change"
 
 
-def test_where_every_threshold_changes_something_the_least_is_told() -> None:
+def test_where_every_threshold_changes_something_the_least_is_taken() -> None:
     held = pd.DataFrame({"filename": "a", "label": "car", "holds_to": np.arange(0.1, 1.0, 0.02)})
     held = pd.concat([held, pd.DataFrame({"filename": ["b"], "label": ["car"], "holds_to": [0.9]})], ignore_index=True)
     advice = sweep.steadiest(held, sweep.thresholds())
@@ -183,9 +183,9 @@ def test_a_threshold_gives_what_a_real_run_with_it_gives(made_volume: Path, conf
     options = Options(model=SCENE_MODEL.name, conf=conf, min_hits=min_hits)
     real = analyst.analyse(Task(made_volume / name, RunNames(name, "r", None), options), lambda *_: None, lambda: False)
     [base] = [run for run in runs_of(made_volume, name) if run.conf == 0.5]
-    told = sweep.as_worker(base.read(), conf, min_hits)
-    assert told["detected"] == real["detected"]
-    assert told["objects"] == real["objects"]
+    computed = sweep.as_worker(base.read(), conf, min_hits)
+    assert computed["detected"] == real["detected"]
+    assert computed["objects"] == real["objects"]
     mine = boxes(runs[runs["filename"] == name], made_volume)
     hits = sweep.hits(mine, np.array([conf])).iloc[0].to_dict()
     assert {label: count for label, count in hits.items() if count} == {

@@ -27,7 +27,7 @@ BY_NAME = datetime(2026, 2, 23, 14, 48, 19).astimezone()
 TOMORROW = (datetime.now(UTC) + timedelta(days=40)).isoformat()
 
 
-def film(path: Path, **metadata: str) -> Path:
+def clip(path: Path, **metadata: str) -> Path:
     with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as container:
         container.metadata.update(metadata)
         stream = container.add_stream("mpeg4", rate=10)
@@ -42,23 +42,23 @@ def film(path: Path, **metadata: str) -> Path:
     [
         (NAMED, {"creation_time": "1970-01-01T00:00:00Z"}, BY_NAME),
         (NAMED, {"creation_time": "1904-01-01T00:00:00Z"}, BY_NAME),
-        ("film.mp4", {"creation_time": "2000-01-01T00:12:00Z"}, None),
+        ("clip.mp4", {"creation_time": "2000-01-01T00:12:00Z"}, None),
         (NAMED, {"creation_time": TOMORROW}, BY_NAME),
         (NAMED, {"creation_time": "2026-03-01T00:00:00Z"}, BY_NAME),
         (NAMED, {"vcam_started_at": "2026-02-23T14:48:19.25+02:00", "creation_time": "1970-01-01T00:00:00Z"},
          datetime.fromisoformat("2026-02-23T14:48:19.25+02:00")),
         (NAMED, {"vcam_started_at": "1970-01-01T00:00:07+00:00"}, BY_NAME),
         (NAMED, {"vcam_started_at": "soon"}, BY_NAME),
-        ("film.mp4", {"creation_time": "2018-04-19T22:46:00.000000Z"}, datetime(2018, 4, 19, 22, 46, tzinfo=UTC)),
-        ("film.mp4", {"creation_time": "1970-01-01T00:00:00Z"}, None),
-        ("film.mp4", {"creation_time": TOMORROW}, None),
-        ("film.mp4", {}, None),
+        ("clip.mp4", {"creation_time": "2018-04-19T22:46:00.000000Z"}, datetime(2018, 4, 19, 22, 46, tzinfo=UTC)),
+        ("clip.mp4", {"creation_time": "1970-01-01T00:00:00Z"}, None),
+        ("clip.mp4", {"creation_time": TOMORROW}, None),
+        ("clip.mp4", {}, None),
     ],
 )  # fmt: skip
 def test_when_a_clip_began(tmp_path, name, metadata, expected):
-    with ClipReader(film(tmp_path / name, **metadata), 0) as reader:
-        told = records.clip_entry(name, reader.facts, "")["started_at"]
-    assert (datetime.fromisoformat(told) if told else None) == expected
+    with ClipReader(clip(tmp_path / name, **metadata), 0) as reader:
+        found = records.clip_entry(name, reader.facts, "")["started_at"]
+    assert (datetime.fromisoformat(found) if found else None) == expected
 
 
 def analysed(path: Path, **options: Any) -> Record:

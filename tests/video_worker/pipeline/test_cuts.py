@@ -1,4 +1,4 @@
-"""What is another scene, and what is not: moving cameras, light, things that pass."""
+"""What is a cut and what is not: moving cameras, light, objects that pass."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_covered_camera_is_none_until_it_shows_another_place():
 
 
 @pytest.mark.parametrize("fps", [2, 5, 10, 0])
-def test_the_cuts_of_a_real_film(shared_dir, fps):
+def test_the_cuts_of_a_real_clip(shared_dir, fps):
     detector = CutDetector()
     with ClipReader(shared_dir / "data" / "bikes.mp4", fps, 1) as reader:
         found = [frame.time_s for frame in reader if detector.is_cut(frame.picture)]

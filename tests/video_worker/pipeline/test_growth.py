@@ -25,8 +25,8 @@ from video_worker.queue.stop import Stop
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory) -> Path:
-    return write_video(tmp_path_factory.mktemp("film") / "w.ts", moving_box(320, 192, 0, 4), seconds=4)
+def clip(tmp_path_factory) -> Path:
+    return write_video(tmp_path_factory.mktemp("clips") / "w.ts", moving_box(320, 192, 0, 4), seconds=4)
 
 
 def analyse(path: Path, sleep: Callable[[float], None], progress: Callable[[int, int], None] = lambda *_: None):
@@ -36,22 +36,22 @@ def analyse(path: Path, sleep: Callable[[float], None], progress: Callable[[int,
 
 
 @pytest.mark.parametrize("size", [0, 10, 4000, 50_000])
-def test_a_file_that_grows_while_it_is_looked_at_is_tried_again(tmp_path, film, size):
+def test_a_file_that_grows_while_it_is_opened_is_tried_again(tmp_path, clip, size):
     path = tmp_path / "copy.ts"
-    path.write_bytes(film.read_bytes()[:size])
+    path.write_bytes(clip.read_bytes()[:size])
 
     def copies_on(_: float) -> None:
         with path.open("ab") as file:
-            file.write(film.read_bytes()[size : size + 20_000])
+            file.write(clip.read_bytes()[size : size + 20_000])
 
     with pytest.raises(ClipGrowing, match="still being written"):
         analyse(path, copies_on)
     assert not (tmp_path / "boxes").exists()
 
 
-def test_a_file_that_grows_while_it_is_analysed_is_tried_again(tmp_path, film):
+def test_a_file_that_grows_while_it_is_analysed_is_tried_again(tmp_path, clip):
     path = tmp_path / "copy.ts"
-    path.write_bytes(film.read_bytes()[:60_000])
+    path.write_bytes(clip.read_bytes()[:60_000])
 
     def copies_on(done: int, total: int) -> None:
         with path.open("ab") as file:
@@ -65,7 +65,7 @@ def test_a_file_that_grows_while_it_is_analysed_is_tried_again(tmp_path, film):
 @pytest.mark.parametrize("age", [0, 5, 60])
 def test_a_broken_file_that_nobody_writes_fails_with_its_reason(tmp_path, age):
     path = tmp_path / "broken.mp4"
-    path.write_bytes(b"no film" * 1000)
+    path.write_bytes(b"no video" * 1000)
     os.utime(path, (time.time() - age,) * 2)
     waits: list[float] = []
     with pytest.raises(ClipError, match="no video that can be read"):
@@ -73,15 +73,15 @@ def test_a_broken_file_that_nobody_writes_fails_with_its_reason(tmp_path, age):
     assert bool(waits) is (age < 10)
 
 
-def test_a_whole_file_and_a_clip_of_ours_are_not_waited_for(tmp_path, film, clip_master):
+def test_a_whole_file_and_a_clip_of_ours_are_not_waited_for(tmp_path, clip, clip_master):
     for name, source in (("copy.mp4", clip_master), (clip_master.name, clip_master)):
         (tmp_path / name).write_bytes(source.read_bytes())
         assert analyse(tmp_path / name, lambda _: pytest.fail("waited"))["ok"]
 
 
-def test_a_job_over_a_file_that_is_being_copied_ends_well_when_it_is_whole(redis_server, tmp_path, film):
+def test_a_job_over_a_file_that_is_being_copied_ends_well_when_it_is_whole(redis_server, tmp_path, clip):
     path = tmp_path / "copy.ts"
-    content = film.read_bytes()
+    content = clip.read_bytes()
     path.write_bytes(content[:30_000])
     tries = []
 

@@ -64,7 +64,7 @@ def test_words_for_special_outcomes():
 
 
 @pytest.mark.parametrize(
-    ("filename", "told", "expected"),
+    ("filename", "metadata", "expected"),
     [
         ("20260223-144819-cam1.mp4", "2026-02-23T14:48:19.250+02:00", "2026-02-23T14:48:19.250000+02:00"),
         ("20260223-144819-cam1.mp4", "2018-04-19T22:46:00.000000Z", "2018-04-19T22:46:00+00:00"),
@@ -74,8 +74,8 @@ def test_words_for_special_outcomes():
         ("x.mp4", "2018-04-39T22:46:00Z", None),
     ],
 )
-def test_when_a_clip_began(filename, told, expected):
-    facts = ClipFacts(1, 1, 1, 1, 1.0, told)
+def test_when_a_clip_began(filename, metadata, expected):
+    facts = ClipFacts(1, 1, 1, 1, 1.0, metadata)
     assert records.clip_entry(filename, facts, "")["started_at"] == expected
 
 

@@ -1,4 +1,4 @@
-"""Tracks against scenes whose truth is known: how many things, and which box is whose."""
+"""Tracks against scenes whose truth is known: how many objects, and which box belongs to which."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ JITTER = 0.02
 
 Box = tuple[float, float, float, float, int, float]
 """Centre x and y, width, height, class, score."""
-Thing = Callable[[float], Box | None]
+MovingObject = Callable[[float], Box | None]
 
 
-def thing(
+def moving(
     at: tuple[float, float],
     size: tuple[float, float],
     speed: tuple[float, float] = (0, 0),
@@ -34,8 +34,8 @@ def thing(
     until: float = 99.0,
     hidden: tuple[float, float] = (-1, -1),
     score: float = 0.8,
-) -> Thing:
-    """Return a thing that moves in a line, called `names` by turns for `each_s`, not seen while it is `hidden`."""
+) -> MovingObject:
+    """Return an object that moves in a line, labelled `names` in turn for `each_s`, not visible while `hidden`."""
 
     def seen(time_s: float) -> Box | None:
         if not since <= time_s <= until or hidden[0] <= time_s <= hidden[1]:
@@ -47,15 +47,17 @@ def thing(
     return seen
 
 
-def tracks_of(things: Sequence[Thing], fps: float, seconds: float = 6, cut_s: float = 99.0) -> dict[int, list[int]]:
-    """Return for each track with two boxes or more which things its boxes are of."""
+def tracks_of(
+    objects: Sequence[MovingObject], fps: float, seconds: float = 6, cut_s: float = 99.0
+) -> dict[int, list[int]]:
+    """Return for each track with two boxes or more which objects its boxes show."""
     rng = np.random.default_rng(7)
     tracker = Tracker()
     owners: dict[int, list[int]] = defaultdict(list)
     for index in range(int(seconds * fps)):
         time_s = index / fps
         rows = []
-        for number, one in enumerate(things):
+        for number, one in enumerate(objects):
             box = one(time_s)
             if box is None:
                 continue
@@ -82,51 +84,51 @@ def boxes(rows: Sequence[tuple]) -> Detections:
 
 CAR, MAN, BICYCLE = (120, 70), (60, 150), (120, 90)
 
-SCENES: dict[str, tuple[list[Thing], int]] = {
-    "stands still": ([thing((300, 300), CAR)], 1),
-    "walks": ([thing((0, 300), MAN, (150, 0))], 1),
-    "drives three lengths per second": ([thing((0, 300), CAR, (360, 0), until=3.5)], 1),
-    "drives five lengths per second": ([thing((0, 300), CAR, (600, 0), until=2.2)], 1),
-    "small and fast": ([thing((100, 300), (20, 20), (100, 0))], 1),
+SCENES: dict[str, tuple[list[MovingObject], int]] = {
+    "stands still": ([moving((300, 300), CAR)], 1),
+    "walks": ([moving((0, 300), MAN, (150, 0))], 1),
+    "drives three lengths per second": ([moving((0, 300), CAR, (360, 0), until=3.5)], 1),
+    "drives five lengths per second": ([moving((0, 300), CAR, (600, 0), until=2.2)], 1),
+    "small and fast": ([moving((100, 300), (20, 20), (100, 0))], 1),
     "comes nearer": ([lambda t: (640.0, 360.0, 40 * 1.35**t, 40 * 1.35**t, 0, 0.8)], 1),
-    "goes behind something for half a second": ([thing((0, 300), CAR, (150, 0), hidden=(2, 2.5))], 1),
-    "goes behind something for a second": ([thing((0, 300), MAN, (150, 0), hidden=(2, 3))], 1),
-    "goes behind something for two seconds": ([thing((0, 300), CAR, (150, 0), hidden=(2, 4))], 1),
-    "something comes in front for two seconds": ([thing((300, 300), CAR, hidden=(2, 4))], 1),
-    "has three names by turns": ([thing((300, 300), CAR, names=(0, 1, 2))], 1),
-    "has three names by turns and drives": ([thing((0, 300), CAR, (180, 0), names=(0, 1, 0, 2))], 1),
-    "has three names by turns and drives fast": ([thing((0, 300), CAR, (360, 0), names=(0, 1, 0, 2), until=3.5)], 1),
+    "goes behind something for half a second": ([moving((0, 300), CAR, (150, 0), hidden=(2, 2.5))], 1),
+    "goes behind something for a second": ([moving((0, 300), MAN, (150, 0), hidden=(2, 3))], 1),
+    "goes behind something for two seconds": ([moving((0, 300), CAR, (150, 0), hidden=(2, 4))], 1),
+    "something comes in front for two seconds": ([moving((300, 300), CAR, hidden=(2, 4))], 1),
+    "has three labels in turn": ([moving((300, 300), CAR, names=(0, 1, 2))], 1),
+    "has three labels in turn and drives": ([moving((0, 300), CAR, (180, 0), names=(0, 1, 0, 2))], 1),
+    "has three labels in turn and drives fast": ([moving((0, 300), CAR, (360, 0), names=(0, 1, 0, 2), until=3.5)], 1),
     "has two names in the same frame": (
-        [thing((100, 300), CAR, (100, 0), score=0.7), thing((100, 300), (121, 71), (100, 0), names=(1,), score=0.6)],
+        [moving((100, 300), CAR, (100, 0), score=0.7), moving((100, 300), (121, 71), (100, 0), names=(1,), score=0.6)],
         1,
     ),
     "is weak by turns": ([lambda t: (100 + 80 * t, 300.0, 120, 70, 0, 0.8 if int(t * 3) % 2 else 0.3)], 1),
-    "five cars in a row": ([thing((100 + 130 * i, 300), CAR) for i in range(5)], 5),
+    "five cars in a row": ([moving((100 + 130 * i, 300), CAR) for i in range(5)], 5),
     "five cars in a row with names by turns": (
-        [thing((100 + 130 * i, 300), CAR, names=(i % 3, 0, 1)) for i in range(5)], 5,
+        [moving((100 + 130 * i, 300), CAR, names=(i % 3, 0, 1)) for i in range(5)], 5,
     ),
-    "two pass each other": ([thing((200, 300), MAN, (150, 0)), thing((1080, 310), MAN, (-150, 0))], 2),
+    "two pass each other": ([moving((200, 300), MAN, (150, 0)), moving((1080, 310), MAN, (-150, 0))], 2),
     "two pass each other and are one for a moment": (
-        [thing((200, 300), MAN, (150, 0)), thing((1080, 310), MAN, (-150, 0), hidden=(2.75, 3.15))], 2,
+        [moving((200, 300), MAN, (150, 0)), moving((1080, 310), MAN, (-150, 0), hidden=(2.75, 3.15))], 2,
     ),
-    "a man passes a car": ([thing((200, 300), MAN, (150, 0)), thing((1080, 310), CAR, (-150, 0), names=(1,))], 2),
+    "a man passes a car": ([moving((200, 300), MAN, (150, 0)), moving((1080, 310), CAR, (-150, 0), names=(1,))], 2),
     "a man on a bicycle": (
-        [thing((0, 300), (70, 160), (150, 0)), thing((0, 360), BICYCLE, (150, 0), names=(1,))], 2,
+        [moving((0, 300), (70, 160), (150, 0)), moving((0, 360), BICYCLE, (150, 0), names=(1,))], 2,
     ),
     "a motorcycle from the front": (
-        [thing((300, 280), (80, 160), (20, 0)), thing((300, 310), (75, 120), (20, 0), names=(1,))], 2,
+        [moving((300, 280), (80, 160), (20, 0)), moving((300, 310), (75, 120), (20, 0), names=(1,))], 2,
     ),
     "a man with a suitcase": (
-        [thing((0, 300), (70, 160), (150, 0)), thing((30, 340), (40, 50), (150, 0), names=(1,))], 2,
+        [moving((0, 300), (70, 160), (150, 0)), moving((30, 340), (40, 50), (150, 0), names=(1,))], 2,
     ),
-    "another thing in its place two seconds later": (
-        [thing((300, 300), CAR, until=2), thing((300, 300), (100, 90), names=(1,), since=4)], 2,
+    "another object in its place two seconds later": (
+        [moving((300, 300), CAR, until=2), moving((300, 300), (100, 90), names=(1,), since=4)], 2,
     ),
     "the next one on the same way": (
-        [thing((0, 300), CAR, (400, 0), until=3), thing((0, 300), CAR, (400, 0), since=1.5, until=4.5)], 2,
+        [moving((0, 300), CAR, (400, 0), until=3), moving((0, 300), CAR, (400, 0), since=1.5, until=4.5)], 2,
     ),
     "one leaves and another one comes": (
-        [thing((700, 300), CAR, (300, 0), until=2.3), thing((1300, 300), CAR, (-300, 0), since=3)], 2,
+        [moving((700, 300), CAR, (300, 0), until=2.3), moving((1300, 300), CAR, (-300, 0), since=3)], 2,
     ),
 }  # fmt: skip
 
@@ -134,29 +136,29 @@ SCENES: dict[str, tuple[list[Thing], int]] = {
 @pytest.mark.parametrize("fps", RATES)
 @pytest.mark.parametrize("scene", SCENES)
 def test_every_thing_has_one_track_at_every_rate(scene, fps):
-    things, count = SCENES[scene]
-    tracks = tracks_of(things, fps)
+    objects, count = SCENES[scene]
+    tracks = tracks_of(objects, fps)
     assert len(tracks) == count
-    # a thing and its second name are one here, all others are kept apart
-    if count == len(things):
+    # an object and its second label are one here, all others are kept apart
+    if count == len(objects):
         assert all(len(set(owners)) == 1 for owners in tracks.values()), tracks
 
 
 @pytest.mark.parametrize("fps", RATES)
 def test_a_bicycle_that_is_found_in_half_of_the_frames_does_not_take_its_rider(fps):
-    rider = thing((0, 300), (70, 160), (150, 0))
-    bicycle = thing((0, 360), BICYCLE, (150, 0), names=(1,))
+    rider = moving((0, 300), (70, 160), (150, 0))
+    bicycle = moving((0, 360), BICYCLE, (150, 0), names=(1,))
     tracks = tracks_of([rider, lambda t: bicycle(t) if int(t * 5 + 0.01) % 2 == 0 else None], fps)
     assert sorted(set(owners).pop() for owners in tracks.values() if len(set(owners)) == 1) == [0, 1]
 
 
 @pytest.mark.parametrize("fps", RATES)
 def test_no_track_goes_over_a_cut(fps):
-    assert len(tracks_of([thing((300, 300), CAR)], fps, cut_s=3.0)) == 2
+    assert len(tracks_of([moving((300, 300), CAR)], fps, cut_s=3.0)) == 2
 
 
 def test_a_thing_out_of_sight_for_longer_is_another_one():
-    assert len(tracks_of([thing((300, 300), CAR, hidden=(2, 6))], 5, seconds=8)) == 2
+    assert len(tracks_of([moving((300, 300), CAR, hidden=(2, 6))], 5, seconds=8)) == 2
 
 
 def test_sightings_far_apart_are_no_track():

@@ -1,4 +1,4 @@
-"""How many different things there were, as a record tells, against scenes and films whose truth is known."""
+"""How many objects a record counts, against scenes and clips whose truth is known."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from video_worker.steps.track import Track
 
 RATES = [2, 5, 10, 20]
 GRID = 20
-"""Times a second that the drawn street is looked at; all rates are parts of it."""
+"""Frames per second of the drawn street; all rates divide it."""
 SHOWN_S = {"car-detection.mp4": ((4.5, 8.7), (14.3, 19.2), (25.1, 28.2)), "bottle-detection.mp4": ((0.0, 14.0),)}
-"""Seconds that are looked at: those with a car, and the first two hands."""
+"""Seconds that are analysed: those with a car, and the first two hands."""
 NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 
@@ -40,17 +40,17 @@ def summary(frames, labels, **options) -> dict:
         return runner.results()
 
 
-def things(found: dict) -> dict[str, int]:
-    """Return how many things of which label a person would read out of a record."""
+def counted_objects(found: dict) -> dict[str, int]:
+    """Return how many objects of each label a record counts, of those that are detected."""
     return {entry["label"]: entry["tracks"] for entry in found["objects"] if entry["label"] in found["detected"]}
 
 
 Truths = list[list[Truth]]
-"""What can be seen in a drawn street, :data:`GRID` times a second."""
+"""What is visible in a drawn street, :data:`GRID` times per second."""
 
 
 def came(truths: Truths) -> dict[str, int]:
-    """Return how many things of each label came into the picture."""
+    """Return how many objects of each label came into the picture."""
     found: Counter[str] = Counter()
     before: Counter[str] = Counter()
     for truth in truths:
@@ -61,7 +61,7 @@ def came(truths: Truths) -> dict[str, int]:
 
 
 def seen(truths: Truths, fps: int, *, missed: float, wrong: float, seed: int):
-    """Yield what a middling detector makes of the scene: edges that tremble, boxes missed, labels wrong by shares."""
+    """Yield what a mediocre detector finds in the scene: edges that tremble, boxes missed, wrong labels, by shares."""
     rng = np.random.default_rng(seed)
     for number, truth in enumerate(truths[:: GRID // fps]):
         rows = []
@@ -91,30 +91,30 @@ def scene(request) -> tuple[Truths, dict[str, int], int]:
 def test_as_many_as_came_are_counted_at_every_rate(scene, fps):
     street, expected, seed = scene
     found = summary(seen(street, fps, missed=0, wrong=0, seed=seed), LABELS)
-    assert things(found) == expected
+    assert counted_objects(found) == expected
     assert not any("also" in entry for entry in found["objects"])
 
 
 @pytest.mark.parametrize(("fps", "off"), [(2, 2), (5, 1), (10, 0), (20, 0)])
-def test_a_detector_that_misses_a_tenth_and_names_a_seventh_wrongly_is_borne(scene, fps, off):
+def test_a_detector_may_miss_a_tenth_and_label_a_seventh_wrongly(scene, fps, off):
     street, expected, seed = scene
     found = summary(seen(street, fps, missed=0.1, wrong=0.15, seed=seed), LABELS)
-    counted = things(found)
+    counted = counted_objects(found)
     assert sum(abs(counted.get(label, 0) - expected.get(label, 0)) for label in LABELS) <= off, (counted, expected)
     assert any("also" in entry for entry in found["objects"])
 
 
-Film = tuple[dict[float, list[tuple[float, Detections, bool]]], tuple[str, ...]]
+ClipBoxes = tuple[dict[float, list[tuple[float, Detections, bool]]], tuple[str, ...]]
 """Time, boxes and whether another scene begins, of the frames sampled at each rate; the labels."""
 
 
 @pytest.fixture(scope="module")
-def film(shared_dir):
-    """Return a function that reads a film with yolov8n, once for all rates."""
+def clip(shared_dir):
+    """Return a function that reads a clip with yolov8n, once for all rates."""
     model = OnnxDetector.open(shared_dir / "models" / "yolov8n.onnx", EngineChoice("openvino", "CPU", 2))
 
     @functools.cache
-    def read(name: str, rates: tuple[float, ...]) -> Film:
+    def read(name: str, rates: tuple[float, ...]) -> ClipBoxes:
         frames: dict[float, list[tuple[float, Detections, bool]]] = {fps: [] for fps in rates}
         samplers = {fps: (Sampler(fps), CutDetector()) for fps in rates}
         spans = SHOWN_S.get(name, ((0.0, math.inf),))
@@ -136,41 +136,41 @@ ALL = (2, 5, 10, 0)
 
 
 @pytest.mark.parametrize("fps", ALL)
-def test_four_cars_are_four_things_whatever_they_are_called(film, fps):
-    frames, labels = film("car-detection.mp4", ALL)
+def test_four_cars_are_four_objects_whatever_their_labels(clip, fps):
+    frames, labels = clip("car-detection.mp4", ALL)
     found = summary(frames[fps], labels)
     # yolov8n takes three of the four for cell phones, seen from above; the spoon is a mark on the ground
-    assert things(found) == {"car": 1, "cell phone": 3, "spoon": 2}
+    assert counted_objects(found) == {"car": 1, "cell phone": 3, "spoon": 2}
     also = {label for entry in found["objects"] for label in entry.get("also", {})}
     assert {"bus", "suitcase", "car"} <= also
 
 
 @pytest.mark.parametrize(("fps", "cars"), [(2, 3), (5, 4), (10, 4), (0, 4)])
-def test_who_asks_for_cars_is_told_of_the_four_cars(film, fps, cars):
+def test_classes_find_the_four_cars(clip, fps, cars):
     """yolov8n calls three of them cell phone in most frames; at 2 frames per second, one of them in all."""
-    frames, labels = film("car-detection.mp4", ALL)
+    frames, labels = clip("car-detection.mp4", ALL)
     found = summary(frames[fps], labels, classes=("car",))
-    assert things(found) == {"car": cars}
+    assert counted_objects(found) == {"car": cars}
     assert not any("also" in entry for entry in found["objects"])
 
 
 @pytest.mark.parametrize(("fps", "cars", "people"), [(2, 6, 1), (5, 7, 3), (10, 8, 3), (0, 7, 3)])
-def test_as_many_things_are_counted_in_the_street_with_cuts_at_every_rate(film, fps, cars, people):
+def test_the_street_with_cuts_has_the_same_count_at_every_rate(clip, fps, cars, people):
     """Two of the people are in sight for less than a second, between cuts: 2 frames per second see them once."""
-    frames, labels = film("bikes.mp4", ALL)
-    counted = things(summary(frames[fps], labels))
+    frames, labels = clip("bikes.mp4", ALL)
+    counted = counted_objects(summary(frames[fps], labels))
     # seen in 2 or 3 of 25 frames per second, which is enough for `detected`
     ghosts = {"tie": 1, "fire hydrant": 1} if fps == 0 else {}
     assert counted == {"car": cars, "person": people, "bicycle": 2, "motorcycle": 1, **ghosts}
 
 
 @pytest.mark.parametrize("fps", [5, 10])
-def test_bottles_that_hands_put_about_are_as_many_at_every_rate(film, fps):
-    frames, labels = film("bottle-detection.mp4", (5, 10))
-    assert things(summary(frames[fps], labels)) == {"bottle": 4, "person": 2}
+def test_bottles_that_hands_move_have_the_same_count_at_every_rate(clip, fps):
+    frames, labels = clip("bottle-detection.mp4", (5, 10))
+    assert counted_objects(summary(frames[fps], labels)) == {"bottle": 4, "person": 2}
 
 
 @pytest.mark.parametrize("fps", ALL)
-def test_one_worker_is_one_person_at_every_rate(film, fps):
-    frames, labels = film("worker-zone.mp4", ALL)
-    assert things(summary(frames[fps], labels)) == {"person": 1}
+def test_one_worker_is_one_person_at_every_rate(clip, fps):
+    frames, labels = clip("worker-zone.mp4", ALL)
+    assert counted_objects(summary(frames[fps], labels)) == {"person": 1}

@@ -99,7 +99,7 @@ def test_tracks_are_those_that_last():
 
 
 @pytest.mark.parametrize(("fps", "tracks"), [(5, 2), (10, 1), (25, 1)])
-def test_a_ghost_of_two_frames_is_no_second_thing_where_frames_are_many(fps, tracks):
+def test_a_ghost_of_two_frames_does_not_count_at_high_rates(fps, tracks):
     frames = [sample(i / fps, (1, 0.9, 1), *([(1, 0.8, 2)] if i < 2 else [])) for i in range(2 * fps)]
     assert summary(*frames)["objects"][0]["tracks"] == tracks
     # one hit at 5 frames per second may be something that was there for 0.1 s
@@ -107,7 +107,7 @@ def test_a_ghost_of_two_frames_is_no_second_thing_where_frames_are_many(fps, tra
 
 
 def test_hits_count_within_one_track():
-    """Two sightings of a ghost far apart are nothing, also where a real thing of that label would be."""
+    """Two hits of a ghost far apart are not detected."""
     found = summary(sample(0.0, (1, 0.9, 1)), *(sample(i / 5) for i in range(1, 250)), sample(50.0, (1, 0.9, 2)))
     assert found["detected"] == []
     assert found["objects"] == [
@@ -117,7 +117,7 @@ def test_hits_count_within_one_track():
     assert summary(*(sample(i / 5, (1, 0.9, 0)) for i in range(1, 9)))["detected"] == []
 
 
-def test_a_thing_has_the_label_that_is_best_supported():
+def test_a_track_has_the_label_that_is_best_supported():
     frames = [sample(i / 5, (i % 3 == 0, 0.9 if i % 3 == 0 else 0.6, 1)) for i in range(6)]
     found = summary(*frames)
     assert found["detected"] == ["background"]
@@ -129,7 +129,7 @@ def test_a_thing_has_the_label_that_is_best_supported():
     ]  # fmt: skip
 
 
-def test_one_hit_of_each_of_two_labels_is_one_thing_seen_twice():
+def test_one_hit_of_each_of_two_labels_is_one_track_with_two_hits():
     found = summary(sample(0.0, (1, 0.7, 1)), sample(0.2, (0, 0.7, 1)))
     # equally supported: the one that came first
     assert found["detected"] == ["square"]
@@ -207,7 +207,7 @@ def test_the_boxes_file_is_there_only_when_it_is_whole(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_the_boxes_file_tells_cuts_and_every_box_whatever_is_reported(tmp_path):
+def test_the_boxes_file_has_cuts_and_every_box_whatever_is_reported(tmp_path):
     path = tmp_path / "boxes" / "clip.run.jsonl"
     step = boxes_step(tmp_path, classes=("square",))
     later = sample(0.2, (0, 0.9, 2))
@@ -221,7 +221,7 @@ def test_the_boxes_file_tells_cuts_and_every_box_whatever_is_reported(tmp_path):
     assert [[box.label for box in frame.boxes] for frame in frames] == [["background"], ["background"]]
 
 
-def test_cuts_are_told_where_there_are_any():
+def test_cuts_are_in_the_record_where_there_are_any():
     [step] = Cuts.create(context())
     rng = np.random.default_rng(0)
     scenes = [np.repeat(np.repeat(rng.integers(0, 255, (12, 16, 3), np.uint8), 4, 0), 4, 1) for _ in range(2)]
@@ -275,7 +275,7 @@ def test_detection_waits_for_what_was_begun_when_it_is_broken_off():
     assert step.result() == {"sampled_frames": 1}
 
 
-def test_boxes_are_looked_for_from_the_lower_of_the_two_thresholds():
+def test_boxes_are_kept_from_the_lower_of_the_two_thresholds():
     assert context(conf=0.5).min_score == 0.1
     assert context(conf=0.05).min_score == 0.05
 
