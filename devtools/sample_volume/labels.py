@@ -7,8 +7,8 @@ from pathlib import Path
 
 from devtools.sample_volume.clips import RecordedClip, scene_of
 from devtools.sample_volume.plan import FPS, Plan
-from notebooks.lab.review.label_files import Label, LabelFile
 from shared_utils.contracts.boxes import boxes_path, boxes_runs, read_boxes
+from shared_utils.contracts.labels import Label, LabelFile
 
 DRAWN = "drawn scene"
 """Where the labels come from, in their files."""

@@ -23,8 +23,8 @@ from devtools.sample_volume.camera_log import write_camera_log
 from devtools.sample_volume.clips import record_clip
 from devtools.sample_volume.labels import labels_of, spread
 from devtools.sample_volume.plan import CAMERAS, Plan, moments_of
-from notebooks.lab.review.label_files import write
 from shared_utils.contracts.camera_log import camera_log_path
+from shared_utils.contracts.labels import write_labels
 from video_worker.pipeline.cores import share_of_cores
 
 
@@ -43,4 +43,4 @@ def make_volume(folder: Path, plan: Plan, say: Callable[[str], None] = lambda _:
     write_camera_log(camera_log_path(folder), plan)
     analyse(folder, plan, clips)
     for clip in spread(found, plan.labelled):
-        write(folder, labels_of(folder, plan, clip))
+        write_labels(folder, labels_of(folder, plan, clip))

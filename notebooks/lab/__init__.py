@@ -6,7 +6,7 @@ mounted for editing them, and old notebooks there never meet new code by half.
 
 from shared_utils.former_names import FormerNames
 
-FORMER_NAMES = {
+FORMER_NAMES: dict[str, str | tuple[str, ...]] = {
     "notebooks.lab.activity": "notebooks.lab.data.activity",
     "notebooks.lab.answers": "notebooks.lab.data.answers",
     "notebooks.lab.batch": "notebooks.lab.jobs.batch",
@@ -24,7 +24,7 @@ FORMER_NAMES = {
     "notebooks.lab.isolated": "notebooks.lab.tuning.isolated",
     "notebooks.lab.isolated_pictures": "notebooks.lab.tuning.isolated_pictures",
     "notebooks.lab.jpeg": "notebooks.lab.media.jpeg",
-    "notebooks.lab.label_files": "notebooks.lab.review.label_files",
+    "notebooks.lab.label_files": ("notebooks.lab.review.label_changes", "shared_utils.contracts.labels"),
     "notebooks.lab.labels": "notebooks.lab.data.labels",
     "notebooks.lab.matching": "notebooks.lab.data.matching",
     "notebooks.lab.motion_pictures": "notebooks.lab.tuning.motion_pictures",

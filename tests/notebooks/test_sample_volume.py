@@ -16,9 +16,9 @@ from camera_emulator.scene import Scene
 from devtools.sample_volume.plan import AWAY, CAMERAS, FPS, SIZE, Plan
 from devtools.sample_volume.volume import make_volume
 from notebooks.lab.data.results import boxes, latest, load_log, uptime
-from notebooks.lab.review.label_files import LabelFile, list_labels, read
 from shared_utils.contracts.clips import LOG_NAME, list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import read_records
+from shared_utils.contracts.labels import LabelFile, list_labels, read_labels
 from shared_utils.contracts.sidecars import BOXES_FOLDER
 from tests.notebooks.conftest import SMALL
 from tests.support.programs import Programs
@@ -99,7 +99,7 @@ def test_the_same_seed_and_end_give_the_same_volume(tmp_path: Path) -> None:
     assert lines[0] == lines[1]
 
     [path] = list_labels(folders[0])
-    _check_labels(folders[0], read(path), plan)
+    _check_labels(folders[0], read_labels(path), plan)
 
 
 def _check_labels(folder: Path, file: LabelFile, plan: Plan) -> None:

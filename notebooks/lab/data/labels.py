@@ -1,6 +1,6 @@
 """What people said is really there, as data frames: the truth that runs are measured against.
 
-LabelReview writes a file a clip, see :mod:`notebooks.lab.review.label_files`.
+LabelReview writes a file a clip, see :mod:`shared_utils.contracts.labels`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from notebooks.lab.data.words import how_many
-from notebooks.lab.review.label_files import LabelFile, read_all
+from shared_utils.contracts.labels import LabelFile, read_all_labels
 
 COLUMNS = ["filename", "t", "frame", "label", "x1", "y1", "x2", "y2", "state", "is_there"]
 
@@ -73,4 +73,4 @@ def truth_of(files: Iterable[LabelFile], said: Iterable[str] = ()) -> Truth:
 
 def read(video_dir: Path) -> Truth:
     """Return the labels of all clips of the shared volume; none where nobody has reviewed anything."""
-    return truth_of(*read_all(video_dir))
+    return truth_of(*read_all_labels(video_dir))

@@ -30,8 +30,8 @@ from typing import Literal
 
 from PIL import Image
 
-from notebooks.lab.review.label_files import Label, LabelFile, read_all, truth
 from shared_utils.contracts.clips import sidecar_stem
+from shared_utils.contracts.labels import Label, LabelFile, read_all_labels, truth
 from shared_utils.errors import ClipError, ClipMissing, SettingError
 from shared_utils.media.grabber import FrameGrabber
 
@@ -155,7 +155,7 @@ def export_dataset(
     target = video_dir / DATASETS_FOLDER / name
     if target.exists() and not _is_ours(target):
         raise SettingError(f"{DATASETS_FOLDER}/{name} is there and no export of LabelReview: choose another name")
-    files, said = read_all(video_dir)
+    files, said = read_all_labels(video_dir)
     files = [file for file in files if file.frames]
     sides = sides_of((file.filename for file in files), val_share)
     labels = {label.label for file in files for label in truth(file) if label.frame in file.frames}

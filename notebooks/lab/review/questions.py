@@ -17,7 +17,7 @@ import numpy as np
 
 from notebooks.lab.data.matching import iou
 from notebooks.lab.media.clip import Sampled
-from notebooks.lab.review.label_files import Label, LabelFile, Source, Xyxy
+from shared_utils.contracts.labels import Label, LabelFile, Source, Xyxy
 
 FRAMES_PER_TRACK = 5
 """Frames of a track that are asked about at most, its best and worst among them."""

@@ -18,11 +18,11 @@ import traitlets
 from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.media.clip import Box
 from notebooks.lab.media.draw import with_boxes
-from notebooks.lab.review.label_files import Xyxy
 from notebooks.lab.review.page_pictures import JPEG_QUALITY, PagePicture, PicturePress
 from notebooks.lab.review.questions import FRAMES_PER_TRACK, Order, Page, Question
 from notebooks.lab.review.review_session import MIN_CONF, NotABox, Session
 from shared_utils.contracts.clips import parse_clip_name
+from shared_utils.contracts.labels import Xyxy
 from shared_utils.errors import SettingError, VcamError
 from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.picture import encode_jpeg, fitted_size

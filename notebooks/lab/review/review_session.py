@@ -11,18 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from notebooks.lab.media.clip import Run
-from notebooks.lab.review.label_files import (
-    Change,
-    Label,
-    LabelFile,
-    LabelsDamaged,
-    Source,
-    State,
-    Xyxy,
-    applied,
-    change,
-    read_of,
-)
+from notebooks.lab.review.label_changes import Change, applied, change
 from notebooks.lab.review.questions import (
     FRAMES_PER_TRACK,
     Order,
@@ -33,7 +22,8 @@ from notebooks.lab.review.questions import (
     questions_of,
 )
 from shared_utils.contracts.boxes import boxes_path
-from shared_utils.errors import VcamError
+from shared_utils.contracts.labels import Label, LabelFile, Source, State, Xyxy, read_clip_labels
+from shared_utils.errors import FormatError, VcamError
 
 MIN_CONF = 0.25
 """Score from which boxes are asked about: below half of the usual threshold, nearly all are noise."""
@@ -311,8 +301,8 @@ class Session:
         if filename in self.files:
             return True
         try:
-            file = read_of(self._video_dir, filename)
-        except LabelsDamaged as error:
+            file = read_clip_labels(self._video_dir, filename)
+        except FormatError as error:
             self.notes.append(str(error))
             return False
         self.files[filename] = file

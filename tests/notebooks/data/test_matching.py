@@ -21,7 +21,8 @@ from notebooks.lab.data.matching import (
     renamed,
     scores_by_class,
 )
-from notebooks.lab.review.label_files import Change, Label, LabelFile, change, write
+from notebooks.lab.review.label_changes import Change, change
+from shared_utils.contracts.labels import Label, LabelFile, write_labels
 
 
 def boxes(*rows: tuple[Any, ...]) -> pd.DataFrame:
@@ -218,7 +219,7 @@ def test_labels_files_become_truth(tmp_path: Any) -> None:
     first, second = told.summary.splitlines()
     assert first == "1 labelled object in 3 reviewed frames of 1 clip, 1 of which were reviewed in part only"
     assert "broken.json" in second
-    write(tmp_path, LabelFile("b.mp4", frozenset({2}), (right,), by="drawn scene"))
+    write_labels(tmp_path, LabelFile("b.mp4", frozenset({2}), (right,), by="drawn scene"))
     told = read(tmp_path)
     assert told.by == ("drawn scene",)
     assert told.summary.splitlines()[0].endswith("(from: drawn scene)")

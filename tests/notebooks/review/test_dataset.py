@@ -22,8 +22,9 @@ from notebooks.lab.review.dataset import (
     stable_names,
     yolo_line,
 )
-from notebooks.lab.review.label_files import Change, Label, Source, State, Xyxy, change, labels_path
+from notebooks.lab.review.label_changes import Change, change
 from shared_utils.contracts.clips import list_clips
+from shared_utils.contracts.labels import Label, Source, State, Xyxy, labels_path
 from shared_utils.errors import SettingError
 from shared_utils.media.grabber import FrameGrabber
 

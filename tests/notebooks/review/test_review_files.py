@@ -10,22 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from notebooks.lab.review.label_files import (
-    Change,
+from notebooks.lab.review.label_changes import Change, change
+from shared_utils.contracts.labels import (
     Label,
     LabelFile,
-    LabelsDamaged,
     Source,
     State,
-    change,
     labels_path,
     list_labels,
-    read,
-    read_all,
-    read_of,
+    read_all_labels,
+    read_clip_labels,
+    read_labels,
     truth,
-    write,
+    write_labels,
 )
+from shared_utils.errors import FormatError
 
 CLIP = "20260223-144819-door.mp4"
 RIGHT = Label(4.8, 24, "person", (612.0, 301.5, 688.2, 540.0), "right", Source("run-1", 0))
@@ -57,7 +56,7 @@ def test_the_format(tmp_path: Path) -> None:
         ],
     }
     assert "їжак" in text
-    file = read(labels_path(tmp_path, CLIP))
+    file = read_labels(labels_path(tmp_path, CLIP))
     assert (file.filename, file.frames, file.complete, file.skipped) == (CLIP, {24}, True, 0)
     assert file.labels == (RIGHT, MISSED)
     assert [path.name for path in (tmp_path / "labels").iterdir()] == ["20260223-144819-door.json"]
@@ -65,16 +64,16 @@ def test_the_format(tmp_path: Path) -> None:
 
 def test_where_labels_come_from_is_kept(tmp_path: Path) -> None:
     drawn = LabelFile(CLIP, frozenset({24}), (MISSED,), complete=True, by="drawn scene")
-    write(tmp_path, drawn)
+    write_labels(tmp_path, drawn)
     path = labels_path(tmp_path, CLIP)
     assert json.loads(path.read_text(encoding="utf-8"))["by"] == "drawn scene"
-    assert read(path) == drawn
+    assert read_labels(path) == drawn
     # a person goes on in it
     change(tmp_path, CLIP, Change(added=(RIGHT,)))
-    assert (read(path).by, len(read(path).labels)) == ("drawn scene", 2)
+    assert (read_labels(path).by, len(read_labels(path).labels)) == ("drawn scene", 2)
     told = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**told, "by": 7}), encoding="utf-8")
-    assert (read(path).by, len(read(path).labels)) == ("", 2)
+    assert (read_labels(path).by, len(read_labels(path).labels)) == ("", 2)
 
 
 def test_truth_is_what_is_really_there(tmp_path: Path) -> None:
@@ -94,8 +93,8 @@ def test_a_later_verdict_takes_the_place_of_an_earlier_one_and_is_taken_back(tmp
 
 
 def test_no_file_is_no_labels(tmp_path: Path) -> None:
-    assert read(labels_path(tmp_path, CLIP)).labels == ()
-    assert read_all(tmp_path) == ([], [])
+    assert read_labels(labels_path(tmp_path, CLIP)).labels == ()
+    assert read_all_labels(tmp_path) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -115,14 +114,14 @@ def test_a_damaged_file_is_told_of_and_left_as_it_is(tmp_path: Path, text: str, 
     path = labels_path(tmp_path, CLIP)
     path.parent.mkdir()
     path.write_text(text)
-    with pytest.raises(LabelsDamaged, match=reason) as error:
-        read(path)
+    with pytest.raises(FormatError, match=reason) as error:
+        read_labels(path)
     assert "labels/20260223-144819-door.json" in str(error.value)
     assert "\n" not in str(error.value)
-    with pytest.raises(LabelsDamaged):
+    with pytest.raises(FormatError):
         change(tmp_path, CLIP, Change(added=(RIGHT,)))
     assert path.read_text() == text
-    assert read_all(tmp_path) == ([], [str(error.value)])
+    assert read_all_labels(tmp_path) == ([], [str(error.value)])
 
 
 @pytest.mark.parametrize(
@@ -148,9 +147,9 @@ def test_an_entry_that_is_none_is_passed_over_counted_and_kept_aside(tmp_path: P
     path.parent.mkdir()
     text = json.dumps({"filename": CLIP, "frames": [24], "labels": [good, good | odd, "no label"]})
     path.write_text(text)
-    file = read(path)
+    file = read_labels(path)
     assert (len(file.labels), file.skipped) == (1, 2)
-    _, [said] = read_all(tmp_path)
+    _, [said] = read_all_labels(tmp_path)
     assert "2 entries" in said
     assert len(change(tmp_path, CLIP, Change(added=(RIGHT,))).labels) == 2
     assert path.with_name(f"{path.name}.damaged").read_text() == text
@@ -159,10 +158,10 @@ def test_an_entry_that_is_none_is_passed_over_counted_and_kept_aside(tmp_path: P
 
 def test_clips_of_one_name_do_not_mix(tmp_path: Path) -> None:
     change(tmp_path, "film.mp4", Change(added=(RIGHT,)))
-    with pytest.raises(LabelsDamaged, match="rename one"):
+    with pytest.raises(FormatError, match="rename one"):
         change(tmp_path, "film.mkv", Change(added=(RIGHT,)))
-    with pytest.raises(LabelsDamaged, match=r"film\.mp4"):
-        read_of(tmp_path, "film.mkv")
+    with pytest.raises(FormatError, match=r"film\.mp4"):
+        read_clip_labels(tmp_path, "film.mkv")
 
 
 def _work(folder: Path, run: str) -> None:
@@ -177,7 +176,7 @@ def test_two_people_on_one_clip_lose_nothing(tmp_path: Path) -> None:
         person.start()
     for person in people:
         person.join()
-    file = read(labels_path(tmp_path, CLIP))
+    file = read_labels(labels_path(tmp_path, CLIP))
     assert len(file.labels) == 40
     assert file.frames == set(range(20))
 

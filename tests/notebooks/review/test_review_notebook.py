@@ -10,8 +10,8 @@ import pytest
 from devtools.paths import ROOT
 from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.review import finetune
-from notebooks.lab.review.label_files import read_all
 from notebooks.lab.review.review_session import Session
+from shared_utils.contracts.labels import read_all_labels
 from shared_utils.errors import ModelError, SettingError
 from tests.notebooks.conftest import RunNotebook
 from video_worker.engines.base import EngineChoice
@@ -28,7 +28,7 @@ def test_it_runs_on_a_volume_that_nobody_has_reviewed(run_notebook: RunNotebook,
     assert "nothing to compare" in done.text
     posters = [output for output in done.outputs() if "image/jpeg" in output.get("data", {})]
     assert len(posters) == 1
-    assert read_all(sample_volume) == ([], [])
+    assert read_all_labels(sample_volume) == ([], [])
 
 
 def test_it_exports_what_was_reviewed(run_notebook: RunNotebook, sample_volume: Path, scene_models: Path) -> None:
@@ -39,7 +39,7 @@ def test_it_exports_what_was_reviewed(run_notebook: RunNotebook, sample_volume: 
     done = run_notebook("LabelReview", sample_volume, env, values=["list(dataset.names)", "dict(dataset.frames)"])
     names = OnnxDetector.open(scene_models / "scene.onnx", EngineChoice()).labels
     assert tuple(done.values["list(dataset.names)"]) == names
-    frames = sum(len(file.frames) for file in read_all(sample_volume)[0])
+    frames = sum(len(file.frames) for file in read_all_labels(sample_volume)[0])
     assert sum(done.values["dict(dataset.frames)"].values()) == frames
     assert len(done.pictures) == 1
     if not importlib.util.find_spec("torch"):

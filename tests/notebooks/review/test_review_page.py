@@ -14,8 +14,8 @@ import nbformat
 import pytest
 from playwright.sync_api import Page
 
-from notebooks.lab.review.label_files import Label, list_labels, read
 from shared_utils.contracts.boxes import boxes_path, read_boxes
+from shared_utils.contracts.labels import Label, list_labels, read_labels
 from tests.notebooks.conftest import PATIENCE_MS
 from tests.support.jupyterlab import IDLE, Lab, open_notebook
 
@@ -99,7 +99,7 @@ class Reviewer:
 
     def labels(self) -> list[Label]:
         """All labels on disk."""
-        return [label for path in list_labels(self.folder / "video") for label in read(path).labels]
+        return [label for path in list_labels(self.folder / "video") for label in read_labels(path).labels]
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 
 from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.media.clip import Box, Sampled
-from notebooks.lab.review.label_files import Xyxy, labels_path, read_of
 from notebooks.lab.review.questions import ORDERS, Page, page_of, pick_frames, questions_of
 from notebooks.lab.review.review_session import NotABox, Session, placed
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
+from shared_utils.contracts.labels import Xyxy, labels_path, read_clip_labels
 from vcam_worker.recording.storage.disk import DiskGuard, DiskRules
 
 CLIP = "20260223-144819-door.mp4"
@@ -91,22 +91,22 @@ def test_a_frame_is_reviewed_when_all_its_boxes_are_judged(tmp_path: Path) -> No
     two = [Box("dog", 0.9, (1, 1, 9, 9), 1), Box("cat", 0.8, (20, 1, 29, 9), 2)]
     session = _session(tmp_path, [_sample(1, *two), _sample(2)])
     session.judge(_key(session), "wrong")
-    assert read_of(tmp_path, CLIP).touched() == {1: False}
+    assert read_clip_labels(tmp_path, CLIP).touched() == {1: False}
     session.judge(_key(session), "right")
-    assert read_of(tmp_path, CLIP).touched() == {1: True}
+    assert read_clip_labels(tmp_path, CLIP).touched() == {1: True}
     with pytest.raises(NotABox, match="Draw a box"):
         session.judge(_key(session), "wrong")
     session.draw(_key(session), (50, 50, 90, 90), "bird", SIZE)
-    assert not read_of(tmp_path, CLIP).complete
+    assert not read_clip_labels(tmp_path, CLIP).complete
     session.judge(_key(session), "right")
-    file = read_of(tmp_path, CLIP)
+    file = read_clip_labels(tmp_path, CLIP)
     assert (file.frames, file.complete) == ({1, 2}, True)
     assert session.current is None
     assert session.progress().clips == (1, 1)
     for _ in range(4):
         assert session.undo()
     assert not session.undo()
-    file = read_of(tmp_path, CLIP)
+    file = read_clip_labels(tmp_path, CLIP)
     assert (file.labels, file.frames, file.complete) == ((), frozenset(), False)
 
 
@@ -117,13 +117,13 @@ def test_a_track_and_a_frame_are_judged_at_once(tmp_path: Path) -> None:
     session = _session(tmp_path, samples)
     first = _key(session)
     assert session.judge(first, "wrong", "track") == 5
-    assert {label.label for label in read_of(tmp_path, CLIP).labels} == {"person"}
+    assert {label.label for label in read_clip_labels(tmp_path, CLIP).labels} == {"person"}
     assert session.judge(_key(session), "right", "frame") == 1
     session.undo()
     session.undo()
     assert _key(session) == first
     assert session.judge(first, "right", "frame") == 2
-    assert read_of(tmp_path, CLIP).frames == {0}
+    assert read_clip_labels(tmp_path, CLIP).frames == {0}
 
 
 def test_weak_boxes_without_a_track_are_judged_one_by_one(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_new_session_goes_on_where_one_ended(tmp_path: Path) -> None:
     again = _session(tmp_path, _walk(4, 30))
     assert _key(again) == _key(first)
     assert again.progress() == first.progress()
-    assert [label.state for label in read_of(tmp_path, CLIP).labels] == ["right", "fixed"]
+    assert [label.state for label in read_clip_labels(tmp_path, CLIP).labels] == ["right", "fixed"]
 
 
 def test_a_run_by_another_threshold_asks_nothing_twice(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_run_by_another_threshold_asks_nothing_twice(tmp_path: Path) -> None:
 def test_a_box_that_was_not_changed_is_right(tmp_path: Path) -> None:
     session = _session(tmp_path, _walk(2, 30))
     session.fix(_key(session), (50, 180, 10, 100), "person", SIZE)
-    assert [label.state for label in read_of(tmp_path, CLIP).labels] == ["right"]
+    assert [label.state for label in read_clip_labels(tmp_path, CLIP).labels] == ["right"]
 
 
 def test_answers_can_be_changed(tmp_path: Path) -> None:
@@ -162,9 +162,9 @@ def test_answers_can_be_changed(tmp_path: Path) -> None:
     session.judge(key, "right")
     session.fix(key, (10, 100, 60, 190), "person", SIZE)
     session.judge(key, "wrong")
-    assert [label.state for label in read_of(tmp_path, CLIP).labels] == ["wrong"]
+    assert [label.state for label in read_clip_labels(tmp_path, CLIP).labels] == ["wrong"]
     session.undo()
-    assert [label.state for label in read_of(tmp_path, CLIP).labels] == ["fixed"]
+    assert [label.state for label in read_clip_labels(tmp_path, CLIP).labels] == ["fixed"]
 
 
 def test_skipped_ones_come_again_at_the_end(tmp_path: Path) -> None:
@@ -205,10 +205,10 @@ def test_two_kernels_on_one_clip(tmp_path: Path) -> None:
     mine.judge(_key(mine), "right")  # the later one of the same box counts
     theirs.draw(_key(theirs), (300, 10, 350, 90), "cat", SIZE)
     mine.judge(_key(mine), "right")
-    states = [(label.frame, label.state) for label in read_of(tmp_path, CLIP).labels]
+    states = [(label.frame, label.state) for label in read_clip_labels(tmp_path, CLIP).labels]
     assert states == [(0, "right"), (1, "missed"), (1, "right")]
     mine.undo()
-    assert [label.state for label in read_of(tmp_path, CLIP).labels] == ["right", "missed"]
+    assert [label.state for label in read_clip_labels(tmp_path, CLIP).labels] == ["right", "missed"]
 
 
 def test_what_can_not_be_reviewed_is_passed_over_and_said(sample_volume: Path) -> None:
@@ -243,4 +243,4 @@ def test_retention_takes_the_clip_and_leaves_its_labels(tmp_path: Path) -> None:
     session.judge(_key(session), "right")
     DiskGuard(tmp_path, DiskRules(retention_days=1), lambda _: None).sweep()
     assert not (tmp_path / CLIP).exists()
-    assert [label.state for label in read_of(tmp_path, CLIP).labels] == ["right"]
+    assert [label.state for label in read_clip_labels(tmp_path, CLIP).labels] == ["right"]

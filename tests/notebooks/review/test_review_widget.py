@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from notebooks.lab.data.results import load_log
-from notebooks.lab.review.label_files import labels_path, read_of
 from notebooks.lab.review.page_pictures import PagePicture, PicturePress
 from notebooks.lab.review.questions import Page
 from notebooks.lab.review.review import Review, open_review, poster
+from shared_utils.contracts.labels import labels_path, read_clip_labels
 from shared_utils.errors import ClipMissing, SettingError
 
 SECONDS = 60
@@ -46,7 +46,7 @@ def test_a_step_is_answered_with_where_the_review_stands(review: Review, sample_
     assert state["labels"] == first["labels"]
     assert _tell(review, 2, "undo")["asked"] == first["asked"]
     assert "Nothing to take back" in _tell(review, 3, "undo")["note"]
-    assert read_of(sample_volume, review.session.questions[0].page.filename).labels == ()
+    assert read_clip_labels(sample_volume, review.session.questions[0].page.filename).labels == ()
 
 
 def test_what_can_not_be_done_is_said(review: Review, sample_volume: Path) -> None:

@@ -22,13 +22,14 @@ from notebooks.lab.data.labels import read
 from notebooks.lab.data.results import boxes, load_log
 from notebooks.lab.jobs import batch
 from notebooks.lab.jobs.job_bars import watch
-from notebooks.lab.review.label_files import Change, Label, change
+from notebooks.lab.review.label_changes import Change, change
 from notebooks.lab.tuning import compare
 from notebooks.lab.tuning import compare_pictures as pictures
 from shared_utils.config.job_options import options_from_env
 from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.contracts.job_options import Options
+from shared_utils.contracts.labels import Label
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
 from shared_utils.queue.job_states import JobState
 from shared_utils.queue.jobs import clip_queue, states, submit

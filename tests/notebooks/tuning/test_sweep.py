@@ -17,9 +17,10 @@ from notebooks.lab.data.labels import read
 from notebooks.lab.data.results import boxes, load_log
 from notebooks.lab.media.clip import Run as BoxesRun
 from notebooks.lab.media.clip import runs_of
-from notebooks.lab.review.label_files import Change, Label, change
+from notebooks.lab.review.label_changes import Change, change
 from notebooks.lab.tuning import sweep
 from shared_utils.contracts.job_options import Options
+from shared_utils.contracts.labels import Label
 from shared_utils.errors import SettingError
 from tests.notebooks.conftest import RunNotebook
 from video_worker.engines.base import EngineChoice

@@ -1,4 +1,4 @@
-"""``labels/<stem>.json`` on the shared volume: what a person said of the boxes of a clip.
+"""Labels: what a person said of the boxes of a clip, ``labels/<stem>.json`` on the shared volume.
 
 ::
 
@@ -7,40 +7,38 @@
                  "state": "right", "source": {"run_id": "0199…", "box": 0}}]}
 
 ``frames``: numbers of the frames that were reviewed as a whole: every box in them has been judged, and what was missed
-has been drawn. A frame with labels that is not among them was left half-way. ``complete``: so is every frame that the
-review asks about, and nothing of this clip is left to do. ``by``: where the labels come from, if not from a person,
-such as ``"drawn scene"`` in a sample volume; what people change in the file afterwards leaves it there.
+has been drawn. A frame with labels that is not among them was left half-way. ``complete``: every frame that the review
+asks about was reviewed, and nothing of this clip is left to do. ``by``: where the labels come from, if not from a
+person, such as ``"drawn scene"`` in a sample volume; what people change in the file afterwards leaves it there.
 
 ``state`` of a label:
 
 * ``right``: the box of the run, as it is;
 * ``wrong``: the box of the run, and nothing of that kind is there;
-* ``fixed``: there is something, and a person put its box or label right; ``source`` tells the box it was made of;
-* ``missed``: there is something that the run did not see; ``source`` is null.
+* ``fixed``: something is there, and a person corrected its box or label; ``source`` names the box it was made of;
+* ``missed``: something is there that the run did not see; ``source`` is null.
 
 ``source.box``: place of the box in its frame's line of ``boxes/<stem>.<run_id>.jsonl``, from 0.
 
-Capture deletes old clips and their boxes files, and never these: they are people's work. They still hold what was
-where, and training data that was exported holds the pictures; but without its clip a label can not be shown or exported
-any more, and is passed over with a line that says so.
+Capture deletes old clips with their sidecars, and never these: they are people's work. They still hold what was where,
+and training data that was exported holds the pictures; but without its clip a label cannot be shown or exported any
+more, and is skipped with a line that says so.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
 
 from shared_utils.contracts.clips import sidecar_stem
-from shared_utils.durable import lock_where_possible, sync_file
-from shared_utils.errors import VcamError
+from shared_utils.contracts.sidecars import check_schema, display_path
+from shared_utils.durable import locked_folder, replace_file
+from shared_utils.errors import FormatError
 
 LABELS_FOLDER = "labels"
 SUFFIX = ".json"
@@ -54,10 +52,6 @@ THERE: frozenset[State] = frozenset({"right", "fixed", "missed"})
 """States of boxes that something is really in."""
 
 Xyxy = tuple[float, float, float, float]
-
-
-class LabelsDamaged(VcamError):
-    """A labels file is none, or of a later version of this program."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +103,7 @@ class LabelFile:
         labels: by frame, in the order they were made.
         complete: nothing of this clip is left to review.
         by: where the labels come from; empty for a person.
-        skipped: entries of the file that were no labels, and were passed over.
+        skipped: entries of the file that were no labels, and were skipped.
     """
 
     filename: str
@@ -122,29 +116,6 @@ class LabelFile:
     def touched(self) -> dict[int, bool]:
         """Return the frames that anything is said of, and of each whether it was reviewed as a whole."""
         return {frame: frame in self.frames for frame in sorted({*self.frames, *(one.frame for one in self.labels)})}
-
-
-@dataclass(frozen=True)
-class Change:
-    """A step of a review. It is made on what is in the file by then, so that two people can work on one clip.
-
-    Attributes:
-        removed: labels that go.
-        added: labels that come; one about the same box of a run takes the place of an older one.
-        reviewed: frames that are reviewed as a whole now.
-        reopened: frames that are not any more.
-        complete: whether something is left to do, as far as known; None leaves it as it is.
-    """
-
-    removed: tuple[Label, ...] = ()
-    added: tuple[Label, ...] = ()
-    reviewed: frozenset[int] = frozenset()
-    reopened: frozenset[int] = frozenset()
-    complete: bool | None = None
-
-    def inverse(self) -> Change:
-        """Return the step that takes this one back; what it replaced must be among its `removed`."""
-        return Change(self.added, self.removed, self.reopened, self.reviewed, False if self.reviewed else None)
 
 
 def labels_path(video_dir: Path, filename: str) -> Path:
@@ -162,20 +133,20 @@ def truth(file: LabelFile) -> list[Label]:
     return [label for label in file.labels if label.is_there]
 
 
-def read(path: Path) -> LabelFile:
+def read_labels(path: Path) -> LabelFile:
     """Read a labels file; one that is not there has no labels.
 
-    Entries that are no labels are passed over and counted; unknown keys are of no matter.
+    Entries that are not labels are skipped and counted; unknown keys are ignored.
 
     Raises:
-        LabelsDamaged: it is no labels file at all, or one of a later schema.
+        FormatError: it is not a labels file, or one of a later version.
     """
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         return LabelFile("")
     except OSError as error:
-        raise LabelsDamaged(f"{_shown(path)} can not be read: {error.strerror}") from None
+        raise FormatError(f"{display_path(path)} cannot be read: {error.strerror}") from None
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -184,9 +155,7 @@ def read(path: Path) -> LabelFile:
         raise _damaged(path, 'no object with a list "labels"')
     if not isinstance(found.get("filename"), str) or not found["filename"]:
         raise _damaged(path, 'without the "filename" of its clip')
-    schema = found.get("schema", SCHEMA)
-    if schema != SCHEMA:
-        raise LabelsDamaged(f"{_shown(path)} is of schema {schema!r}, this program knows {SCHEMA}: update it")
+    check_schema(found, path, SCHEMA)
     labels = [label for entry in found["labels"] if (label := _label(entry)) is not None]
     frames = found.get("frames", [])
     numbers = [one for one in frames if _is_count(one)] if isinstance(frames, list) else []
@@ -200,109 +169,84 @@ def read(path: Path) -> LabelFile:
     )
 
 
-def read_of(video_dir: Path, filename: str) -> LabelFile:
-    """Read the labels of a clip, as :func:`read` does.
+def read_clip_labels(video_dir: Path, filename: str) -> LabelFile:
+    """Read the labels of a clip, as :func:`read_labels` does.
 
     Raises:
-        LabelsDamaged: as there; or they are another clip's, of the same name but for its ending.
+        FormatError: as there; or they are another clip's, of the same name but for its ending.
     """
     path = labels_path(video_dir, filename)
-    file = read(path)
+    file = read_labels(path)
     if file.filename not in ("", filename):
-        raise LabelsDamaged(
-            f"{_shown(path)} holds the labels of {file.filename}, whose name is that of {filename} but for the ending: "
-            "rename one of the two clips"
+        raise FormatError(
+            f"{display_path(path)} holds the labels of {file.filename}, whose name is that of {filename} but for the "
+            "ending: rename one of the two clips"
         )
     return file
 
 
-def read_all(video_dir: Path) -> tuple[list[LabelFile], list[str]]:
+def read_all_labels(video_dir: Path) -> tuple[list[LabelFile], list[str]]:
     """Read all labels of a shared volume.
 
     Returns:
-        The files that can be read, and a line for each that can not, or not as a whole.
+        The files that can be read, and a line for each that cannot, or not as a whole.
     """
-    files, said = [], []
+    files, faults = [], []
     for path in list_labels(video_dir):
         try:
-            file = read(path)
-        except LabelsDamaged as error:
-            said.append(str(error))
+            file = read_labels(path)
+        except FormatError as error:
+            faults.append(str(error))
             continue
         if file.skipped:
-            said.append(f"{_shown(path)}: {file.skipped} entries are no labels and were passed over")
+            faults.append(f"{display_path(path)}: {file.skipped} entries are not labels and were skipped")
         files.append(file)
-    return files, said
+    return files, faults
 
 
-def change(video_dir: Path, filename: str, step: Change) -> LabelFile:
-    """Make a step in a clip's labels file, and return what is in it then; on disk when this returns.
+def update_labels(video_dir: Path, filename: str, edit: Callable[[LabelFile], LabelFile]) -> LabelFile:
+    """Change a clip's labels, and return what is in the file then; on disk when this returns.
 
     The file is read again, changed and replaced as a whole, under a lock: what somebody else did meanwhile stays.
 
+    Args:
+        video_dir: the shared volume.
+        filename: of the clip.
+        edit: returns the labels to write in place of those it is given.
+
     Raises:
-        LabelsDamaged: the file is none that can be added to; it is left as it is.
-        OSError: it can not be written.
+        FormatError: the file cannot be added to; it is left as it is.
+        OSError: it cannot be written.
     """
     path = labels_path(video_dir, filename)
     path.parent.mkdir(exist_ok=True)
-    with _locked(path.parent):
-        old = read_of(video_dir, filename)
+    with locked_folder(path.parent):
+        old = read_clip_labels(video_dir, filename)
         if old.skipped:  # what we do not understand may be somebody's work
             shutil.copy(path, path.with_name(f"{path.name}.damaged"))
-        new = applied(replace(old, filename=filename), step)
-        _write(path, new)
+        new = edit(replace(old, filename=filename))
+        replace_file(path, to_text(new))
     return new
 
 
-def applied(file: LabelFile, step: Change) -> LabelFile:
-    """Return `file` after `step`; nothing is written."""
-    judged = {(one.frame, one.source) for one in step.added if one.source}
-    gone = set(step.removed)
-    kept = [one for one in file.labels if one not in gone and (one.frame, one.source) not in judged]
-    frames = (file.frames | step.reviewed) - step.reopened
-    labels = sorted([*kept, *(one for one in step.added if one not in kept)], key=lambda one: one.frame)
-    complete = file.complete if step.complete is None else step.complete
-    return replace(file, frames=frames, labels=tuple(labels), complete=complete, skipped=0)
-
-
-def write(video_dir: Path, file: LabelFile) -> None:
+def write_labels(video_dir: Path, file: LabelFile) -> None:
     """Write labels that no review made; those of the clip that are there are replaced.
 
     Raises:
-        OSError: they can not be written.
+        OSError: they cannot be written.
     """
     path = labels_path(video_dir, file.filename)
     path.parent.mkdir(exist_ok=True)
-    with _locked(path.parent):
-        _write(path, file)
-
-
-def _write(path: Path, file: LabelFile) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as target:
-        target.write(to_text(file))
-        target.flush()
-        sync_file(target.fileno())
-    partial.replace(path)
+    with locked_folder(path.parent):
+        replace_file(path, to_text(file))
 
 
 def to_text(file: LabelFile) -> str:
-    """Return the content of a labels file: JSON, one label a line."""
+    """Return the content of a labels file: JSON, one label per line."""
     head = {"schema": SCHEMA, "filename": file.filename, "frames": sorted(file.frames), "complete": file.complete}
     head |= {"by": file.by} if file.by else {}
     labels = ",\n ".join(json.dumps(_entry(label), ensure_ascii=False) for label in file.labels)
     return f'{json.dumps(head, ensure_ascii=False)[:-1]},\n"labels": [{labels}]}}\n'
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        lock_where_possible(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _entry(label: Label) -> dict[str, Any]:
@@ -345,9 +289,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _damaged(path: Path, reason: str) -> LabelsDamaged:
-    return LabelsDamaged(f"{_shown(path)} is damaged: {reason}. Mend it, or move it away to begin this clip anew")
-
-
-def _shown(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
+def _damaged(path: Path, reason: str) -> FormatError:
+    return FormatError(
+        f"{display_path(path)} is damaged: {reason}. Correct it, or move it away to begin this clip again"
+    )
