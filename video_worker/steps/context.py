@@ -56,19 +56,28 @@ class Source:
 
 @dataclass(frozen=True)
 class StepEvent:
-    """An event as a step reports it, when it happens. Whoever runs the steps adds id, time of day, camera and source.
+    """An event as a step reports it, when it happens.
+
+    Whoever runs the steps makes a :class:`shared_utils.contracts.events.Event` of it, with time of day, camera, source,
+    run and the picture's path.
 
     Attributes:
-        type: such as ``object`` or ``reading``; see docs/contracts.md.
+        type: such as ``object`` or ``reading``; see :data:`shared_utils.contracts.events.TYPES`.
         time_s: seconds from the source's first frame.
-        values: further keys of the event, such as `zone`, `value` and `confidence`.
+        value: what happened, was read or seen.
+        zone: name of the zone, where it happened in one.
+        confidence: 0..1, where there is one.
         picture: of the moment, blue green red; None for none.
+        more: keys of the type's own.
     """
 
     type: str
     time_s: float
-    values: Mapping[str, object] = field(default_factory=dict)
+    value: object = None
+    zone: str | None = None
+    confidence: float | None = None
     picture: Picture | None = field(default=None, repr=False)
+    more: Mapping[str, object] = field(default_factory=dict)
 
 
 def _ignore(event: StepEvent) -> None:

@@ -231,13 +231,13 @@ def test_what_a_step_reports_is_taken_when_it_happens():
             return [cls(context)]
 
         def take(self, sample):
-            self.context.emit(StepEvent("object", sample.time_s, {"zone": "gate"}))
+            self.context.emit(StepEvent("object", sample.time_s, "entered", "gate"))
 
     events: list[StepEvent] = []
     with StepRunner(context(LIVE, emit=events.append), [Bell]) as runner:
         samples = runner.samples(frames())
         next(samples)
-        assert events == [StepEvent("object", 0.0, {"zone": "gate"})]
+        assert events == [StepEvent("object", 0.0, "entered", "gate")]
 
 
 def test_steps_go_on_from_where_they_were():
