@@ -64,7 +64,7 @@ ADAPTERS = {
         "lab/data/log_objects.py",
     },
     ("shared_utils", "dotenv"): {"config/env_file.py"},
-    ("vcam_worker", "uvicorn"): {"web/server.py"},
+    ("vcam_worker", "uvicorn"): {"web/uvicorn_adapter.py"},
     ("vcam_worker", "starlette"): {"web/routes.py"},
     ("vcam_worker", "prometheus_client"): {"web/metrics.py"},
     ("video_worker", "openvino"): {"engines/openvino.py"},

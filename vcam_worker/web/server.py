@@ -1,4 +1,4 @@
-"""A look at capture from outside: pages, health, metrics and snapshots over HTTP. The adapter of uvicorn.
+"""Capture's HTTP server: pages, health, metrics and snapshots.
 
 Runs on one event loop in a thread of its own, so that any number of clients that wait for one camera's picture cost
 no thread each, and ``/healthz`` answers meanwhile. Nothing that goes wrong here touches recording.
@@ -10,18 +10,12 @@ import asyncio
 import errno
 import ipaddress
 import logging
-import resource
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from email.utils import formatdate
 from functools import partial
-
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from shared_utils.config.redis import MAX_PORT
 from shared_utils.errors import SettingError
@@ -33,17 +27,11 @@ from vcam_worker.runtime.status import Board
 from vcam_worker.web.pages import CONTENT_POLICY
 from vcam_worker.web.routes import Site
 from vcam_worker.web.settings import HttpSettings
+from vcam_worker.web.uvicorn_adapter import HttpLimits, SleepingServer, make_server
 
-STOP_SECONDS = 0.9
+STOP_TIMEOUT_S = 0.9
 """Time for answers in work to end."""
-REQUEST_SECONDS = 10.0
-"""Time from a connection's start, or the end of the last answer, until the next request is here, head and body."""
-READ_SECONDS = 30.0
-"""Time in which a client must read what fills its buffer (64 KB)."""
-MAX_CONNECTIONS = 500
-"""Connections at once, or half the files this process may open: the supervisor needs the rest for its cameras. Each may
-hold a picture that its client does not read."""
-WAITING_CONNECTIONS = 1024
+BACKLOG = 1024
 """Connections that may wait to be accepted."""
 SNAPSHOT_THREADS = 8
 """Cameras that can be asked for a picture at once."""
@@ -62,24 +50,8 @@ HEADERS = [
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class HttpLimits:
-    """What one client may take. uvicorn counts neither the time that a request takes to arrive, once it has begun, nor
-    that of a client which does not read its answer: half-sent requests would leave the health check no connection.
-    """
-
-    request_seconds: float = REQUEST_SECONDS
-    read_seconds: float = READ_SECONDS
-    max_connections: int = MAX_CONNECTIONS
-
-    def connections(self) -> int:
-        """Return how many connections may be open at once."""
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return self.max_connections if files == resource.RLIM_INFINITY else min(self.max_connections, files // 2)
-
-
 class HttpServer:
-    """Serves what a board knows, from a thread.
+    """Serves the status and pictures of the cameras of a board, from a thread.
 
     Args:
         settings: where to listen.
@@ -110,7 +82,7 @@ class HttpServer:
         self._threads = ThreadPoolExecutor(SNAPSHOT_THREADS, thread_name_prefix="snapshot")
         self._site = Site(board, info, redact, clock, now, self._threads, volume, queue)
         self._socket: socket.socket | None = None
-        self._server: _Server | None = None
+        self._server: SleepingServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -122,29 +94,14 @@ class HttpServer:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def start(self) -> None:
-        """Begin to serve; connections are taken from here on.
+        """Start to serve; connections are accepted from here on.
 
         Raises:
             SettingError: nothing can listen at that host and port.
         """
         self._socket = _listen(self._settings)
         app = self._site.app(self._settings.names)
-        # "error": below that, uvicorn tells of its own start and of every client that speaks no HTTP
-        config = uvicorn.Config(
-            app,
-            http=_connections(self._limits),
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,  # see _Connection
-            headers=HEADERS,
-        )
-        self._server = _Server(config)
+        self._server = make_server(app, self._limits, HEADERS)
         self._thread = threading.Thread(target=self._run, args=(self._server, self._socket), name="http", daemon=True)
         self._thread.start()
         port = self._socket.getsockname()[1]
@@ -152,7 +109,7 @@ class HttpServer:
         # 0.0.0.0 is no address for a browser; in a container, the port of the host is compose's affair
         _log.info(messages.PAGES_SERVED, f"port {port}, on all addresses" if everywhere else self.address)
 
-    def _run(self, server: _Server, listener: socket.socket) -> None:
+    def _run(self, server: SleepingServer, listener: socket.socket) -> None:
         try:
             asyncio.run(self._serve(server, listener))
         except Exception:  # noqa: BLE001  # the outermost call of this thread: recording goes on without it
@@ -160,7 +117,7 @@ class HttpServer:
         finally:
             listener.close()
 
-    async def _serve(self, server: _Server, listener: socket.socket) -> None:
+    async def _serve(self, server: SleepingServer, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
         # in a thread other than the main one, uvicorn leaves the signals alone
         await server.serve([listener])
@@ -171,111 +128,26 @@ class HttpServer:
             self._server.should_exit = True
             if self._loop and self._thread.is_alive():
                 try:
-                    self._loop.call_soon_threadsafe(self._server.ended.set)
+                    self._loop.call_soon_threadsafe(self._server.end)
                     self._loop.call_soon_threadsafe(self._site.cancel_pending)
                 except RuntimeError:  # the loop has just closed: nobody waits
-                    _log.debug("stopped before the waiting clients were told")
-            self._thread.join(STOP_SECONDS)
+                    _log.debug("stopped before the waiting requests were cancelled")
+            self._thread.join(STOP_TIMEOUT_S)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, asleep while nobody asks for anything: its own loop wakes up ten times a second."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ended = asyncio.Event()
-
-    async def main_loop(self) -> None:
-        await self.on_tick(0)  # makes the headers that all answers carry
-        await self.ended.wait()
-
-
-class _Connection(H11Protocol):
-    """A connection with limits. It waits while it owes a request, and is worth the less the longer it does."""
-
-    limits: HttpLimits
-    waiting: dict[_Connection, None]
-    """Those that wait, the longest first."""
-    _due: asyncio.TimerHandle | None = None
-    _unread: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        super().connection_made(transport)
-        self._wait()
-        if len(self.connections) > self.limits.connections():
-            # this one is the last of those that wait: it goes only if all others are being answered
-            next(iter(self.waiting)).drop()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._wait_no_more()
-        self._cancel_unread()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        date = (b"date", formatdate(usegmt=True).encode())
-        self.server_state.default_headers = [date, *self.config.encoded_headers]
-        super().data_received(data)
-        if self.cycle and not self.cycle.response_complete and not self.cycle.more_body:
-            self._wait_no_more()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        # a request that came along with the last one is being answered already
-        if self.cycle.response_complete:
-            self._wait_no_more()
-            self._wait()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        if self._unread is None:
-            self._unread = self.loop.call_later(self.limits.read_seconds, self.drop)
-
-    def resume_writing(self) -> None:
-        self._cancel_unread()
-        super().resume_writing()
-
-    def drop(self) -> None:
-        """Close the connection at once, whatever it was about."""
-        self._wait_no_more()
-        self.connections.discard(self)
-        self.transport.abort()
-
-    def _wait(self) -> None:
-        if not self.transport.is_closing():
-            self.waiting[self] = None
-            self._due = self.loop.call_later(self.limits.request_seconds, self.drop)
-
-    def _wait_no_more(self) -> None:
-        self.waiting.pop(self, None)
-        if self._due:
-            self._due.cancel()
-            self._due = None
-
-    def _cancel_unread(self) -> None:
-        if self._unread:
-            self._unread.cancel()
-            self._unread = None
-
-
-def _connections(limits: HttpLimits) -> type[_Connection]:
-    """Return the class of a server's connections, which know each other."""
-    waiting: dict[_Connection, None] = {}
-    return type("Connection", (_Connection,), {"limits": limits, "waiting": waiting})
-
-
 def _listen(settings: HttpSettings) -> socket.socket:
-    """Return a socket that takes connections.
+    """Return a listening socket.
 
     Raises:
-        SettingError: it can not.
+        SettingError: host and port cannot be listened on.
     """
     host, port = settings.host, settings.port
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # IPv4 first: "localhost" means 127.0.0.1 to most who write it
         family, _, _, _, where = min(found, key=lambda one: one[0] != socket.AF_INET)
-        create = partial(socket.create_server, where[:2], family=family, backlog=WAITING_CONNECTIONS)
+        create = partial(socket.create_server, where[:2], family=family, backlog=BACKLOG)
         return create(dualstack_ipv6=where[0] == "::" and socket.has_dualstack_ipv6())
     except (OSError, UnicodeError) as error:
         code = getattr(error, "errno", None)

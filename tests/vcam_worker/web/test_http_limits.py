@@ -18,10 +18,11 @@ from shared_utils.errors import SettingError
 from tests.support.programs import Programs
 from tests.vcam_worker.web.test_http import CAM, NOW, Clock, FakeBoard, Site
 from vcam_worker import messages
-from vcam_worker.web.server import HttpLimits, HttpServer
+from vcam_worker.web.server import HttpServer
 from vcam_worker.web.settings import HttpSettings
+from vcam_worker.web.uvicorn_adapter import HttpLimits
 
-SHORT = HttpLimits(request_seconds=0.5, read_seconds=0.5)
+SHORT = HttpLimits(request_timeout_s=0.5, read_timeout_s=0.5)
 HALF = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 
 
@@ -85,7 +86,7 @@ def test_who_waits_for_an_answer_is_not_cut_off(site: Site) -> None:
     site.board.gate.clear()
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(site.ask, "/snapshot/cam1.jpg")
-        deadline = time.monotonic() + 3 * SHORT.request_seconds
+        deadline = time.monotonic() + 3 * SHORT.request_timeout_s
         while time.monotonic() < deadline:
             assert site.ask("/healthz").status  # others are answered meanwhile
         site.board.gate.set()
@@ -97,7 +98,7 @@ def test_a_connection_serves_one_request_after_the_other(site: Site) -> None:
     for _ in range(20):
         connection.request("GET", "/metrics")
         assert connection.getresponse().read()
-        time.sleep(SHORT.request_seconds / 10)  # longer in all than one request may take
+        time.sleep(SHORT.request_timeout_s / 10)  # longer in all than one request may take
     connection.close()
 
 
@@ -109,7 +110,7 @@ def test_an_answer_that_is_not_read_is_given_up(site: Site) -> None:
         client.connect(("127.0.0.1", site.port))
         client.sendall(b"GET /snapshot/cam1.jpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert client.recv(12) == b"HTTP/1.1 200"
-        time.sleep(3 * SHORT.read_seconds)  # the client's own slowness is what is tested
+        time.sleep(3 * SHORT.read_timeout_s)  # the client's own slowness is what is tested
         received = 12
         with contextlib.suppress(ConnectionError):
             while data := client.recv(1 << 20):
