@@ -1,4 +1,4 @@
-"""Serve a camera: ``python -m camera_emulator --source SRC --url URL``."""
+"""``python -m camera_emulator --source SRC --url URL``: serves a network camera."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ RTSP is served over UDP only. Ctrl-C ends the camera."""
 
 
 class Broadcast(Protocol):
-    """A way to serve pictures; each one does nothing while nobody watches."""
+    """A server of frames, which does no work without viewers."""
 
     def send(self, picture: Picture) -> None:
-        """Serve this picture now."""
+        """Serve this frame now."""
 
     def close(self) -> None:
         """Stop serving."""
@@ -54,13 +54,13 @@ class Broadcast(Protocol):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, as all our programs do, where argparse would print the usage too."""
+        """Print one line, as all our programs do, where argparse would print the usage as well."""
         raise SettingError(f"{message} (--help tells more)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until stopped; returns the exit code."""
-    cv2.setNumThreads(1)  # the machine is shared with what is tested
+    """Run until stopped; return the exit code."""
+    cv2.setNumThreads(1)  # the machine is shared with the programs under test
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda signum, _frame: _on_signal(stop, signum, _frame))
@@ -98,7 +98,7 @@ def serve(source: Source, address: Address, bitrate_kbit: int | None, stop: thre
 
 
 def open_source(args: argparse.Namespace) -> Source:
-    """The source that ``--source`` names; raises SettingError where an option does not go with it."""
+    """Return the source that ``--source`` names; raise SettingError where an option does not fit it."""
     name: str = args.source
     webcam = re.fullmatch(r"webcam(?::(\d+))?|/dev/video(\d+)", name)
     if args.once and (webcam or name == "scene"):
@@ -129,7 +129,7 @@ def _broadcast(source: Source, address: Address, bitrate_kbit: int | None) -> Br
 
 
 def _on_signal(stop: threading.Event, signum: int, _frame: FrameType | None) -> None:
-    """The first signal ends the camera in good order, a second one at once."""
+    """Make the first signal stop the camera cleanly, and a second one at once."""
     stop.set()
     signal.signal(signum, signal.SIG_DFL)
 
@@ -149,7 +149,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--url", required=True, help="where to serve: rtsp://HOST:PORT/stream (H.264) or http://HOST:PORT/video (MJPEG)"
     )
-    parser.add_argument("--fps", type=_fps, help=f"pictures a second of a scene ({SCENE_FPS:g}) or webcam")
+    parser.add_argument("--fps", type=_fps, help=f"frames per second of a scene ({SCENE_FPS:g}) or webcam")
     parser.add_argument(
         "--size", type=_size, metavar="WxH",
         help=f"picture size; default: {SCENE_SIZE[0]}x{SCENE_SIZE[1]} for a scene, its own for a file or webcam",
@@ -161,7 +161,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _fps(text: str) -> float:
-    return _number("a number of pictures a second", text, *FPS_RANGE)
+    return _number("a number of frames per second", text, *FPS_RANGE)
 
 
 def _bitrate(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The address to serve at, read from the ``--url`` argument."""
+"""The URL to serve at, parsed from the ``--url`` argument."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from shared_utils.errors import SettingError
 
-RTSP_PATH = "/stream"  # the one mount that rtsp-rs has
+RTSP_PATH = "/stream"  # the only mount point of rtsp-rs
 HTTP_PATH = "/video"
 
 _PATHS = {"rtsp": RTSP_PATH, "http": HTTP_PATH}
@@ -19,7 +19,7 @@ _EXAMPLE = "rtsp://127.0.0.1:8554/stream or http://127.0.0.1:8080/video"
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen: ``scheme`` is ``rtsp`` or ``http``; ``ip`` is ``host`` resolved, what to bind."""
+    """Where to listen: ``scheme`` is ``rtsp`` or ``http``; ``ip`` is the resolved ``host``, to bind to."""
 
     scheme: str
     host: str
@@ -28,7 +28,7 @@ class Address:
 
     @property
     def url(self) -> str:
-        """The address as a viewer writes it."""
+        """The URL as a viewer writes it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{_PATHS[self.scheme]}"
 
@@ -36,13 +36,13 @@ class Address:
 def parse_address(url: str) -> Address:
     """Read ``rtsp://HOST[:PORT]/stream`` or ``http://HOST[:PORT]/video``.
 
-    Raises SettingError, with the remedy, for anything else; also where the host name is not known.
+    Raises SettingError, with the remedy, for anything else, and for an unknown host name.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise SettingError(f"--url {url} can not be read ({error}): give {_EXAMPLE}") from None
+        raise SettingError(f"--url {url} cannot be read ({error}): give {_EXAMPLE}") from None
     if parts.scheme not in _PATHS:
         raise SettingError(f"--url {url} must begin with rtsp:// or http://, as in {_EXAMPLE}")
     if not parts.hostname:
@@ -60,7 +60,7 @@ def parse_address(url: str) -> Address:
 
 
 def listen_error(address: Address, error: OSError) -> SettingError:
-    """The one line that says why nobody can listen at this address, and what to do."""
+    """Return the error that says why nothing can listen at this address, and what to do."""
     place = f"--url {address.url}"
     if error.errno == errno.EADDRINUSE:
         return SettingError(f"{place}: port {address.port} is in use; stop the other program or choose another port")
@@ -68,11 +68,11 @@ def listen_error(address: Address, error: OSError) -> SettingError:
         return SettingError(f"{place}: port {address.port} needs more rights; choose a port above 1023")
     if error.errno == errno.EADDRNOTAVAIL:
         return SettingError(f"{place}: {address.host} is no address of this machine; give 127.0.0.1 or 0.0.0.0")
-    return SettingError(f"{place}: can not listen there ({error.strerror or error}); give another address")
+    return SettingError(f"{place}: cannot listen there ({error.strerror or error}); give another address")
 
 
 def _resolve(host: str, family: socket.AddressFamily) -> str:
-    """The IP address of the host, IPv4 before IPv6: viewers of a camera mostly speak the former."""
+    """Return the IP address of the host, IPv4 before IPv6, as viewers of a camera mostly use IPv4."""
     try:
         found = socket.getaddrinfo(host, None, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError):

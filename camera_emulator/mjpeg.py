@@ -1,4 +1,4 @@
-"""Pictures as MJPEG over HTTP: ``/video`` is the stream, ``/`` a page that shows it."""
+"""Serves frames as MJPEG over HTTP: ``/video`` is the stream, ``/`` a page that shows it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from shared_utils.errors import VcamError
 BOUNDARY = "frame"
 
 _JPEG_QUALITY = 80
-_SEND_TIMEOUT_S = 10.0  # a viewer who takes nothing for so long is gone
-_WAIT_S = 0.5  # how often a viewer's thread looks whether the camera has ended
-_STOP_S = 0.1  # how soon the accepting thread notices the end
+_SEND_TIMEOUT_S = 10.0  # a viewer that reads nothing for this long is gone
+_WAIT_S = 0.5  # interval at which a viewer's thread checks whether the camera has ended
+_STOP_S = 0.1  # interval at which the accepting thread checks for the end
 
 _PAGE = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Camera emulator</title>
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Board:
-    """The newest JPEG, for any number of readers: a slow one misses pictures and delays nobody."""
+    """The newest JPEG for any number of readers: a slow one misses frames and delays nobody."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -45,45 +45,46 @@ class _Board:
 
     @property
     def watched(self) -> bool:
-        """True while anybody reads."""
+        """Whether there are readers."""
         with self._changed:
             return self._readers > 0
 
     @property
     def closed(self) -> bool:
-        """True once the camera has ended."""
+        """Whether the camera has ended."""
         with self._changed:
             return self._closed
 
     def put(self, jpeg: bytes) -> None:
-        """Show this picture from now on."""
+        """Publish a frame."""
         with self._changed:
             self._jpeg = jpeg
             self._number += 1
             self._changed.notify_all()
 
     def join(self) -> int:
-        """Count one more reader; returns the number to wait from, so that it gets no old picture."""
+        """Add a reader; return the number to wait from, so that it gets no old frame."""
         with self._changed:
             self._readers += 1
             logger.info(messages.VIEWERS, self._readers)
             return self._number
 
     def leave(self) -> None:
-        """Count one reader less."""
+        """Remove a reader."""
         with self._changed:
             self._readers -= 1
             logger.info(messages.VIEWERS, self._readers)
 
     def newer(self, number: int, timeout_s: float) -> tuple[int, bytes] | None:
-        """The newest picture and its number, once there is one after ``number``; None when none came in time."""
+        """Return the newest frame and its number, once there is one after ``number``; None when there is none in
+        time."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._number > number or self._closed, timeout_s) or self._closed:
                 return None
             return self._number, self._jpeg
 
     def close(self) -> None:
-        """Wake all readers for good."""
+        """End: wake all readers."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -92,7 +93,7 @@ class _Board:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    # Elsewhere this only frees a port whose last program has ended; on Windows it would let two share one.
+    # SO_REUSEADDR frees the port of a program that has ended; on Windows it would let two programs share one.
     allow_reuse_address = os.name != "nt"
 
     def __init__(self, address: Address, board: _Board) -> None:
@@ -101,7 +102,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__((address.ip, address.port), _Handler)
 
     def handle_error(self, _request: object, client_address: object) -> None:
-        """Log in one line what a viewer's thread could not handle, instead of a traceback on stderr."""
+        """Log an unhandled error of a viewer's thread in one line, instead of a traceback on stderr."""
         logger.warning(messages.REQUEST_FAILED, client_address, sys.exc_info()[1])
 
 
@@ -109,8 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = _SEND_TIMEOUT_S
 
-    def do_GET(self) -> None:  # the name is http.server's
-        """Answer the page or the stream."""
+    def do_GET(self) -> None:  # http.server's name
+        """Respond with the page or the stream."""
         path = self.path.partition("?")[0]
         if path == HTTP_PATH:
             self._stream()
@@ -120,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND, f"the stream is at {HTTP_PATH}")
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep http.server's line for each request off stderr unless somebody debugs."""
+        """Log http.server's line per request at debug level only."""
         logger.debug(format, *args)
 
     def _page(self) -> None:
@@ -144,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
                     number, jpeg = news
                     self.wfile.write(_part(jpeg))
         except (ConnectionError, TimeoutError):
-            pass  # viewers leave without a word
+            pass  # viewers disconnect without notice
         finally:
             board.leave()
             self.close_connection = True
@@ -156,7 +157,7 @@ def _part(jpeg: bytes) -> bytes:
 
 
 class MjpegBroadcast:
-    """Serves at ``address`` from construction until ``close``; raises SettingError where nobody can listen there."""
+    """Serves at ``address`` from construction until ``close``; raises SettingError where nothing can listen there."""
 
     def __init__(self, address: Address) -> None:
         self._board = _Board()
@@ -168,16 +169,16 @@ class MjpegBroadcast:
         self._thread.start()
 
     def send(self, picture: Picture) -> None:
-        """Show the picture to everybody who watches; no work where nobody does."""
+        """Send the frame to all viewers; without viewers, do nothing."""
         if not self._board.watched:
             return
         good, coded = cv2.imencode(".jpg", picture.image(), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         if not good:
-            raise VcamError("a picture can not be coded as JPEG")
+            raise VcamError("a picture cannot be coded as JPEG")
         self._board.put(coded.tobytes())
 
     def close(self) -> None:
-        """Stop serving; viewers see the connection end."""
+        """Stop serving, and close all connections."""
         self._board.close()
         self._server.shutdown()
         self._server.server_close()

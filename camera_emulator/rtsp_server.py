@@ -1,4 +1,4 @@
-"""Pictures as H.264 over RTSP. The protocol is rtsp-rs's: RTP over UDP only, one mount."""
+"""Serves frames as H.264 over RTSP by rtsp-rs, which knows RTP over UDP only, and one mount point."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ logger = logging.getLogger(__name__)
 
 
 class RtspBroadcast:
-    """Serves at ``address`` from construction until ``close``; raises SettingError where nobody can listen there.
+    """Serves at ``address`` from construction until ``close``; raises SettingError where nothing can listen there.
 
-    ``bitrate`` is in bits a second. Nothing is drawn or coded while nobody watches.
+    ``bitrate`` is in bits per second. Without viewers nothing is drawn or encoded.
     """
 
     def __init__(self, address: Address, source: Source, bitrate: int) -> None:
         self._encoder = H264Encoder(source.size, source.fps, bitrate)
         self._ticks = 0
         self._viewers = 0
-        # rtsp-rs reports a port that is taken as a RuntimeError without a number; a socket of our own says why.
+        # rtsp-rs reports a port in use as a RuntimeError without errno; a socket of our own tells why.
         _try_bind(address)
         self._server = rtsp.Server(
             f"{address.ip}:{address.port}",
@@ -37,22 +37,22 @@ class RtspBroadcast:
         try:
             self._server.start()
         except RuntimeError as error:
-            raise SettingError(f"--url {address.url}: can not listen there ({error}); choose another port") from None
+            raise SettingError(f"--url {address.url}: cannot listen there ({error}); choose another port") from None
 
     def send(self, picture: Picture) -> None:
-        """Send the picture to everybody who watches. The first viewer after a pause gets a keyframe at once."""
+        """Send the frame to all viewers. The first viewer after a pause gets a keyframe at once."""
         viewers = len(self._server.get_viewers())
         if viewers != self._viewers:
             logger.info(messages.VIEWERS, viewers)
         resumed, self._viewers = viewers > 0 and self._viewers == 0, viewers
         ticks = round(picture.time_s * CLOCK_HZ)
-        # rtsp-rs moves its clock on after a frame, by how much that frame lasts, which a live source can not
-        # know. A frame without bytes sends nothing, so it moves the clock up to this picture's own time.
+        # rtsp-rs advances its clock after a frame, by that frame's duration, which a live source cannot know. An
+        # empty frame sends nothing, and so advances the clock to this frame's own time.
         if ticks > self._ticks:
             self._server.send_frame(b"", ticks - self._ticks)
             self._ticks = ticks
         if viewers or not ticks:
-            # The very first picture is coded even with nobody there: its headers go into the SDP.
+            # The first frame is encoded even without viewers, for the parameter sets in the SDP.
             self._server.send_frame(self._encoder.encode(picture.image(), ticks, keyframe=resumed), 0)
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class RtspBroadcast:
 
 def _try_bind(address: Address) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: the port of one that ended a moment ago is not busy.
+        # as servers do: the port of one that has just ended is free
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address.ip, address.port))

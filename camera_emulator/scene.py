@@ -19,7 +19,7 @@ from camera_emulator.figures import FIGURES, Look, Part, Shape, random_look
 from shared_utils.errors import SettingError
 
 LABELS = ("person", "bicycle", "car", "cat", "dog")
-"""Every label the scene can show, in the order of the COCO list."""
+"""All labels of the scene, in the order of COCO."""
 
 FIRST_QUIET_S = (4.0, 6.0)
 QUIET_S = (5.0, 8.0)
@@ -27,19 +27,19 @@ VISIT_S = (5.0, 9.0)
 MIN_SIZE = (160, 120)
 MAX_SIZE = (3840, 2160)
 
-_HORIZON = 0.10  # where figures would shrink to nothing, as a share of the picture height
+_HORIZON = 0.10  # the vanishing line, as a share of the picture's height
 _MIN_VISIBLE = 0.3  # share of a figure's box that must be in the picture before it counts as there
 _NOISE_SIGMA = 1.8  # grey levels; a small sensor by daylight
 _NOISE_TILES = 4
-_NOISE_SLIDE = 32  # pixels by which a tile may be moved, so that few tiles give many patterns
-_SUBPIXEL = 4  # bits behind the point in OpenCV's drawing coordinates
+_NOISE_SLIDE = 32  # most pixels by which a tile is shifted, so that few tiles give many patterns
+_SUBPIXEL = 4  # fractional bits of OpenCV's drawing coordinates
 
 
 @dataclass(frozen=True)
 class _Kind:
     """How one kind of figure moves through the picture."""
 
-    weight: float  # how often it comes
+    weight: float  # how often it appears
     tall: float  # its height, in heights of a person who stands at the same place
     ground: tuple[tuple[float, float], ...]  # bands of the picture height its feet may be in
     crossing_s: tuple[float, float]
@@ -79,7 +79,7 @@ class _Actor:
 
 @dataclass(frozen=True)
 class Visit:
-    """A time in which something moves: from ``start_s`` to ``end_s`` with the labels seen in it."""
+    """A period in which something moves: from ``start_s`` to ``end_s``, with the labels visible in it."""
 
     start_s: float
     end_s: float
@@ -113,7 +113,7 @@ class Scene:
         self._visits: list[tuple[Visit, tuple[_Actor, ...]]] = []
 
     def frame(self, t: float) -> Image:
-        """The picture at ``t`` seconds: BGR, uint8, (height, width, 3), a new array each time."""
+        """Return the frame at ``t`` seconds: BGR, uint8, (height, width, 3), a new array each time."""
         image = self._backdrop.copy()
         for actor in self._actors(t):
             self._draw(image, actor, t)
@@ -122,7 +122,7 @@ class Scene:
         return image
 
     def truth(self, t: float) -> list[Truth]:
-        """What can be seen at ``t`` seconds, farthest first; figures that only peep in are left out."""
+        """Return the objects visible at ``t`` seconds, farthest first, without those barely in the picture."""
         found = []
         for actor in self._actors(t):
             for part in self._place(actor, t):
@@ -132,7 +132,7 @@ class Scene:
         return found
 
     def visit(self, index: int) -> Visit:
-        """The visit with this number, counted from 0."""
+        """Return the visit with this number, from 0."""
         while len(self._visits) <= index:
             self._visits.append(self._next_visit())
         return self._visits[index][0]
@@ -149,7 +149,7 @@ class Scene:
         return Visit(start, end, labels), actors
 
     def _actors(self, t: float) -> list[_Actor]:
-        """Who is on the way at ``t``, farthest first."""
+        """Return the figures that are crossing at ``t``, farthest first."""
         while not self._visits or self._visits[-1][0].end_s < t:
             self._visits.append(self._next_visit())
         index = bisect.bisect_left(self._visits, t, key=lambda entry: entry[0].end_s)
@@ -186,7 +186,7 @@ class Scene:
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Raise SettingError, without the name of the setting, unless such pictures can be drawn and coded."""
+    """Raise SettingError, without the name of the setting, unless such frames can be drawn and encoded."""
     width, height = size
     if not (MIN_SIZE[0] <= width <= MAX_SIZE[0] and MIN_SIZE[1] <= height <= MAX_SIZE[1]) or width % 2 or height % 2:
         raise SettingError(
@@ -196,7 +196,7 @@ def check_size(size: tuple[int, int]) -> None:
 
 
 def _cast(rng: np.random.Generator, start: float, opening: bool) -> tuple[_Actor, ...]:
-    """Who comes in a visit that begins at ``start``. The first visit always brings a person and one more."""
+    """Return the figures of a visit that begins at ``start``. The first visit always has a person and one more."""
     names = list(_KINDS)
     weights = np.array([_KINDS[name].weight for name in names])
     count = 2 if opening else int(rng.choice([1, 2, 3], p=[0.4, 0.4, 0.2]))
@@ -231,12 +231,12 @@ def _actor(rng: np.random.Generator, kind: str, index: int, start: float, crossi
 
 
 def _half_length(kind: str) -> float:
-    """Half of the figure's length in its own heights, with room for limbs: it starts and ends out of sight."""
+    """Return half of the figure's length in its own heights, with room for limbs: it starts and ends out of sight."""
     return {"person": 0.3, "bicycle": 0.55, "car": 1.45, "cat": 0.75, "dog": 0.9}[kind]
 
 
 def _to_pixels(part: Part, origin: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> _Drawn:
-    """The part's shapes in pixels, and the tight box around them."""
+    """Return the part's shapes in pixels, and the tight box around them."""
     shapes, lows, highs = [], [], []
     for shape in part.shapes:
         points = origin + shape.points * scale
@@ -273,7 +273,7 @@ def _shadow(image: Image, x: float, y: float, half_length: float) -> None:
 
 
 def _noise_tiles(rng: np.random.Generator, width: int, height: int, sigma: float) -> list[tuple[Image, Image]]:
-    """Pairs of what to add and what to take away: drawing noise anew for each frame would cost ten times as much."""
+    """Return pairs of noise to add and to subtract: new noise for each frame would cost ten times as much."""
     shape = (height + _NOISE_SLIDE, width + _NOISE_SLIDE)
     tiles = []
     for _ in range(_NOISE_TILES):
@@ -289,7 +289,7 @@ def _noise_tiles(rng: np.random.Generator, width: int, height: int, sigma: float
 def _clip(
     xyxy: tuple[float, float, float, float], resolution_wh: tuple[int, int]
 ) -> tuple[tuple[float, float, float, float], float]:
-    """The box cut to the picture, and the share of its area that is left (0 when it lies outside)."""
+    """Return the box clipped to the picture, and the share of its area that is left (0 when it lies outside)."""
     width, height = resolution_wh
     x0, y0, x1, y1 = xyxy
     box = (min(max(x0, 0.0), width), min(max(y0, 0.0), height), min(max(x1, 0.0), width), min(max(y1, 0.0), height))

@@ -1,4 +1,4 @@
-"""What a camera sees: pictures with timestamps, from a drawn scene, a file or a webcam, behind one protocol."""
+"""Sources of frames with timestamps, behind one protocol: a drawn scene, a file, or a webcam."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from camera_emulator.scene import Scene
 Image = npt.NDArray[np.uint8]
 
 Clock = Callable[[], float]
-"""Seconds that never jump, like ``time.monotonic``."""
+"""Monotonic seconds, as ``time.monotonic`` returns them."""
 
 Wait = Callable[[float], bool]
-"""Sleep for so many seconds, or until told to stop, then True: ``threading.Event.wait``."""
+"""Sleeps for some seconds; True when it is to stop: ``threading.Event.wait``."""
 
-_MAX_LAG_S = 1.0  # a source later than this does not catch up: the machine slept, or is too slow for it
+_MAX_LAG_S = 1.0  # a source that is later than this does not catch up: the machine slept, or is too slow
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture: ``image()`` gives it as BGR uint8 (height, width, 3), and does the work only when called."""
+    """One frame: ``image()`` returns it as BGR uint8 (height, width, 3), and does the work only when called."""
 
     time_s: float
     image: Callable[[], Image]
 
 
 class Source(Protocol):
-    """Anything that gives pictures. ``size`` is (width, height), even; ``live`` sources pace themselves."""
+    """A source of frames. ``size`` is (width, height), even; ``live`` sources pace themselves."""
 
     name: str
     size: tuple[int, int]
@@ -40,14 +40,14 @@ class Source(Protocol):
     live: bool
 
     def pictures(self) -> Iterator[Picture]:
-        """Pictures with strictly rising times in seconds, starting near 0."""
+        """Yield frames with strictly rising times in seconds, starting near 0."""
 
     def close(self) -> None:
-        """Let go of files and devices."""
+        """Release files and devices."""
 
 
 class SceneSource:
-    """The drawn scene, without end."""
+    """The drawn scene, endless."""
 
     live = False
 
@@ -58,7 +58,7 @@ class SceneSource:
         self.fps = fps
 
     def pictures(self) -> Iterator[Picture]:
-        """The scene from its beginning."""
+        """Yield the scene from its beginning."""
         number = 0
         while True:
             t = number / self.fps
@@ -66,13 +66,13 @@ class SceneSource:
             number += 1
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """There is nothing to release."""
 
 
 def paced(pictures: Iterator[Picture], clock: Clock, wait: Wait) -> Iterator[Picture]:
-    """Hand each picture on when its time has come; ends when ``wait`` says so.
+    """Yield each frame when it is due; end when ``wait`` returns True.
 
-    Times are counted from the first picture, not from the one before, so that small delays never add up.
+    Times count from the first frame, not from the previous one, so that small delays do not add up.
     """
     start: float | None = None
     for picture in pictures:
@@ -85,5 +85,5 @@ def paced(pictures: Iterator[Picture], clock: Clock, wait: Wait) -> Iterator[Pic
 
 
 def even(size: tuple[int, int]) -> tuple[int, int]:
-    """The size without the odd last column or row: H.264 halves the colour planes."""
+    """Return the size without an odd last column or row, as 4:2:0 halves the colour planes."""
     return size[0] // 2 * 2, size[1] // 2 * 2

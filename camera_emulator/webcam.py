@@ -1,4 +1,4 @@
-"""The camera of a laptop, through OpenCV, which knows how on Linux, macOS and Windows."""
+"""A source that reads a webcam by OpenCV, on Linux, macOS and Windows."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from shared_utils.errors import SourceEnded, SourceRefused
 
 Image = npt.NDArray[np.uint8]
 
-_FALLBACK_FPS = 30.0  # many drivers answer 0 when asked
+_FALLBACK_FPS = 30.0  # many drivers report 0
 _FPS_RANGE = (1.0, 120.0)
-_MAX_FAILED_READS = 10  # drivers drop a picture now and then; more in a row means that the device is gone
+_MAX_FAILED_READS = 10  # drivers drop a frame now and then; more in a row mean that the device is gone
 
 
 class WebcamSource:
-    """The webcam with this index. ``size`` and ``fps`` are wishes: the driver gives what it can.
+    """The webcam with this index. ``size`` and ``fps`` are requests: the driver delivers what it can.
 
     Raises SourceRefused where there is no such webcam, or another program has it.
     """
@@ -30,7 +30,7 @@ class WebcamSource:
 
     def __init__(self, index: int, size: tuple[int, int] | None, fps: float | None, clock: Clock) -> None:
         self._clock = clock
-        # A webcam that is not there makes OpenCV write lines of its own on stderr; ours says it.
+        # OpenCV writes lines of its own on stderr for a missing webcam; our error says it.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         self._device = cv2.VideoCapture(index)
         if size is not None:
@@ -50,7 +50,7 @@ class WebcamSource:
         self.name = f"webcam {index}"
 
     def pictures(self) -> Iterator[Picture]:
-        """Pictures as the driver hands them over, with the times at which it did."""
+        """Yield frames as the driver delivers them, with the times of delivery."""
         start = self._clock()
         failed = 0
         while failed < _MAX_FAILED_READS:
@@ -64,7 +64,7 @@ class WebcamSource:
         raise SourceEnded(f"{self.name} gives no pictures any more: was it unplugged?")
 
     def close(self) -> None:
-        """Free the device for other programs."""
+        """Release the device for other programs."""
         self._device.release()
 
     def _shape(self, image: Image) -> Image:

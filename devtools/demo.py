@@ -288,7 +288,7 @@ def _prepare(keep: Path | None) -> tuple[Path, IO[str]]:
     except BlockingIOError:
         raise SettingError(f"another demo is running in {folder}: give this one a folder by --keep DIR") from None
     except OSError as error:
-        raise SettingError(f"--keep {folder} can not be written to ({error.strerror}): give another folder") from None
+        raise SettingError(f"--keep {folder} cannot be written to ({error.strerror}): give another folder") from None
     if keep is None:
         for old in folder.iterdir():
             if old.name != ".lock":

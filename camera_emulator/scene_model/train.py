@@ -41,7 +41,7 @@ VISITS = 14  # how far into a seed's schedule frames are taken
 
 TRAIN_IMGSZ = 416  # with scale augmentation of 0.6 this covers figures as they are at 320 and at 640
 EPOCHS = 36
-LONGEST_SIDE = 640  # what is stored; the worker never looks at more
+LONGEST_SIDE = 640  # the stored size; the worker never needs more
 SIZES = ((1280, 720), (1280, 720), (960, 540), (640, 360), (640, 480), (1024, 768))
 
 MIN_MAP50 = 0.9
@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 
 def _seen_by_camera(scene: Scene, t: float, rng: np.random.Generator) -> Image:
-    """The picture as a worker gets it: mostly after H.264 or JPEG, at rates from generous to poor."""
+    """Return the frame as a worker gets it: mostly after H.264 or JPEG, at high to low bit rates."""
     way = rng.random()
     if way < 0.55:
         return _through_h264(scene, t, float(rng.choice([0.25, 0.5, 1.0, 2.0])))
@@ -65,7 +65,7 @@ def _seen_by_camera(scene: Scene, t: float, rng: np.random.Generator) -> Image:
 
 
 def _through_h264(scene: Scene, t: float, rate: float, frames: int = 5) -> Image:
-    """The last of some frames that were coded and decoded; ``rate`` is a factor on the emulator's own bitrate."""
+    """Encode and decode some frames, and return the last; ``rate`` is a factor on the emulator's bit rate."""
     bitrate = round(default_bitrate(scene.size, scene.fps) * rate)
     encoder = H264Encoder(scene.size, scene.fps, bitrate)
     decoder = av.CodecContext.create("h264", "r")
@@ -143,12 +143,13 @@ def train(data: Path, work: Path, epochs: int, device: str) -> Path:
         seed=SEED, deterministic=True, plots=False, val=False, project=str(work), name="run", exist_ok=True,
     )  # fmt: skip
     trained = YOLO(work / "run" / "weights" / "last.pt")
-    trained.model.args["data"] = "frames of camera_emulator.scene"  # else the file would tell this machine's folders
+    # otherwise the file would name folders of this machine
+    trained.model.args["data"] = "frames of camera_emulator.scene"
     return Path(trained.export(format="onnx", imgsz=640, dynamic=True, simplify=True, opset=OPSET, device="cpu"))
 
 
 def measure(model: Path, data: Path, imgsz: int, work: Path) -> float:
-    """mAP50 of the exported file on the test set, at this longest side."""
+    """Return the mAP50 of the exported file on the test set, at this longest side."""
     found = YOLO(model, task="detect").val(
         data=str(data), split="test", imgsz=imgsz, batch=1, rect=True, device="cpu", workers=0, plots=False,
         project=str(work), name=f"test-{imgsz}", exist_ok=True,

@@ -91,7 +91,7 @@ def test_a_file_can_be_scaled_and_odd_sizes_are_cut(write_video: WriteVideo) -> 
 def test_a_file_that_is_no_video(tmp_path: Path) -> None:
     path = tmp_path / "notes.mp4"
     path.write_text("not a video")
-    with pytest.raises(SettingError, match=r"--source .*notes\.mp4 can not be read as a video"):
+    with pytest.raises(SettingError, match=r"--source .*notes\.mp4 cannot be read as a video"):
         FileSource(path)
 
 

@@ -36,7 +36,7 @@ class NetHost:
 
 @contextmanager
 def two_hosts() -> Iterator[tuple[NetHost, NetHost]]:
-    """Give two hosts that reach each other; the test is skipped where they can not be made."""
+    """Give two hosts that reach each other; the test is skipped where they cannot be made."""
     if os.geteuid() != 0 or not shutil.which("ip"):
         pytest.skip("network namespaces need root and the command ip (iproute2)")
     hosts = [_host(number) for number in (1, 2)]
@@ -66,4 +66,4 @@ def _host(number: int) -> NetHost:
 def _ip(*arguments: str) -> None:
     done = subprocess.run(["ip", *arguments], check=False, capture_output=True, text=True)
     if done.returncode:
-        pytest.skip(f"network namespaces can not be made here: {done.stderr.strip()}")
+        pytest.skip(f"network namespaces cannot be made here: {done.stderr.strip()}")

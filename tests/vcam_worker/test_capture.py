@@ -247,7 +247,7 @@ WRONG = {
     "a port out of range": ({"RDS_PORT": "70000"}, "RDS_PORT is '70000'"),
     "a wrong Redis password": ({"RDS_PSW": "not-the-secret"}, "RDS_PSW is not accepted"),
     "no Redis password": ({"RDS_PSW": ""}, "RDS_PSW"),
-    "a folder that can not be": ({"VIDEO_DIR": "/proc/nowhere"}, "VIDEO_DIR is '/proc/nowhere'"),
+    "a folder that cannot be": ({"VIDEO_DIR": "/proc/nowhere"}, "VIDEO_DIR is '/proc/nowhere'"),
     "a transport we do not know": ({"RTSP_TRANSPORT": "pigeon"}, "RTSP_TRANSPORT is 'pigeon'"),
     "a level we do not know": ({"LOGLEVEL": "LOUD"}, "LOGLEVEL is 'LOUD'"),
     "no such cameras file": ({"CAMERAS_FILE": "/nowhere.toml"}, "CAMERAS_FILE '/nowhere.toml' cannot be read"),
@@ -283,7 +283,7 @@ def test_a_file_that_is_no_video_is_said(programs: Programs, env: dict[str, str]
     text = tmp_path / "notes.mp4"
     text.write_text("no video\n" * 100)
     program = capture(programs, env, str(text))
-    program.wait_for(line_of(messages.NO_PICTURE, "RTSP_URL: .*notes.mp4 can not be opened as video.*"))
+    program.wait_for(line_of(messages.NO_PICTURE, "RTSP_URL: .*notes.mp4 cannot be opened as video.*"))
     assert program.stop() == 0
 
 

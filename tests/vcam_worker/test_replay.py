@@ -157,7 +157,7 @@ def test_a_lower_threshold_is_refused(crossing: Path) -> None:
 def test_no_video_is_said(tmp_path: Path) -> None:
     path = tmp_path / "notes.mp4"
     path.write_text("no video")
-    with pytest.raises(SourceError, match=r"notes\.mp4 can not be opened as video"):
+    with pytest.raises(SourceError, match=r"notes\.mp4 cannot be opened as video"):
         trace(path, MotionSettings(), SHORT)
 
 

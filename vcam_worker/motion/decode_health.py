@@ -43,7 +43,7 @@ class DecodeHealth:
         self._failed += 1
         seconds = time - self._failed_since
         if self._failed >= FAILED_PACKETS and seconds >= FAILED_S:
-            self._is_ill(f"what the camera sends can not be decoded ({reason or 'no picture comes out'})")
+            self._is_ill(f"what the camera sends cannot be decoded ({reason or 'no picture comes out'})")
 
     def keyframe(self) -> None:
         """A keyframe arrived."""

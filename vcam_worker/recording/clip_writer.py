@@ -241,7 +241,7 @@ def repair(path: Path, target: Path) -> ClipSummary:
         What could be read; with 0 frames there is no `target`.
 
     Raises:
-        OSError: `target` can not be written, as the disk is full; it holds a part of `path` then.
+        OSError: `target` cannot be written, as the disk is full; it holds a part of `path` then.
     """
     frames, end = 0, 0.0
     try:

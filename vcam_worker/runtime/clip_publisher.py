@@ -84,7 +84,7 @@ class ClipPublisher:
             return
         self._retry_at = self._clock() + DISK_RETRY_S
         self._failing = True
-        self._pause(f"VIDEO_DIR can not be written to ({error.strerror or error})")
+        self._pause(f"VIDEO_DIR cannot be written to ({error.strerror or error})")
 
     def not_finished(self, error: SourceError) -> None:
         """Save what is on disk of a clip that the muxer does not finish."""

@@ -18,14 +18,16 @@ class ConnectionLog:
     """Logs what becomes of one URL's connections.
 
     Args:
-        shown: the URL, masked.
+        display_url: the URL, masked.
         is_main: the main stream; else the sub-stream that is watched for motion.
         log: takes the lines.
         clock: monotonic seconds.
     """
 
-    def __init__(self, shown: str, *, is_main: bool, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
-        self._shown = shown
+    def __init__(
+        self, display_url: str, *, is_main: bool, log: Log, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._display_url = display_url
         self._is_main = is_main
         self._log = log
         self._clock = clock
@@ -39,7 +41,7 @@ class ConnectionLog:
         away_s = None if lost_at is None else self._clock() - lost_at
         level = logging.INFO if self._losses.back(self._clock()) else logging.DEBUG
         if away_s is None:
-            self._log.info(messages.CONNECTED, self._shown, info)
+            self._log.info(messages.CONNECTED, self._display_url, info)
         else:
             self._log.log(level, messages.CONNECTED_AGAIN, "picture" if self._is_main else "sub-stream", away_s, info)
         if not info.width:
@@ -58,7 +60,7 @@ class ConnectionLog:
             self._lost_at = now
         report = self._losses.lost(now)
         if report == "habit":
-            self._log.warning(messages.CONNECTION_ENDS_HABITUALLY, self._shown, error)
+            self._log.warning(messages.CONNECTION_ENDS_HABITUALLY, self._display_url, error)
         elif report is None:
             self._log.debug("lost: %s", error)
         elif self._is_main:
@@ -69,4 +71,4 @@ class ConnectionLog:
     def check_steady(self) -> None:
         """Log once that a habit of losses is over."""
         if self._losses.is_steady_again(self._clock()):
-            self._log.info(messages.CONNECTION_STEADY_AGAIN, self._shown)
+            self._log.info(messages.CONNECTION_STEADY_AGAIN, self._display_url)

@@ -19,7 +19,7 @@ _REASONS = {
     "stalled": "connected, but no packets come",
     "offline": "no connection",
     "unauthorized": "the camera does not take the user name or password",
-    "undecodable": "what the camera sends can not be decoded",
+    "undecodable": "what the camera sends cannot be decoded",
     "paused": "the disk is full: nothing is recorded",
     "stopped": "the file is at its end",
 }

@@ -21,7 +21,7 @@ class CameraStatus:
 
     Attributes:
         name: the camera's.
-        shown: its URL, masked.
+        display_url: its URL, masked.
         state: see :data:`State`.
         reason: what is wrong, in one line; None while it is well.
         since: when the state began, seconds since the epoch.
@@ -36,7 +36,7 @@ class CameraStatus:
     """
 
     name: str
-    shown: str
+    display_url: str
     state: State = "starting"
     reason: str | None = None
     since: float = 0.0

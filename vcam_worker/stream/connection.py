@@ -205,7 +205,7 @@ def _selected(
     selection = select(container)
     if selection.video is None:
         raise SourceError(
-            f"{camera.setting}: what {camera.display_url} sends can not be decoded; set it to H.264 or H.265"
+            f"{camera.setting}: what {camera.display_url} sends cannot be decoded; set it to H.264 or H.265"
         )
     check_size(selection.video.codec_context.width, selection.video.codec_context.height)
     return selection.video, selection.audio, selection.left_out

@@ -107,7 +107,7 @@ def picture_info(jpeg: bytes, transport: str, fps: float | None = None) -> Strea
     """Return the stream info of JPEG frames such as this one.
 
     Raises:
-        SourceError: it can not be read.
+        SourceError: it cannot be read.
     """
     video = _probe(jpeg, "mjpeg")
     return StreamInfo(

@@ -79,13 +79,13 @@ def _stalled(camera: Camera, doing: str, seconds: float) -> SourceError:
 
 def _diagnosed(camera: Camera, error: av.FFmpegError, seconds: float) -> SourceError:
     if camera.scheme == "file":
-        return SourceError(f"{camera.setting}: {camera.display_url} can not be opened as video ({plain(error)})")
+        return SourceError(f"{camera.setting}: {camera.display_url} cannot be opened as video ({plain(error)})")
     found = unreachable_reason(camera)
     if found:
         return found
     if seconds >= OPEN_TIMEOUT_S - 1:
         return SourceStalled(f"{camera.display_url} accepts the connection, but sends nothing")
-    return SourceError(f"{camera.display_url} answers, but its stream can not be opened ({plain(error)})")
+    return SourceError(f"{camera.display_url} answers, but its stream cannot be opened ({plain(error)})")
 
 
 def plain(error: av.FFmpegError) -> str:

@@ -69,7 +69,7 @@ def info(
     """
     cameras = {
         one.name: {
-            "address": one.shown,
+            "address": one.display_url,
             "codec": one.codec,
             "width": one.width,
             "height": one.height,
@@ -184,7 +184,7 @@ def _facts(status: CameraStatus, now: float) -> list[tuple[str, str]]:
 def _source(status: CameraStatus) -> list[str]:
     """Describe the stream and its URL."""
     size = f"{status.width}×{status.height}" if status.width else None
-    return [part for part in (status.codec, size, status.transport, status.shown) if part]
+    return [part for part in (status.codec, size, status.transport, status.display_url) if part]
 
 
 def _ago(seconds: float) -> str:

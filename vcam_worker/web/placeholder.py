@@ -1,4 +1,4 @@
-"""The picture that is shown when a camera has none: what is wrong, and since when."""
+"""Draws the placeholder for a camera without a picture: what is wrong, and since when."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _ELLIPSIS = "…"
 
 @dataclass(frozen=True)
 class Drawing:
-    """What to draw; hashable, so that pictures can be kept by it.
+    """What to draw; hashable, as the key of a cache.
 
     Attributes:
         camera: its name.
-        shown: its address, masked.
+        display_url: its URL, masked.
         trouble: what is wrong.
         size: width and height, pixels.
         quality: of the JPEG, 0..100.
     """
 
     camera: str
-    shown: str
+    display_url: str
     trouble: Trouble
     size: tuple[int, int]
     quality: int
@@ -81,7 +81,7 @@ def _blocks(drawing: Drawing, unit: float) -> list[_Block]:
     if trouble.since:
         since = datetime.fromtimestamp(trouble.since).astimezone().strftime("since %Y-%m-%d %H:%M:%S")
         blocks.append(_Block(since, small, 400, _DIM, space=1.9))
-    blocks.append(_Block(drawing.shown, small, 400, _DIM))
+    blocks.append(_Block(drawing.display_url, small, 400, _DIM))
     return blocks
 
 

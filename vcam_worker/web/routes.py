@@ -88,7 +88,7 @@ class Site:
     def _statuses(self) -> list[CameraStatus]:
         clean = self._redact
         return [
-            replace(one, shown=clean(one.shown), reason=clean(one.reason) if one.reason else None)
+            replace(one, display_url=clean(one.display_url), reason=clean(one.reason) if one.reason else None)
             for one in self._board.statuses()
         ]
 
@@ -141,7 +141,9 @@ class Site:
 
     async def _placeholder(self, status: CameraStatus, wrong: Trouble, wanted: SnapshotRequest) -> Response:
         size = pages.picture_size(wanted.width, status)
-        drawn = await self._drawings.get(status.name, Drawing(status.name, status.shown, wrong, size, wanted.quality))
+        drawn = await self._drawings.get(
+            status.name, Drawing(status.name, status.display_url, wrong, size, wanted.quality)
+        )
         if drawn is None:
             raise HTTPException(503, "capture is stopping")
         return Response(drawn.jpeg, 503, media_type="image/jpeg")

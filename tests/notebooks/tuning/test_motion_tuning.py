@@ -154,7 +154,7 @@ def test_files_that_can_not_be_read_are_told(tmp_path: Path, crossing: Path) -> 
     found = tuning.footage(None, tmp_path, 6)
     assert [path.name for path in found.paths] == ["20260101-000100-cam1.mp4"]
     assert found.notes == (
-        "20260101-000000-cam1.mp4 can not be opened as video (Invalid data found when processing input)",
+        "20260101-000000-cam1.mp4 cannot be opened as video (Invalid data found when processing input)",
     )
     named = tuning.footage([crossing, "gone.mp4"], tmp_path, 6)
     assert named.paths == (crossing,)
@@ -237,7 +237,7 @@ def test_the_notebook(run_notebook: RunNotebook, sample_volume: Path) -> None:
         changes={"[0.002, 0.005, 0.02, 0.05]": "[0.005, 0.3]"},
     )
     assert done.values["len(footage.paths)"] == 6
-    assert "can not be opened as video" in done.text
+    assert "cannot be opened as video" in done.text
     wanted = pd.DataFrame(done.values["wanted"])
     assert len(wanted) >= 5
     rows = pd.DataFrame(done.values["tuning.table(tried).reset_index()"]).set_index("setting")

@@ -116,12 +116,12 @@ def test_h264_of_garbage_is_unwell_while_packets_come_and_well_again_after(
         program.wait_for(messages.NOT_DECODABLE, 60)
         camera = wait_for_health(env, 503)
         assert camera["state"] == "undecodable"
-        assert "can not be decoded" in camera["reason"]
+        assert "cannot be decoded" in camera["reason"]
         is_garbage.clear()
         program.wait_for(messages.DECODABLE_AGAIN, 60)
         wait_for_health(env, 200)
         assert program.stop() == 0
-    assert program.text.count("can not be decoded") == 1
+    assert program.text.count("cannot be decoded") == 1
 
 
 def bits(*fields: tuple[int, int] | int) -> bytes:
@@ -170,7 +170,7 @@ def test_a_damaged_gop_is_no_trouble_and_silence_after_it_says_nothing() -> None
         health.failed(number / 10, "Invalid data")
     assert health.trouble is None
     health.failed(FAILED_S, "Invalid data")
-    assert health.trouble == "what the camera sends can not be decoded (Invalid data)"
+    assert health.trouble == "what the camera sends cannot be decoded (Invalid data)"
     health.decoded()
     assert (health.trouble, health.is_well) == (None, True)
 

@@ -165,7 +165,7 @@ def test_a_share_that_is_unmounted_hangs_and_becomes_read_only_costs_nothing(
     program.wait_for(messages.CLIP_SAVED, count=clips + 1)
     assert_what_came_while_the_volume_hung_is_looked_at(program, mounted)
     make_read_only(mounted)
-    program.wait_for(line_of(messages.RECORDING_PAUSED, "VIDEO_DIR can not be written to .Read-only file system..*"))
+    program.wait_for(line_of(messages.RECORDING_PAUSED, "VIDEO_DIR cannot be written to .Read-only file system..*"))
     assert program.stop() == 0
     assert "Traceback" not in program.text
     assert program.count(messages.RECORDING_PAUSED) == 2

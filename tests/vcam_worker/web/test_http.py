@@ -31,7 +31,7 @@ NOW = 1_795_000_000.0
 SECRET = "p@ss/wörd"
 CAM = CameraStatus(
     name="cam1",
-    shown="rtsp://***@192.168.1.20:554/stream1",
+    display_url="rtsp://***@192.168.1.20:554/stream1",
     state="running",
     since=NOW - 600,
     last_packet=NOW - 0.2,
@@ -488,7 +488,7 @@ def test_the_page_shows_every_camera(site: Site) -> None:
 
 def test_what_cameras_say_is_escaped(site: Site) -> None:
     evil = "<script>alert(1)</script>\"'&"
-    site.board.cameras = [replace(CAM, state="offline", reason=evil, shown=evil, codec=evil, transport=evil)]
+    site.board.cameras = [replace(CAM, state="offline", reason=evil, display_url=evil, codec=evil, transport=evil)]
     text = site.ask("/").text
     assert "<script>alert" not in text
     assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#x27;&amp;") == 4
@@ -497,8 +497,8 @@ def test_what_cameras_say_is_escaped(site: Site) -> None:
 def test_no_secret_comes_out(site: Site) -> None:
     address = "rtsp://admin:p%40ss%2Fw%C3%B6rd@192.168.1.20/stream1"
     site.board.cameras = [
-        replace(CAM, shown=address, state="offline", reason=f"{address}: wrong password {SECRET}"),
-        replace(CAM, name="cam2", shown=address, reason=address),
+        replace(CAM, display_url=address, state="offline", reason=f"{address}: wrong password {SECRET}"),
+        replace(CAM, name="cam2", display_url=address, reason=address),
     ]
     paths = ("/", "/healthz", "/info", "/metrics", "/snapshot", "/snapshot/no.jpg", "/snapshot/cam1.jpg", "/no")
     for path in paths:

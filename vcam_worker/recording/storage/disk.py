@@ -157,7 +157,7 @@ class DiskGuard:
             for folder in self._volume.prepare():
                 self._log.debug("made: %s", folder)
         except OSError as error:
-            self._pause(f"VIDEO_DIR can not be written to ({error.strerror or error})")
+            self._pause(f"VIDEO_DIR cannot be written to ({error.strerror or error})")
             raise
         if self._lock and self._lock.renew() is self._lost_lock:
             self._lost_lock = not self._lost_lock

@@ -71,7 +71,7 @@ class VolumeLock:
             refused = sync_folder(self._folder)
         except OSError as error:
             raise SettingError(
-                f"VIDEO_DIR {str(self._folder)!r} can not be locked ({error.strerror or error}): see to its rights, or "
+                f"VIDEO_DIR {str(self._folder)!r} cannot be locked ({error.strerror or error}): see to its rights, or "
                 f"remove {LOCK_NAME} and {HOLDER_NAME} in it"
             ) from None
         if refused:

@@ -255,7 +255,7 @@ class HttpClient:
             raise SourceError(f"{self._camera.display_url} answers with headers that do not end") from None
         except (OSError, ValueError) as error:
             raise SourceError(
-                f"{self._camera.display_url} answers, but its stream can not be opened ({_reason(error)})"
+                f"{self._camera.display_url} answers, but its stream cannot be opened ({_reason(error)})"
             ) from None
         return self._answer
 

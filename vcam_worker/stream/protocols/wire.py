@@ -133,7 +133,7 @@ def connect_tcp(target: Target, camera: Camera, timeout: float) -> socket.socket
         raise SourceRefused(reason) from None
     except OSError as error:
         reason = "no answer" if isinstance(error, TimeoutError) else str(error.strerror)
-        raise SourceRefused(f"{host}:{port} can not be reached ({reason}): is the camera on the network?") from None
+        raise SourceRefused(f"{host}:{port} cannot be reached ({reason}): is the camera on the network?") from None
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return found
 

@@ -107,7 +107,7 @@ def test_a_clip_that_can_not_be_deleted_keeps_no_other_and_is_said_once(
     volume = Volume(tmp_path, 2)
     names = [volume.clip(f"2026022{day}-000000") for day in (1, 2, 3)]
     (tmp_path / names[0]).unlink()
-    (tmp_path / names[0]).mkdir()  # what even root can not unlink
+    (tmp_path / names[0]).mkdir()  # what even root cannot unlink
     guard = volume.guard(min_free_gb=1, retention_days=7)
     for _ in range(3):
         guard.sweep()
@@ -146,7 +146,7 @@ def test_a_full_disk_pauses_recording_and_room_resumes_it(
         "LOGLEVEL": "DEBUG",
     }
     program = programs.python("-m", "vcam_worker", env=env)
-    program.wait_for(line_of(messages.RECORDING_PAUSED, "VIDEO_DIR can not be written to .No space left on device..*"))
+    program.wait_for(line_of(messages.RECORDING_PAUSED, "VIDEO_DIR cannot be written to .No space left on device..*"))
     program.wait_for("still not writable", count=2)
     assert list_clips(small_volume) == []
     filler.unlink()

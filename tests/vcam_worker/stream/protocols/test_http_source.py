@@ -281,7 +281,7 @@ def test_a_stream_behind_a_basic_password_is_read_and_a_wrong_one_named() -> Non
         ("200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 4", b"oops", "no picture is in it"),
         (MJPEG, b"--frame\r\n\r\nnothing\r\n--frame--\r\n", "no picture is in it"),
         ("200 OK\r\nContent-Type: video/mp2t\r\nContent-Length: 0", b"", "answers with nothing"),
-        ("200 OK\r\nContent-Type: video/mp2t", b"\x00\x01\x02garbage" * 9, "its stream can not be opened"),
+        ("200 OK\r\nContent-Type: video/mp2t", b"\x00\x01\x02garbage" * 9, "its stream cannot be opened"),
         ("404 Not Found\r\nContent-Length: 0", b"", "has no such stream: check the path in RTSP_URL"),
         ("403 Forbidden\r\nContent-Length: 0", b"", "wrong user name or password"),
         ("500 Oh\r\nContent-Length: 0", b"", "answers with an error .HTTP 500."),
@@ -437,7 +437,7 @@ def test_a_list_under_the_name_of_a_video_file_is_refused(name: str, tmp_path: P
     with host(ip="127.0.0.2") as other:
         path = tmp_path / "clip.mp4"
         path.write_text(PLAYLISTS[name].replace("{other}", f"http://{other.url}"))
-        with pytest.raises(SourceError, match="can not be opened as video"):
+        with pytest.raises(SourceError, match="cannot be opened as video"):
             connect(Camera("cam1", str(path)), "any")
     assert other.calls == 0
 
