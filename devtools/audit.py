@@ -16,7 +16,8 @@ import av.logging
 
 from devtools.log_lines import line_of
 from shared_utils.contracts.boxes import boxes_path
-from shared_utils.contracts.clips import LOG_NAME, list_clips, parse_clip_name
+from shared_utils.contracts.clips import list_clips, parse_clip_name
+from shared_utils.contracts.detections_log import log_path
 from shared_utils.queue.jobs import clip_job_id
 from vcam_worker import messages
 
@@ -68,7 +69,7 @@ class Auditor:
 
     def lines(self) -> list[dict[str, Any] | str]:
         """Return the log's lines: records, and as text whatever is none."""
-        path = self.video_dir / LOG_NAME
+        path = log_path(self.video_dir)
         if not path.exists():
             return []
         whole = path.read_bytes().decode(errors="replace")

@@ -25,8 +25,7 @@ from devtools.paths import INHERITED, REAL_MODEL, ROOT, SCENE_MODEL
 from devtools.ports import free_port
 from devtools.redis_server import RedisDidNotStart, RedisServer
 from shared_utils.cli import run_program
-from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.contracts.detections_log import read_records
+from shared_utils.contracts.detections_log import LOG_NAME, log_path, read_records
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
 
 DEFAULT_FOLDER = ROOT / ".demo"
@@ -179,7 +178,7 @@ class Demo:
     # -- the run
 
     def _records(self) -> list[dict[str, Any]]:
-        return list(read_records(self.video / LOG_NAME))
+        return list(read_records(log_path(self.video)))
 
     def _wait_for_clips(self) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -218,7 +217,7 @@ class Demo:
                 _table(records)
             print()
             print(f"clips  {self.video}")
-            print(f"log    {self.video / LOG_NAME}")
+            print(f"log    {log_path(self.video)}")
             print(f"took   {time.monotonic() - self._began:.0f} s")
             if not found:
                 print("\nno detection was logged: the parts' logs in the folder above say why", file=sys.stderr)

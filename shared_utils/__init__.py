@@ -9,6 +9,7 @@ FORMER_NAMES: dict[str, str | tuple[str, ...]] = {
         "shared_utils.contracts.clips",
         "shared_utils.contracts.sidecars",
         "shared_utils.contracts.boxes",
+        "shared_utils.contracts.detections_log",
     ),
     "shared_utils.detections_log": "shared_utils.contracts.detections_log",
     "shared_utils.job_bars": "notebooks.lab.jobs.job_bars",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from shared_utils.config.job_options import replace_options
-from shared_utils.contracts.clips import LOG_NAME, parse_clip_name, resolve_in_video_dir
-from shared_utils.contracts.detections_log import append_once, find_run
+from shared_utils.contracts.clips import parse_clip_name, resolve_in_video_dir
+from shared_utils.contracts.detections_log import LOG_NAME, append_once, find_run, log_path
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import Record
 from shared_utils.contracts.run_index import RunIndex
@@ -96,9 +96,9 @@ def process_clip(context: WorkerContext, facts: JobFacts, *, filename: object, o
     wanted = replace_options(context.options, options)
     name = str(filename)
     names = RunNames(name, make_run_id(facts.created_at, facts.job_id), facts.job_id)
-    log_path = context.video_dir / LOG_NAME
+    path_of_log = log_path(context.video_dir)
     with written(_NO_LOG):
-        done = find_run(log_path, names.run_id, context.index)
+        done = find_run(path_of_log, names.run_id, context.index)
     if done is not None:
         log.info(messages.CLIP_ANALYSED_BEFORE, name, extra=camera_field(name))
         return _outcome(done)
@@ -109,7 +109,7 @@ def process_clip(context: WorkerContext, facts: JobFacts, *, filename: object, o
     task = Task(path, names, wanted, queued_s, context.video_dir, own_classes)
     record = context.analyst.analyse(task, facts.progress, facts.should_stop)
     with written(_NO_LOG):
-        append_once(log_path, record, context.index)
+        append_once(path_of_log, record, context.index)
     log.info(messages.CLIP_ANALYSED, name, records.describe(record), extra=camera_field(name))
     return _outcome(record)
 
@@ -117,7 +117,7 @@ def process_clip(context: WorkerContext, facts: JobFacts, *, filename: object, o
 def write_failure(context: WorkerContext, names: RunNames, error: str) -> None:
     """Log that a run failed permanently because of `error`, and remove partial files of killed workers."""
     record = records.failure(names, error, context.now())
-    append_once(context.video_dir / LOG_NAME, record, context.index)
+    append_once(log_path(context.video_dir), record, context.index)
     remove_partials_of_run(context.video_dir, names.filename, names.run_id)
     log.error(messages.CLIP_FAILED, names.filename, error, extra=camera_field(names.filename))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from devtools.paths import SCENE_MODEL
 from devtools.sample_volume.plan import CAMERAS, RULES, Plan
-from shared_utils.contracts.clips import LOG_NAME, ClipName
-from shared_utils.contracts.detections_log import append_record
+from shared_utils.contracts.clips import ClipName
+from shared_utils.contracts.detections_log import append_record, log_path
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipError
 from shared_utils.queue.jobs import clip_job_id
@@ -95,4 +95,4 @@ def _append_old_line(folder: Path, plan: Plan) -> None:
         "count": 2,
         "timestamp": (started_at + timedelta(seconds=47)).isoformat(),
     }
-    append_record(folder / LOG_NAME, line)
+    append_record(log_path(folder), line)

@@ -16,7 +16,6 @@ from pathlib import Path, PurePath
 from shared_utils.errors import JobRefused
 
 CLIP_SUFFIX = ".mp4"
-LOG_NAME = "detections_log.jsonl"
 WORK_FOLDER = ".recording"
 """Clips in work. A hidden folder: nobody lists, plays or submits what is in it."""
 

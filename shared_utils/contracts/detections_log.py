@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from shared_utils.contracts.clips import LOG_NAME
 from shared_utils.contracts.json_lines import append_line, parse_object, read_objects
 from shared_utils.contracts.record import Record
 from shared_utils.contracts.run_index import RunIndex
 from shared_utils.durable import lock_where_possible
+
+LOG_NAME = "detections_log.jsonl"
 
 
 def log_path(video_dir: Path) -> Path:

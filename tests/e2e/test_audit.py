@@ -11,7 +11,7 @@ import av
 import pytest
 
 from devtools.audit import STARTED_AT_KEY, Auditor
-from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import log_path
 from shared_utils.queue.jobs import clip_job_id
 from tests.support.video import moving_box, write_video
 from vcam_worker import messages
@@ -39,7 +39,7 @@ def _line(volume: Path, name: str, job: str, **more: object) -> None:
     run = f"run-of-{job}"
     (volume / "boxes" / f"{Path(name).stem}.{run}.jsonl").touch()
     record = {"ok": True, "filename": name, "job_id": job, "run_id": run, **more}
-    with (volume / LOG_NAME).open("a") as log:
+    with (log_path(volume)).open("a") as log:
         log.write(json.dumps(record) + "\n")
 
 
@@ -88,7 +88,7 @@ def test_a_clip_that_was_queued_twice_is_found(volume: Path) -> None:
 
 
 def test_a_clip_or_job_without_a_line_is_found(volume: Path) -> None:
-    log = volume / LOG_NAME
+    log = log_path(volume)
     log.write_text(log.read_text().splitlines(keepends=True)[0])
     assert f"no line: {NAMES[1]}" in _findings(volume)
     assert "no line: run-1" in _findings(volume, ("run-1",))
@@ -96,7 +96,7 @@ def test_a_clip_or_job_without_a_line_is_found(volume: Path) -> None:
 
 
 def test_a_torn_line_is_found(volume: Path) -> None:
-    with (volume / LOG_NAME).open("a") as log:
+    with (log_path(volume)).open("a") as log:
         log.write('{"ok": true, "filena\n')
     assert "no JSON object in the log" in _findings(volume)
 

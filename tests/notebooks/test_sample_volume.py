@@ -16,8 +16,8 @@ from camera_emulator.scene import Scene
 from devtools.sample_volume.plan import AWAY, CAMERAS, FPS, SIZE, Plan
 from devtools.sample_volume.volume import make_volume
 from notebooks.lab.data.results import boxes, latest, load_log, uptime
-from shared_utils.contracts.clips import LOG_NAME, list_clips, parse_clip_name
-from shared_utils.contracts.detections_log import read_records
+from shared_utils.contracts.clips import list_clips, parse_clip_name
+from shared_utils.contracts.detections_log import LOG_NAME, log_path, read_records
 from shared_utils.contracts.labels import LabelFile, list_labels, read_labels
 from shared_utils.contracts.sidecars import BOXES_FOLDER
 from tests.notebooks.conftest import SMALL
@@ -47,7 +47,7 @@ def test_every_clip_is_playable_dated_and_analysed(made_volume: Path) -> None:
 
 
 def test_it_holds_what_real_volumes_hold(made_volume: Path) -> None:
-    records = list(read_records(made_volume / LOG_NAME))
+    records = list(read_records(log_path(made_volume)))
     assert set(records[0]) == {"ok", "filename", "detected", "count", "timestamp"}
     assert not (made_volume / records[0]["filename"]).exists()
     [failure] = [record for record in records if not record["ok"]]
@@ -92,7 +92,7 @@ def test_the_same_seed_and_end_give_the_same_volume(tmp_path: Path) -> None:
     lines = [
         [
             {key: value for key, value in record.items() if key not in VOLATILE}
-            for record in read_records(folder / LOG_NAME)
+            for record in read_records(log_path(folder))
         ]
         for folder in folders
     ]

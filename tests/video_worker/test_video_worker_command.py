@@ -18,8 +18,7 @@ import pytest
 from devtools.log_lines import line_of
 from devtools.paths import ROOT
 from devtools.ports import free_port
-from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.contracts.detections_log import read_records
+from shared_utils.contracts.detections_log import log_path, read_records
 from shared_utils.log import LogMessage
 from shared_utils.queue.jobs import clip_queue, submit
 from tests.support.video import CLIP_NAME, moving_box, write_video
@@ -83,7 +82,7 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
 
 
 def records(folder: Path) -> list[dict]:
-    return list(read_records(folder / LOG_NAME))
+    return list(read_records(log_path(folder)))
 
 
 def long_clip(folder: Path, name: str = "20260224-000000-cam1.mp4", seconds: float = 60) -> str:

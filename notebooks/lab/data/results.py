@@ -32,7 +32,8 @@ from notebooks.lab.data.log_lines import Codes, Columns, read_columns
 from notebooks.lab.data.log_objects import Seen, read_objects_column
 from shared_utils.contracts.boxes import COLUMNS, boxes_path
 from shared_utils.contracts.camera_log import camera_log_path, read_intervals
-from shared_utils.contracts.clips import LOG_NAME, parse_clip_name
+from shared_utils.contracts.clips import parse_clip_name
+from shared_utils.contracts.detections_log import LOG_NAME, log_path
 from shared_utils.errors import SettingError
 
 logger = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ def load_log(path: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFr
 def _log_path(path: Path) -> Path:
     try:
         if path.is_dir() and path.name != LOG_NAME:
-            return path / LOG_NAME
+            return log_path(path)
         if path.parent.is_dir():
             return path
     except OSError as error:

@@ -12,7 +12,7 @@ from rq import Queue
 
 from shared_utils.config.folders import VIDEO_DIR, video_path
 from shared_utils.config.redis import RedisSettings
-from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import log_path
 from shared_utils.contracts.sidecars import BOXES_FOLDER
 from shared_utils.queue.jobs import clip_queue, connect
 
@@ -41,7 +41,7 @@ class Places:
     @property
     def log(self) -> Path:
         """``detections_log.jsonl``."""
-        return self.video / LOG_NAME
+        return log_path(self.video)
 
     @property
     def boxes(self) -> Path:

@@ -17,8 +17,8 @@ from typing import Any
 from notebooks.lab import messages
 from shared_utils.closing import Closing
 from shared_utils.contracts.boxes import BoxesFrame, boxes_path, boxes_runs, read_boxes
-from shared_utils.contracts.clips import LOG_NAME, parse_clip_name
-from shared_utils.contracts.detections_log import find_run
+from shared_utils.contracts.clips import parse_clip_name
+from shared_utils.contracts.detections_log import find_run, log_path
 from shared_utils.errors import ClipMissing
 from shared_utils.media.frames import Frame
 from shared_utils.media.grabber import FrameGrabber
@@ -242,7 +242,7 @@ class Run:
 def runs_of(video_dir: Path, filename: str) -> list[Run]:
     """Return the runs over `filename` that left boxes, the newest first."""
     found = [
-        Run(run_id, boxes_path(video_dir, filename, run_id), find_run(video_dir / LOG_NAME, run_id) or {})
+        Run(run_id, boxes_path(video_dir, filename, run_id), find_run(log_path(video_dir), run_id) or {})
         for run_id in boxes_runs(video_dir, filename)
         if _RUN.fullmatch(run_id)
     ]

@@ -16,7 +16,7 @@ from notebooks.lab.data import activity
 from notebooks.lab.data.answers import how_often, summary
 from notebooks.lab.data.oneday import NOTHING, lay_out
 from notebooks.lab.data.results import load_log
-from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import log_path
 
 BERLIN = ZoneInfo("Europe/Berlin")
 # clocks of Berlin: 2026-03-29 02:00 becomes 03:00; 2026-10-25 03:00 becomes 02:00 again
@@ -47,7 +47,7 @@ def clip(at: str, camera: str = "door", *seen: Seen, tracks: int = 1, duration: 
 @pytest.fixture
 def log(tmp_path: Path) -> Any:
     def write(lines: Iterable[dict[str, Any]]) -> pd.DataFrame:
-        path = tmp_path / LOG_NAME
+        path = log_path(tmp_path)
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         return load_log(path, zone=BERLIN)
 

@@ -21,8 +21,7 @@ from devtools.paths import ROOT
 from notebooks.lab.data.line_types import STEP_COLUMNS
 from notebooks.lab.data.results import boxes, iter_boxes, latest, load_log, objects, uptime
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
-from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.contracts.detections_log import append_record
+from shared_utils.contracts.detections_log import LOG_NAME, append_record, log_path
 from shared_utils.errors import SettingError
 from video_worker.steps.declarations import Kind, LogColumn
 
@@ -76,7 +75,7 @@ def write(path: Path, *lines: object) -> Path:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / LOG_NAME
+    return log_path(tmp_path)
 
 
 def test_a_line_becomes_a_row_with_every_column(path: Path) -> None:
@@ -354,7 +353,7 @@ def test_two_lines_that_were_run_together_are_two(path: Path) -> None:
 
 def test_a_missing_log_is_empty_and_a_missing_folder_is_told(tmp_path: Path) -> None:
     assert load_log(tmp_path).empty
-    assert load_log(tmp_path / LOG_NAME).empty
+    assert load_log(log_path(tmp_path)).empty
     assert latest(load_log(tmp_path)).empty
     assert boxes(load_log(tmp_path), tmp_path).empty
     with pytest.raises(SettingError, match="is no folder"):
@@ -376,7 +375,7 @@ def test_a_log_without_read_rights_is_one_line() -> None:
         folder = Path(temporary)
         folder.chmod(0o755)
         (folder / "closed").mkdir(mode=0o700)
-        write(folder / LOG_NAME, line()).chmod(0)
+        write(log_path(folder), line()).chmod(0)
         process = multiprocessing.get_context("spawn").Process(target=load_as_nobody, args=(folder,))
         process.start()
         process.join()
@@ -386,7 +385,7 @@ def test_a_log_without_read_rights_is_one_line() -> None:
 def load_as_nobody(folder: Path) -> None:
     if os.getuid() == 0:
         os.setuid(65534)
-    for path in (folder, folder / LOG_NAME, folder / "closed" / LOG_NAME):
+    for path in (folder, log_path(folder), folder / "closed" / LOG_NAME):
         with pytest.raises(SettingError, match="can not be read as a log: Permission denied"):
             load_log(path, zone=KYIV)
 

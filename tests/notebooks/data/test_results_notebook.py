@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from notebooks.lab.data.results import latest, load_log, objects
-from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import LOG_NAME
 from tests.notebooks.conftest import RunNotebook
 from tests.notebooks.data.test_activity import clip
 

@@ -10,8 +10,7 @@ from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.media.clip import Box, Sampled
 from notebooks.lab.review.questions import ORDERS, Page, page_of, pick_frames, questions_of
 from notebooks.lab.review.review_session import NotABox, Session, placed
-from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.contracts.detections_log import append_record
+from shared_utils.contracts.detections_log import append_record, log_path
 from shared_utils.contracts.labels import Xyxy, labels_path, read_clip_labels
 from vcam_worker.recording.storage.disk import DiskGuard, DiskRules
 
@@ -238,7 +237,7 @@ def test_a_volume_without_anything(tmp_path: Path) -> None:
 
 def test_retention_takes_the_clip_and_leaves_its_labels(tmp_path: Path) -> None:
     (tmp_path / CLIP).touch()
-    append_record(tmp_path / LOG_NAME, {"ok": True, "filename": CLIP, "run_id": "run-1"})
+    append_record(log_path(tmp_path), {"ok": True, "filename": CLIP, "run_id": "run-1"})
     session = _session(tmp_path, _walk(2, 30))
     session.judge(_key(session), "right")
     DiskGuard(tmp_path, DiskRules(retention_days=1), lambda _: None).sweep()

@@ -26,8 +26,7 @@ from notebooks.lab.review.label_changes import Change, change
 from notebooks.lab.tuning import compare
 from notebooks.lab.tuning import compare_pictures as pictures
 from shared_utils.config.job_options import options_from_env
-from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.contracts.detections_log import append_record
+from shared_utils.contracts.detections_log import append_record, log_path
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.labels import Label
 from shared_utils.errors import ClipMissing, JobRefused, SettingError
@@ -65,7 +64,7 @@ def write_run(
         "options": asdict(options),
         "timing": {"decode_s": 0.5, "infer_s": options.imgsz / 320, "total_s": 0.2 + options.imgsz / 320},
     }  # fmt: skip
-    append_record(folder / LOG_NAME, record)
+    append_record(log_path(folder), record)
     (folder / "boxes").mkdir(exist_ok=True)
     lines = [{"t": n / 5, "frame": n, "boxes": [list(row) for row in found.get(n, [])]} for n in frames]
     text = "".join(json.dumps(line) + "\n" for line in lines)

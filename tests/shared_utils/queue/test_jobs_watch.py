@@ -24,7 +24,7 @@ from devtools.redis_server import RedisServer
 from notebooks.lab.data.results import load_log
 from notebooks.lab.jobs.job_bars import watch
 from shared_utils.config.redis import RedisSettings
-from shared_utils.contracts.clips import LOG_NAME
+from shared_utils.contracts.detections_log import LOG_NAME
 from shared_utils.errors import ClipMissing, JobRefused, QueueUnavailable, SettingError
 from shared_utils.queue.job_states import JobState, filename_of, reason_of
 from shared_utils.queue.jobs import (

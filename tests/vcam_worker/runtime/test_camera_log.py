@@ -15,8 +15,8 @@ import pytest
 from devtools.log_lines import line_of
 from devtools.ports import free_port
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
-from shared_utils.contracts.clips import LOG_NAME, list_clips
-from shared_utils.contracts.detections_log import append_record
+from shared_utils.contracts.clips import list_clips
+from shared_utils.contracts.detections_log import append_record, log_path
 from tests.support.cameras import capture, emulator
 from tests.support.programs import Programs
 from vcam_worker import messages
@@ -102,7 +102,7 @@ def test_making_room_leaves_the_log_alone(video_dir: Path, rules: DiskRules) -> 
     video_dir.mkdir()
     name = "20260223-144819-cam1.mp4"
     (video_dir / name).touch()
-    append_record(video_dir / LOG_NAME, {"ok": True, "filename": name})
+    append_record(log_path(video_dir), {"ok": True, "filename": name})
     append_record(video_dir / CAMERA_LOG_NAME, {"camera": "cam1", "event": "up", "at": "2026-02-23T14:48:19+02:00"})
     before = (video_dir / CAMERA_LOG_NAME).read_bytes()
     DiskGuard(video_dir, rules, lambda reason: None, free=lambda path: 0).sweep()

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.contracts.detections_log import read_records
+from shared_utils.contracts.detections_log import log_path, read_records
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipError, ClipGrowing
 from shared_utils.queue.connection import clip_queue
@@ -99,12 +98,12 @@ def test_a_job_over_a_file_that_is_being_copied_ends_well_when_it_is_whole(redis
     assert job
     assert job.is_scheduled
     assert job.retries_left == 3
-    assert not (tmp_path / LOG_NAME).exists()
+    assert not (log_path(tmp_path)).exists()
     path.write_bytes(content)
     os.utime(path, (time.time() - 60,) * 2)
     queue.scheduled_job_registry.remove(job)
     queue.enqueue_job(job)
     serve(redis_server.settings, context, Stop(1), burst=True)
-    [record] = read_records(tmp_path / LOG_NAME)
+    [record] = read_records(log_path(tmp_path))
     assert record["ok"]
     assert record["clip"]["frames"] == 40

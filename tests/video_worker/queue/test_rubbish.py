@@ -13,8 +13,7 @@ import redis
 from rq import Queue
 
 from devtools.redis_server import RedisServer
-from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.contracts.detections_log import read_records
+from shared_utils.contracts.detections_log import log_path, read_records
 from shared_utils.errors import QueueUnavailable
 from shared_utils.queue.figures import DUTIES_FIELD, read_figures
 from shared_utils.queue.jobs import (
@@ -138,7 +137,7 @@ def burst(server: RedisServer, context: WorkerContext) -> None:
 
 
 def analysed(context: WorkerContext) -> list[str]:
-    return [record["filename"] for record in read_records(context.video_dir / LOG_NAME) if record["ok"]]
+    return [record["filename"] for record in read_records(log_path(context.video_dir)) if record["ok"]]
 
 
 @pytest.fixture(scope="module")

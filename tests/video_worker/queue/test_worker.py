@@ -22,8 +22,7 @@ from devtools.log_lines import line_of
 from devtools.redis_server import RedisServer
 from notebooks.lab.data.results import boxes, load_log
 from shared_utils.contracts.boxes import boxes_path, read_boxes
-from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.contracts.detections_log import append_record, read_records
+from shared_utils.contracts.detections_log import LOG_NAME, append_record, log_path, read_records
 from shared_utils.contracts.sidecars import BOXES_FOLDER
 from shared_utils.queue.jobs import PROCESS_CLIP, clip_queue, enqueue_new_clip, failed_jobs, submit
 from tests.support.log_lines import logged
@@ -40,7 +39,7 @@ def burst(server: RedisServer, context: WorkerContext) -> None:
 
 
 def lines(context: WorkerContext) -> list[dict]:
-    return list(read_records(context.video_dir / LOG_NAME))
+    return list(read_records(log_path(context.video_dir)))
 
 
 def marker_function(path: str) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Annotated
 
 from shared_utils.config.setting import Setting
-from shared_utils.contracts.clips import LOG_NAME, list_clips, parse_clip_name
-from shared_utils.contracts.detections_log import LogFollower
+from shared_utils.contracts.clips import list_clips, parse_clip_name
+from shared_utils.contracts.detections_log import LogFollower, log_path
 from shared_utils.contracts.sidecars import delete_sidecars
 from vcam_worker import messages
 from vcam_worker.recording.storage.retention import SAVE_INTERVAL, STATE_NAME, RetentionClock, load_state, save_state
@@ -84,7 +84,7 @@ class DiskGuard:
         self._free = free
         self._tick = tick
         self._log = logging.getLogger(__name__)
-        self._follower = LogFollower(video_dir / LOG_NAME)
+        self._follower = LogFollower(log_path(video_dir))
         self._analysed: set[str] = set()
         self._clock: RetentionClock | None = None
         self._saved_at: datetime | None = None
@@ -130,7 +130,7 @@ class DiskGuard:
 
     def _forget(self) -> None:
         """Read the log from its start once the volume is back: its absence says nothing about results."""
-        self._follower = LogFollower(self._video_dir / LOG_NAME)
+        self._follower = LogFollower(log_path(self._video_dir))
         self._analysed = set()
 
     def sweep(self) -> None:

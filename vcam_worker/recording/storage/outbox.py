@@ -18,7 +18,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from shared_utils.contracts.clips import LOG_NAME, ClipName, parse_clip_name
+from shared_utils.contracts.clips import ClipName, parse_clip_name
+from shared_utils.contracts.detections_log import log_path
 from shared_utils.durable import sync_file, sync_folder
 from shared_utils.errors import QueueUnavailable, SettingError
 from vcam_worker import messages
@@ -57,7 +58,7 @@ class Outbox:
         self._log = log
         self._enqueue = enqueue
         self._files = WorkFiles(self._volume, camera, log)
-        self._names = UsedNames(video_dir / LOG_NAME, camera)
+        self._names = UsedNames(log_path(video_dir), camera)
         self._left_alone: set[Path] = set()
         self._away_since: float | None = None
         self._mutex = threading.Lock()

@@ -10,8 +10,8 @@ import pytest
 
 from devtools.log_lines import line_of
 from devtools.redis_server import RedisServer
-from shared_utils.contracts.clips import LOG_NAME, list_clips
-from shared_utils.contracts.detections_log import LogFollower, append_record
+from shared_utils.contracts.clips import list_clips
+from shared_utils.contracts.detections_log import LogFollower, append_record, log_path
 from shared_utils.log import camera_logger
 from tests.support.log_lines import logged
 from tests.support.programs import Programs
@@ -37,7 +37,7 @@ class Volume:
         (self.folder / "boxes").mkdir(exist_ok=True)
         (self.folder / "boxes" / f"{stamp}-cam1.run1.jsonl").touch()
         if ok is not None:
-            append_record(self.folder / LOG_NAME, {"ok": ok, "filename": name, "timestamp": "x", "schema": 1})
+            append_record(log_path(self.folder), {"ok": ok, "filename": name, "timestamp": "x", "schema": 1})
         return name
 
     def free(self, _: Path) -> int:
@@ -65,7 +65,7 @@ def test_the_oldest_analysed_clips_go_first_with_their_boxes_and_the_log_stays(t
     volume.guard(min_free_gb=2).sweep()
     assert volume.names == [names[0], names[3]]
     assert sorted(path.name[:8] for path in (tmp_path / "boxes").iterdir()) == ["20260101", "20260104"]
-    assert len((tmp_path / LOG_NAME).read_text().splitlines()) == 3
+    assert len((log_path(tmp_path)).read_text().splitlines()) == 3
     assert volume.reasons == [None]
 
 
@@ -79,7 +79,7 @@ def test_a_clip_without_a_result_is_never_deleted_recording_pauses(tmp_path: Pat
     assert volume.reasons[-1]
     assert "MIN_FREE_GB=1" in volume.reasons[-1]
     # the worker catches up: the guard resumes by itself
-    append_record(tmp_path / LOG_NAME, {"ok": True, "filename": names[0], "timestamp": "x", "schema": 1})
+    append_record(log_path(tmp_path), {"ok": True, "filename": names[0], "timestamp": "x", "schema": 1})
     guard.sweep()
     assert volume.names == names[1:]
     assert volume.reasons[-1] is None

@@ -12,8 +12,7 @@ import pytest
 
 from devtools.redis_server import RedisServer
 from shared_utils.config.cameras import Camera
-from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.contracts.detections_log import append_record
+from shared_utils.contracts.detections_log import append_record, log_path
 from shared_utils.errors import QueueUnavailable
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import clip_queue
@@ -211,14 +210,14 @@ def test_a_name_that_comes_again_is_another_recording_with_a_job_of_its_own(
     again = first.publish(record(first), START)
     assert again == "20260223-144820-cam1.mp4"
     assert first.send()
-    append_record(tmp_path / LOG_NAME, {"ok": True, "filename": name})
-    append_record(tmp_path / LOG_NAME, {"ok": False, "filename": "20260223-144820-cam1.mp4"})
-    append_record(tmp_path / LOG_NAME, {"ok": True, "filename": "20260223-144821-front-cam1.mp4"})
+    append_record(log_path(tmp_path), {"ok": True, "filename": name})
+    append_record(log_path(tmp_path), {"ok": False, "filename": "20260223-144820-cam1.mp4"})
+    append_record(log_path(tmp_path), {"ok": True, "filename": "20260223-144821-front-cam1.mp4"})
     (tmp_path / again).unlink()
     second = box(tmp_path, enqueue)
     assert second.publish(record(second), START) == "20260223-144821-cam1.mp4"
     assert second.send()
-    for path in (*tmp_path.glob("*.mp4"), tmp_path / LOG_NAME):
+    for path in (*tmp_path.glob("*.mp4"), log_path(tmp_path)):
         path.unlink()
     third = box(tmp_path, enqueue)
     assert third.publish(record(third), START) == name
@@ -271,7 +270,7 @@ def test_a_name_is_found_in_a_log_of_any_length(tmp_path: Path) -> None:
     # across the border of two blocks, and without a blank after the colon
     line = b'{"ok":true,"filename":"20260223-144819-cam1.mp4"}\n'
     for shift in (-20, -5, 0):
-        (tmp_path / LOG_NAME).write_bytes(b"x" * ((1 << 20) - len(line) - shift) + b"\n" + line)
+        (log_path(tmp_path)).write_bytes(b"x" * ((1 << 20) - len(line) - shift) + b"\n" + line)
         outbox = box(tmp_path, lambda *_: True)
         assert outbox.publish(record(outbox), START) == "20260223-144820-cam1.mp4"
         (tmp_path / "20260223-144820-cam1.mp4").unlink()

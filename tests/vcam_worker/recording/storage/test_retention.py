@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shared_utils.contracts.clips import LOG_NAME, list_clips
-from shared_utils.contracts.detections_log import append_record
+from shared_utils.contracts.clips import list_clips
+from shared_utils.contracts.detections_log import append_record, log_path
 from tests.support.log_lines import logged
 from vcam_worker import messages
 from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
@@ -45,7 +45,7 @@ class Host:
     def clip(self, at: datetime) -> str:
         name = f"{at:%Y%m%d-%H%M%S}-cam1.mp4"
         (self.folder / name).touch()
-        append_record(self.folder / LOG_NAME, {"ok": True, "filename": name})
+        append_record(log_path(self.folder), {"ok": True, "filename": name})
         return name
 
     def clips(self, days: int, until: datetime = NOW) -> list[str]:

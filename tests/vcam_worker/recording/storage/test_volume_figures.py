@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared_utils.contracts.clips import LOG_NAME
-from shared_utils.contracts.detections_log import append_record
+from shared_utils.contracts.detections_log import append_record, log_path
 from shared_utils.log import message_code
 from tests.support.log_lines import logged
 from vcam_worker import messages
@@ -38,7 +37,7 @@ def guard(tmp_path: Path) -> DiskGuard:
         name = f"2026010{day}-000000-cam1.mp4"
         (tmp_path / name).write_bytes(bytes(1000 * day))
         if day < 3:
-            append_record(tmp_path / LOG_NAME, {"ok": True, "filename": name})
+            append_record(log_path(tmp_path), {"ok": True, "filename": name})
     (tmp_path / ".outbox").mkdir()
     (tmp_path / ".outbox" / "20260103-000000-cam1.mp4.json").write_text("{}")
     (tmp_path / ".outbox" / "20260103-000000-front-door.mp4.json").write_text("{}")
