@@ -21,7 +21,7 @@ from notebooks.lab.jobs.job_bars import watch
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.media.clip import Clip, Run, runs_of
 from notebooks.lab.media.sheet import contact_sheet
-from notebooks.lab.viewer.picker import FilmPicker
+from notebooks.lab.viewer.picker import ClipPicker
 from shared_utils.config.classes import split_classes
 from shared_utils.config.folders import models_dirs
 from shared_utils.config.job_options import OPTION_SETTINGS
@@ -242,7 +242,7 @@ class SendForm(JobForm):
     """
 
     def __init__(self, places: Places) -> None:
-        self.picker = FilmPicker(places)
+        self.picker = ClipPicker(places)
         super().__init__(places, [self.picker], "Send")
         before = runs_of(places.video, self.picker.value)[:1] if self.picker.value else []
         if before and before[0].conf <= LOW_CONF:  # the same once more would show nothing new

@@ -1,4 +1,4 @@
-"""A clip with what a run saw in it: pictures by time, boxes by time, the best view of each object."""
+"""A clip and the boxes of one of its runs: frames by time, boxes by time, the best view of each track."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from video_worker.pipeline.track_summary import TrackSummary, by_label, counted_
 
 logger = logging.getLogger(__name__)
 
-HOLD = 2.0
-"""Steps of sampling after which a box is not shown any more: sampled frames come up to a source frame late."""
+HOLD_STEPS = 2.0
+"""Sampling steps for which a box is displayed after its frame: sampled frames come up to one source frame late."""
 DEFAULT_CONF = 0.5
 DEFAULT_MIN_HITS = 2
 _RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -37,14 +37,14 @@ _RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Box:
-    """One box.
+    """A detection in one frame.
 
     Attributes:
-        label: of its class.
+        label: its label.
         score: 0..1.
         xyxy: corners x1, y1, x2, y2 in pixels of the clip.
-        track: number of its object in the clip; None for a weak box that belongs to none.
-        between: not seen in this very frame, but placed by the sampled frames around it.
+        track: number of its track in the clip; None for a weak box without a track.
+        between: not detected in this very frame, but placed between two sampled frames.
     """
 
     label: str
@@ -56,12 +56,12 @@ class Box:
 
 @dataclass(frozen=True)
 class Sampled:
-    """What was seen in one sampled frame.
+    """The detections in one sampled frame.
 
     Attributes:
         time_s: seconds from the clip's first frame.
-        frame: its number in the clip.
-        boxes: all from a score of 0.1 up, best first.
+        frame: its index in the clip.
+        boxes: all with a score of at least 0.1, best first.
     """
 
     time_s: float
@@ -71,15 +71,15 @@ class Sampled:
 
 @dataclass(frozen=True)
 class View:
-    """The best sight of an object.
+    """The best view of a track.
 
     Attributes:
-        box: its box with the best score.
-        time_s: when.
-        hits: sampled frames that it was seen in.
-        first_s: when it was first seen.
-        last_s: and last.
-        also: other labels that it had, with their sampled frames.
+        box: its box with the highest score.
+        time_s: time of that box's frame.
+        hits: number of sampled frames with the track.
+        first_s: time of the first of them.
+        last_s: time of the last of them.
+        also: other labels of the track, with their numbers of sampled frames.
     """
 
     box: Box
@@ -90,26 +90,30 @@ class View:
     also: Mapping[str, int] = field(default_factory=dict)
 
 
-class Seen:
+class RunBoxes:
     """The boxes of one run, by time.
 
     Args:
-        samples: the sampled frames, in the order of time.
-        step_s: seconds from one sampled frame to the next, by the run's options; 0 where every frame was one.
+        samples: the sampled frames, in order of time.
+        step_s: seconds from one sampled frame to the next, by the run's options; 0 if every frame was sampled.
+
+    Attributes:
+        samples: the sampled frames, in order of time.
+        hold_s: how long boxes are displayed after their frame, in seconds.
     """
 
     def __init__(self, samples: Sequence[Sampled], step_s: float) -> None:
         self.samples = tuple(samples)
         self._step_s = step_s
         gaps = sorted(later.time_s - one.time_s for one, later in pairwise(samples))
-        self.hold_s = HOLD * (step_s or (gaps[len(gaps) // 2] if gaps else 0.0))
+        self.hold_s = HOLD_STEPS * (step_s or (gaps[len(gaps) // 2] if gaps else 0.0))
         self._times = [sample.time_s for sample in samples]
 
     def at(self, time_s: float, min_conf: float = 0.0) -> list[Box]:
-        """Return the boxes to show at `time_s`, of a score of `min_conf` or more.
+        """Return the boxes to display at `time_s` with a score of at least `min_conf`.
 
-        In a sampled frame: what was seen there. In between, marked `between`: an object that the next sampled frame
-        shows too is on its way there in a straight line, any other box stays where it was; for :attr:`hold_s` at most.
+        At a sampled frame, these are its own boxes. Between two sampled frames they are marked `between`: the box of a
+        track that is in both moves in a straight line, any other box stays where it was, for :attr:`hold_s` at most.
         """
         number = bisect_right(self._times, time_s + SLACK_S) - 1
         if number < 0:
@@ -117,7 +121,7 @@ class Seen:
         here = self.samples[number]
         shown = [box for box in here.boxes if box.score >= min_conf]
         passed = time_s - here.time_s
-        # boxes files give times to the millisecond
+        # times in boxes files are rounded to milliseconds
         if passed <= 10 * SLACK_S:
             return shown
         if number + 1 == len(self.samples):
@@ -137,9 +141,9 @@ class Seen:
     def best_views(
         self, min_conf: float = DEFAULT_CONF, min_hits: int = DEFAULT_MIN_HITS, classes: Collection[str] = ()
     ) -> list[View]:
-        """Return the best view of each thing of the labels that are `detected`, by first sight.
+        """Return the best view of each track of the labels that are `detected`, in order of first sight.
 
-        They are the things that the record counts as `tracks`, each at its best box by its own label. With `classes`,
+        These are the tracks that the record counts, each at its best box with the track's own label. With `classes`,
         only those labels are reported.
         """
         tracks: dict[int, TrackSummary] = {}
@@ -166,17 +170,17 @@ class Seen:
             for sample, box in [best[one.number, one.label]]
         ]
 
-    def only(self, labels: Collection[str]) -> Seen:
-        """Return the boxes of these labels; all of them for no labels."""
+    def only(self, labels: Collection[str]) -> RunBoxes:
+        """Return the boxes with these labels; all boxes for an empty collection."""
         if not labels:
             return self
         kept = [
             replace(sample, boxes=tuple(box for box in sample.boxes if box.label in labels)) for sample in self.samples
         ]
-        return Seen(kept, self._step_s)
+        return RunBoxes(kept, self._step_s)
 
     def labels(self) -> list[str]:
-        """Return the labels of all boxes, by their best score, best first."""
+        """Return the labels of all boxes, ordered by their best score."""
         best: dict[str, float] = {}
         for sample in self.samples:
             for box in sample.boxes:
@@ -191,7 +195,7 @@ class Run:
     Attributes:
         run_id: its id; later runs sort after earlier ones.
         boxes_path: its boxes file.
-        record: its line in the log; empty where the log has none.
+        record: its record in the log; empty if the log has none.
     """
 
     run_id: str
@@ -200,33 +204,33 @@ class Run:
 
     @property
     def conf(self) -> float:
-        """Score threshold that the run was made with."""
+        """Score threshold of the run."""
         return float(self.record.get("model", {}).get("conf", DEFAULT_CONF))
 
     @property
     def min_hits(self) -> int:
-        """Sampled frames that a track had to be seen in."""
+        """Hits that a track needed to be reported."""
         return int(self.record.get("options", {}).get("min_hits", DEFAULT_MIN_HITS))
 
     @property
     def classes(self) -> frozenset[str]:
-        """Labels that it reported; none for all."""
+        """Labels that it reported; empty for all."""
         return frozenset(self.record.get("options", {}).get("classes", ()))
 
     @property
     def aspect(self) -> str | None:
-        """Width by height that the run was told to show the clip with; None for what the file says."""
-        told = self.record.get("options", {}).get("aspect")
-        return told if isinstance(told, str) else None
+        """Display aspect ratio given to the run; None for the file's own."""
+        aspect = self.record.get("options", {}).get("aspect")
+        return aspect if isinstance(aspect, str) else None
 
     @property
     def title(self) -> str:
         """Model and threshold, for people."""
         model = self.record.get("model", {})
-        return f"{model.get('name', 'a model that the log does not tell')}, threshold {self.conf:g}"
+        return f"{model.get('name', 'a model that the log does not name')}, threshold {self.conf:g}"
 
-    def read(self) -> Seen:
-        """Read the boxes file. Lines that are torn are skipped; how many is logged.
+    def read(self) -> RunBoxes:
+        """Read the boxes file. Torn lines are skipped, and their number is logged.
 
         Raises:
             FileNotFoundError: it is gone with its clip.
@@ -236,11 +240,11 @@ class Run:
         file = read_boxes(self.boxes_path)
         if file.skipped:
             logger.warning(messages.BOXES_LINES_SKIPPED, self.boxes_path.name, file.skipped)
-        return Seen([_sampled(frame) for frame in file.frames], 1 / fps if fps else 0.0)
+        return RunBoxes([_sampled(frame) for frame in file.frames], 1 / fps if fps else 0.0)
 
 
 def runs_of(video_dir: Path, filename: str) -> list[Run]:
-    """Return the runs over `filename` that left boxes, the newest first."""
+    """Return the runs over `filename` that have a boxes file, newest first."""
     found = [
         Run(run_id, boxes_path(video_dir, filename, run_id), find_run(log_path(video_dir), run_id) or {})
         for run_id in boxes_runs(video_dir, filename)
@@ -256,17 +260,17 @@ class Clip(Closing):
 
     Args:
         path: the file, in the shared volume.
-        run: the run to show; None for the newest one that left boxes.
+        run: the run to display; None for the newest one with a boxes file.
 
     Attributes:
         path: the file.
-        run: the run shown; None where there is none.
-        seen: its boxes, of the classes that it reports; none where there is no run.
-        frames: its pictures.
+        run: the run displayed; None if there is none.
+        boxes: its boxes with the labels that it reports; empty if there is no run.
+        frames: the clip's frames.
 
     Raises:
         ClipMissing: there is no such file (any more).
-        ClipError: it is no video that can be read.
+        ClipError: it is not a video that can be read.
         FormatError: its boxes are of a later version.
     """
 
@@ -275,10 +279,10 @@ class Clip(Closing):
         runs = [run] if run else runs_of(path.parent, path.name)
         self.run: Run | None = runs[0] if runs else None
         try:
-            self._every = self.run.read() if self.run else Seen((), 0.0)
-        except FileNotFoundError:  # retention took it just now
-            self.run, self._every = None, Seen((), 0.0)
-        self.seen = self._every.only(self.run.classes) if self.run else self._every
+            self._all_boxes = self.run.read() if self.run else RunBoxes((), 0.0)
+        except FileNotFoundError:  # retention deleted it just now
+            self.run, self._all_boxes = None, RunBoxes((), 0.0)
+        self.boxes = self._all_boxes.only(self.run.classes) if self.run else self._all_boxes
         try:
             self.frames = FrameGrabber(path, self.run.aspect if self.run else None)
         except ClipMissing:
@@ -295,40 +299,40 @@ class Clip(Closing):
 
     @property
     def min_hits(self) -> int:
-        """Sampled frames that an object must be seen in, of the run."""
+        """Hits that a track needs to be reported, of the run."""
         return self.run.min_hits if self.run else DEFAULT_MIN_HITS
 
     @cached_property
     def started_at(self) -> datetime | None:
-        """Local time of the first frame, with its zone; None where neither file nor name tell."""
-        told = self.run.record.get("clip", {}).get("started_at") if self.run else None
-        told = told if isinstance(told, str) else started_at(self.path.name, self.frames.facts)
+        """Local time of the first frame, with its zone; None if neither record, file nor name give one."""
+        recorded = self.run.record.get("clip", {}).get("started_at") if self.run else None
+        text = recorded if isinstance(recorded, str) else started_at(self.path.name, self.frames.facts)
         with suppress(ValueError, OverflowError):
-            if told:
-                return datetime.fromisoformat(told).astimezone()
+            if text:
+                return datetime.fromisoformat(text).astimezone()
         name = parse_clip_name(self.path.name)
         return name.started_at.astimezone() if name else None
 
     def clock(self, time_s: float) -> str:
-        """Return the local time of day at `time_s`, such as ``14:48:24``; empty where it is not known."""
+        """Return the local time of day at `time_s`, such as ``14:48:24``; empty if it is not known."""
         return f"{self.started_at + timedelta(seconds=time_s):%H:%M:%S}" if self.started_at else ""
 
     def frame_at(self, time_s: float) -> Frame:
-        """Return the picture that is on screen at `time_s`, seconds from the first frame."""
+        """Return the frame displayed at `time_s`, seconds from the first frame."""
         return self.frames.frame_at(time_s)
 
     def boxes_at(self, time_s: float, min_conf: float | None = None) -> list[Box]:
-        """Return the boxes to show at `time_s`; see :meth:`Seen.at`.
+        """Return the boxes to display at `time_s`; see :meth:`RunBoxes.at`.
 
         Args:
-            min_conf: least score; the run's own threshold if None.
+            min_conf: score threshold; None for the run's own.
         """
-        return self.seen.at(time_s, self.conf if min_conf is None else min_conf)
+        return self.boxes.at(time_s, self.conf if min_conf is None else min_conf)
 
     def best_views(self, min_conf: float | None = None) -> list[View]:
-        """Return the best view of each object; see :meth:`Seen.best_views`."""
+        """Return the best view of each track; see :meth:`RunBoxes.best_views`."""
         classes = self.run.classes if self.run else ()
-        return self._every.best_views(self.conf if min_conf is None else min_conf, self.min_hits, classes)
+        return self._all_boxes.best_views(self.conf if min_conf is None else min_conf, self.min_hits, classes)
 
 
 def _also(track: TrackSummary) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import cv2
 from PIL import Image
 
 from notebooks.lab.media.clip import Box
@@ -54,4 +55,5 @@ def annotate(
     enlarge: float = 1.0,
 ) -> Image.Image:
     """Return what :func:`with_boxes` returns as a Pillow image, which a notebook's cell displays."""
-    return Image.fromarray(with_boxes(picture, boxes, note, size=size, enlarge=enlarge)[..., ::-1])
+    drawn = with_boxes(picture, boxes, note, size=size, enlarge=enlarge)
+    return Image.fromarray(cv2.cvtColor(drawn, cv2.COLOR_BGR2RGB))

@@ -1,4 +1,4 @@
-"""Annotated films for others: MP4 that any browser plays, or GIF. Streamed: a frame or two in memory at a time."""
+"""Export a clip with its boxes as MP4 (H.264) or GIF. Streamed: one or two frames in memory at a time."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ from shared_utils.media.frames import ClipReader, ReadOptions
 from shared_utils.media.picture import Picture, fitted_size
 
 EXPORTS_FOLDER = "exports"
-"""Beneath the shared volume: nothing in there passes for a clip."""
-MP4_SIDE = 1920
-"""Longest side of a film at most, pixels: small machines play no more."""
+"""Folder in the shared volume; nothing in it counts as a clip."""
+MP4_MAX_SIDE_PX = 1920
+"""Small machines do not play larger videos."""
 MP4_OPTIONS = {"preset": "veryfast", "crf": "23", "profile": "high", "bf": "0"}
-"""No B-frames: the first frame's time is 0 in every player."""
-TICKS = 90_000
-"""Units of time a second in films: the clips' own, of RTP."""
-GIF_SIDE = 480
+"""Without B-frames, no edit list (ISO/IEC 14496-12, 8.6.6) is needed for the first frame's time to be 0."""
+MP4_TICKS_PER_S = 90_000
+"""Time base of the exported MP4: that of RTP (RFC 3551, 5), and so of the clips."""
+GIF_MAX_SIDE_PX = 480
 SMALL_TEXT = 1.4
-"""Texts of GIFs are so much larger than those of films, which are looked at in full size."""
+"""Factor for the size of texts in GIFs, which are displayed small."""
 GIF_FPS = 8.0
-GIF_SECONDS = 20.0
+GIF_MAX_S = 20.0
 """Longest GIF: 20 s at this size take some megabytes."""
-GIF_TICKS = 100
-"""GIF gives times in hundredths of a second."""
+GIF_TICKS_PER_S = 100
+"""Delay times in GIF are hundredths of a second (GIF89a, section 23)."""
 THREADS = 2
 RGB = VideoFormat("rgb24")
 
 Progress = Callable[[float], None]
-"""Told the share that is done, 0..1."""
+"""Called with the share that is done, 0..1."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Which part of a clip is wanted, and what is drawn.
+    """The part of a clip to export, and the boxes to draw.
 
     Attributes:
-        start_s: seconds from its first frame.
+        start_s: seconds from the clip's first frame.
         end_s: likewise; None for the clip's end.
-        min_conf: threshold of the boxes; None for the run's own.
+        min_conf: score threshold of the boxes; None for the run's own.
     """
 
     start_s: float = 0.0
@@ -63,13 +63,15 @@ class Cut:
 
 
 def export_mp4(clip: Clip, path: Path | None = None, cut: Cut | None = None, progress: Progress | None = None) -> Path:
-    """Write `clip` with its boxes as an MP4 (H.264) and return where it is.
+    """Write `clip` with its boxes as an MP4 (H.264) and return its path.
 
-    Frames keep their times, at a varying rate too. Sound is left out. Boxes between sampled frames are dashed.
+    Frames keep their times, also at a varying rate. Audio is left out. Boxes between sampled frames are dashed.
 
     Args:
-        path: where it goes; None for the shared volume's ``exports/``.
-        progress: told how far it is; None shows a bar.
+        clip: the clip.
+        path: the file to write; None for a name in the shared volume's ``exports/``.
+        cut: the part to export; None for the whole clip.
+        progress: called with the share that is done; None displays a progress bar.
 
     Raises:
         ClipError: no frame of that part can be read.
@@ -77,46 +79,48 @@ def export_mp4(clip: Clip, path: Path | None = None, cut: Cut | None = None, pro
     target = path or _default_path(clip, ".annotated.mp4")
     with (
         _written(target) as partial,
-        _bar(target.name, progress) as told,
+        _bar(target.name, progress) as report,
         av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container,
     ):
         stream = container.add_stream("libx264", rate=_frame_rate(clip), options=MP4_OPTIONS)
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = Fraction(1, TICKS)
+        stream.codec_context.time_base = Fraction(1, MP4_TICKS_PER_S)
         stream.codec_context.thread_count = THREADS
-        for time_s, picture in _pictures(clip, cut or Cut(), 0.0, MP4_SIDE, told):
+        for time_s, picture in _pictures(clip, cut or Cut(), 0.0, MP4_MAX_SIDE_PX, report):
             if not stream.codec_context.is_open:
                 stream.height, stream.width = picture.shape[:2]
             frame = VideoFrame.from_ndarray(picture, format="bgr24")
-            frame.pts, frame.time_base = round(time_s * TICKS), Fraction(1, TICKS)
+            frame.pts, frame.time_base = round(time_s * MP4_TICKS_PER_S), Fraction(1, MP4_TICKS_PER_S)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return target
 
 
 def export_gif(clip: Clip, path: Path | None = None, cut: Cut | None = None, progress: Progress | None = None) -> Path:
-    """Write `clip` with its boxes as a small GIF and return where it is: 8 frames a second, 20 s at most.
+    """Write `clip` with its boxes as a small GIF (8 frames per second, at most 20 s) and return its path.
 
-    Gone through twice, for the palette of all frames and then for the frames. For the rest see :func:`export_mp4`.
+    The clip is read twice: for the palette of all frames, and for the frames. For the rest see :func:`export_mp4`.
     """
     target = path or _default_path(clip, ".annotated.gif")
     cut = cut or Cut()
-    end = min(cut.start_s + GIF_SECONDS, clip.frames.facts.duration_s if cut.end_s is None else cut.end_s)
+    end = min(cut.start_s + GIF_MAX_S, clip.frames.facts.duration_s if cut.end_s is None else cut.end_s)
     cut = Cut(cut.start_s, end, cut.min_conf)
-    with _written(target) as partial, _bar(target.name, progress) as told:
-        palette = _palette(_pictures(clip, cut, GIF_FPS, GIF_SIDE, lambda share: told(share / 2)))
-        _write_gif(partial, palette, _pictures(clip, cut, GIF_FPS, GIF_SIDE, lambda share: told(0.5 + share / 2)))
+    with _written(target) as partial, _bar(target.name, progress) as report:
+        palette = _palette(_pictures(clip, cut, GIF_FPS, GIF_MAX_SIDE_PX, lambda share: report(share / 2)))
+        _write_gif(
+            partial, palette, _pictures(clip, cut, GIF_FPS, GIF_MAX_SIDE_PX, lambda share: report(0.5 + share / 2))
+        )
     return target
 
 
 def _pictures(clip: Clip, cut: Cut, fps: float, side: int, progress: Progress) -> Iterator[tuple[float, Picture]]:
-    """Yield the drawn frames of a part with their times from its first one; sides are even."""
+    """Yield the drawn frames of a part with their times, seconds from its first frame; sides are even."""
     facts = clip.frames.facts
     end = facts.duration_s if cut.end_s is None else min(cut.end_s, facts.duration_s)
     size = fitted_size(facts.width, facts.height, side)
     origin: float | None = None
-    reading = ReadOptions(clip.run.aspect if clip.run else None)
-    with ClipReader(clip.path, fps, THREADS, reading) as reader:
+    options = ReadOptions(clip.run.aspect if clip.run else None)
+    with ClipReader(clip.path, fps, THREADS, options) as reader:
         for frame in reader:
             if frame.time_s > end:
                 break
@@ -124,7 +128,7 @@ def _pictures(clip: Clip, cut: Cut, fps: float, side: int, progress: Progress) -
                 continue
             origin = frame.time_s if origin is None else origin
             boxes = clip.boxes_at(frame.time_s, cut.min_conf)
-            enlarge = SMALL_TEXT if side <= GIF_SIDE else 1.0
+            enlarge = SMALL_TEXT if side <= GIF_MAX_SIDE_PX else 1.0
             note = clip.clock(frame.time_s)
             yield frame.time_s - origin, with_boxes(frame.picture, boxes, note, size=size, enlarge=enlarge)
             progress(min(1.0, (frame.time_s - cut.start_s) / max(end - cut.start_s, 1e-9)))
@@ -134,7 +138,7 @@ def _pictures(clip: Clip, cut: Cut, fps: float, side: int, progress: Progress) -
 
 
 def _palette(pictures: Iterator[tuple[float, Picture]]) -> VideoFrame:
-    """Return the 256 colours that suit all of `pictures`, as the picture that ffmpeg's filters pass them in."""
+    """Return a palette of 256 colours for all of `pictures`, as the 16×16 frame that FFmpeg's paletteuse takes."""
     graph: Graph | None = None
     for time_s, picture in pictures:
         frame = _gif_frame(picture, time_s)
@@ -151,14 +155,14 @@ def _palette(pictures: Iterator[tuple[float, Picture]]) -> VideoFrame:
 
 def _write_gif(path: Path, palette: VideoFrame, pictures: Iterator[tuple[float, Picture]]) -> None:
     with av.open(str(path), "w", format="gif") as container:
-        stream = container.add_stream("gif", rate=GIF_TICKS)
+        stream = container.add_stream("gif", rate=GIF_TICKS_PER_S)
         stream.pix_fmt = "pal8"
-        stream.codec_context.time_base = Fraction(1, GIF_TICKS)
+        stream.codec_context.time_base = Fraction(1, GIF_TICKS_PER_S)
         graph: Graph | None = None
         last = -1
         for time_s, picture in pictures:
             frame = _gif_frame(picture, time_s)
-            if frame.pts is None or frame.pts <= last:  # closer than GIF can tell apart
+            if frame.pts is None or frame.pts <= last:  # closer than the format can express
                 continue
             last = frame.pts
             if graph is None:
@@ -174,10 +178,10 @@ def _write_gif(path: Path, palette: VideoFrame, pictures: Iterator[tuple[float, 
 
 def _gif_graph(size: tuple[int, int], palette: VideoFrame) -> Graph:
     graph = Graph()
-    tick = Fraction(1, GIF_TICKS)
+    tick = Fraction(1, GIF_TICKS_PER_S)
     pictures = graph.add_buffer(width=size[0], height=size[1], format=RGB, time_base=tick)
     colours = graph.add_buffer(width=palette.width, height=palette.height, format=palette.format, time_base=tick)
-    # bayer: a pattern that stays still where the picture does, unlike diffused errors, so that files stay small
+    # a Bayer pattern stays the same where the picture does, unlike error diffusion, which keeps files small
     user = graph.add("paletteuse", "dither=bayer:bayer_scale=4:diff_mode=rectangle")
     pictures.link_to(user, 0, 0)
     colours.link_to(user, 0, 1)
@@ -200,7 +204,7 @@ def _encode_ready(graph: Graph, container: OutputContainer, stream: VideoStream)
 
 def _gif_frame(picture: Picture, time_s: float) -> VideoFrame:
     frame = VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="rgb24")
-    frame.pts, frame.time_base = round(time_s * GIF_TICKS), Fraction(1, GIF_TICKS)
+    frame.pts, frame.time_base = round(time_s * GIF_TICKS_PER_S), Fraction(1, GIF_TICKS_PER_S)
     return frame
 
 
@@ -216,7 +220,7 @@ def _default_path(clip: Clip, suffix: str) -> Path:
 
 @contextmanager
 def _written(target: Path) -> Iterator[Path]:
-    """Hand out a hidden name beside `target`, which becomes it when all went well and is gone when not."""
+    """Yield a hidden path beside `target`; rename it to `target` on success, remove it on failure."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{sidecar_stem(target.name)}.{os.getpid()}.partial")
     try:

@@ -1,4 +1,4 @@
-"""Figures that hold photographs, as JPEG: a notebook's usual PNG would be ten times as large."""
+"""Display figures that contain photographs as JPEG: PNG, a notebook's default, would be ten times as large."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from IPython.display import Image
 from matplotlib.figure import Figure
 
 QUALITY = 85
+"""Of the JPEG, 1..100."""
 DPI = 90
+"""Pixels per inch."""
 
 
 def as_jpeg(figure: Figure) -> Image:
-    """Return `figure` as a JPEG for a cell's output, and close it, so that it is not shown twice."""
+    """Return `figure` as a JPEG for a cell's output, and close it, so that it is not displayed twice."""
     target = BytesIO()
     figure.savefig(target, format="jpeg", dpi=DPI, pil_kwargs={"quality": QUALITY})
     plt.close(figure)

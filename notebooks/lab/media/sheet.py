@@ -1,4 +1,4 @@
-"""The contact sheet: the best frame of each object of a clip, whole and cut out."""
+"""The contact sheet of a clip: the best frame of each track, whole and cropped."""
 
 from __future__ import annotations
 
@@ -17,42 +17,45 @@ from shared_utils.media.frames import Frame
 from shared_utils.media.palette import track_colour
 from shared_utils.media.picture import Picture, fitted_size
 
-MARGIN = 0.25
-"""Room around an object that is cut out, of its longer side."""
-MIN_SIDE = 48
-"""Pixels of a cut-out at least: a far object alone would be a blur without its place."""
-MOST = 12
-"""Objects on a sheet; those seen longest are taken."""
+MARGIN_SHARE = 0.25
+"""Margin around a cropped box, as a share of its longer side."""
+MIN_SIDE_PX = 48
+"""Least side of a crop: a far object would be a blur without its surroundings."""
+MAX_VIEWS = 12
+"""Tracks on a sheet: those with the most hits."""
 COLUMNS = 2
-PICTURE_SIDE = 800
-"""Pixels that a whole frame is shrunk to: a sheet of 4K frames would be a hundred megabytes."""
-PANEL = 3.7
-"""Inches that a whole frame is wide."""
+PICTURE_MAX_SIDE_PX = 800
+"""Of a whole frame: a sheet of 4K frames would take a hundred megabytes."""
+PANEL_INCHES = 3.7
+"""Width of a whole frame on the sheet."""
 ENLARGE = 2.0
-"""Texts in whole frames, which are shown at half that size."""
+"""Factor for texts in whole frames, which are displayed at half their size."""
 
 
 def cut_out(picture: Picture, box: Box) -> Picture:
-    """Return the square part of `picture` around `box`, with a margin, moved and cut to lie within the picture."""
-    return crop_square(picture, box.xyxy, MARGIN, MIN_SIDE)
+    """Return a square part of `picture` around `box`, with a margin, moved to lie within the picture."""
+    return crop_square(picture, box.xyxy, MARGIN_SHARE, MIN_SIDE_PX)
 
 
 def contact_sheet(clip: Clip, min_conf: float | None = None) -> Figure:
-    """Return a picture of each object's best frame: the whole of it, and the object cut out.
+    """Return a figure with the best frame of each track: the whole frame, and the track's box cropped.
 
     Args:
-        min_conf: threshold of the scores; None for the run's own.
+        clip: the clip.
+        min_conf: score threshold; None for the run's own.
     """
     every = clip.best_views(min_conf)
-    views = sorted(sorted(every, key=lambda view: -view.hits)[:MOST], key=lambda view: view.first_s)
+    views = sorted(sorted(every, key=lambda view: -view.hits)[:MAX_VIEWS], key=lambda view: view.first_s)
     if not views:
         return _nothing(clip, min_conf)
     columns = min(COLUMNS, len(views))
     rows = -(-len(views) // columns)
     facts = clip.frames.facts
     tall = min(1.6, max(0.5, facts.height / facts.width))
-    # side by side: the whole frame, and a square as high as it
-    figure = plt.figure(figsize=(PANEL * (1 + tall) * columns, (PANEL * tall + 0.6) * rows + 0.5), layout="constrained")
+    # side by side: the whole frame, and a square of the same height
+    figure = plt.figure(
+        figsize=(PANEL_INCHES * (1 + tall) * columns, (PANEL_INCHES * tall + 0.6) * rows + 0.5), layout="constrained"
+    )
     grid = figure.subplots(rows, 2 * columns, squeeze=False, width_ratios=[1, tall] * columns)
     for axes in grid.flat:
         axes.axis("off")
@@ -87,12 +90,12 @@ def _also(view: View) -> str:
 
 
 def _small(clip: Clip, frame: Frame, boxes: Sequence[Box]) -> Picture:
-    size = fitted_size(clip.frames.facts.width, clip.frames.facts.height, PICTURE_SIDE)
+    size = fitted_size(clip.frames.facts.width, clip.frames.facts.height, PICTURE_MAX_SIDE_PX)
     return with_boxes(frame.picture, boxes, size=size, enlarge=ENLARGE)[..., ::-1]
 
 
 def counted(views: Sequence[View]) -> str:
-    """Return how many objects of which label there are, such as ``1 person, 2 car``."""
+    """Return the number of tracks by label, such as ``person ×1, car ×2``."""
     return ", ".join(f"{label} ×{number}" for label, number in Counter(view.box.label for view in views).items())
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from notebooks.lab.jobs.send import model_names
-from notebooks.lab.media.clip import Box, Sampled, Seen, runs_of
+from notebooks.lab.media.clip import Box, RunBoxes, Sampled, runs_of
 from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.config.job_options import OPTION_SETTINGS, options_from_env
 from shared_utils.errors import ClipError, ModelError, SettingError
@@ -204,7 +204,7 @@ class Isolated:
             )
         ]
 
-    def run(self) -> Seen:
+    def run(self) -> RunBoxes:
         """Take all sampled frames through all steps; fill :attr:`samples` and :attr:`record`."""
         self.samples = []
         with StepRunner(self._context) as runner, closing(self.frames()) as frames:
@@ -213,7 +213,7 @@ class Isolated:
                 boxes = tuple(self.boxes_of(sample.detections, sample.tracks.tolist()))
                 self.samples.append(Sampled(sample.time_s, sample.index, boxes))
             self.record = self._record(runner.results())
-        return Seen(self.samples, 1 / self.options.fps if self.options.fps else 0.0)
+        return RunBoxes(self.samples, 1 / self.options.fps if self.options.fps else 0.0)
 
     def command(self) -> list[str]:
         """Return the command that does the same."""

@@ -28,7 +28,7 @@ from notebooks.lab.data.matching import curve, in_frames, judge
 from notebooks.lab.data.results import boxes as read_boxes
 from notebooks.lab.data.track_labels import labels_of_tracks, with_tracks
 from notebooks.lab.media.clip import Run as BoxesRun
-from notebooks.lab.media.clip import Sampled, Seen
+from notebooks.lab.media.clip import RunBoxes, Sampled
 from notebooks.lab.tuning.compare import sampled_frames
 from shared_utils.contracts.boxes import boxes_name, boxes_path, list_boxes
 from shared_utils.contracts.job_options import Options
@@ -221,7 +221,7 @@ def f1_score(points: pd.DataFrame) -> pd.Series[float]:
     return (2 * points["precision"] * points["recall"] / total.where(total > 0)).where(total.isna() | (total > 0), 0.0)
 
 
-def as_worker(seen: Seen, conf: float, min_hits: int, classes: Sequence[str] = ()) -> Mapping[str, Any]:
+def as_worker(seen: RunBoxes, conf: float, min_hits: int, classes: Sequence[str] = ()) -> Mapping[str, Any]:
     """Return `detected`, `count` and `objects` as a run with this threshold would have written them.
 
     By the worker's own steps; the module tells what is exact.

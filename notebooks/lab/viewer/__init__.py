@@ -5,7 +5,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Return what ``notebooks.lab.viewer`` held when it was a module: notebooks of users import it from here."""
+    """Return a name that ``notebooks.lab.viewer`` had when it was a module: notebooks of users import it from here."""
     if name.startswith("__"):
         raise AttributeError(name)
     return getattr(import_module("notebooks.lab.viewer.viewer"), name)

@@ -1,16 +1,16 @@
-// The player of ViewVideo: a <video> with the boxes of a run drawn over it, frame by frame, as the kernel's own
-// pictures have them (notebooks/lab/media/draw.py). Times are seconds from the clip's first frame throughout.
+// The player of ViewVideo: a <video> with a run's boxes drawn over each frame, in the style of
+// shared_utils/media/draw.py. All times are seconds from the clip's first frame.
 
-const MOST_BYTES = 200e6; // of a clip that is sent through the kernel, where no address leads to it
-const EARLY = 2e-3; // seconds that a time may lie before its frame: browsers and boxes files round
+const MAX_KERNEL_BYTES = 200e6; // largest clip that is sent through the kernel if it has no URL
+const SLACK_S = 2e-3; // how early a time may be for its frame: browsers and boxes files round
 const DARK = "#222222";
 const CONTROLS = [
   ["start", "|◀", "to the first frame (Home)"],
   ["back", "◀", "one frame back (←; with Shift: 1 s)"],
   ["play", "Play", "play or pause (space)"],
-  ["on", "▶", "one frame on (→; with Shift: 1 s)"],
+  ["on", "▶", "one frame forward (→; with Shift: 1 s)"],
   ["end", "▶|", "to the last frame (End)"],
-  ["object", "Next object", "to the first sight of the next object (N)"],
+  ["object", "Next object", "to the first frame of the next track (N)"],
 ];
 
 function make(tag, className, parent, text = "") {
@@ -21,13 +21,13 @@ function make(tag, className, parent, text = "") {
   return element;
 }
 
-// Index of the last of the ascending `times` that is not after `time`; -1 where all are.
+// Index of the last of the ascending `times` that is not after `time`; -1 if all are.
 function lastUpTo(times, time) {
   let low = 0;
   let high = times.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (times[middle] <= time + EARLY) low = middle + 1;
+    if (times[middle] <= time + SLACK_S) low = middle + 1;
     else high = middle;
   }
   return low - 1;
@@ -38,8 +38,9 @@ function textOn(colour) {
   return 0.299 * red + 0.587 * green + 0.114 * blue >= 150 ? DARK : "#FFFFFF";
 }
 
-// The address of the clip: the server's own /files/, found by the session of the kernel that made this widget.
-async function findAddress(about) {
+// The URL of the clip under the server's /files/, found by the session of this widget's kernel (Jupyter Server REST API,
+// /api/sessions).
+async function findUrl(about) {
   const config = JSON.parse(document.getElementById("jupyter-config-data")?.textContent ?? "{}");
   if (!config.baseUrl || !about.kernel) return null;
   const answer = await fetch(`${config.baseUrl}api/sessions`, { credentials: "same-origin" });
@@ -49,7 +50,7 @@ async function findAddress(about) {
   const parts = session.path.split("/").slice(0, -1);
   for (const part of about.path.split("/")) {
     if (part === "..") {
-      if (!parts.length) return null; // outside of what the server shows
+      if (!parts.length) return null; // outside the folder that the server serves
       parts.pop();
     } else if (part !== ".") parts.push(part);
   }
@@ -76,15 +77,15 @@ class Boxes {
     return score >= this.threshold && !this.hidden.has(label);
   }
 
-  // As Seen.at of notebooks/lab/media/clip.py: sampled frames as they are; in between, marked by `between`, on the way to
-  // the next sampled frame's box of that track.
+  // As RunBoxes.at of notebooks/lab/media/clip.py: the boxes of a sampled frame as they are; between two sampled frames
+  // (`between`), moved towards the next frame's box of the same track.
   at(time) {
     const number = lastUpTo(this.times, time);
     if (number < 0) return [];
     const [start, , boxes] = this.samples[number];
     const here = boxes.filter((box) => this.shown(box));
     const passed = time - start;
-    if (passed <= EARLY) return here.map((box) => ({ box, between: false }));
+    if (passed <= SLACK_S) return here.map((box) => ({ box, between: false }));
     const next = this.samples[number + 1];
     if (!next || next[0] - start > this.hold) return [];
     const share = passed / (next[0] - start);
@@ -96,7 +97,7 @@ class Boxes {
     });
   }
 
-  // Labels that have a box to show, or would have one if they were not hidden.
+  // Labels with a box at or above the threshold, hidden ones included.
   labels() {
     const found = new Set(this.hidden);
     for (const [, , boxes] of this.samples)
@@ -104,7 +105,7 @@ class Boxes {
     return found;
   }
 
-  // Times of first sight of each object, and when each was seen.
+  // Each track with the times of its sampled frames.
   objects() {
     const found = new Map();
     for (const [time, , boxes] of this.samples) {
@@ -160,7 +161,7 @@ function drawBoxes(canvas, about, boxes, shown) {
   }
 }
 
-// Rows of bars: when each object was seen, and where we are.
+// A row of bars for each track: the times of its boxes; and a line at the current time.
 function drawStrip(canvas, about, boxes, time) {
   const ratio = window.devicePixelRatio || 1;
   const objects = boxes.objects();
@@ -187,7 +188,7 @@ class Player {
     this.model = model;
     this.root = make("div", "vcam-player", el);
     this.root.tabIndex = 0;
-    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's keys rest while ours are meant
+    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab ignores its shortcuts here (lumino: data-lm-suppress-shortcuts)
     this.heading = make("div", "vcam-heading", this.root);
     this.stage = make("div", "vcam-stage", this.root);
     this.video = make("video", "vcam-video", this.stage);
@@ -195,7 +196,7 @@ class Player {
     this.still = make("img", "vcam-still", this.stage);
     this.canvas = make("canvas", "vcam-boxes", this.stage);
     this.strip = make("canvas", "vcam-strip", this.root);
-    this.strip.title = "when each object was seen; click to go there";
+    this.strip.title = "when each track was detected; click to go there";
     this.makeControls();
     this.status = make("div", "vcam-status", this.root);
     this.listen();
@@ -220,7 +221,7 @@ class Player {
     this.sound = make("button", "vcam-sound", bar, "Sound");
     this.clock = make("span", "vcam-clock", bar);
     const filter = make("div", "vcam-bar", this.root);
-    const label = make("label", "vcam-threshold", filter, "boxes from a score of ");
+    const label = make("label", "vcam-threshold", filter, "boxes with a score of at least ");
     this.slider = make("input", "", label);
     Object.assign(this.slider, { type: "range", min: 0.1, max: 1, step: 0.01 });
     this.sliderValue = make("output", "", label);
@@ -252,9 +253,10 @@ class Player {
     video.addEventListener("error", () => this.failed());
     video.addEventListener("loadedmetadata", () => {
       video.playbackRate = Number(this.speed.value);
-      if (!video.videoWidth) this.failed(); // its sound alone can be played
+      if (!video.videoWidth) this.failed(); // only its audio can be played
     });
-    // the picture that is really on screen tells its time by itself; where browsers can not, the clock must do
+    // requestVideoFrameCallback reports the time of the frame on screen; currentTime is the fallback for older browsers
+    // (https://wicg.github.io/video-rvfc/)
     if (video.requestVideoFrameCallback) {
       const onFrame = (now, frame) => {
         this.presented(frame.mediaTime);
@@ -276,34 +278,34 @@ class Player {
     this.index = 0;
     this.origin = null; // the media time of the first frame
     this.mode = "video";
-    this.tries = about.by_kernel ? ["kernel"] : ["address", "kernel"];
-    // a browser would show it at other times, or in another shape, than the boxes were found in
-    if (about.unlike) this.tries = [];
+    this.ways = about.by_kernel ? ["kernel"] : ["url", "kernel"];
+    // a browser would display it at other times, or in another shape, than it was analysed
+    if (about.browser_mismatch) this.ways = [];
     this.stopStills();
     this.chunks = null;
     this.heading.textContent = about.title ?? "";
     this.root.classList.toggle("vcam-empty", !about.name);
     this.stage.style.aspectRatio = `${about.width} / ${about.height}`;
     this.stage.style.maxWidth = `calc(70vh * ${about.width / about.height})`;
-    this.sound.hidden = !about.sound;
+    this.sound.hidden = !about.has_audio;
     this.still.hidden = true;
-    this.say("");
+    this.showStatus("");
     this.refilter();
     this.video.removeAttribute("src");
     if (about.name) await this.tryNext();
   }
 
-  // One way after the other: by address, through the kernel, frame by frame.
+  // Try the ways in turn: by URL, through the kernel, frame by frame.
   async tryNext() {
     const about = this.about;
-    const way = this.tries.shift();
-    if (way === "address") {
-      const address = await findAddress(about).catch(() => null);
+    const way = this.ways.shift();
+    if (way === "url") {
+      const url = await findUrl(about).catch(() => null);
       if (this.about !== about) return; // another clip was chosen meanwhile
-      if (address) this.video.src = address;
+      if (url) this.video.src = url;
       else await this.tryNext();
-    } else if (way === "kernel" && about.bytes <= MOST_BYTES) {
-      this.say("fetching the clip through the kernel …");
+    } else if (way === "kernel" && about.bytes <= MAX_KERNEL_BYTES) {
+      this.showStatus("fetching the clip through the kernel …");
       this.chunks = [];
       this.model.send({ what: "bytes", offset: 0 });
     } else this.showStills();
@@ -311,9 +313,9 @@ class Player {
 
   failed() {
     if (this.mode !== "video" || !this.video.getAttribute("src")) return;
-    // a codec that is not played stays so, whichever way the file comes
+    // an unsupported codec is unsupported by all ways; code 2 is MEDIA_ERR_NETWORK (HTML Standard, 4.8.11.1)
     const code = this.video.error?.code;
-    if (!this.about.plays_everywhere && code !== 2) this.tries = [];
+    if (!this.about.plays_everywhere && code !== 2) this.ways = [];
     this.video.removeAttribute("src");
     this.tryNext();
   }
@@ -321,16 +323,16 @@ class Player {
   receive(message, buffers) {
     if (message.what === "seek") this.goTo(message.time);
     if (message.what === "still") this.showStill(message.index, buffers[0]);
-    if (message.what === "error") this.say(message.text);
+    if (message.what === "error") this.showStatus(message.text);
     if (message.what !== "bytes" || !this.chunks || message.name !== this.about.name) return;
     this.chunks.push(buffers[0]);
     const done = message.offset + buffers[0].byteLength;
     if (done < message.total) {
-      this.say(`fetching the clip through the kernel: ${Math.round((100 * done) / message.total)} %`);
+      this.showStatus(`fetching the clip through the kernel: ${Math.round((100 * done) / message.total)} %`);
       this.model.send({ what: "bytes", offset: done });
       return;
     }
-    this.say("");
+    this.showStatus("");
     if (this.blob) URL.revokeObjectURL(this.blob);
     this.blob = URL.createObjectURL(new Blob(this.chunks, { type: "video/mp4" }));
     this.chunks = null;
@@ -342,16 +344,16 @@ class Player {
   showStills() {
     this.mode = "stills";
     this.still.hidden = false;
-    const why = this.about.unlike
-      ? `A browser would not show this clip as it was analysed (${this.about.unlike})`
+    const why = this.about.browser_mismatch
+      ? `A browser would not display this clip as it was analysed (${this.about.browser_mismatch})`
       : `This browser does not play this clip (${this.about.codec})`;
-    this.say(`${why}: its frames come one by one from the kernel. The annotated MP4 plays everywhere.`);
+    this.showStatus(`${why}: the kernel sends it frame by frame. The annotated MP4 plays everywhere.`);
     this.goToFrame(this.index);
   }
 
   askStill(index) {
     this.wanted = index;
-    if (this.asked !== undefined) return; // one at a time; the last one wanted comes next
+    if (this.asked !== undefined) return; // one request at a time; the last frame wanted is next
     this.asked = index;
     this.model.send({ what: "still", index, name: this.about.name });
   }
@@ -381,7 +383,7 @@ class Player {
     this.showPlaying();
   }
 
-  // -- where we are
+  // -- position
 
   presented(mediaTime) {
     if (this.mode !== "video") return;
@@ -393,8 +395,8 @@ class Player {
     this.index = index;
     this.draw();
     this.root.dataset.frame = index;
-    clearTimeout(this.telling);
-    this.telling = setTimeout(() => {
+    clearTimeout(this.reportTimer);
+    this.reportTimer = setTimeout(() => {
       this.model.set("time", this.times[index] ?? 0);
       this.model.save_changes();
     }, 250);
@@ -410,7 +412,7 @@ class Player {
       this.askStill(index);
       return;
     }
-    // into the middle of the frame's time on screen: times are rounded on the way
+    // seek to the middle of the frame's display time: browsers round times
     const start = this.times[index];
     const end = this.times[index + 1] ?? this.about.duration_s;
     this.target = index;
@@ -419,7 +421,7 @@ class Player {
 
   step(frames) {
     this.pause();
-    // keys may come faster than frames
+    // keys may repeat faster than frames are displayed
     const from = this.video.seeking && this.mode === "video" ? this.target : this.index;
     this.goToFrame(from + frames);
   }
@@ -459,7 +461,7 @@ class Player {
     const firsts = this.boxes.objects().map((object) => object.times[0]);
     if (!firsts.length) return;
     firsts.sort((one, other) => one - other);
-    const now = this.times[this.index] + EARLY;
+    const now = this.times[this.index] + SLACK_S;
     this.pause();
     this.goTo(firsts.find((time) => time > now) ?? firsts[0]);
   }
@@ -492,7 +494,7 @@ class Player {
     keys[event.key]();
   }
 
-  // -- what is shown
+  // -- display
 
   refilter() {
     this.boxes = new Boxes(this.model);
@@ -527,7 +529,7 @@ class Player {
   }
 
   dayTime(time) {
-    // the camera's own local time, whatever zone the browser is in
+    // local time of the camera, not of the browser
     const moment = new Date(Date.parse(`${this.about.started}Z`) + time * 1000);
     return moment.toISOString().slice(11, 21);
   }
@@ -537,7 +539,7 @@ class Player {
     this.buttons.play.textContent = going ? "Pause" : "Play";
   }
 
-  say(text) {
+  showStatus(text) {
     this.status.textContent = text;
   }
 
@@ -546,7 +548,7 @@ class Player {
     this.model.off("change:threshold change:hidden", this.onFilter);
     this.model.off("msg:custom", this.onMessage);
     this.observer.disconnect();
-    clearTimeout(this.telling);
+    clearTimeout(this.reportTimer);
     this.playing = null;
     this.video.pause();
     this.video.removeAttribute("src");

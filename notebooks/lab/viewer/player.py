@@ -1,8 +1,7 @@
-"""The player of ViewVideo: the film with a run's boxes drawn over it while it plays, by anywidget.
+"""The player of ViewVideo as a widget (anywidget): a clip with a run's boxes drawn over it while it plays.
 
-The page gets the film by the address under which Jupyter serves it, so that it is streamed and can be sought in.
-Where no address leads to it, it is sent through the kernel; and where the browser does not know its codec, single
-frames are, which are decoded here.
+The page loads the clip from the URL under which Jupyter serves it, so that it can stream and seek. Without such a URL,
+the kernel sends the file. If the browser does not support the codec, the kernel decodes and sends single frames.
 """
 
 from __future__ import annotations
@@ -23,27 +22,27 @@ from shared_utils.errors import VcamError
 from shared_utils.media.picture import encode_jpeg, fitted_size, resized
 
 HERE = Path(__file__).resolve().parent
-CHUNK = 1 << 20
-"""Bytes of a message through the kernel: larger ones would hold up all others."""
-STILL_SIDE = 1280
-"""Longest side of single frames, pixels."""
-POSTER_SIDE = 960
+CHUNK_BYTES = 1 << 20
+"""Size of a message through the kernel: larger ones would delay all others."""
+STILL_MAX_SIDE_PX = 1280
+"""Of single frames."""
+POSTER_MAX_SIDE_PX = 960
 JPEG_QUALITY = 82
-PLAYED = frozenset({"h264", "vp8", "vp9", "av1"})
-"""Codecs that every browser plays. H.265 is played by some, on some machines."""
+WIDELY_PLAYED = frozenset({"h264", "vp8", "vp9", "av1"})
+"""Codecs that every browser plays (MDN: Web video codec guide). For H.265 it depends on browser and machine."""
 _NO_CLIP = {"name": "", "width": 16, "height": 9, "duration_s": 0.0, "hold_s": 0.0, "palette": SERIES, "grey": GREY}
 
 
 class Player(anywidget.AnyWidget):
-    """Shows a clip; boxes, threshold and frame steps work in the page, without inference.
+    """Plays a clip with its boxes. Threshold, labels and frame steps are handled in the page, without inference.
 
     Attributes:
-        about: what the page has to know of the clip.
+        about: facts about the clip for the page.
         times: time of each frame, seconds from the first.
-        samples: sampled frames: time, number, boxes as in the boxes file.
-        threshold: score from which boxes are drawn, 0.1..1; the slider's.
-        hidden: labels that are not drawn.
-        time: seconds of the frame on screen, a moment after it has come to rest.
+        samples: sampled frames: time, index, boxes as in the boxes file.
+        threshold: least score of the boxes drawn, 0.1..1; set by the slider.
+        hidden: labels whose boxes are not drawn.
+        time: time of the displayed frame in seconds, updated 0.25 s after it last changed.
     """
 
     _esm = HERE / "player.js"
@@ -64,10 +63,11 @@ class Player(anywidget.AnyWidget):
             self.show(clip)
 
     def show(self, clip: Clip | None, title: str = "") -> None:
-        """Show another clip, or nothing. The clip stays open while it is shown; whoever opened it closes it.
+        """Display another clip, or none. The clip must stay open while it is displayed; the caller closes it.
 
         Args:
-            title: for above the picture; None for name, run and what was seen.
+            clip: the clip; None for none.
+            title: text above the picture; empty for the clip's name and run.
         """
         self._clip = clip
         if clip is None:
@@ -78,14 +78,14 @@ class Player(anywidget.AnyWidget):
             return
         with self.hold_sync():
             self.times = [round(time_s, 6) for time_s in clip.frames.times_s]
-            self.samples = [_packed(sample) for sample in clip.seen.samples]
+            self.samples = [_packed(sample) for sample in clip.boxes.samples]
             self.threshold = max(0.1, clip.conf)
             self.hidden = []
             self.time = 0.0
             self.about = self._about(clip, title)
 
     def seek(self, time_s: float) -> None:
-        """Go to the frame that is on screen at `time_s`."""
+        """Go to the frame displayed at `time_s`."""
         self.send({"what": "seek", "time": time_s})
 
     def _about(self, clip: Clip, title: str) -> dict[str, Any]:
@@ -100,15 +100,15 @@ class Player(anywidget.AnyWidget):
             "kernel": _kernel_id(),
             "by_kernel": self._by_kernel,
             "codec": clip.frames.codec,
-            "plays_everywhere": clip.frames.codec in PLAYED,
-            "unlike": clip.frames.browser_mismatch,
-            "sound": clip.frames.has_audio,
+            "plays_everywhere": clip.frames.codec in WIDELY_PLAYED,
+            "browser_mismatch": clip.frames.browser_mismatch,
+            "has_audio": clip.frames.has_audio,
             "width": facts.width,
             "height": facts.height,
             "duration_s": round(facts.duration_s, 6),
             "started": clip.started_at.replace(tzinfo=None).isoformat("T", "milliseconds") if clip.started_at else "",
-            "labels": clip.seen.labels(),
-            "hold_s": clip.seen.hold_s,
+            "labels": clip.boxes.labels(),
+            "hold_s": clip.boxes.hold_s,
             "palette": list(SERIES),
             "grey": GREY,
         }
@@ -129,32 +129,32 @@ class Player(anywidget.AnyWidget):
     def _send_bytes(self, clip: Clip, offset: int) -> None:
         with clip.path.open("rb") as file:
             file.seek(offset)
-            chunk = file.read(CHUNK)
+            chunk = file.read(CHUNK_BYTES)
         about = {"what": "bytes", "name": clip.path.name, "offset": offset, "total": clip.path.stat().st_size}
         self.send(about, [chunk])
 
     def _send_still(self, clip: Clip, index: int) -> None:
         frame = clip.frames.frame(index)
-        size = fitted_size(clip.frames.facts.width, clip.frames.facts.height, STILL_SIDE)
-        # without boxes: the page draws them over it, as over the film
+        size = fitted_size(clip.frames.facts.width, clip.frames.facts.height, STILL_MAX_SIDE_PX)
+        # without boxes: the page draws them over it, as it does over the video
         picture = encode_jpeg(resized(frame.picture, size), JPEG_QUALITY)
         self.send({"what": "still", "name": clip.path.name, "index": index, "time": frame.time_s}, [picture])
 
 
 def best_moment(clip: Clip, min_conf: float | None = None) -> float:
-    """Return the time of the sampled frame that shows most: the highest sum of scores; 0 where nothing was seen."""
+    """Return the time of the sampled frame with the highest sum of scores; 0 if there are no boxes."""
     conf = clip.conf if min_conf is None else min_conf
 
     def weight(sample: Sampled) -> float:
         return sum(box.score for box in sample.boxes if box.score >= conf)
 
-    return max(clip.seen.samples, key=weight, default=Sampled(0.0, 0, ())).time_s
+    return max(clip.boxes.samples, key=weight, default=Sampled(0.0, 0, ())).time_s
 
 
 def poster(clip: Clip, time_s: float | None = None) -> bytes:
     """Return the frame at `time_s` (None: at the best moment) with its boxes, as a JPEG."""
     frame = clip.frame_at(best_moment(clip) if time_s is None else time_s)
-    size = fitted_size(clip.frames.facts.width, clip.frames.facts.height, POSTER_SIDE)
+    size = fitted_size(clip.frames.facts.width, clip.frames.facts.height, POSTER_MAX_SIDE_PX)
     drawn = with_boxes(frame.picture, clip.boxes_at(frame.time_s), clip.clock(frame.time_s), size=size)
     return encode_jpeg(drawn, JPEG_QUALITY)
 
@@ -165,7 +165,7 @@ def _packed(sample: Sampled) -> Sequence[Any]:
 
 
 def _kernel_id() -> str:
-    """Return the id of the kernel we are in, by which the page finds its session; empty outside of one."""
+    """Return the id of this kernel, by which the page finds its session; empty outside a kernel."""
     try:
         return Path(get_connection_file()).stem.removeprefix("kernel-")
     except RuntimeError:

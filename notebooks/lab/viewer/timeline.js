@@ -1,14 +1,14 @@
-// A day's clips along a line (notebooks/lab/viewer/timeline.py). Places are shares 0..1 of the day.
+// The clips of a day along a line (notebooks/lab/viewer/timeline.py). Positions are shares of the day, 0..1.
 
 const NS = "http://www.w3.org/2000/svg";
-const LEFT = 140; // pixels for the rows' names
+const LEFT = 140; // pixels for the names of rows
 const RIGHT = 22;
 const TOP = 48;
 const ROW = 24;
-const MIN_MARK = 5; // pixels: ten seconds of a day would be a tenth of one
-const NEAR = 12; // pixels around a mark that still hit it
-const MAX_ZOOM = 200; // seven minutes across
-const PLAY_WITHIN = 10_000; // ms in which a clip that was clicked may start by itself
+const MIN_MARK = 5; // pixels: ten seconds of a day would be a tenth of a pixel
+const NEAR = 12; // pixels around a mark in which a click hits it
+const MAX_ZOOM = 200; // the line then spans seven minutes
+const PLAY_WITHIN = 10_000; // milliseconds after a click in which its clip may start to play
 
 function make(tag, attributes, parent, text) {
   const element = document.createElementNS(NS, tag);
@@ -25,13 +25,13 @@ class Timeline {
     this.root = document.createElement("div");
     this.root.className = "vcam-timeline";
     this.root.tabIndex = 0;
-    this.root.title = "click a mark to play its clip; ← and →: from clip to clip; wheel: zoom; double click: whole day";
+    this.root.title = "click a mark to play its clip; ← and →: previous and next clip; wheel: zoom; double click: whole day";
     el.append(this.root);
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.addEventListener("click", (event) => this.click(event));
     this.root.addEventListener("wheel", (event) => this.zoom(event), { passive: false });
-    this.root.addEventListener("dblclick", () => this.look(0, 1));
-    this.onDay = () => this.look(0, 1);
+    this.root.addEventListener("dblclick", () => this.setView(0, 1));
+    this.onDay = () => this.setView(0, 1);
     this.onChosen = () => this.draw();
     model.on("change:day", this.onDay);
     model.on("change:chosen", this.onChosen);
@@ -46,7 +46,7 @@ class Timeline {
     this.observer.disconnect();
   }
 
-  look(begin, end) {
+  setView(begin, end) {
     this.view = [begin, end];
     this.draw();
   }
@@ -77,7 +77,7 @@ class Timeline {
 
   detail(day) {
     let text = `a mark is a clip: click it to play it; local time, ${day.zone}`;
-    if (day.away === null) text += " (no cameras_log.jsonl tells when nobody watched)";
+    if (day.away === null) text += " (times without watching are unknown: there is no cameras_log.jsonl)";
     else if (Object.values(day.away).some((parts) => parts.length)) text += "; hatched: the camera was not watched";
     return text;
   }
@@ -135,7 +135,7 @@ class Timeline {
     });
   }
 
-  // Each clip once, by time.
+  // File names of the clips, each once, by time.
   files() {
     const marks = this.model.get("day").rows.flatMap((row) => row.marks);
     return [...new Set([...marks].sort((one, other) => one[0] - other[0]).map((mark) => mark[2]))];
@@ -161,13 +161,13 @@ class Timeline {
     this.model.save_changes();
   }
 
-  // The player is a widget of its own, beneath: it starts when it has the clip.
+  // The player is another widget, below this one: start it when it has loaded the clip.
   playWhenLoaded() {
     const place = this.root.closest(".vcam-day");
     if (!place) return;
     const until = performance.now() + PLAY_WITHIN;
     const play = (event) => {
-      if (performance.now() < until) event.target.play?.().catch(() => {}); // a browser may want another click
+      if (performance.now() < until) event.target.play?.().catch(() => {}); // browsers may require another click (autoplay policy)
     };
     place.addEventListener("loadeddata", play, { capture: true, once: true });
   }
@@ -189,11 +189,11 @@ class Timeline {
     if (share < 0 || share > 1 || !event.deltaY) return;
     const [begin, end] = this.view;
     const length = Math.min(1, Math.max(1 / MAX_ZOOM, (end - begin) * (event.deltaY > 0 ? 1.25 : 0.8)));
-    if (length === 1 && end - begin === 1) return; // the page may scroll
+    if (length === 1 && end - begin === 1) return; // leave the event to the page, which scrolls
     event.preventDefault();
     const at = begin + share * (end - begin);
     const from = Math.min(Math.max(0, at - share * length), 1 - length);
-    this.look(from, from + length);
+    this.setView(from, from + length);
   }
 }
 

@@ -1,6 +1,6 @@
-"""The timeline of a day in the page: each mark is a clip, and a click plays it beneath. By anywidget.
+"""The timeline of a day as a widget (anywidget): each mark is a clip, and a click plays it in the player below.
 
-A saved notebook, and a page without a kernel, show the same day as a picture.
+A saved notebook, and a page without a kernel, display the same day as a picture.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ HERE = Path(__file__).resolve().parent
 
 
 class Timeline(anywidget.AnyWidget):
-    """A day's clips along a line; the arrow keys go from clip to clip, the wheel zooms.
+    """The clips of a day along a line. The arrow keys go from clip to clip, the wheel zooms.
 
     Attributes:
-        day: what is shown; see :meth:`notebooks.lab.data.oneday.OneDay.as_dict`.
-        chosen: file name of the clip that was clicked; empty before.
-        clicks: counts them, so that a clip can be played again.
+        day: the day displayed; see :meth:`notebooks.lab.data.oneday.OneDay.as_dict`.
+        chosen: file name of the clicked clip; empty if none was clicked.
+        clicks: number of clicks, so that the same clip can be played again.
     """
 
     _esm = HERE / "timeline.js"
@@ -49,7 +49,7 @@ class Timeline(anywidget.AnyWidget):
         self.show(day)
 
     def show(self, day: OneDay) -> None:
-        """Show another day; no clip of it is chosen yet."""
+        """Display another day, without a chosen clip."""
         shade = colours(day.all_cameras)
         with self.hold_sync():
             self.chosen = ""
@@ -57,18 +57,20 @@ class Timeline(anywidget.AnyWidget):
 
 
 class DayView(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """Choose a day, see its timeline, click a clip to play it.
+    """A date picker, the timeline of the day, and a player for the clip that is clicked.
 
     Args:
         log: of :func:`notebooks.lab.data.results.load_log`.
         watched: of :func:`notebooks.lab.data.results.uptime`.
         video_dir: the folder of the clips.
-        day, now: as for :func:`notebooks.lab.data.answers.how_often`; the last day with a clip from the start.
+        day: the day to display first, as for :func:`notebooks.lab.data.answers.how_often`; by default the last day
+            with a clip.
+        now: the present time, likewise.
 
     Attributes:
-        one_day: the day that is shown.
+        one_day: the day displayed.
         timeline: its timeline.
-        player: plays the clip that was clicked.
+        player: plays the clicked clip.
     """
 
     def __init__(
@@ -89,8 +91,8 @@ class DayView(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.message = widgets.HTML("Click a mark to play its clip.")
         self.picker = widgets.DatePicker(value=self.one_day.day, layout=widgets.Layout(width="160px"))
         steps = [
-            self._step("◀", "the day before that has clips", -1),
-            self._step("▶", "the next day that has clips", 1),
+            self._step("◀", "previous day with clips", -1),
+            self._step("▶", "next day with clips", 1),
         ]
         super().__init__([widgets.HBox([steps[0], self.picker, steps[1]]), self.timeline, self.message, self.player])
         self.add_class("vcam-day")
@@ -98,7 +100,7 @@ class DayView(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.timeline.observe(lambda _: self.play(self.timeline.chosen), "clicks")
 
     def show(self, day: str | date | None) -> None:
-        """Show another day."""
+        """Display another day."""
         if day is None:  # the picker was emptied
             return
         self.one_day = self._lay_out(day)
@@ -107,7 +109,7 @@ class DayView(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._open(None)
 
     def play(self, filename: str) -> None:
-        """Show a clip in the player; where it can not be, say why in one line."""
+        """Display a clip in the player, or one line that says why it cannot be displayed."""
         try:
             self._open(Clip(self._video_dir / filename))
         except (VcamError, OSError) as error:
@@ -138,7 +140,7 @@ class DayView(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.picker.value = others[0] if by > 0 else others[-1]
 
     def _repr_mimebundle_(self, **arguments: Any) -> dict[str, Any]:
-        """Return the widget, and a picture for where no kernel is."""
+        """Return the widget, and a picture for pages without a kernel."""
         bundle = dict(super()._repr_mimebundle_(**arguments))
         figure = plot_one_day(self.one_day)
         target = io.BytesIO()

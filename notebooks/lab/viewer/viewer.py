@@ -1,4 +1,4 @@
-"""ViewVideo put together: a list of clips, the player, the contact sheet and the exports."""
+"""The viewer of ViewVideo: the list of clips, the player, the contact sheet and the exports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from notebooks.lab.jobs.places import Places
 from notebooks.lab.media.clip import Clip, Run, runs_of
 from notebooks.lab.media.export import Cut, export_gif, export_mp4
 from notebooks.lab.media.sheet import contact_sheet
-from notebooks.lab.viewer.picker import FilmPicker
+from notebooks.lab.viewer.picker import ClipPicker
 from notebooks.lab.viewer.player import Player, poster
 from shared_utils.errors import VcamError
 
@@ -24,28 +24,28 @@ Export = Callable[..., Path]
 
 
 class Viewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """Choose a clip, play it with its boxes, save what is worth keeping.
+    """Choose a clip, play it with its boxes, save it as MP4 or GIF.
 
     Args:
-        places: where clips and log are.
+        places: the folders of clips and log.
 
     Attributes:
         picker: the list of clips.
         player: the player.
-        clip: the clip shown; None where none can be.
-        saved: files written by the buttons, the newest last.
+        clip: the clip displayed; None if there is none, or it cannot be read.
+        saved: files that the buttons wrote, newest last.
     """
 
     def __init__(self, places: Places) -> None:
         self._places = places
         self.clip: Clip | None = None
         self.saved: list[Path] = []
-        self.picker = FilmPicker(places)
+        self.picker = ClipPicker(places)
         self.player = Player()
         self.runs = widgets.Dropdown(description="run", layout=widgets.Layout(width="420px"))
-        self.sheet_button = _button("Contact sheet", "the best frame of each object")
+        self.sheet_button = _button("Contact sheet", "the best frame of each track")
         self.mp4_button = _button("Save annotated MP4", "the clip with its boxes, for any player")
-        self.gif_button = _button("Save GIF", "small, 20 s at most, from the frame that is shown on")
+        self.gif_button = _button("Save GIF", "small, at most 20 s, from the displayed frame on")
         self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="180px", visibility="hidden"))
         self.message = widgets.HTML()
         self.output = widgets.Output()
@@ -59,7 +59,7 @@ class Viewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.show(self.picker.value)
 
     def show(self, filename: str, run: Run | None = None) -> None:
-        """Show a clip; where it can not be, its reason in one line."""
+        """Display a clip, or one line that says why it cannot be displayed."""
         if self.clip is not None:
             self.clip.close()
             self.clip = None
@@ -69,19 +69,19 @@ class Viewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             try:
                 self.clip = Clip(self._places.video / filename, run)
             except (VcamError, OSError) as error:
-                self._say(str(error) if filename in str(error) else f"{filename}: {error}")
+                self._display_message(str(error) if filename in str(error) else f"{filename}: {error}")
         self.player.show(self.clip)
         self._list_runs(filename if run is None else None)
         for button in (self.sheet_button, self.mp4_button, self.gif_button):
             button.disabled = self.clip is None
         if self.clip is not None and self.clip.run is None:
-            self._say("No run of this clip has left boxes: SendProcessFile sends it to the workers.")
+            self._display_message("No run of this clip has boxes: SendProcessFile sends it to the workers.")
 
     def show_sheet(self) -> None:
-        """Show the contact sheet beneath."""
+        """Display the contact sheet below."""
         if self.clip is None:
             return
-        with self._reported():
+        with self._errors_displayed():
             figure = contact_sheet(self.clip, self.player.threshold)
             self.output.clear_output(wait=True)
             with self.output:
@@ -89,15 +89,15 @@ class Viewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             plt.close(figure)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        # what is shown where no widget lives, such as on a code host's page
+        # for pages without widgets, such as a code host's
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         if self.clip is not None:
-            with suppress(VcamError):  # a clip whose best frame is damaged is shown all the same
+            with suppress(VcamError):  # the widget works without the poster if the best frame is damaged
                 bundle["image/jpeg"] = poster(self.clip)
         return bundle
 
     def _gif_cut(self) -> Cut:
-        # from the picture on screen, unless that is the last one
+        # from the displayed frame, unless that is at the end
         start = self.player.time
         if self.clip is None or start >= self.clip.frames.facts.duration_s - 1:
             start = 0.0
@@ -107,15 +107,15 @@ class Viewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if self.clip is None:
             return
         self.bar.value, self.bar.layout.visibility = 0.0, "visible"
-        with self._reported():
+        with self._errors_displayed():
             path = export(self.clip, cut=cut, progress=self._progress)
             self.saved.append(path)
             size = path.stat().st_size / 1e6
-            self._say(f"saved: video/{path.relative_to(self._places.video).as_posix()} ({size:.1f} MB)")
+            self._display_message(f"saved: video/{path.relative_to(self._places.video).as_posix()} ({size:.1f} MB)")
         self.bar.layout.visibility = "hidden"
 
     def _progress(self, share: float) -> None:
-        # in hundredths: each change is a message to the page
+        # in steps of 1 %: each change is a message to the page
         if share - self.bar.value >= 0.01 or share == 1.0:
             self.bar.value = share
 
@@ -133,27 +133,27 @@ class Viewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if change["new"] is not None and self.picker.value:
             self.show(self.picker.value, change["new"])
 
-    def _say(self, text: str) -> None:
+    def _display_message(self, text: str) -> None:
         self.message.value = html.escape(text)
 
-    def _reported(self) -> _Reported:
-        return _Reported(self._say)
+    def _errors_displayed(self) -> _ErrorsDisplayed:
+        return _ErrorsDisplayed(self._display_message)
 
 
-class _Reported:
-    """Says in one line what a user can do about; anything else goes on its way."""
+class _ErrorsDisplayed:
+    """Displays expected errors in one line; other exceptions propagate."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, display_message: Callable[[str], None]) -> None:
+        self._display_message = display_message
 
     def __enter__(self) -> None:
-        self._say("")
+        self._display_message("")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> bool:
         if isinstance(error, OSError):
-            self._say(f"{error.filename or 'the video folder'}: {error.strerror}")
+            self._display_message(f"{error.filename or 'the video folder'}: {error.strerror}")
         elif isinstance(error, VcamError):
-            self._say(str(error))
+            self._display_message(str(error))
         return isinstance(error, VcamError | OSError)
 
 

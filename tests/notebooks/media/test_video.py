@@ -1,4 +1,4 @@
-"""What stands behind ViewVideo: frames by PTS, boxes by time, drawing, contact sheet, exports, the list of films."""
+"""What stands behind ViewVideo: frames by PTS, boxes by time, drawing, contact sheet, exports, the list of clips."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from PIL import Image, ImageSequence
 
 from notebooks.lab.jobs.places import Places
-from notebooks.lab.media.clip import Box, Clip, Run, Sampled, Seen, runs_of
+from notebooks.lab.media.clip import Box, Clip, Run, RunBoxes, Sampled, runs_of
 from notebooks.lab.media.draw import annotate
 from notebooks.lab.media.export import EXPORTS_FOLDER, Cut, export_gif, export_mp4
 from notebooks.lab.media.sheet import contact_sheet, cut_out
-from notebooks.lab.viewer.picker import FilmPicker, films
+from notebooks.lab.viewer.picker import ClipPicker, list_clips
 from notebooks.lab.viewer.player import best_moment, poster
 from notebooks.lab.viewer.viewer import Viewer
 from shared_utils.config.redis import RedisSettings
@@ -149,8 +149,8 @@ def test_a_clip_of_one_frame(tmp_path):
     path = write_video(tmp_path / "one.mp4", barcode(10), times=[0.0])
     with Clip(path) as clip:
         assert clip.frame_at(5).index == 0
-        film = export_mp4(clip, progress=lambda share: None)
-        assert len(packet_times(film)) == 1
+        video = export_mp4(clip, progress=lambda share: None)
+        assert len(packet_times(video)) == 1
         with Image.open(export_gif(clip, progress=lambda share: None)) as gif:
             assert gif.size == (288, 96)
         assert contact_sheet(clip).axes
@@ -164,8 +164,8 @@ def test_a_portrait_from_a_phone_stands_upright(tmp_path):
     with Clip(path) as clip:
         assert (clip.frames.facts.width, clip.frames.facts.height) == (96, 288)
         assert clip.frame_at(0.5).picture.shape == (288, 96, 3)
-        film = export_mp4(clip, progress=lambda share: None)
-    with av.open(str(film)) as container:
+        video = export_mp4(clip, progress=lambda share: None)
+    with av.open(str(video)) as container:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (96, 288)
 
 
@@ -190,7 +190,7 @@ def box(score: float, x: float, track: int | None = 1, label: str = "car") -> Bo
 
 
 def test_boxes_between_sampled_frames_are_on_their_way_and_say_so():
-    seen = Seen([Sampled(0.0, 0, (box(0.9, 0), box(0.6, 50, None))), Sampled(0.2, 4, (box(0.7, 40),))], 0.2)
+    seen = RunBoxes([Sampled(0.0, 0, (box(0.9, 0), box(0.6, 50, None))), Sampled(0.2, 4, (box(0.7, 40),))], 0.2)
     assert seen.at(0.0) == [box(0.9, 0), box(0.6, 50, None)]
     moved, held = seen.at(0.05)
     assert (moved.between, held.between) == (True, True)
@@ -206,7 +206,7 @@ def test_boxes_between_sampled_frames_are_on_their_way_and_say_so():
 
 
 def test_boxes_are_not_held_over_a_gap():
-    seen = Seen([Sampled(0.0, 0, (box(0.9, 0),)), Sampled(2.0, 4, (box(0.7, 40),))], 0.2)
+    seen = RunBoxes([Sampled(0.0, 0, (box(0.9, 0),)), Sampled(2.0, 4, (box(0.7, 40),))], 0.2)
     assert seen.at(0.1) == []
 
 
@@ -216,10 +216,10 @@ def test_the_best_view_of_each_object():
         Sampled(0.2, 2, (box(0.8, 10), box(0.3, 50, 3))),
         Sampled(0.4, 4, (box(0.7, 20), box(0.55, 90, None))),
     ]
-    views = Seen(samples, 0.2).best_views(0.5, 2)
+    views = RunBoxes(samples, 0.2).best_views(0.5, 2)
     assert [(view.box.label, view.box.score, view.time_s, view.hits) for view in views] == [("car", 0.8, 0.2, 3)]
     assert (views[0].first_s, views[0].last_s) == (0.0, 0.4)
-    assert [view.box.track for view in Seen(samples, 0.2).best_views(0.5, 1)] == [1, 2]
+    assert [view.box.track for view in RunBoxes(samples, 0.2).best_views(0.5, 1)] == [1, 2]
 
 
 def test_a_thing_with_two_names_is_one_object_under_the_better_one():
@@ -228,11 +228,11 @@ def test_a_thing_with_two_names_is_one_object_under_the_better_one():
         Sampled(0.2, 2, (box(0.9, 10, 1, "bus"),)),
         Sampled(0.4, 4, (box(0.7, 20),)),
     ]
-    [view] = Seen(samples, 0.2).best_views(0.5, 2)
+    [view] = RunBoxes(samples, 0.2).best_views(0.5, 2)
     assert (view.box.label, view.box.score, view.hits, view.time_s) == ("car", 0.7, 3, 0.4)
     assert view.also == {"truck": 1, "bus": 1}
     # between the frames it goes on to where it is, whatever it is called there
-    assert [one.xyxy[0] for one in Seen(samples, 0.2).at(0.1, 0.58)] == pytest.approx([5])
+    assert [one.xyxy[0] for one in RunBoxes(samples, 0.2).at(0.1, 0.58)] == pytest.approx([5])
 
 
 def test_only_the_classes_of_the_run_are_shown(tmp_path, clip_path):
@@ -245,8 +245,8 @@ def test_only_the_classes_of_the_run_are_shown(tmp_path, clip_path):
         assert [one.label for one in clip.boxes_at(0.0)] == ["car"]
         assert [(view.box.label, view.hits, view.also) for view in clip.best_views()] == [("car", 1, {})]
         # the player gets its boxes from here
-        assert [[one.label for one in sample.boxes] for sample in clip.seen.samples] == [["car"]]
-        assert clip.seen.labels() == ["car"]
+        assert [[one.label for one in sample.boxes] for sample in clip.boxes.samples] == [["car"]]
+        assert clip.boxes.labels() == ["car"]
 
 
 def test_a_boxes_file_of_a_newer_version_is_an_error_and_not_taken_for_nothing_seen(tmp_path, clip_path):
@@ -347,27 +347,27 @@ def test_an_mp4_for_browsers_that_keeps_the_frames_times(tmp_path):
     path = write_video(tmp_path / STRANGE, barcode(25), fps=25, gop=4, times=[number / 25 for number in numbers])
     shares: list[float] = []
     with Clip(path) as clip:
-        film = export_mp4(clip, progress=shares.append)
-    assert film == tmp_path / EXPORTS_FOLDER / "Hof & Garten #1 ü 100%.annotated.mp4"
+        video = export_mp4(clip, progress=shares.append)
+    assert video == tmp_path / EXPORTS_FOLDER / "Hof & Garten #1 ü 100%.annotated.mp4"
     assert parse_clip_name("20260223-144819-cam1.annotated.mp4") is None
-    assert packet_times(film) == pytest.approx(packet_times(path), abs=1e-4)
-    with av.open(str(film)) as container:
+    assert packet_times(video) == pytest.approx(packet_times(path), abs=1e-4)
+    with av.open(str(video)) as container:
         context = container.streams.video[0].codec_context
         assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
         pictures = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
     assert [number_in(picture) for picture in pictures] == numbers
-    content = film.read_bytes()
+    content = video.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
-    assert [one.name for one in film.parent.iterdir()] == [film.name]
+    assert [one.name for one in video.parent.iterdir()] == [video.name]
 
 
-def test_boxes_are_in_the_film_and_only_from_the_threshold_up(clip_path):
+def test_boxes_are_in_the_export_and_only_from_the_threshold_up(clip_path):
     blue = np.array([int(track_colour(1)[at : at + 2], 16) for at in (1, 3, 5)])
 
-    def has_box(film: Path) -> bool:
-        with av.open(str(film)) as container:
+    def has_box(video: Path) -> bool:
+        with av.open(str(video)) as container:
             first = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
         return bool((np.abs(first[25:55, 18:24] - blue).sum(axis=2) < 120).any())
 
@@ -378,8 +378,8 @@ def test_boxes_are_in_the_film_and_only_from_the_threshold_up(clip_path):
 
 def test_a_part_and_a_small_gif(clip_path):
     with Clip(clip_path) as clip:
-        film = export_mp4(clip, cut=Cut(0.5, 1.0), progress=lambda share: None)
-        assert packet_times(film) == pytest.approx([number / 10 for number in range(6)])
+        video = export_mp4(clip, cut=Cut(0.5, 1.0), progress=lambda share: None)
+        assert packet_times(video) == pytest.approx([number / 10 for number in range(6)])
         with Image.open(export_gif(clip, progress=lambda share: None)) as gif:
             assert gif.format == "GIF"
             count = sum(1 for _ in ImageSequence.Iterator(gif))
@@ -396,8 +396,8 @@ def test_a_part_and_a_small_gif(clip_path):
 
 def test_an_export_that_fails_leaves_what_was_there(clip_path):
     with Clip(clip_path) as clip:
-        film = export_mp4(clip, progress=lambda share: None)
-        before = film.read_bytes()
+        video = export_mp4(clip, progress=lambda share: None)
+        before = video.read_bytes()
 
         def stop(share: float) -> None:
             if share > 0.5:
@@ -408,25 +408,25 @@ def test_an_export_that_fails_leaves_what_was_there(clip_path):
                 export(clip, progress=stop)
         with pytest.raises(ClipError, match="no frame from 7 to 2 s"):
             export_mp4(clip, cut=Cut(7.0), progress=lambda share: None)
-    assert film.read_bytes() == before
-    assert list(film.parent.iterdir()) == [film]
+    assert video.read_bytes() == before
+    assert list(video.parent.iterdir()) == [video]
 
 
 def test_4k_is_shrunk_and_sound_left_out(tmp_path):
     path = write_video(tmp_path / "4k.mp4", lambda t: np.full((2160, 3840, 3), 90, np.uint8), times=[0.0, 0.1])
     add_run(path, line(0.0, 0, ["car", 0.9, 1000, 1000, 2000, 2000, 1]))
     with Clip(path) as clip:
-        film = export_mp4(clip, progress=lambda share: None)
-        with av.open(str(film)) as container:
+        video = export_mp4(clip, progress=lambda share: None)
+        with av.open(str(video)) as container:
             assert (container.streams.video[0].width, container.streams.video[0].height) == (1920, 1080)
             assert not container.streams.audio
         assert len(poster(clip)) < 100_000
 
 
-# -- the list of films, and the whole viewer
+# -- the list of clips, and the whole viewer
 
 
-def test_films_newest_first_with_what_was_seen(clip_path):
+def test_clips_are_listed_newest_first_with_their_last_result(clip_path):
     folder = clip_path.parent
     for name in ("20260224-080000-door.mp4", STRANGE, ".hidden.mp4", "notes.txt"):
         shutil.copy(clip_path, folder / name)
@@ -439,17 +439,17 @@ def test_films_newest_first_with_what_was_seen(clip_path):
             "timestamp": "2026-02-24T08:01:00Z",
         },
     )
-    found = films(places(folder))
-    assert [film.filename for film in found] == [STRANGE, "20260224-080000-door.mp4", clip_path.name]
-    assert [film.seen for film in found] == ["not analysed yet", "failed: it is cut", "car"]
-    picker = FilmPicker(places(folder))
+    found = list_clips(places(folder))
+    assert [entry.filename for entry in found] == [STRANGE, "20260224-080000-door.mp4", clip_path.name]
+    assert [entry.result for entry in found] == ["not analysed yet", "failed: it is cut", "car"]
+    picker = ClipPicker(places(folder))
     assert picker.value == STRANGE
     changes: list[str] = []
     picker.observe(lambda change: changes.append(change["new"]), "value")
     picker.filter.value = "cam1 car"
     assert picker.list.options == ((found[2].line, clip_path.name),)
     picker.filter.value = "nowhere"
-    assert (picker.value, picker.note.value) == ("", "None of 3 films fits the filter.")
+    assert (picker.value, picker.note.value) == ("", "None of 3 clips matches the filter.")
     picker.filter.value = ""
     picker.list.value = "20260224-080000-door.mp4"
     assert changes == [clip_path.name, "", STRANGE, "20260224-080000-door.mp4"]
@@ -458,7 +458,7 @@ def test_films_newest_first_with_what_was_seen(clip_path):
     assert picker.value == "20260224-080000-door.mp4"  # the choice stays
     picker.choose("20260301-080000-door.mp4")
     assert picker.value == "20260301-080000-door.mp4"
-    with pytest.raises(ValueError, match="no film gone"):
+    with pytest.raises(ValueError, match="no clip gone"):
         picker.choose("gone.mp4")
 
 

@@ -37,7 +37,7 @@ def test_the_notebook_ends_with_the_workers_record(run_notebook: RunNotebook, cl
         clip_path.parent,
         {"MODELS_DIR": str(SCENE_MODEL.parent)},
         values=["work.record", "printed", "len(differing)"],
-        changes={"next((film.filename for film in films(places)), None)": repr(clip_path.name)},
+        changes={"next((clip.filename for clip in list_clips(places)), None)": repr(clip_path.name)},
     )
     assert done.values["len(differing)"] == 0
     assert f"analyse {clip_path.name}: the same record" in done.text
@@ -53,8 +53,8 @@ def test_each_step_shows_what_it_does(clip_path: Path) -> None:
         seen = work.run()
         assert clip.run is not None
         # the same boxes as the worker wrote
-        assert [sample.frame for sample in seen.samples] == [sample.frame for sample in clip.seen.samples]
-        for here, there in zip(seen.samples, clip.seen.samples, strict=True):
+        assert [sample.frame for sample in seen.samples] == [sample.frame for sample in clip.boxes.samples]
+        for here, there in zip(seen.samples, clip.boxes.samples, strict=True):
             assert [(box.label, box.track) for box in here.boxes] == [(box.label, box.track) for box in there.boxes]
             for one, other in zip(here.boxes, there.boxes, strict=True):
                 assert one.xyxy == pytest.approx(other.xyxy, abs=0.06)

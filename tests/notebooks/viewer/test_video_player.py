@@ -49,7 +49,7 @@ READ_BOX = f"""(canvas, [x, y]) => {{
 
 @pytest.fixture(scope="module")
 def lab_folder(lab: Lab) -> Path:
-    """The notebook, and two films: a strangely named one that plays, and one in H.265, which this Chromium does not."""
+    """The notebook, and two clips: a strangely named one that plays, and one in H.265, which this Chromium does not."""
     folder = lab.folder / "player"
     (folder / "notebooks").mkdir(parents=True)
     (folder / "video").mkdir()
@@ -172,7 +172,7 @@ def test_the_right_frames_with_the_right_boxes(page: Page, address: str) -> None
     expect(page.get_by_text("saved: video/exports/Hof & Garten #1 ü 100%.annotated.mp4")).to_be_visible()
 
 
-def test_a_film_that_browsers_do_not_play_is_stepped_through(page: Page, address: str, lab_folder: Path) -> None:
+def test_a_clip_that_browsers_do_not_play_is_stepped_through(page: Page, address: str, lab_folder: Path) -> None:
     player = run_all(page, address)
     page.locator("select[size]").select_option(index=1)
     status = player.root.locator(".vcam-status")
@@ -196,7 +196,7 @@ def test_a_film_that_browsers_do_not_play_is_stepped_through(page: Page, address
     expect(page.get_by_text(f"{UNPLAYED} is not there (any more): choose another clip")).to_be_visible()
 
 
-def test_a_film_that_no_address_leads_to_comes_through_the_kernel(page: Page, address: str) -> None:
+def test_a_clip_without_a_url_comes_through_the_kernel(page: Page, address: str) -> None:
     player = run_all(page, address.replace("ViewVideo", "ByKernel"))
     page.wait_for_function("document.querySelector('.vcam-player video').readyState >= 2")
     assert player.video.evaluate("video => video.currentSrc").startswith("blob:")
