@@ -94,8 +94,8 @@ class FrameGrabber(Closing):
         if self.facts.sizes:
             return "the size of its frames changes"
         if self._aspect:
-            return f"it is shown in {self._aspect}"
-        return "its time stamps contradict each other, or begin anew" if self._stamps is None else ""
+            return f"it is displayed in {self._aspect}"
+        return "its time stamps contradict each other, or start over" if self._stamps is None else ""
 
     def _open_reader(self) -> ClipReader:
         return ClipReader(self._path, 0, options=ReadOptions(self._aspect))

@@ -1,4 +1,7 @@
-"""Parsing of H.264 and H.265 parameter sets: which set refers to which, and what picture they describe."""
+"""Parse parameter sets of H.264 and H.265: their references to each other, and the picture format they describe.
+
+Syntax: ITU-T H.264, 7.3.2.1, 7.3.2.2 and E.1.1; ITU-T H.265, 7.3.2.1 to 7.3.2.3 and E.2.1.
+"""
 
 from __future__ import annotations
 
@@ -18,29 +21,30 @@ from shared_utils.media.bitstream.nal_units import (
 )
 
 MAX_SET_BYTES = 4096
-"""Nobody sends a parameter set of 4 KB; a forged one costs no more time than that."""
+"""Most bytes parsed of a set: real ones have some dozens, a forged one may be as large as a packet."""
 MAX_EXP_GOLOMB_ZEROS = 32
-"""Leading zero bits of the longest number that the standards allow."""
+"""Leading zero bits of the longest Exp-Golomb code (ITU-T H.264, 9.1)."""
 
 H264_HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
-"""Profiles whose SPS names chroma format and bit depth."""
+"""Values of profile_idc whose SPS contains chroma format and bit depth (ITU-T H.264, 7.3.2.1.1)."""
 SAMPLE_ASPECT_RATIOS = (
     None, (1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11), (80, 33), (18, 11), (15, 11),
     (64, 33), (160, 99), (4, 3), (3, 2), (2, 1),
 )  # fmt: skip
-"""Table E-1 of both standards, by aspect_ratio_idc."""
+"""By aspect_ratio_idc (table E-1 of both standards)."""
 EXTENDED_SAR = 255
+"""Value of aspect_ratio_idc for an explicit ratio."""
 
 
 @dataclass(frozen=True)
 class PictureFormat:
-    """What a stream's pictures are, whatever bytes its parameter sets have.
+    """The format of a stream's frames, independent of how its parameter sets are coded.
 
     Attributes:
         width, height: pixels after cropping.
         chroma: chroma_format_idc; 1 is 4:2:0.
         luma_bits, chroma_bits: bits per sample.
-        sample_aspect_ratio: width of a pixel by its height; 1 where the stream does not say.
+        sample_aspect_ratio: a pixel's ratio of width to height; 1 if the stream does not give one.
     """
 
     width: int
@@ -56,13 +60,13 @@ class PictureFormat:
 
 @dataclass(frozen=True)
 class ParameterSets:
-    """The parameter sets that decoding from a keyframe on needs.
+    """The parameter sets needed to decode from a keyframe on.
 
     Attributes:
         codec: ``h264`` or ``hevc``.
-        length_size: bytes of each unit's length in the stream's packets; 0: start codes.
-        units: the sets; those the keyframe refers to come first in their kind.
-        picture: what the SPS in use says; None where it cannot be read.
+        length_size: bytes per length prefix in the stream's packets; 0 for start codes.
+        units: the sets; of each kind, those that the keyframe refers to come first.
+        picture: the format by the SPS in use; None if it cannot be parsed.
     """
 
     codec: Codec
@@ -76,16 +80,16 @@ class ParameterSets:
 
     @property
     def is_complete(self) -> bool:
-        """A decoder can do with these alone."""
+        """Whether a decoder needs no other sets."""
         kinds = (H264_SPS, H264_PPS) if self.codec == "h264" else (HEVC_VPS, HEVC_SPS, HEVC_PPS)
         return all(self.of_kind(kind) for kind in kinds)
 
 
 class Bits:
-    """Reads numbers from a NAL unit's payload, emulation prevention bytes left out.
+    """Reads numbers from a NAL unit's payload, without emulation prevention bytes (ITU-T H.264, 7.4.1).
 
     Raises:
-        ValueError: from every method, when the unit ends before the number does.
+        ValueError: from every method: the unit ends before the number does.
     """
 
     def __init__(self, unit: bytes, header_bytes: int) -> None:
@@ -106,7 +110,7 @@ class Bits:
         while not self.u(1):
             zeros += 1
             if zeros > MAX_EXP_GOLOMB_ZEROS:
-                raise ValueError("no Exp-Golomb number")
+                raise ValueError("not an Exp-Golomb code")
         return (1 << zeros) - 1 + self.u(zeros)
 
     def se(self) -> int:
@@ -161,14 +165,14 @@ def slice_pps(codec: Codec, unit: bytes) -> int:
 
 
 def picture_format(codec: Codec, sps: bytes) -> PictureFormat:
-    """Return what an SPS says of the picture.
+    """Return the picture format that an SPS describes.
 
     Raises:
         ValueError: it is damaged.
     """
     found = _h264_format(sps) if codec == "h264" else _hevc_format(sps)
     if found.width <= 0 or found.height <= 0:
-        raise ValueError("an SPS without a picture")
+        raise ValueError("an SPS with an empty picture")
     return found
 
 
@@ -226,12 +230,12 @@ def _skip_h264_order_count(bits: Bits) -> None:
 
 
 def _chroma_steps(chroma: int) -> tuple[int, int]:
-    """Return the units that cropping counts in, pixels across and down."""
+    """Return the units of the cropping offsets in pixels, across and down (CropUnitX, CropUnitY)."""
     return (2 if chroma in {1, 2} else 1), (2 if chroma == 1 else 1)
 
 
 def _sample_aspect_ratio(bits: Bits) -> Fraction:
-    """Read the start of a VUI, if there is one."""
+    """Read the aspect ratio at the start of the VUI; return 1 if there is none."""
     if not bits.u(1) or not bits.u(1):
         return Fraction(1)
     index = bits.u(8)
@@ -259,7 +263,7 @@ def _hevc_format(sps: bytes) -> PictureFormat:
     try:
         _skip_hevc_to_vui(bits, layers)
         shape = _sample_aspect_ratio(bits)
-    except ValueError:  # the picture is known all the same
+    except ValueError:  # the size is known without the VUI
         shape = Fraction(1)
     return PictureFormat(*size, chroma, luma_bits, chroma_bits, shape)
 
@@ -303,7 +307,7 @@ def _skip_hevc_scaling_lists(bits: Bits) -> None:
 
 
 def _skip_hevc_reference_sets(bits: Bits) -> None:
-    """Skip the short-term reference picture sets; a predicted one is as long as the one before it says."""
+    """Skip the short-term reference picture sets; the length of a predicted one depends on the one before it."""
     pictures = 0
     for index in range(bits.ue()):
         if index and bits.u(1):

@@ -1,1 +1,1 @@
-"""Reading a clip's file: its recordings, streams, time stamps and orientation. See :mod:`shared_utils.media.frames`."""
+"""Parts of the clip reader: recordings in a file, streams, time stamps, orientation."""

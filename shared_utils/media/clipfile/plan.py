@@ -137,7 +137,7 @@ def _read(source: Source) -> tuple[_Read, list[str]]:
                 if end is None or packet.pts >= end:
                     end, read.last_duration = packet.pts, packet.duration or 0
         if not read.stamps:
-            raise ClipError("it holds no frame")
+            raise ClipError("it contains no frames")
         # a frame of interlaced video may be two packets, see frames.py
         read.plain = whole and len(bitstream.sizes) <= 1 and int(context.field_order) in UNPAIRED
         return read, missing_note(container, stream, count)
@@ -199,7 +199,7 @@ def _survey(source: Source, aspect: Fraction | None) -> tuple[list[_Surveyed], C
         notes = missing_note(container, stream, count)
         lost = count - hidden - len(found) - decoder.take_errors()
         if lost > 0 and int(stream.codec_context.field_order) in UNPAIRED:
-            notes.append(f"{lost} of {count} packets gave no frame")
+            notes.append(f"{lost} of {count} packets could not be decoded to a frame")
         return found, clock_of(container, stream), notes
 
 
@@ -227,10 +227,14 @@ def timeline_notes(line: Timeline, clock: Clock) -> list[str]:
     notes = []
     if line.joints:
         at = ", ".join(f"{line.times_s[index]:.2f}" for index in line.joints[:10])
-        notes.append(f"{len(line.joints) + 1} recordings follow each other: the time stamps begin anew at {at} s")
+        notes.append(f"{len(line.joints) + 1} recordings follow each other: the time stamps start over at {at} s")
     if line.corrected == len(line.times_s):
-        notes.append(f"its time stamps tell nothing: {float(clock.rate):g} frames per second are taken for granted")
+        notes.append(f"it has no usable time stamps: {float(clock.rate):g} frames per second are assumed")
     elif line.corrected:
-        frames = "frame is" if line.corrected == 1 else "frames are"
-        notes.append(f"{line.corrected} {frames} without a time stamp to be believed, and placed between the others")
+        frames = (
+            "frame without a plausible time stamp is"
+            if line.corrected == 1
+            else ("frames without a plausible time stamp are")
+        )
+        notes.append(f"{line.corrected} {frames} placed between the others")
     return notes

@@ -97,7 +97,7 @@ class Source:
 def _prepare(context: VideoCodecContext) -> None:
     width, height = context.width, context.height
     if width * height > MAX_PIXELS:
-        raise ClipError(f"its frames are {width}×{height}, which is more than can be analysed")
+        raise ClipError(f"its frames of {width}×{height} are too large to be analysed")
     # with several threads, what comes of damaged frames depends on their number
     context.thread_count = 1
     context.options = {"max_pixels": str(MAX_PIXELS)}
@@ -107,7 +107,7 @@ def check_file(path: Path) -> None:
     """Raise :class:`ClipError` if `path` is not a regular file with content."""
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):  # reading from a pipe would block
-        raise ClipError("it is no ordinary file")
+        raise ClipError("it is not a regular file")
     if about.st_size == 0:
         raise ClipError("the file is empty")
 
@@ -141,7 +141,7 @@ def video_streams(container: InputContainer) -> list[VideoStream]:
         raise ClipError(f"it holds no video, only {others}")
     known = [one for one in streams if one.codec_context is not None]
     if not known:
-        raise ClipError("its video is coded in a way that is not known here")
+        raise ClipError("its video codec is not supported")
     return known
 
 
@@ -154,7 +154,7 @@ def choose_video_stream(source: Source) -> tuple[int, list[str]]:
     with container:
         streams = video_streams(container)
         unknown = [one for one in container.streams.video if one.codec_context is None]
-        notes = [f"video stream {one.index}, coded in a way that is not known here" for one in unknown]
+        notes = [f"video stream {one.index}, of an unsupported codec" for one in unknown]
         if len(streams) == 1:
             return streams[0].index, notes
         counts = dict.fromkeys((one.index for one in streams), 0)
@@ -257,7 +257,7 @@ class Shaper:
         """Notes for people on what the file asks for that was not followed."""
         found = [f"pixels of {one.numerator}:{one.denominator} are taken for square ones" for one in self._absurd]
         if not self.orientation.exact:
-            found.append("it is to be turned by an angle: shown turned to the nearest quarter")
+            found.append("it asks for a rotation by an angle: the nearest quarter turn is applied")
         return found
 
     def _ratio(self, frame: VideoFrame, orientation: Orientation) -> Fraction:

@@ -64,7 +64,7 @@ def test_joined_recordings_are_played_frame_by_frame_and_exported_whole(tmp_path
     path.write_bytes(one.read_bytes() * 2)
     with Clip(path) as clip:
         player = Player(clip)
-        assert "begin anew" in player.about["browser_mismatch"]
+        assert "start over" in player.about["browser_mismatch"]
         assert player.times == pytest.approx([number / 10 for number in range(20)], abs=1e-3)
         film = export_mp4(clip, tmp_path / "film.mp4", progress=lambda share: None)
     assert packet_times(film) == pytest.approx([number / 10 for number in range(20)], abs=1e-3)

@@ -47,7 +47,7 @@ CUT, BEYOND, EMPTY = lengths(P)[:-1], b"\0\0\0\xff" + P, b"\0\0\0\0" + lengths(P
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", CUT, BEYOND, EMPTY, lengths(P) * (MAX_UNITS + 1), b"\xff" * 99])
-def test_what_is_not_understood_is_decoded(data):
+def test_packets_that_cannot_be_parsed_are_decoded(data):
     assert BitstreamReader("h264", AVC).inspect(7, data) == PacketFacts(7, restarts=False, keep=True)
 
 
@@ -74,5 +74,5 @@ def packets(text: str) -> list[PacketFacts]:
         ("", set(), set()),
     ],
 )
-def test_what_lies_between_the_last_wanted_picture_and_the_next_restart_is_not_needed(text, wanted, expected):
+def test_packets_between_the_last_wanted_frame_and_the_next_idr_picture_are_not_needed(text, wanted, expected):
     assert unneeded(packets(text), wanted) == expected

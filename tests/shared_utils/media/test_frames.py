@@ -1,4 +1,4 @@
-"""Reading clips: which frames, when, how they look, and what becomes of files that are no clips."""
+"""Reading clips: which frames, their times and pictures, and files that are not clips."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_a_clip_that_is_cut_short_gives_what_is_there(tmp_path):
     assert reader.facts.frames < 40
 
 
-def test_a_clip_with_a_hole_gives_the_rest_and_says_so(tmp_path):
+def test_a_clip_with_damage_in_the_middle_gives_the_rest_and_counts_the_damage(tmp_path):
     path = write_video(tmp_path / "h.mp4", moving_box(), seconds=4)
     content = bytearray(path.read_bytes())
     middle = content.index(b"mdat") + 4000
@@ -213,7 +213,7 @@ def write_audio(path: Path) -> Path:
     return path
 
 
-def test_what_is_no_video_is_refused_and_said(tmp_path, clip_master):
+def test_a_file_that_is_not_a_video_is_refused_with_a_reason(tmp_path, clip_master):
     def made(name: str, content: bytes) -> Path:
         (tmp_path / name).write_bytes(content)
         return tmp_path / name
@@ -232,8 +232,8 @@ def test_what_is_no_video_is_refused_and_said(tmp_path, clip_master):
         (headless, "no video that can be read"),
         (playlist, "no video that can be read"),
         (write_audio(tmp_path / "audio.mp4"), "only audio"),
-        (tmp_path, "no ordinary file"),
-        (tmp_path / "pipe.mp4", "no ordinary file"),
+        (tmp_path, "not a regular file"),
+        (tmp_path / "pipe.mp4", "not a regular file"),
     ):
         with pytest.raises(ClipError, match=said):
             read(path)
@@ -249,7 +249,7 @@ def test_a_clip_without_frames(tmp_path):
         read(path)
 
 
-def test_a_missing_file_is_another_thing(tmp_path):
+def test_a_missing_file_is_an_error_of_its_own(tmp_path):
     with pytest.raises(ClipMissing, match="not there"):
         read(tmp_path / "later.mp4")
 

@@ -83,7 +83,7 @@ def test_a_recording_behind_one_of_any_kind(tmp_path, recordings, first, second)
     assert [frame.time_s for frame in frames] == pytest.approx([number / 10 for number in range(2 * FRAMES)], abs=0.01)
     edges = squares(frames)
     assert edges[FRAMES:] == pytest.approx(edges[:FRAMES], abs=6)
-    assert reader.facts.notes == ("2 recordings follow each other: the time stamps begin anew at 1.00 s",)
+    assert reader.facts.notes == ("2 recordings follow each other: the time stamps start over at 1.00 s",)
 
 
 @pytest.mark.parametrize("first", ["fragmented mp4", "mkv", "live mkv", "ts", "m2ts", "flv", "avi"])
@@ -96,7 +96,7 @@ def test_a_recording_behind_one_that_was_cut_off(tmp_path, recordings, first, se
     assert reader.facts.duration_s == pytest.approx(len(frames) / 10, abs=0.15)
 
 
-def test_what_cannot_be_read_before_a_recording_is_told(tmp_path, recordings):
+def test_unreadable_bytes_before_a_recording_are_noted(tmp_path, recordings):
     cut = recordings["mp4"][: len(recordings["mp4"]) // 2]  # its index would have come at the end
     for beginning in (cut, b"a line of text\n", bytes(5000)):
         frames, reader = read(joined(tmp_path / "joined.mkv", beginning, recordings["mkv"]))
@@ -105,7 +105,7 @@ def test_what_cannot_be_read_before_a_recording_is_told(tmp_path, recordings):
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "avi", "ts"])
-def test_what_belongs_to_no_recording_is_told_unless_it_is_zeros(tmp_path, recordings, kind):
+def test_bytes_of_no_recording_are_noted_unless_they_are_zeros(tmp_path, recordings, kind):
     size = len(recordings[kind])
     rubbish = np.random.default_rng(1).bytes(5000)
     _, reader = read(joined(tmp_path / "a.bin", recordings[kind], rubbish))
@@ -157,7 +157,7 @@ def test_a_file_that_ends_within_its_head_is_a_broken_clip(tmp_path, recordings,
         read(path)
 
 
-def test_sound_that_begins_late_in_flv_costs_no_picture(tmp_path, recordings):
+def test_audio_that_begins_late_in_flv_costs_no_frame(tmp_path, recordings):
     content = bytearray(recordings["flv"])
     # a packet of sound before the end, which the head does not announce
     sound = b"\x08\0\0\x05\0\0\0\0\0\0\0\x2c\0\0\0\0" + (16).to_bytes(4)
@@ -174,7 +174,7 @@ def test_encrypted_video_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "ts"])
-def test_a_turn_that_the_codec_tells_once_holds_for_what_follows(tmp_path, recordings, suffix):
+def test_a_rotation_that_the_codec_gives_once_holds_for_all_frames(tmp_path, recordings, suffix):
     plain = joined(tmp_path / "p.ts", recordings["ts"])
     path = tmp_path / f"turned.{suffix}"
     turn_first_picture(plain, path)
@@ -183,7 +183,7 @@ def test_a_turn_that_the_codec_tells_once_holds_for_what_follows(tmp_path, recor
     assert (len(frames), reader.facts.sizes, reader.facts.notes) == (FRAMES, (), ())
 
 
-def test_pictures_that_lack_those_before_are_told_and_time_begins_with_the_first_that_is_there(tmp_path):
+def test_frames_without_their_references_are_noted_and_time_begins_with_the_first_decoded_frame(tmp_path):
     path = tmp_path / "open.ts"
     x265 = "log-level=none:keyint=10:min-keyint=10:open-gop=1:bframes=3:b-adapt=0:scenecut=0"
     source = write_video(
@@ -191,10 +191,10 @@ def test_pictures_that_lack_those_before_are_told_and_time_begins_with_the_first
         options={"x265-params": x265, "preset": "ultrafast"},
     )  # fmt: skip
     with av.open(str(source)) as given, av.open(str(path), "w") as made:
-        film = given.streams.video[0]
-        stream = made.add_stream_from_template(film)
+        video = given.streams.video[0]
+        stream = made.add_stream_from_template(video)
         keys = 0
-        for packet in given.demux(film):
+        for packet in given.demux(video):
             keys += packet.is_keyframe
             if packet.size and keys >= 2:
                 packet.stream = stream
@@ -202,4 +202,4 @@ def test_pictures_that_lack_those_before_are_told_and_time_begins_with_the_first
     frames, reader = read(path)
     assert frames[0].time_s == 0
     assert len(frames) == reader.facts.frames
-    assert "packets gave no frame" in reader.facts.notes[0]
+    assert "packets could not be decoded to a frame" in reader.facts.notes[0]

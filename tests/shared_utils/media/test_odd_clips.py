@@ -1,4 +1,4 @@
-"""Clips that went wrong: joined, mirrored, squeezed, of changing size, cut short, with more streams than one."""
+"""Unusual and damaged clips: joined, mirrored, squeezed, of changing size, cut short, with several video streams."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONE = 1 << 16
 def cases(shared_dir: Path) -> Path:
     folder = shared_dir / "cases"
     if not folder.is_dir():
-        pytest.skip(f"no films that went wrong at {folder}")
+        pytest.skip(f"no damaged or unusual clips at {folder}")
     return folder
 
 
@@ -108,14 +108,14 @@ def test_joined_recordings_of_other_codecs_sizes_and_streams(tmp_path):
 def with_sound(source: Path, target: Path) -> Path:
     with av.open(str(source)) as given, av.open(str(target), "w") as made:
         sound = made.add_stream("aac", rate=44100)
-        film = made.add_stream_from_template(given.streams.video[0])
+        video = made.add_stream_from_template(given.streams.video[0])
         for number in range(80):
             frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
             frame.sample_rate, frame.pts = 44100, number * 1024
             made.mux(sound.encode(frame))
         for packet in given.demux(video=0):
             if packet.size:
-                packet.stream = film
+                packet.stream = video
                 made.mux(packet)
     return target
 
@@ -140,24 +140,24 @@ def test_a_change_of_size_upwards_in_mid_file(tmp_path, codec):
     path = tmp_path / "sizes.mkv"
     options = {"libvpx": {"deadline": "realtime"}}.get(codec, {})
     with av.open(str(path), "w") as made:
-        film = None
+        video = None
         for part, (width, height) in enumerate(((160, 96), (320, 192), (192, 192))):
             context = av.CodecContext.create(codec, "w")
             context.width, context.height, context.time_base = width, height, Fraction(1, 10)
             context.framerate = Fraction(10)
             context.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
             context.options = {"bf": "0", **options}
-            if film is None:
-                film = made.add_stream(codec, rate=10)
-                film.width, film.height, film.pix_fmt = width, height, context.pix_fmt
+            if video is None:
+                video = made.add_stream(codec, rate=10)
+                video.width, video.height, video.pix_fmt = width, height, context.pix_fmt
             draw = moving_box(width, height, start_s=0, end_s=1, side=height // 3)
             for number in range(10):
                 frame = av.VideoFrame.from_ndarray(draw(number / 10), format="bgr24")
                 frame.pts, frame.time_base = number, Fraction(1, 10)
                 for packet in context.encode(frame):
-                    mux(made, film, packet, part * 10)
+                    mux(made, video, packet, part * 10)
             for packet in context.encode(None):
-                mux(made, film, packet, part * 10)
+                mux(made, video, packet, part * 10)
     with ClipReader(path, 0, 1, ReadOptions(strict=True)) as reader:
         frames = list(reader)
     assert (reader.facts.width, reader.facts.height) == (320, 192)
@@ -170,10 +170,10 @@ def test_a_change_of_size_upwards_in_mid_file(tmp_path, codec):
     assert frames[-1].picture[:, 70:250].mean() > 60
 
 
-def mux(made, film, packet, offset):
+def mux(made, video, packet, offset):
     packet.pts += offset
     packet.dts = packet.pts
-    packet.stream = film
+    packet.stream = video
     made.mux(packet)
 
 
@@ -209,7 +209,7 @@ def test_display_matrices(tmp_path, kind):
     assert bool(reader.facts.notes) is (kind == "nearly a quarter")
 
 
-def test_the_mirrored_film_stands_upright(cases):
+def test_the_mirrored_clip_is_upright(cases):
     frames, _ = read(cases / "hflip.mp4", 0)
     with av.open(str(cases / "hflip.mp4")) as container:
         plain = next(container.decode(video=0)).to_ndarray(format="bgr24")
@@ -243,7 +243,7 @@ def test_pixels_that_are_not_square(tmp_path, suffix, ratio, shown):
     assert bool(reader.facts.notes) is (ratio == "6")
 
 
-def test_the_container_goes_before_the_codec(tmp_path):
+def test_the_containers_ratio_precedes_the_codecs(tmp_path):
     path = squeezed(tmp_path / "c.mp4", Fraction(2))
     content = bytearray(path.read_bytes())
     at = content.index(b"pasp") + 4
@@ -253,7 +253,7 @@ def test_the_container_goes_before_the_codec(tmp_path):
 
 
 @pytest.mark.parametrize("pair", [(0, 1), (1, 0), (65535, 1), (1, 65535)])
-def test_absurd_pixels_are_square(tmp_path, pair):
+def test_implausible_pixel_ratios_are_ignored(tmp_path, pair):
     path = squeezed(tmp_path / "c.mp4", Fraction(2))
     content = bytearray(path.read_bytes())
     at = content.index(b"pasp") + 4
@@ -271,17 +271,17 @@ def test_an_aspect_for_recorders_that_squeeze_without_saying_so(tmp_path, aspect
     assert frames[0].picture.shape == (height, width, 3)
 
 
-def test_the_squeezed_film_has_its_width(cases):
+def test_the_squeezed_clip_has_its_width(cases):
     assert (read(cases / "sar2.mp4")[1].facts.width, read(cases / "sar2.mp4")[1].facts.height) == (640, 272)
 
 
-def test_the_film_is_analysed_not_the_still(cases):
+def test_the_video_is_analysed_and_not_the_cover_picture(cases):
     frames, reader = read(cases / "still_first.mkv")
     assert (len(frames), reader.facts.frames) == (31, 76)
     assert "video stream 0 (mjpeg, 768×432, a still)" in reader.facts.notes[0]
 
 
-def test_of_two_films_the_larger_is_analysed_and_the_other_named(tmp_path):
+def test_of_two_video_streams_the_larger_is_analysed_and_the_other_noted(tmp_path):
     one, other = drawn(tmp_path / "1.mp4", size=(160, 96)), drawn(tmp_path / "2.mp4")
     path = tmp_path / "both.mkv"
     with av.open(str(one)) as first, av.open(str(other)) as second, av.open(str(path), "w") as made:
@@ -331,10 +331,10 @@ def test_a_clip_whose_end_is_missing_says_how_much(tmp_path):
     path = tmp_path / "f.mp4"
     drawn(tmp_path / "w.mp4")
     with av.open(str(tmp_path / "w.mp4")) as given, av.open(str(path), "w", options={"movflags": "faststart"}) as made:
-        film = made.add_stream_from_template(given.streams.video[0])
+        video = made.add_stream_from_template(given.streams.video[0])
         for packet in given.demux(video=0):
             if packet.size:
-                packet.stream = film
+                packet.stream = video
                 made.mux(packet)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     frames, reader = read(path, 0)
@@ -342,7 +342,7 @@ def test_a_clip_whose_end_is_missing_says_how_much(tmp_path):
     assert "of 20 frames are there" in reader.facts.notes[-1]
 
 
-def test_unusual_films(tmp_path):
+def test_unusual_clips(tmp_path):
     made = tmp_path / "one.avi"
     assert len(read(drawn(made, seconds=0.1, codec="mjpeg", options={}), 0)[0]) == 1
     for width, height, pixels in ((3, 5, "gray"), (1, 1, "yuv444p"), (17, 9, "bgra"), (64, 48, "yuv422p10le")):

@@ -54,14 +54,14 @@ def test_single_wrong_stamps_do_not_move_the_others(wrong):
 
 
 @pytest.mark.parametrize("stamps", [[7] * 20, [None] * 20, REGULAR[::-1]])
-def test_where_stamps_tell_nothing_the_rate_does(stamps):
+def test_without_usable_stamps_the_rate_counts(stamps):
     line = timeline(stamps, CLOCK)
     assert list(line.times_s) == seconds(20)
     assert (line.joints, line.corrected) == ((), 20)
 
 
 def test_a_pause_is_kept_beside_a_doubled_stamp():
-    # the film one_double_stamp.mkv
+    # as in one_double_stamp.mkv
     stamps = [*REGULAR[:10], *(stamp + 20_000 for stamp in REGULAR[10:])]
     stamps[5] = stamps[6]
     line = timeline(stamps, CLOCK)
@@ -108,6 +108,6 @@ def test_few_frames():
         ([0], {0}, False, True),
     ],
 )
-def test_which_stamps_are_taken_as_they_stand(stamps, keys, reordered, plain):
+def test_which_stamps_are_used_as_they_are(stamps, keys, reordered, plain):
     keyframes = [number in keys for number in range(len(stamps))]
     assert is_plain(stamps, keyframes, CLOCK, reordered=reordered) is plain

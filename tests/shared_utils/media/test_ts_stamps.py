@@ -15,8 +15,8 @@ HOUR = 90_000 * 3600
 
 
 @pytest.fixture(scope="module", params=["0", "3"])
-def film(request, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("film")
+def video(request, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("video")
     options = {"bf": request.param, "preset": "veryfast"}
     return write_video(folder / "f.ts", moving_box(320, 192, 0, 3), seconds=3, fps=10, gop=10, options=options)
 
@@ -46,12 +46,12 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_every_frame_is_at_its_true_time(tmp_path, film, what):
+def test_every_frame_is_at_its_true_time(tmp_path, video, what):
     path = tmp_path / "t.ts"
-    path.write_bytes(with_stamps(film.read_bytes(), CHANGES[what]))
+    path.write_bytes(with_stamps(video.read_bytes(), CHANGES[what]))
     with ClipReader(path, 0, 1, ReadOptions(strict=True)) as reader:
         times = [frame.time_s for frame in reader]
-    # where stamps tell nothing, and the stream no sane rate, 25 frames per second are taken for granted
+    # without usable stamps or a plausible rate, 25 frames per second are assumed
     rate = 25 if any("25 frames per second" in note for note in reader.facts.notes) else 10
     assert rate == 10 or what in {"none at all", "all equal", "backwards"}
     assert times == pytest.approx([number / rate for number in range(COUNT)], abs=0.002)
