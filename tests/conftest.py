@@ -14,6 +14,8 @@ from devtools.redis_server import RedisServer
 from tests.support.programs import Programs
 from tests.support.video import CLIP_NAME, moving_box, write_video
 
+MARKED_BY_FIXTURE = {"browser": "browser", "running": "container"}
+
 
 def _shared(part: str) -> Path:
     folder = shared_folder() / part
@@ -23,6 +25,15 @@ def _shared(part: str) -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they use; run slow modules first, so that none is left alone at the end of a parallel run."""
+    for item in items:
+        for fixture, marker in MARKED_BY_FIXTURE.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ import pytest
 
 from devtools.paths import ROOT
 
+pytestmark = pytest.mark.container
+
 CONTEXT = ("shared_utils", "vcam_worker", "video_worker", "camera_emulator", "notebooks")
 FILES = ("Dockerfile.*", "requirements.*.txt", "constraints.txt", ".dockerignore")
 IMAGES = ("capture", "video", "jupyter")

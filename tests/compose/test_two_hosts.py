@@ -23,6 +23,8 @@ import pytest
 from devtools.paths import ROOT
 from shared_utils.contracts.detections_log import read_records
 
+pytestmark = pytest.mark.container
+
 COPIED = (
     "docker-compose*.yml",
     "Dockerfile.*",

@@ -19,6 +19,8 @@ from tests.support.programs import Program, Programs
 from vcam_worker.messages import CLIP_SAVED, CLIP_STARTED, CONNECTED, JOB_QUEUED
 from video_worker.messages import WORKER_READY
 
+pytestmark = pytest.mark.slow
+
 MINUTES = 180.0
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from rq import Queue
 
 from devtools.paths import SCENE_MODEL
 from devtools.redis_server import RedisServer
@@ -18,8 +19,11 @@ from devtools.run_notebooks import Executed, execute
 from devtools.sample_volume.plan import Plan
 from devtools.sample_volume.volume import make_volume
 from notebooks.lab.plots import style
+from shared_utils.queue.jobs import clip_queue
+from tests.support.barcode_clips import CARS, add_run, barcode
 from tests.support.jupyterlab import Lab, running_lab
 from tests.support.programs import Programs
+from tests.support.video import write_video
 from video_worker import messages
 
 RunNotebook = Callable[..., Executed]
@@ -116,3 +120,26 @@ def page(browser: Browser) -> Iterator[Page]:
     page.set_default_timeout(PATIENCE_MS)
     yield page
     context.close()
+
+
+@pytest.fixture
+def clip_path(tmp_path: Path) -> Path:
+    """A clip of 2 s, 10 frames a second, with two sampled frames' boxes."""
+    folder = tmp_path / "video"
+    folder.mkdir()
+    path = write_video(folder / "20260223-144819-cam1.mp4", barcode(10), seconds=2, fps=10)
+    add_run(path, CARS)
+    return path
+
+
+@pytest.fixture
+def two_clips(tmp_path: Path) -> Path:
+    """Two files that are clips by name; what is in them is of no matter for tables."""
+    for number in range(2):
+        (tmp_path / f"20260223-10000{number}-door.mp4").write_text(f"clip {number}")
+    return tmp_path
+
+
+@pytest.fixture
+def queue(redis_server: RedisServer) -> Queue:
+    return clip_queue(redis_server.settings, redis_server.connection())

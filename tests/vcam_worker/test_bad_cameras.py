@@ -25,6 +25,8 @@ from vcam_worker import messages
 from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.replay import replay
 
+pytestmark = pytest.mark.slow
+
 LIVE_SOUND = "audiotestsrc is-live=true ! audioconvert ! audioresample !"
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +26,8 @@ from tests.support.video import CLIP_NAME, moving_box, write_video
 from video_worker import messages
 
 WAIT_S = 60
+TRIES = 4
+"""Connections that a worker tries before Redis is there."""
 
 
 class Program:
@@ -147,9 +150,11 @@ def test_it_works_until_it_is_stopped_and_never_says_the_password(environment, r
 
 def test_redis_may_come_late_and_come_and_go(redis_server, start, video_folder):
     redis_server.stop()
-    program = start(**redis_server.env)
-    program.wait_for(messages.WORKER_REDIS_UNREACHABLE)
-    time.sleep(1.5)  # some tries later it has been logged once
+    with socket.create_server((redis_server.host, redis_server.port)) as nobody:
+        program = start(**redis_server.env)
+        for _ in range(TRIES):  # it is reported once all the same
+            nobody.accept()[0].close()
+        program.wait_for(messages.WORKER_REDIS_UNREACHABLE)
     redis_server.start()
     program.wait_for(messages.WORKER_READY)
     assert program.count(messages.WORKER_REDIS_UNREACHABLE) == 1

@@ -8,7 +8,9 @@ switching, a lamp) restarts the background from that frame, so that subsequent m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
@@ -67,18 +69,37 @@ class Motion:
     light: bool = False
 
 
+class BackgroundModel(Protocol):
+    """What the detector asks of OpenCV's background model."""
+
+    def apply(self, image: NDArray[Any], *, learningRate: float) -> Any:  # noqa: N803  # OpenCV's name
+        """Return the foreground mask of a frame, and learn from it."""
+
+    def getBackgroundImage(self) -> Any:  # noqa: N802  # OpenCV's name
+        """Return the background as it is known."""
+
+
+def new_background_model() -> BackgroundModel:
+    """Return a background model that knows nothing yet."""
+    model = cv2.createBackgroundSubtractorMOG2(varThreshold=VAR_THRESHOLD, detectShadows=False)
+    model.setVarMax(VAR_MAX)
+    return cast(BackgroundModel, model)
+
+
 class MotionDetector:
     """Detects motion, frame by frame.
 
     Args:
         min_area: moving share of the picture, 0..1, from which it counts.
+        new_model: makes the background model, at the start and for each new scene.
 
     Attributes:
         mask: of the last verdict, height×width: 255 where it moves, else 0; with specks.
     """
 
-    def __init__(self, min_area: float) -> None:
+    def __init__(self, min_area: float, new_model: Callable[[], BackgroundModel] | None = None) -> None:
         self._min_area = min_area
+        self._new_model = new_model or new_background_model
         self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
         self._window = cv2.getStructuringElement(cv2.MORPH_RECT, (STRUCTURE_WINDOW_PX, STRUCTURE_WINDOW_PX))
         self._shape: tuple[int, ...] | None = None
@@ -91,11 +112,6 @@ class MotionDetector:
     def resume(self) -> None:
         """Expect the next frame from another connection to the same scene, whose stream time begins again."""
         self._is_resumed = True
-
-    def _new_model(self) -> cv2.BackgroundSubtractorMOG2:
-        model = cv2.createBackgroundSubtractorMOG2(varThreshold=VAR_THRESHOLD, detectShadows=False)
-        model.setVarMax(VAR_MAX)
-        return model
 
     def analyse(self, luma: Luma, time: float) -> Motion:
         """Return the verdict on one frame.

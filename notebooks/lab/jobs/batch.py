@@ -162,12 +162,12 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
     log = log.assign(reported=log["classes"].map(_spelled), shown=log["aspect"].astype(object).map(_ratio))
     keys = ["clip_sha256", "conf", "fps", "min_hits", "reported", "shown"]
     known = log.dropna(subset=["clip_sha256"]).drop_duplicates("filename", keep="last").set_index("filename")
-    there = {name: _sha256(video_dir / name) for name in clips}
+    there = {name: clip_sha256(video_dir / name) for name in clips}
     shas = {name: sha or known["clip_sha256"].get(name) for name, sha in there.items()}
     parts = []
     for one in wanted:
         options = one.options
-        model = _model_sha256(options.model)
+        model = model_sha256(options.model)
         same = log["model_sha256"] == model if model else log["model"] == PurePath(options.model).stem
         seen = log["imgsz"].eq(options.imgsz) | log["asked_imgsz"].eq(options.imgsz) | log["input"].notna()
         runs = log[same & seen.fillna(False).astype(bool)].drop_duplicates(keys, keep="last")
@@ -196,11 +196,13 @@ def _ratio(aspect: object) -> str:
         return str(aspect)
 
 
-def _sha256(path: Path) -> str | None:
+def clip_sha256(path: Path) -> str | None:
+    """Return the SHA-256 of a clip's bytes; None where there is no such file."""
     return file_sha256(path) if path.is_file() else None
 
 
-def _model_sha256(name: str) -> str | None:
+def model_sha256(name: str) -> str | None:
+    """Return the SHA-256 of a model's file in this environment's folders; None where there is none."""
     path = find_model(name, os.environ)
     return file_sha256(path) if path else None
 
@@ -229,7 +231,7 @@ def run(
     todo = before[before["state"].eq("to do") | (again & before["state"].eq("there"))]
     jobs: dict[tuple[str, str], Job] = {}
     if len(todo):
-        under_way = {} if again else _under_way(queue)
+        under_way = {} if again else under_way_of(queue)
         for one in wanted:
             names = todo.loc[todo["configuration"] == one.name, "clip"].tolist()
             taken = {name: under_way[name, one.options] for name in names if (name, one.options) in under_way}
@@ -250,7 +252,7 @@ def run(
     return after
 
 
-def _under_way(queue: Queue) -> dict[tuple[str, Options], Job]:
+def under_way_of(queue: Queue) -> dict[tuple[str, Options], Job]:
     """Return the jobs that wait or are in work, by clip and options, as far as they name all of them."""
     found: dict[tuple[str, Options], Job] = {}
     for job in open_jobs(queue=queue):

@@ -89,7 +89,7 @@ def download(
                 try:
                     partial, name = _fetch_file(address, folder, limits, told)
                 except _NoFile:
-                    partial, name = _fetch_page(address, folder, limits, told)
+                    partial, name = fetch_page(address, folder, limits, told)
         except ForbiddenHostError as error:
             raise DownloadError(
                 f"{_shown(address)} leads to {error}, a host of your own networks, which is not followed: "
@@ -217,7 +217,7 @@ def _broken(address: str, error: Exception, state: _Transfer) -> str:
     return f"{_shown(address)}: {reason} after {state.done / 1e6:.1f}{of} MB; nothing was kept, try again"
 
 
-def _fetch_page(address: str, folder: Path, limits: Limits, told: Progress) -> tuple[Path, str]:
+def fetch_page(address: str, folder: Path, limits: Limits, told: Progress) -> tuple[Path, str]:
     """Have yt-dlp fetch the film that a page shows."""
 
     def hook(news: dict[str, Any]) -> None:

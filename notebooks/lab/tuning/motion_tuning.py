@@ -104,9 +104,9 @@ def moments_of_runs(runs: pd.DataFrame, video_dir: Path) -> pd.DataFrame:
             (start, end, label)
             for label, track in ((_name(part), part) for _, part in strong.groupby("track", observed=True))
             if track["frame"].nunique() >= run["min_hits"]
-            for start, end in _moved(track)
+            for start, end in spans_moved(track)
         ]
-        rows += [(run["filename"], *span) for span in _joined(spans)]
+        rows += [(run["filename"], *span) for span in join_spans(spans)]
     return pd.DataFrame(rows, columns=MOMENTS)
 
 
@@ -115,7 +115,7 @@ def _name(track: pd.DataFrame) -> str:
     return str(track.groupby("label", observed=True)["conf"].sum().idxmax())
 
 
-def _moved(track: pd.DataFrame) -> list[tuple[float, float]]:
+def spans_moved(track: pd.DataFrame) -> list[tuple[float, float]]:
     """Return the times between which a track's boxes, in the order of time, moved."""
     times = track["t"].to_numpy(np.float64)
     corners = track[["x1", "y1", "x2", "y2"]].to_numpy(np.float64)
@@ -126,7 +126,8 @@ def _moved(track: pd.DataFrame) -> list[tuple[float, float]]:
     return [(float(times[before[at]]), float(times[at])) for at in np.flatnonzero(moved >= MIN_MOVE)]
 
 
-def _joined(spans: Iterable[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+def join_spans(spans: Iterable[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """Join spans (start, end, label) that overlap or lie at most PAUSE apart; return them in the order of time."""
     found: list[tuple[float, float, set[str]]] = []
     for start, end, label in sorted(spans):
         if found and start <= found[-1][1] + MAX_PAUSE_S:

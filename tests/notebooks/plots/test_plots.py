@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,7 +28,8 @@ pytestmark = pytest.mark.usefixtures("house_style")
 
 def texts(figure: Figure) -> str:
     figure.canvas.draw()
-    parts = [text.get_text() for axes in figure.axes for text in (axes.title, axes._left_title, *axes.texts)]  # type: ignore[attr-defined]
+    parts = [title for axes in figure.axes for title in (axes.get_title(), axes.get_title(loc="left"))]
+    parts += [text.get_text() for axes in figure.axes for text in axes.texts]
     return " | ".join(filter(None, parts))
 
 
@@ -92,7 +94,7 @@ def test_a_day_that_nobody_watched_is_hatched_and_an_empty_one_is_not(log: Any) 
     spans = [patch for patch in plots.plot_days(clips, watched).axes[0].patches if patch.get_hatch()]
     [span] = spans
     assert isinstance(span, Rectangle)
-    number = plots._date_number(pd.Timestamp("2026-02-22"))
+    number = mdates.date2num(pd.Timestamp("2026-02-22"))
     assert span.get_x() < number < span.get_x() + span.get_width()
 
 

@@ -119,9 +119,9 @@ def test_moments_are_when_tracks_went_somewhere(tmp_path: Path) -> None:
     still, moving = [100.0] * 15, [100.0 + 4 * i for i in range(10)]
     columns = ["t", "frame", "label", "conf", "x1", "y1", "x2", "y2", "track"]
     trembling = pd.DataFrame(rows_of([100 + (-1) ** i for i in range(15)]), columns=columns)
-    assert tuning._moved(trembling) == []
+    assert tuning.spans_moved(trembling) == []
     went = pd.DataFrame(rows_of(still + moving + [136.0] * 15), columns=columns)
-    spans = tuning._joined([(start, end, "car") for start, end in tuning._moved(went)])
+    spans = tuning.join_spans([(start, end, "car") for start, end in tuning.spans_moved(went)])
     # 4 pixels per step from 2.8 s on, 5 of which are a quarter of 20; the last quarter lies a second before its end
     [(start, end, what)] = spans
     assert what == "car"
@@ -131,8 +131,8 @@ def test_moments_are_when_tracks_went_somewhere(tmp_path: Path) -> None:
 
 def test_moments_near_each_other_are_one() -> None:
     spans = [(5.0, 6.0, "dog"), (0.0, 2.0, "car"), (1.0, 3.0, "person"), (3.9, 4.2, "car"), (9.0, 9.5, "car")]
-    assert tuning._joined(spans) == [(0.0, 6.0, "car, dog, person"), (9.0, 9.5, "car")]
-    assert tuning._joined([]) == []
+    assert tuning.join_spans(spans) == [(0.0, 6.0, "car, dog, person"), (9.0, 9.5, "car")]
+    assert tuning.join_spans([]) == []
 
 
 def test_moments_of_the_sample_volume(made_volume: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 from devtools.paths import ROOT
-from tests.notebooks.media.test_video import BITS, STRANGE, add_run, barcode, line
+from tests.support.barcode_clips import BITS, STRANGE, add_run, barcode, line
 from tests.support.jupyterlab import Lab, open_notebook, run_all_cells
 from tests.support.video import write_video
 

@@ -23,6 +23,8 @@ from vcam_worker import messages
 from vcam_worker.motion.decode_health import FAILED_PACKETS, FAILED_S, NO_KEYFRAME_S, DecodeHealth
 from vcam_worker.stream.opening import connect
 
+pytestmark = pytest.mark.slow
+
 PICTURE = jpeg(noise_background(320, 180))
 
 

@@ -13,6 +13,8 @@ from tests.support.lighting import Draw, encode, with_person
 from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.replay import replay
 
+pytestmark = pytest.mark.slow
+
 RULES = ClipRules(clip_seconds=10, pre_roll_seconds=2)
 MINUTES_10 = 600.0
 WIDTHS_IN = 38 / lighting.WIDTH

@@ -20,6 +20,8 @@ from tests.support.programs import Program, Programs
 from vcam_worker import messages
 from vcam_worker.runtime.cameras_watch import POLL_S, CamerasWatch
 
+pytestmark = pytest.mark.slow
+
 TAKEN_OVER_S = 5.0
 
 

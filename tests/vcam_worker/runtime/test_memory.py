@@ -18,6 +18,8 @@ from tests.support.video import moving_box, write_video
 from vcam_worker import messages
 from vcam_worker.runtime import memory
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_stream_that_fills_the_memory_ends_its_own_process_and_no_other(
     programs: Programs, footage: Path, env: dict[str, str], tmp_path: Path

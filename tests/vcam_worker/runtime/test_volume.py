@@ -26,6 +26,8 @@ from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker import messages
 from vcam_worker.runtime.camera_process import waits_for_disk
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

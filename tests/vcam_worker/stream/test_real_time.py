@@ -26,6 +26,8 @@ from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.packets import Packet
 
+pytestmark = pytest.mark.slow
+
 FPS = 20.0
 SECONDS = 12.0
 """What a scripted camera sends."""

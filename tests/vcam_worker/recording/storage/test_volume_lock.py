@@ -17,6 +17,8 @@ from tests.support.programs import Programs
 from vcam_worker import messages
 from vcam_worker.recording.storage.volume_lock import HOLDER_NAME, LOCK_NAME, VolumeLock
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_second_capture_says_who_holds_the_volume_and_touches_nothing_and_a_killed_one_holds_nothing(
     programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
