@@ -38,7 +38,7 @@ class BoxMark:
         xyxy: corners x1, y1, x2, y2 in pixels of the picture that it is drawn on.
         text: written on a plate on its upper left corner; empty for none.
         colour: ``#RRGGBB``.
-        dashed: for a box that was not seen in this very frame.
+        dashed: for a box that was not detected in this very frame.
     """
 
     xyxy: tuple[float, float, float, float]
@@ -97,7 +97,7 @@ def draw(
         marks: in pixels of `picture`.
         note: text for the lower left corner, such as the time.
         size: width and height in pixels to scale the picture to before anything is drawn.
-        enlarge: factor for texts and lines, for pictures that will be shown small.
+        enlarge: factor for texts and lines, for pictures that will be displayed small.
 
     Returns:
         height×width×3, uint8, blue green red, of `size` if given.

@@ -86,9 +86,9 @@ class FrameGrabber(Closing):
         found = self._decode_to(self._stamps[index])
         if found is None or found.pts is None:
             raise ClipError(f"{self._path.name}: frame {index} cannot be decoded")
-        shown = bisect_left(self._stamps, found.pts)
+        number = bisect_left(self._stamps, found.pts)
         decoded = Decoded(found, *self._shaper.shape(found))
-        return Frame(shown, self.times_s[shown], decoded.picture((self.facts.width, self.facts.height)))
+        return Frame(number, self.times_s[number], decoded.picture((self.facts.width, self.facts.height)))
 
     def _find_mismatch(self) -> str:
         if self.facts.sizes:

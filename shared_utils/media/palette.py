@@ -1,4 +1,4 @@
-"""Colours of tracks and zones, told apart by colour-blind readers too, as ``#RRGGBB``. Standard library only."""
+"""Colours of tracks and zones as ``#RRGGBB``, distinguishable for colour-blind readers too. Standard library only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warp a four-cornered part of a picture to an upright rectangle, by OpenCV: a display seen from the side is read so.
+"""Warp a four-cornered part of a picture to an upright rectangle, by OpenCV, such as a display seen from the side.
 
 Corners are (x, y) in 0..1 of the picture's width and height, (0, 0) at its upper left and (1, 1) at its lower right
 edge. They go clockwise from the corner that becomes the rectangle's upper left one. They may lie a little outside the
@@ -126,7 +126,7 @@ def rectangle_size(corners: Corners, picture_size: tuple[int, int]) -> tuple[int
 
 
 def clockwise(points: Corners) -> list[tuple[float, float]]:
-    """Return four corners in the order that :data:`Corners` wants, whatever order they were drawn in.
+    """Return four corners in the order that :data:`Corners` requires, whatever order they were drawn in.
 
     The first one is the one nearest to the picture's upper left corner. That is right for what stands upright; a zone
     that is to be read in another direction needs its corners given in order.

@@ -119,11 +119,11 @@ class RunBoxes:
         if number < 0:
             return []
         here = self.samples[number]
-        shown = [box for box in here.boxes if box.score >= min_conf]
+        displayed = [box for box in here.boxes if box.score >= min_conf]
         passed = time_s - here.time_s
         # times in boxes files are rounded to milliseconds
         if passed <= 10 * SLACK_S:
-            return shown
+            return displayed
         if number + 1 == len(self.samples):
             return []
         later = self.samples[number + 1]
@@ -136,7 +136,7 @@ class RunBoxes:
         same = {
             (box.track, box.label): box for box in reversed(later.boxes) if box.track in ends and box.score >= min_conf
         }
-        return [_between(box, same.get((box.track, box.label), ends.get(box.track)), share) for box in shown]
+        return [_between(box, same.get((box.track, box.label), ends.get(box.track)), share) for box in displayed]
 
     def best_views(
         self, min_conf: float = DEFAULT_CONF, min_hits: int = DEFAULT_MIN_HITS, classes: Collection[str] = ()

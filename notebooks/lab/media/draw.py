@@ -34,7 +34,7 @@ def with_boxes(
         boxes: in pixels of `picture`.
         note: text for the lower left corner, such as the time.
         size: width and height in pixels to scale the picture to before anything is drawn.
-        enlarge: factor for texts and lines, for pictures that will be shown small.
+        enlarge: factor for texts and lines, for pictures that will be displayed small.
 
     Returns:
         height×width×3, uint8, blue green red, of `size` if given.

@@ -16,7 +16,7 @@ class BoxHeader:
     Attributes:
         kind: four characters, such as ``moov``.
         header_bytes: 8, or 16 where the size has 64 bits.
-        size: bytes of the whole box with its header; None where it reaches up to the end of what holds it.
+        size: bytes of the whole box with its header; None if it extends to the end of its container.
     """
 
     kind: bytes

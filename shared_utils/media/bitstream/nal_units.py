@@ -67,7 +67,7 @@ def is_parameter_set(codec: Codec, kind: int) -> bool:
 def length_size_of(codec: str, extradata: bytes | None) -> int:
     """Return the bytes per length prefix in a stream's packets, or :data:`ANNEX_B`, as its description says.
 
-    The packets themselves do not tell: a length of 1, or of 256 to 511, looks like a start code.
+    The packets themselves do not show it: a length of 1, or of 256 to 511, looks like a start code.
 
     Args:
         codec: FFmpeg's name; any other than ``h264`` and ``hevc`` gives :data:`ANNEX_B`.
