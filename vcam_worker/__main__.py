@@ -24,8 +24,8 @@ from vcam_worker.recording.storage.queue_sender import redis_enqueue
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.replay import print_line, replay
+from vcam_worker.runtime.camera.process import PROGRAM
 from vcam_worker.runtime.cameras_watch import CamerasWatch
-from vcam_worker.runtime.process import PROGRAM
 from vcam_worker.runtime.queue_watch import QueueWatch
 from vcam_worker.runtime.supervisor import Supervisor
 from vcam_worker.settings import clip_rules, read_settings

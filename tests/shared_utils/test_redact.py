@@ -48,7 +48,7 @@ def test_the_logging_filter_covers_messages_and_tracebacks(log_format: str) -> N
     before, level = root.handlers[:], root.level
     try:
         setup_logging(LogSettings("INFO", log_format), "capture", AWKWARD, out)
-        log = camera_logger("vcam_worker.runtime.camera", "door")
+        log = camera_logger("vcam_worker.runtime.camera.runner", "door")
         for secret in AWKWARD:
             log.warning("could not open %s", f"rtsp://cam:{quote(secret, safe='')}@h/1")
             try:

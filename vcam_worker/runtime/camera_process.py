@@ -13,9 +13,9 @@ from pathlib import Path
 from shared_utils.config.cameras import Camera
 from shared_utils.log import camera_logger
 from vcam_worker.recording.storage.volume_lock import VolumeLock
+from vcam_worker.runtime.camera.process import run_camera
 from vcam_worker.runtime.link import PauseCommand, SnapshotCommand
 from vcam_worker.runtime.memory import MIB
-from vcam_worker.runtime.process import run_camera
 from vcam_worker.runtime.status import CameraStatus
 from vcam_worker.settings import CaptureSettings
 from vcam_worker.stream.backoff import Backoff

@@ -16,7 +16,7 @@ from vcam_worker import messages
 from vcam_worker.recording.storage.outbox import Outbox
 from vcam_worker.recording.storage.queue_sender import redis_enqueue
 from vcam_worker.recording.storage.volume_lock import VolumeLock
-from vcam_worker.runtime.camera import CameraRunner, FeedHangsError
+from vcam_worker.runtime.camera.runner import CameraRunner, FeedHangsError
 from vcam_worker.runtime.link import ChildLink, SupervisorGoneError
 from vcam_worker.runtime.memory import MIB, bound_own
 from vcam_worker.settings import CaptureSettings

@@ -19,11 +19,11 @@ from vcam_worker.recording.clip_logic import ClipLogic, ClipRules
 from vcam_worker.recording.clip_recorder import ClipRecorder
 from vcam_worker.recording.pipeline import Pipeline
 from vcam_worker.recording.storage.outbox import Outbox
-from vcam_worker.runtime.clip_publisher import ClipPublisher
-from vcam_worker.runtime.connection_log import ConnectionLog
-from vcam_worker.runtime.snapshot import snapshot_jpeg, time_label
+from vcam_worker.runtime.camera.clip_publisher import ClipPublisher
+from vcam_worker.runtime.camera.connection_log import ConnectionLog
+from vcam_worker.runtime.camera.snapshot import snapshot_jpeg, time_label
+from vcam_worker.runtime.camera.stream_counters import StreamCounters
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest, State
-from vcam_worker.runtime.stream_counters import StreamCounters
 from vcam_worker.stream.feed import POLL_S, Feed
 from vcam_worker.stream.inbox import Connected, Finished, Inbox, Item, Lost
 from vcam_worker.stream.info import StreamInfo
