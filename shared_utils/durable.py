@@ -1,8 +1,8 @@
-"""Having data reach the disk, also on file systems that refuse some of the calls for it.
+"""Durable writes: fsync, locks and atomic replacement, also on file systems that refuse some of these calls.
 
 CIFS before Linux 4.17, some FUSE file systems and overlays refuse ``fsync`` of a folder (EINVAL and the like), and
-network shares may come without locks (ENOLCK). Neither means that a write failed: what was asked for is not to be had
-there, and the data is as safe as that file system makes it.
+network shares may come without locks (ENOLCK). Neither means that a write failed: the
+data is as safe as that file system makes it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FSYNC_REFUSED = frozenset(
         errno.EPERM,
     }
 )
-"""What a file system answers that does not do it; EIO, ENOSPC and the like tell of data that is lost."""
+"""Errors of a file system that does not support the call; EIO, ENOSPC and the like mean that data is lost."""
 LOCKS_REFUSED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
 
 Fsync = Callable[[int], None]
@@ -38,10 +38,10 @@ Fsync = Callable[[int], None]
 
 @contextmanager
 def written(what: str) -> Iterator[None]:
-    """Tell errors of writing an outcome from those of reading a clip.
+    """Turn an error of writing a result into :class:`NotWritten`, apart from errors of reading a clip.
 
     Args:
-        what: can not be done, for the message.
+        what: what cannot be done, for the message.
 
     Raises:
         NotWritten: in place of an OSError.
@@ -53,7 +53,7 @@ def written(what: str) -> Iterator[None]:
 
 
 def sync_file(descriptor: int, fsync: Fsync = os.fsync) -> str | None:
-    """Have a file's data reach the disk.
+    """Flush a file's data to disk.
 
     Returns:
         Why the file system does not do that on demand; None where it does.
@@ -71,7 +71,7 @@ def sync_file(descriptor: int, fsync: Fsync = os.fsync) -> str | None:
 
 
 def sync_folder(folder: Path, fsync: Fsync = os.fsync) -> str | None:
-    """Have a folder's names reach the disk; as :func:`sync_file`.
+    """Flush a folder's entries to disk; see :func:`sync_file`.
 
     Raises:
         OSError: the folder is gone, or names are lost.
@@ -89,10 +89,10 @@ def sync_folder(folder: Path, fsync: Fsync = os.fsync) -> str | None:
 
 
 def lock_where_possible(descriptor: int, operation: int) -> bool:
-    """Take or release a lock (``fcntl.flock``); tell whether the file system has locks.
+    """Take or release a lock (``fcntl.flock``); return whether the file system has locks.
 
     Raises:
-        BlockingIOError: with LOCK_NB, somebody else holds it.
+        BlockingIOError: with LOCK_NB, another process holds it.
     """
     try:
         fcntl.flock(descriptor, operation)

@@ -13,7 +13,7 @@ from pathlib import Path
 from shared_utils.cli import run_program
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.config.env_file import with_env_file
-from shared_utils.contracts.clips import shown_path
+from shared_utils.contracts.clips import printable_path
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
 from shared_utils.log import setup_logging
 from shared_utils.queue.jobs import connect
@@ -105,7 +105,7 @@ def _replay(files: Sequence[Path], out: Path | None, values: Mapping[str, str]) 
     if out:
         out.mkdir(parents=True, exist_ok=True)
     if not any(path.is_file() for path in files):  # wrong use: there is nothing to do
-        raise SettingError(f"replay: no such file: {', '.join(map(shown_path, files))}")
+        raise SettingError(f"replay: no such file: {', '.join(map(printable_path, files))}")
     failures = 0
     for path in files:
         try:
@@ -114,7 +114,7 @@ def _replay(files: Sequence[Path], out: Path | None, values: Mapping[str, str]) 
             replay(path, motion, rules, print_line, out)
         except (VcamError, OSError) as error:  # the other files may be fine
             failures += 1
-            print(f"vcam_worker: replay: {shown_path(path)}: {error}", file=sys.stderr)  # the program's output
+            print(f"vcam_worker: replay: {printable_path(path)}: {error}", file=sys.stderr)  # the program's output
     return EXIT_FAILED if failures else EXIT_OK
 
 

@@ -1,7 +1,7 @@
 """Names and places of clips on the shared volume (docs/contracts.md).
 
-A finished clip is ``YYYYMMDD-HHMMSS-<camera>.mp4``, the local time of its first frame. Whatever is not finished
-lives under another name, in :data:`WORK_FOLDER` on the same volume, so that publishing is one rename.
+A finished clip is ``YYYYMMDD-HHMMSS-<camera>.mp4``, by the local time of its first frame. A clip that is not finished
+has another name, in :data:`WORK_FOLDER` on the same volume, so that publishing it is one rename.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from shared_utils.errors import JobRefused
 
 CLIP_SUFFIX = ".mp4"
 WORK_FOLDER = ".recording"
-"""Clips in work. A hidden folder: nobody lists, plays or submits what is in it."""
+"""Folder of unfinished clips, hidden so that they are not listed, played or submitted."""
 
 MAX_NAME_BYTES = 255
-"""Longest file name that Linux file systems take."""
+"""Longest file name that Linux file systems accept."""
 MAX_STEM_BYTES = 212
-"""Longest stem that a sidecar takes over whole: a run's id (36) and a suffix come on top."""
+"""Longest stem that a sidecar's name keeps whole: a run's id (36 bytes) and a suffix are added to it."""
 KEPT_STEM_BYTES = 190
-"""What a sidecar keeps of a longer stem, before a hash of the clip's name."""
+"""Part of a longer stem that a sidecar's name keeps, before a hash of the clip's name."""
 
 CAMERA_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}"
 _CLIP = re.compile(rf"(?P<when>\d{{8}}-\d{{6}})-(?P<camera>{CAMERA_PATTERN})\.mp4")
@@ -33,11 +33,11 @@ _WHEN = "%Y%m%d-%H%M%S"
 
 @dataclass(frozen=True)
 class ClipName:
-    """What a clip's file name says.
+    """The parts of a clip's file name.
 
     Attributes:
         started_at: local time of the first frame, whole seconds, without a zone.
-        camera: the camera's slug.
+        camera: name of the camera.
     """
 
     started_at: datetime
@@ -52,13 +52,13 @@ class ClipName:
 
 
 def parse_clip_name(filename: str) -> ClipName | None:
-    """Return what `filename` says, or None when it is no clip of ours."""
+    """Return the parts of `filename`; None if it is not the name of a recorded clip."""
     match = _CLIP.fullmatch(filename)
     if not match:
         return None
     try:
         return ClipName(datetime.strptime(match["when"], _WHEN), match["camera"])
-    except ValueError:  # 14 digits that are no date
+    except ValueError:  # 14 digits that are not a date
         return None
 
 
@@ -70,12 +70,12 @@ def list_clips(video_dir: Path) -> list[Path]:
 def name_fault(name: str) -> str | None:
     """Return why the file `name` cannot be analysed under its name, with the remedy; None for a name that can.
 
-    Blanks of any width, dots, quotes, wildcards and all scripts are fine. What breaks a line of a log, or is no text,
-    is not.
+    Blanks of any width, dots, quotes, wildcards and all scripts are fine. What breaks a line of a log, or is
+    not text, is not.
     """
     try:
         length = len(name.encode())
-    except UnicodeEncodeError:  # bytes that are no UTF-8, as Python keeps them
+    except UnicodeEncodeError:  # bytes that are not UTF-8, as Python keeps them
         return "is not UTF-8: rename the file"
     faults = {
         f"is longer than {MAX_NAME_BYTES} bytes": length > MAX_NAME_BYTES,
@@ -90,18 +90,18 @@ def name_fault(name: str) -> str | None:
     return next((fault for fault, there in faults.items() if there), None)
 
 
-def shown_name(name: str) -> str:
-    """Return `name` as one line of text that any encoding of Unicode takes, whatever it holds."""
+def printable_name(name: str) -> str:
+    """Return `name` as one line of printable text, whatever it holds."""
     return name if name and name_fault(name) is None else repr(name)[1:-1].encode("utf-8", "backslashreplace").decode()
 
 
-def shown_path(path: PurePath) -> str:
-    """Return `path` as :func:`shown_name` does a name."""
-    return "/".join(shown_name(part) if part.strip("/.") else part for part in str(path).split("/"))
+def printable_path(path: PurePath) -> str:
+    """Return `path` as one line of printable text; see :func:`printable_name`."""
+    return "/".join(printable_name(part) if part.strip("/.") else part for part in str(path).split("/"))
 
 
 def sidecar_stem(filename: str) -> str:
-    """Return how the names of a clip's sidecars begin: its stem, shortened where that would be too long a name."""
+    """Return the beginning of the names of a clip's sidecars: its stem, shortened where the name would be too long."""
     stem = PurePath(filename).stem
     raw = stem.encode("utf-8", "surrogateescape")
     if len(raw) <= MAX_STEM_BYTES:
@@ -111,7 +111,7 @@ def sidecar_stem(filename: str) -> str:
 
 
 def resolve_in_video_dir(video_dir: Path, filename: object) -> Path:
-    """Return the path of a job's `filename`, which may be nothing but a bare name inside `video_dir`.
+    """Return the path of a job's `filename`, which must be a bare name inside `video_dir`.
 
     The file need not exist; a symbolic link is followed, and must end inside `video_dir`.
 
@@ -119,13 +119,13 @@ def resolve_in_video_dir(video_dir: Path, filename: object) -> Path:
         JobRefused: not text, empty, a name with a :func:`name_fault`, or a link out of the folder.
     """
     if not isinstance(filename, str) or not filename:
-        raise JobRefused("refused: filename is empty or no text; give the bare name of a file in VIDEO_DIR")
+        raise JobRefused("refused: filename is empty or not text; give the bare name of a file in VIDEO_DIR")
     fault = name_fault(filename)
-    shown = repr(shown_name(filename[:80])) + "…" * (len(filename) > 80)
+    text = repr(printable_name(filename[:80])) + "…" * (len(filename) > 80)
     if fault is not None:
-        raise JobRefused(f"refused: filename {shown} {fault}")
+        raise JobRefused(f"refused: filename {text} {fault}")
     root = video_dir.resolve()
     path = (root / filename).resolve()
     if not path.is_relative_to(root):
-        raise JobRefused(f"refused: filename {shown} is a link that leads out of VIDEO_DIR")
+        raise JobRefused(f"refused: filename {text} is a link that leads out of VIDEO_DIR")
     return path

@@ -1,4 +1,7 @@
-"""Writing and reading ``detections_log.jsonl``: append only, whole lines only, safe with many writers."""
+"""The detections log, ``detections_log.jsonl``: one record per line (:mod:`shared_utils.contracts.record`).
+
+Readers here take lines of every schema: they rely on ``ok``, ``filename`` and ``run_id`` alone, whose meaning stays.
+"""
 
 from __future__ import annotations
 
@@ -33,16 +36,15 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def append_once(path: Path, record: Mapping[str, Any], index: RunIndex | None = None) -> bool:
-    """Append `record` as :func:`append_record` does, unless its ``run_id`` has an ``ok`` line already; a failure
-    also not after another failure.
+    """Append `record` unless its run has an ``ok`` line already; a failure also not after another failure.
 
-    Look and append happen under one lock: two workers that do one run, because the first was taken for dead, leave
-    one line. A run that failed and was queued once more by hand leaves a second one when it ends well.
+    Search and append happen under one lock: two workers that do one run, because the first was taken for dead, leave
+    one line. A run that failed and was requeued by hand leaves a second line when it succeeds.
 
     Args:
         path: the log.
         record: a line of it.
-        index: of this log, kept by who appends often; without one, the log is looked through.
+        index: of this log, for callers that append often; without one, the whole log is searched.
 
     Returns:
         Whether it was written.
@@ -70,7 +72,7 @@ def _find_run(descriptor: int, run_id: str, index: RunIndex | None, *, failed: b
     if not size or (index is not None and not index.may_hold(descriptor, run_id)):
         return None
     needle = json.dumps(run_id).encode()
-    # mapped, not read: a log of 100,000 lines is looked through in 20 ms
+    # mapped, not read: 100,000 lines are searched in 20 ms
     with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as content:
         at = content.rfind(needle)
         while at >= 0:
@@ -87,9 +89,9 @@ def _find_run(descriptor: int, run_id: str, index: RunIndex | None, *, failed: b
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the log's records, oldest first. Lines that are torn, blank or no JSON object are passed over.
+    """Yield the log's records, oldest first. Lines that are torn, blank or not a record are skipped.
 
-    A missing file is an empty log: nothing has been analysed yet. Lines that are appended meanwhile are left out.
+    A missing file is an empty log: nothing has been analysed yet. Lines appended meanwhile are left out.
     """
     return (entry for entry in read_objects(path) if "filename" in entry)
 
@@ -107,9 +109,9 @@ class LogFollower:
         self._inode: int | None = None
 
     def poll(self) -> Iterator[dict[str, Any]]:
-        """Yield the records that have come since the last call; a line in work is left for the next.
+        """Yield the records that were appended since the last call; an unfinished line is left for the next call.
 
-        A log that was replaced or cut is read from its start again.
+        A log that was replaced or truncated is read from its start again.
         """
         try:
             file = self._path.open("rb")

@@ -1,4 +1,4 @@
-"""Options of a job: how a clip is analysed. Standard library only.
+"""Options of a job: how a clip is analysed.
 
 Reading them from the environment and checking those of a job is in :mod:`shared_utils.config.job_options`.
 """
@@ -17,12 +17,12 @@ class Options:
     Attributes:
         model: bare file name of the weights, looked up in the models folder.
         conf: score threshold, 0..1.
-        imgsz: longest side the model sees, pixels.
+        imgsz: longest side of the model's input, pixels.
         fps: frames sampled per second; 0 takes every frame.
-        min_hits: sampled frames that a track must be seen in for its label to be `detected`.
+        min_hits: hits that a track needs for its label to be `detected`.
         classes: labels to report; none for all.
-        aspect: width by height of the picture, such as ``16:9``, for recorders that squeeze it without saying so;
-            None for what the file says.
+        aspect: display aspect ratio, such as ``16:9``, for recorders that squeeze frames without signalling it; None
+            for what the file says.
     """
 
     model: str = "yolov8n.onnx"

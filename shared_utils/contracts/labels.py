@@ -44,7 +44,7 @@ LABELS_FOLDER = "labels"
 SUFFIX = ".json"
 SCHEMA = 1
 DIGITS = 1
-"""Of corners: a tenth of a pixel is finer than anybody draws."""
+"""Decimals of corners: a tenth of a pixel is finer than anybody draws."""
 
 State = Literal["right", "wrong", "fixed", "missed"]
 STATES: tuple[State, ...] = get_args(State)
@@ -76,7 +76,7 @@ class Label:
         frame: number of the frame.
         label: class of what is there; of a wrong box, what the run took it for.
         xyxy: corners x1, y1, x2, y2 in pixels of the clip.
-        state: see the module.
+        state: see the docstring of the module.
         source: the run's box; None for what no run saw.
     """
 
@@ -103,7 +103,7 @@ class LabelFile:
         labels: by frame, in the order they were made.
         complete: nothing of this clip is left to review.
         by: where the labels come from; empty for a person.
-        skipped: entries of the file that were no labels, and were skipped.
+        skipped: entries of the file that were not labels, and were skipped.
     """
 
     filename: str

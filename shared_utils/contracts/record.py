@@ -1,6 +1,6 @@
 """A record: one line of ``detections_log.jsonl``, for one analysis of one clip.
 
-This module declares its fields. Standard library only.
+This module declares its fields; writers and readers are checked against it.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any, NotRequired, TypedDict
 
 SCHEMA = 2
-"""Of a record. Lines without one, and of schema 1, count hits over the whole clip: 2 has them within one track."""
+"""Version of a record. Lines of schema 1, or without one, count hits over the whole clip; 2 counts them per track."""
 
 
 class ObjectEntry(TypedDict):
-    """The things of a clip that have one label: in how many sampled frames, and when, in seconds from the first frame.
+    """The tracks of a clip that have one label: in how many sampled frames, and when, in seconds from the first frame.
 
-    `also`: other labels that the model gave them, with the sampled frames in which it did.
+    `also`: other labels that the model gave these tracks, with the number of sampled frames.
     """
 
     label: str
@@ -27,7 +27,7 @@ class ObjectEntry(TypedDict):
 
 
 class SizeEntry(TypedDict):
-    """From a time on, the clip's frames are of this size; boxes are in pixels of the clip's own all the same."""
+    """The size of the clip's frames from a time on; boxes are in pixels of the clip's first size all the same."""
 
     at_s: float
     width: int
@@ -35,7 +35,7 @@ class SizeEntry(TypedDict):
 
 
 class ClipEntry(TypedDict):
-    """The clip that was analysed. Width and height are those of its frames as shown, and of boxes.
+    """The clip that was analysed. Boxes are in pixels of its width and height, which are those of frames as displayed.
 
     `sizes`: of a clip whose size changes; `notes`: what is unusual about the file, and what of it was not analysed.
     """
@@ -51,9 +51,9 @@ class ClipEntry(TypedDict):
 
 
 class ModelEntry(TypedDict):
-    """What it was analysed with.
+    """The model that analysed it, and its thresholds.
 
-    `imgsz`: longest side the model saw, whatever was asked for; `device`: what it was computed on; `input`: width and
+    `imgsz`: longest side of the model's input, whatever was asked for; `device`: what it ran on; `input`: width and
     height that a model of fixed size takes.
     """
 
@@ -77,7 +77,7 @@ class TimingEntry(TypedDict):
 
 
 class Record(TypedDict):
-    """A line of the log. Failures hold ``error`` and lack what could not be found out."""
+    """A line of the log. Failures have ``error`` and lack what is not known."""
 
     ok: bool
     filename: str

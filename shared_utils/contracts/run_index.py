@@ -1,7 +1,7 @@
-"""Which runs the log holds, without reading it again for each job: a log of a million lines is a gigabyte.
+"""An index of the runs in the detections log: a log of a million lines is a gigabyte, too much to read for each job.
 
-The ids of all runs are read once, then only what was appended since. They are kept as numbers, 8 bytes each, which
-tell for certain that a run is *not* in the log; for one that may be, the log itself is asked.
+The ids of all runs are read once, then only those that were appended since. They are kept as hashes of 8 bytes: a run
+whose hash is missing is certainly not in the log; for any other, the log itself is searched.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from bisect import bisect_left
 
 _RUN_ID = re.compile(rb'"run_id"\s*:\s*"([^"\\]{1,200})"')
 CHECK_BYTES = 4096
-"""Of the end of what is known that are compared, to find out whether the log is still the same."""
+"""Bytes at the end of the known part that are compared to find out whether the log is still the same."""
 MERGE_FROM = 20_000
-"""New ids that are kept in a set until they are put to the others."""
+"""New ids that are kept in a set until they are merged into the sorted array."""
 MASK = 2**64 - 1
 
 
 class RunIndex:
-    """The ids of one log's runs. May be used by several threads."""
+    """The ids of one log's runs. Safe with several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +33,7 @@ class RunIndex:
         self._tail = b""
 
     def may_hold(self, descriptor: int, run_id: str) -> bool:
-        """Tell whether the log may hold a line of the run; False is certain.
+        """Return whether the log may hold a line of the run; False is certain.
 
         Args:
             descriptor: of the log, open for reading; nobody may write to it meanwhile.
@@ -41,7 +41,7 @@ class RunIndex:
         """
         raw = run_id.encode("utf-8", "replace")
         if not _RUN_ID.fullmatch(b'"run_id":"' + raw + b'"'):
-            return True  # no id of ours
+            return True  # not an id that the index holds
         number = hash(raw) & MASK
         with self._lock:
             self._catch_up(descriptor)
@@ -60,13 +60,13 @@ class RunIndex:
             self._tail = os.pread(descriptor, self._size - begin, begin)
 
     def _is_same(self, descriptor: int, stat: os.stat_result) -> bool:
-        """Tell whether the log is the one that was read, with nothing but new lines at its end."""
+        """Return whether the log is the one that was read, with nothing but new lines at its end."""
         if (stat.st_dev, stat.st_ino) != self._inode or stat.st_size < self._size:
             return False
         return os.pread(descriptor, len(self._tail), self._size - len(self._tail)) == self._tail
 
     def _read(self, descriptor: int, size: int) -> None:
-        # from the start of the line on in which the last read may have ended
+        # from the start of the line in which the last read may have ended
         begin = self._size - len(self._tail) + self._tail.rfind(b"\n") + 1
         page = begin // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
         with mmap.mmap(descriptor, size - page, access=mmap.ACCESS_READ, offset=page) as content:

@@ -29,7 +29,7 @@ from rq import Queue
 from shared_utils import messages
 from shared_utils.config.folders import video_path
 from shared_utils.config.job_options import replace_options
-from shared_utils.contracts.clips import name_fault, resolve_in_video_dir, shown_name
+from shared_utils.contracts.clips import name_fault, printable_name, resolve_in_video_dir
 from shared_utils.contracts.job_options import Options, job_arguments, options_as_dict
 from shared_utils.errors import ClipMissing, JobRefused
 from shared_utils.queue.connection import (
@@ -196,7 +196,7 @@ def _matching(pattern: str, video_dir: str | Path | None) -> list[str]:
     there = sorted(path.name for path in folder.glob("[!.]*") if path.suffix.lower() in VIDEO_SUFFIXES)
     names = [name for name in there if name_fault(name) is None]
     if len(names) < len(there):
-        log.warning(messages.CLIP_NAMES_UNUSABLE, ", ".join(map(shown_name, set(there) - set(names))))
+        log.warning(messages.CLIP_NAMES_UNUSABLE, ", ".join(map(printable_name, set(there) - set(names))))
     if pattern in names:  # "Cat [x].mp4" is a name, and not a pattern for "Cat x.mp4"
         return [pattern]
     found = fnmatch.filter(names, pattern) or [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rq import Queue
 
-from shared_utils.contracts.clips import CLIP_SUFFIX, name_fault, shown_name
+from shared_utils.contracts.clips import CLIP_SUFFIX, name_fault, printable_name
 from shared_utils.contracts.detections_log import log_path, read_records
 from shared_utils.queue.jobs import enqueue_new_clip, environment_queue, redis_errors, settings_of
 
@@ -44,7 +44,7 @@ def queue_left(video_dir: str | Path, queue: Queue | None = None) -> Recovered:
     folder = Path(video_dir)
     done = {record["filename"] for record in read_records(log_path(folder)) if record.get("ok") is True}
     left = sorted(path.name for path in folder.glob(f"[!.]*{CLIP_SUFFIX}") if path.name not in done)
-    refused = tuple(f"{shown_name(name)}: its name {fault}" for name in left if (fault := name_fault(name)))
+    refused = tuple(f"{printable_name(name)}: its name {fault}" for name in left if (fault := name_fault(name)))
     queue = environment_queue() if queue is None else queue
     with redis_errors(settings_of(queue)):
         queued = sum(enqueue_new_clip(queue, name) for name in left if not name_fault(name))

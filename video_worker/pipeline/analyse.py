@@ -10,7 +10,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from shared_utils.contracts.clips import shown_path
+from shared_utils.contracts.clips import printable_path
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.json_lines import to_line
 from shared_utils.contracts.record import Record
@@ -38,7 +38,7 @@ def analyse_files(
         asked = now()
         # bytes that are not UTF-8 are escaped, as JSON cannot hold them
         filename = path.name.encode("utf-8", "backslashreplace").decode()
-        names = RunNames(filename, make_run_id(asked, shown_path(path)), None)
+        names = RunNames(filename, make_run_id(asked, printable_path(path)), None)
         try:
             record = _analyse(path, names, options, analyst, err)
         except Exception as error:  # one bad file does not end the others
@@ -46,7 +46,7 @@ def analyse_files(
             reason = str(error) if isinstance(error, VcamError | OSError) else f"{type(error).__name__}: {error}"
             if not isinstance(error, VcamError | OSError):
                 log.exception(messages.ANALYSIS_CRASHED, names.filename)
-            print(f"video_worker: {shown_path(path)}: {reason}", file=err)  # a program's output
+            print(f"video_worker: {printable_path(path)}: {reason}", file=err)  # a program's output
             record = records.failure(names, reason, now())
         print(to_line(record), file=out, flush=True)
     return failures

@@ -159,7 +159,7 @@ class Columns:
             return
         schema = found.get("schema")
         if isinstance(schema, int | float) and schema > SCHEMA:
-            self.skipped[f"of schema {schema:g}, which this version does not know: update it"] += 1
+            self.skipped[f"of schema {schema:g}, which this version does not know: update vcam"] += 1
             return
         odd: list[str] = []
         record = salvaged(Line, found, odd)

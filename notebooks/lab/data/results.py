@@ -34,7 +34,7 @@ from shared_utils.contracts.boxes import COLUMNS, boxes_path
 from shared_utils.contracts.camera_log import camera_log_path, read_intervals
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.contracts.detections_log import LOG_NAME, log_path
-from shared_utils.errors import SettingError
+from shared_utils.errors import FormatError, SettingError
 
 logger = logging.getLogger(__name__)
 
@@ -106,12 +106,16 @@ def load_log(path: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFr
         zone: the time zone of the times; this machine's, if None.
 
     Raises:
+        FormatError: every line is of a later version.
         SettingError: it is no file, or can not be read; or there is no such folder.
     """
     path = _log_path(Path(path))
     zone = local_zone() if zone is None else zone
     columns = read_columns(path, partial(_times, zone=zone))
     frame = _frame(columns)
+    newer = next((reason for reason in columns.skipped if reason.startswith("of schema")), None)
+    if newer and frame.empty:
+        raise FormatError(f"{path.name}: every line is {newer}")
     frame["started_at"] = frame["started_at"].dt.tz_convert(zone)
     frame["timestamp"] = frame["timestamp"].dt.tz_convert(zone)
     _fill_from_names(frame, zone)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from notebooks.lab.data.results import boxes, load_log, objects
+from shared_utils.errors import FormatError
 
 
 def line(number: int, **changes: object) -> str:
@@ -92,4 +93,10 @@ def test_lines_of_a_newer_version_are_told_and_not_taken_for_nothing_found(tmp_p
         log = load_log(write(tmp_path, line(1), newer, line(3).replace('"schema": 2', '"schema": 1'), old))
     assert log["detected"].tolist() == [("car",), ("car",), ("cat",)]
     [message] = [record.getMessage() for record in caplog.records]
-    assert "1 of schema 3, which this version does not know: update it" in message
+    assert "1 of schema 3, which this version does not know: update vcam" in message
+
+
+def test_a_log_of_a_newer_version_alone_is_an_error_and_not_an_empty_frame(tmp_path):
+    newer = json.dumps(json.loads(line(2)) | {"schema": 3, "detected": {"car": 1}})
+    with pytest.raises(FormatError, match=r"detections_log\.jsonl: every line is of schema 3.*update vcam"):
+        load_log(write(tmp_path, newer, newer))

@@ -120,7 +120,7 @@ def test_the_environment_s_queue_is_the_default(redis_server: RedisServer, monke
         ),
         ("video/x.mp4", {}, "is not the bare name of a file"),
         ("", {}, "filename is empty"),
-        (5, {}, "filename is empty or no text"),
+        (5, {}, "filename is empty or not text"),
     ],
 )
 def test_what_the_worker_would_refuse_is_refused_at_once(

@@ -12,6 +12,7 @@ from devtools.log_lines import line_of
 from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import list_clips
 from shared_utils.contracts.detections_log import LogFollower, append_record, log_path
+from shared_utils.contracts.sidecars import SIDECAR_FOLDERS, sidecar_name
 from shared_utils.log import camera_logger
 from tests.support.log_lines import logged
 from tests.support.programs import Programs
@@ -34,8 +35,9 @@ class Volume:
     def clip(self, stamp: str, ok: bool | None = True) -> str:
         name = f"{stamp}-cam1.mp4"
         (self.folder / name).touch()
-        (self.folder / "boxes").mkdir(exist_ok=True)
-        (self.folder / "boxes" / f"{stamp}-cam1.run1.jsonl").touch()
+        for folder in SIDECAR_FOLDERS:
+            (self.folder / folder).mkdir(exist_ok=True)
+            (self.folder / folder / sidecar_name(name, "run1")).touch()
         if ok is not None:
             append_record(log_path(self.folder), {"ok": ok, "filename": name, "timestamp": "x", "schema": 1})
         return name
@@ -59,13 +61,14 @@ def test_with_room_nothing_happens(tmp_path: Path) -> None:
     assert volume.reasons == [None]
 
 
-def test_the_oldest_analysed_clips_go_first_with_their_boxes_and_the_log_stays(tmp_path: Path) -> None:
+def test_the_oldest_analysed_clips_go_first_with_their_sidecars_and_the_log_stays(tmp_path: Path) -> None:
     volume = Volume(tmp_path, 4)
     names = [volume.clip(f"2026010{day}-000000", ok=None if day == 1 else True) for day in (1, 2, 3, 4)]
     volume.guard(min_free_gb=2).sweep()
     assert volume.names == [names[0], names[3]]
-    assert sorted(path.name[:8] for path in (tmp_path / "boxes").iterdir()) == ["20260101", "20260104"]
-    assert len((log_path(tmp_path)).read_text().splitlines()) == 3
+    for folder in SIDECAR_FOLDERS:
+        assert sorted(path.name[:8] for path in (tmp_path / folder).iterdir()) == ["20260101", "20260104"]
+    assert len(log_path(tmp_path).read_text().splitlines()) == 3
     assert volume.reasons == [None]
 
 
