@@ -1,7 +1,7 @@
-"""``python -m video_worker.health``: whether the workers of this host do all of their work; for health checks.
+"""``python -m video_worker.health``: health check of this host's workers.
 
-A worker that lives is not enough: its keeper renews leases and brings back what others left, and notes in Redis each
-time that it did all of it.
+A heartbeat is not enough: a worker also renews its lease and maintains the queue, and writes into Redis when it last
+completed all of it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from shared_utils.queue.figures import DUTIES_FIELD, read_workers
 from shared_utils.queue.rq_adapter.keys import worker_key
 
 DUTIES_LATE_S = 60.0
-"""Seconds without all of the keeper's duties done, due every two, after which a worker is ill."""
+"""Seconds without a completed round of lease, heartbeat and maintenance, due every two, after which a worker is
+unhealthy."""
 
 
 def check(values: Mapping[str, str], hostname: str, now: float) -> int:
     """Return the exit code for the workers of `hostname`.
 
     Raises:
-        QueueUnavailable: one of them is ill, none is there, or Redis is not.
+        QueueUnavailable: one of them is unhealthy, there is none, or Redis is unavailable.
         SettingError: the password is wrong.
     """
     settings = RedisSettings.from_env(values)
@@ -40,10 +41,10 @@ def check(values: Mapping[str, str], hostname: str, now: float) -> int:
             for one in read_workers(clip_queue(settings, connection), now)
             if one.name.rpartition("-")[0] == hostname
         ]
-        told = {name: connection.hget(worker_key(name), DUTIES_FIELD) for name in own}
+        completed = {name: connection.hget(worker_key(name), DUTIES_FIELD) for name in own}
     if not own:
         raise QueueUnavailable(f"no worker of {hostname} gives a sign of life")
-    for name, moment in told.items():
+    for name, moment in completed.items():
         if not _is_fresh(moment, now):
             raise QueueUnavailable(f"the worker {name} does not look after its leases: see its log")
     return EXIT_OK

@@ -1,1 +1,1 @@
-"""The queue of clips on RQ: connection, names, figures, and the repair of what others left in Redis."""
+"""The queue of clips on RQ: connection, job ids, submission, states, figures and quarantine."""

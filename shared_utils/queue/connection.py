@@ -1,4 +1,4 @@
-"""Redis' connection, and its errors as ours."""
+"""The connection to Redis, with Redis' errors as our own."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.queue.rq_adapter.queue import ClipQueue
 
 SERIALIZER = "json"
-JOB_TIMEOUT = 3600
-"""Seconds a job may take before the worker gives it up: an hour-long 4K file on a slow machine still passes."""
+JOB_TIMEOUT_S = 3600
+"""Longest time for one job: an hour-long 4K file on a slow machine still passes."""
 _CONDITIONS = ("OOM", "LOADING", "READONLY", "MISCONF", "NOAUTH", "NOPERM", "BUSY", "MASTERDOWN", "command not allowed")
-"""Beginnings of answers that Redis gives to every command of a kind."""
-CONNECT_TIMEOUT = 5
-"""Seconds; a Redis on the same machine or network answers in milliseconds."""
+"""First words of errors that concern Redis as a whole, not one key."""
+CONNECT_TIMEOUT_S = 5
+"""For a connection and for each reply; a Redis on the same machine or network replies in milliseconds."""
 
 
 def connect(settings: RedisSettings) -> redis.Redis:
     """Return a client for the queue's Redis. Nothing is sent yet.
 
-    No retries inside the client: our callers keep trying, and say so once.
+    No retries inside the client: the callers retry, and log it once.
     """
     return redis.Redis(
         host=settings.host,
@@ -35,16 +35,15 @@ def connect(settings: RedisSettings) -> redis.Redis:
         password=settings.password,
         ssl=settings.tls,
         ssl_ca_certs=str(settings.ca) if settings.ca else None,
-        socket_connect_timeout=CONNECT_TIMEOUT,
-        socket_timeout=CONNECT_TIMEOUT,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=CONNECT_TIMEOUT_S,
         health_check_interval=30,
         retry=Retry(NoBackoff(), 0),
     )
 
 
 def redis_is_away(error: BaseException) -> bool:
-    """Tell whether Redis as a whole can serve nobody now: away, loading, full, without rights; no single key is at
-    fault then."""
+    """Return whether Redis as a whole is unavailable (unreachable, loading, full, no permission), not only one key."""
     if isinstance(error, redis.ConnectionError | redis.TimeoutError | redis.exceptions.OutOfMemoryError):
         return True
     return isinstance(error, redis.ResponseError) and str(error).startswith(_CONDITIONS)
@@ -52,11 +51,11 @@ def redis_is_away(error: BaseException) -> bool:
 
 @contextmanager
 def redis_errors(settings: RedisSettings) -> Iterator[None]:
-    """Turn what Redis' client raises into our own errors, in one line that names the setting.
+    """Turn errors of Redis' client into our own, with one line that names the setting.
 
     Raises:
-        SettingError: the password is wrong, missing, or not wanted.
-        QueueUnavailable: no Redis there, or not ready.
+        SettingError: the password is wrong, missing, or not expected.
+        QueueUnavailable: Redis is unreachable or not ready.
     """
     try:
         yield
@@ -88,7 +87,7 @@ def _reason(error: Exception) -> str:
 
 def clip_queue(settings: RedisSettings, connection: redis.Redis) -> ClipQueue:
     """Return the queue of clips, with the JSON serializer."""
-    return ClipQueue(settings.queue, connection=connection, serializer=SERIALIZER, default_timeout=JOB_TIMEOUT)
+    return ClipQueue(settings.queue, connection=connection, serializer=SERIALIZER, default_timeout=JOB_TIMEOUT_S)
 
 
 def environment_queue() -> ClipQueue:
@@ -98,8 +97,8 @@ def environment_queue() -> ClipQueue:
 
 
 def settings_of(queue: Queue) -> RedisSettings:
-    """Return where `queue` is, for messages."""
-    told = queue.connection.connection_pool.connection_kwargs
+    """Return the Redis settings of `queue`, for messages."""
+    known = queue.connection.connection_pool.connection_kwargs
     return RedisSettings(
-        str(told.get("host", "localhost")), int(told.get("port", 6379)), told.get("password"), queue.name
+        str(known.get("host", "localhost")), int(known.get("port", 6379)), known.get("password"), queue.name
     )

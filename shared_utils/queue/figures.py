@@ -1,4 +1,4 @@
-"""How much waits, how long that takes, and who works on it: for pages, metrics, logs and notebooks."""
+"""Figures of the queue: backlog, its duration, and workers, for pages, metrics, logs and notebooks."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from shared_utils.queue.rq_adapter.keys import JOB_PREFIX, WORKER_PREFIX, QueueK
 from shared_utils.queue.rq_adapter.values import read_time
 
 WORKER_GONE_S = 30.0
-"""Seconds without a sign of life, due every two, after which a worker counts as gone."""
+"""Seconds without a heartbeat, due every two, after which a worker counts as gone."""
 RECENT_JOBS = 50
-"""Jobs whose mean tells how long one takes."""
+"""Latest jobs whose mean is the duration of a job."""
 MAX_WORKERS = 1000
-"""Entries of the set of workers that are looked at."""
+"""Most entries of the set of workers that are read."""
 
 MAX_COUNT = 10**12
-"""Of a worker's jobs: a number that is no count may be too large to reckon with."""
+"""Largest count of a worker's jobs that is believed."""
 
 _WORKER_FIELDS = (
     "last_heartbeat", "current_job", "successful_job_count", "failed_job_count", "total_working_time", "birth",
 )  # fmt: skip
 DUTIES_FIELD = "vcam_keeper"
-"""Of a worker's hash: when it last renewed all leases and looked after the queue, seconds since the epoch."""
+"""Of a worker's hash: when it last completed lease, heartbeat and maintenance, seconds since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class WorkerFigures:
     Attributes:
         name: unique; begins with its host's name.
         job_id: what it works on; None while it waits.
-        seen: its last sign of life, seconds since the epoch.
+        seen: its last heartbeat, seconds since the epoch.
         done, failed: jobs since it started.
-        clip_seconds: mean time of one of them; None before the first.
+        job_s: mean duration of its jobs, seconds; None before the first.
     """
 
     name: str
@@ -51,7 +51,7 @@ class WorkerFigures:
     seen: float
     done: int
     failed: int
-    clip_seconds: float | None
+    job_s: float | None
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class QueueFigures:
         new: clips that wait for their first analysis.
         further: further runs that wait.
         running, to_retry, failed, done: jobs in work, waiting to be tried again, failed for good, done.
-        new_seconds, further_seconds: mean time of the last jobs of either kind; None before there was one.
-        workers: those that live.
+        new_job_s, further_job_s: mean duration of the latest jobs of either kind, seconds; None before the first.
+        workers: those with a recent heartbeat.
     """
 
     new: int
@@ -72,8 +72,8 @@ class QueueFigures:
     to_retry: int
     failed: int
     done: int
-    new_seconds: float | None
-    further_seconds: float | None
+    new_job_s: float | None
+    further_job_s: float | None
     workers: tuple[WorkerFigures, ...]
 
     @property
@@ -82,36 +82,36 @@ class QueueFigures:
         return self.new + self.further
 
     @property
-    def backlog_seconds(self) -> float | None:
-        """How long the workers take for all that waits; None where no worker lives or no job has told its time."""
-        return self._seconds(self.new, self.further)
+    def backlog_s(self) -> float | None:
+        """Seconds until all waiting jobs are done; None without a worker, or before the first finished job."""
+        return self._duration_s(self.new, self.further)
 
     @property
-    def new_backlog_seconds(self) -> float | None:
-        """How long they take for the new clips, which come first."""
-        return self._seconds(self.new, 0)
+    def new_backlog_s(self) -> float | None:
+        """Seconds until all new clips are done, which come first."""
+        return self._duration_s(self.new, 0)
 
-    def _seconds(self, new: int, further: int) -> float | None:
+    def _duration_s(self, new: int, further: int) -> float | None:
         if not new + further:
             return 0.0
-        one_new = self.new_seconds if self.new_seconds is not None else self.further_seconds
-        one_further = self.further_seconds if self.further_seconds is not None else self.new_seconds
+        one_new = self.new_job_s if self.new_job_s is not None else self.further_job_s
+        one_further = self.further_job_s if self.further_job_s is not None else self.new_job_s
         if not self.workers or one_new is None or one_further is None:
             return None
         return (new * one_new + further * one_further) / len(self.workers)
 
 
 def read_figures(queue: Queue, now: float | None = None) -> QueueFigures:
-    """Ask Redis for the figures of `queue`.
+    """Read the figures of `queue` from Redis.
 
-    Keys of a wrong type count as empty: workers move them aside.
+    Keys of a wrong type count as empty: workers quarantine them.
 
     Args:
         queue: see :func:`shared_utils.queue.connection.clip_queue`.
         now: seconds since the epoch.
 
     Raises:
-        redis.RedisError: Redis is away.
+        redis.RedisError: Redis is unavailable.
     """
     now = time.time() if now is None else now
     keys = QueueKeys(queue.name)
@@ -121,7 +121,7 @@ def read_figures(queue: Queue, now: float | None = None) -> QueueFigures:
             pipeline.zcard(key)
         pipeline.eval(*count_new(keys.waiting))
         waiting, running, to_retry, failed, done, new = map(_number, pipeline.execute(raise_on_error=False))
-    new_seconds, further_seconds = _mean_seconds(queue)
+    new_job_s, further_job_s = _mean_durations_s(queue)
     return QueueFigures(
         new=new,
         further=max(0, waiting - new),
@@ -129,19 +129,19 @@ def read_figures(queue: Queue, now: float | None = None) -> QueueFigures:
         to_retry=to_retry,
         failed=failed,
         done=done,
-        new_seconds=new_seconds,
-        further_seconds=further_seconds,
+        new_job_s=new_job_s,
+        further_job_s=further_job_s,
         workers=tuple(read_workers(queue, now)),
     )
 
 
 def read_workers(queue: Queue, now: float) -> list[WorkerFigures]:
-    """Return the workers that serve `queue` and gave a sign of life lately, by name."""
+    """Return the workers of `queue` with a recent heartbeat, by name."""
     prefix = WORKER_PREFIX.encode()
     connection: Any = queue.connection
     try:
         keys = [key for key in connection.smembers(QueueKeys(queue.name).workers) if key.startswith(prefix)]
-    except redis.ResponseError:  # no set: a worker moves it aside
+    except redis.ResponseError:  # no set: a worker quarantines it
         return []
     keys = sorted(keys)[:MAX_WORKERS]
     with connection.pipeline(transaction=False) as pipeline:
@@ -165,16 +165,16 @@ def read_workers(queue: Queue, now: float) -> list[WorkerFigures]:
                 seen=seen,
                 done=_count(done),
                 failed=_count(failed),
-                clip_seconds=seconds / jobs if jobs and seconds is not None else None,
+                job_s=seconds / jobs if jobs and seconds is not None else None,
             )
         )
     return found
 
 
-def _mean_seconds(queue: Queue) -> tuple[float | None, float | None]:
-    """Return how long the last first jobs and the last further runs took that ended well."""
+def _mean_durations_s(queue: Queue) -> tuple[float | None, float | None]:
+    """Return the mean durations of the latest successful first jobs and further runs, seconds."""
     connection: Any = queue.connection
-    # the score is when the entry goes, so the last ones come first; rubbish may have any
+    # the score is the expiry, so the latest come first; foreign entries may have any score
     try:
         last = connection.zrevrangebyscore(QueueKeys(queue.name).finished, "(inf", 0, start=0, num=RECENT_JOBS)
     except redis.ResponseError:
@@ -222,39 +222,39 @@ def _moment(value: bytes | None) -> float | None:
 
 
 class Growth:
-    """Tells once that clips begin to pile up, and once that they do not any more.
+    """Decides when to log that a backlog builds up, and that it is gone: once each.
 
     Args:
-        from_jobs: new clips that wait, from which it is told.
+        from_jobs: number of waiting new clips that counts as a backlog.
     """
 
     def __init__(self, from_jobs: int = 10) -> None:
         self._from_jobs = from_jobs
-        self._looks = 0
+        self._checks_above = 0
         self.growing = False
 
-    def look(self, figures: QueueFigures) -> LogMessage | None:
+    def check(self, figures: QueueFigures) -> LogMessage | None:
         """Return the message to log about the backlog, which is its argument; None for nothing new."""
         if self.growing:
             if figures.new > self._from_jobs // 3:
                 return None
-            self.growing, self._looks = False, 0
+            self.growing, self._checks_above = False, 0
             return messages.QUEUE_SHORT_AGAIN
-        # clips that come together at once are done soon; what is still there at the second look is a backlog
-        self._looks = self._looks + 1 if figures.new >= self._from_jobs else 0
-        if self._looks < 2:
+        # several clips at once are done soon; what still waits at the second check is a backlog
+        self._checks_above = self._checks_above + 1 if figures.new >= self._from_jobs else 0
+        if self._checks_above < 2:
             return None
         self.growing = True
         return messages.QUEUE_GROWS
 
 
-def backlog_in_words(figures: QueueFigures) -> str:
+def describe_backlog(figures: QueueFigures) -> str:
     """Return such as ``30 new clips (53 s) and 5,000 further runs wait, about 2.4 h for 2 workers``."""
     parts = []
     if figures.new or not figures.further:
-        first = figures.new_backlog_seconds if figures.further else None
-        told = "" if first is None else f" ({_duration(first)})"
-        parts.append(f"{figures.new:,} new clip{'s' * (figures.new != 1)}{told}")
+        first = figures.new_backlog_s if figures.further else None
+        duration = "" if first is None else f" ({_duration(first)})"
+        parts.append(f"{figures.new:,} new clip{'s' * (figures.new != 1)}{duration}")
     if figures.further:
         parts.append(f"{figures.further:,} further run{'s' * (figures.further != 1)}")
     text = f"{' and '.join(parts)} wait{'s' * (figures.waiting == 1)}"
@@ -263,9 +263,9 @@ def backlog_in_words(figures: QueueFigures) -> str:
         return f"{text}, no worker is running"
     if not figures.waiting:
         return text
-    seconds = figures.backlog_seconds
-    told = "unknown time" if seconds is None else f"about {_duration(seconds)}"
-    return f"{text}, {told} for {count} worker{'s' * (count != 1)}"
+    seconds = figures.backlog_s
+    duration = "unknown time" if seconds is None else f"about {_duration(seconds)}"
+    return f"{text}, {duration} for {count} worker{'s' * (count != 1)}"
 
 
 def _duration(seconds: float) -> str:

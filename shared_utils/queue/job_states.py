@@ -1,4 +1,4 @@
-"""What the queue's Redis knows of a job, for people: read as JSON, and believed as far as it is sound."""
+"""The state of a job, from its hash in Redis: parsed as JSON, and believed only as far as it is sound."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ State = Literal["queued", "running", "done", "failed", "lost"]
 """lost: Redis does not know the job: it was deleted, has expired, or Redis was restarted without its data."""
 
 FIELDS = ("status", "data", "meta", "enqueued_at", "started_at", "ended_at", "description")
-"""Of a job's hash: what is read."""
+"""Fields of a job's hash that are read."""
 MAX_REASON = 300
-"""Characters of a reason that are shown."""
+"""Most characters of a reason."""
 
 _STATES: dict[str, State] = {
     STARTED: "running",
@@ -47,7 +47,7 @@ class JobState:
 
     Attributes:
         job_id: its id.
-        filename: of the clip.
+        filename: the clip's name.
         state: see :data:`State`.
         run_id, detected: what it found, once it is done; `run_id` is that of its line in the log.
         error: why it failed, in a line; None otherwise.
@@ -69,18 +69,18 @@ class JobState:
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will come of it by itself."""
+        """Whether the job has ended, in whatever way."""
         return self.state in ("done", "failed", "lost")
 
 
 @dataclass(frozen=True)
 class WorkerState:
-    """A worker that serves the queue, now.
+    """A worker of the queue, now.
 
     Attributes:
         name: unique; begins with its host's name.
         job: what it analyses; None while it waits.
-        seen_s: seconds since its last sign of life, which comes every two.
+        seen_s: seconds since its last heartbeat, which comes every two.
         done, failed: jobs since it started.
     """
 
@@ -103,7 +103,7 @@ class QueueCounts:
 
 
 def read_state(job_id: str, raw: Mapping[str, bytes | None], now: datetime) -> JobState:
-    """Return the state that a job's hash tells, without what its result adds.
+    """Return the state in a job's hash, without what its result adds.
 
     Args:
         job_id: the job's id.
@@ -154,7 +154,7 @@ def read_result(state: JobState, answer: object) -> JobState:
 
 
 def filename_of(data: bytes | None) -> str | None:
-    """Return the ``filename`` of a job's call, as it lies in Redis; None where that holds no such thing."""
+    """Return the ``filename`` argument of a job's call in Redis; None where there is none."""
     try:
         name = read_call(data)[3]["filename"]
     except (LookupError, TypeError):
@@ -163,7 +163,7 @@ def filename_of(data: bytes | None) -> str | None:
 
 
 def reason_of(error_text: str | None) -> str:
-    """Return why a job failed, in a line: the text that the worker left, or the end of a traceback."""
+    """Return the reason of a failure in one line: the worker's text, or the last line of a traceback."""
     lines = [line.strip() for line in (error_text or "").splitlines() if line.strip()]
     return lines[-1][:MAX_REASON] if lines else "no reason was left"
 
@@ -173,7 +173,7 @@ def _text(value: bytes | None) -> str:
 
 
 def read_meta(value: object) -> dict[str, Any]:
-    """Return what a job notes of itself, as it lies in Redis; nothing of it where it is no JSON object."""
+    """Return a job's meta data from Redis; an empty dictionary where it is no JSON object."""
     try:
         found = json.loads(value) if isinstance(value, bytes) else {}
     except (ValueError, RecursionError):

@@ -33,7 +33,7 @@ from shared_utils.contracts.clips import name_fault, printable_name, resolve_in_
 from shared_utils.contracts.job_options import Options, job_arguments, options_as_dict
 from shared_utils.errors import ClipMissing, JobRefused
 from shared_utils.queue.connection import (
-    JOB_TIMEOUT,
+    JOB_TIMEOUT_S,
     SERIALIZER,
     clip_queue,
     connect,
@@ -73,31 +73,31 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 PROCESS_CLIP = "video_worker.jobs.process_clip"
-RESULT_TTL = 7 * 24 * 3600
-"""Seconds a finished job stays known: as long, a clip announced twice is still queued once."""
-FAILURE_TTL = 30 * 24 * 3600
-"""Seconds a failed job stays in the failed registry, to be looked at and requeued."""
+RESULT_TTL_S = 7 * 24 * 3600
+"""Seconds that a finished job stays known: until then, a clip announced twice is queued once."""
+FAILURE_TTL_S = 30 * 24 * 3600
+"""Seconds that a failed job stays in the failed registry, to be inspected and requeued."""
 VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".mov", ".m4v", ".avi", ".webm", ".ts"})
-"""Of files that a pattern may mean: the shared volume holds logs as well."""
+"""Suffixes of files that a pattern may match: the shared volume holds logs as well."""
 RECORDING = "recording"
-"""Key of a job's meta: the id of the recording that it is the first job of."""
+"""Key in the meta data of a first job: the id of its recording."""
 RECORDING_DIGITS = 8
 
 
 def enqueue_new_clip(
     queue: Queue, filename: str, recording: str | None = None, options: Mapping[str, Any] | None = None
 ) -> bool:
-    """Queue the first job of a clip, with the worker's own options but for those of its camera. It comes first.
+    """Queue the first job of a clip, with the worker's own options except those of its camera, ahead of further runs.
 
     Args:
-        queue: takes it.
+        queue: the queue of clips.
         filename: the clip's name.
         recording: id of the recording, kept in the job's meta. Where the job of that name is another recording's,
             whose clip has been deleted since, this one gets a job under an id of its own; None knows of no others.
-        options: those of its camera.
+        options: options of its camera.
 
     Returns:
-        False when that job was there already: a clip is queued once, however often it is announced.
+        False if there was such a job already: a clip is queued once, however often it is announced.
 
     Raises:
         JobRefused: a name that the worker would refuse.
@@ -107,7 +107,7 @@ def enqueue_new_clip(
     if recording is not None:
         wanted.append(f"{wanted[0]}-{recording[:RECORDING_DIGITS]}")
     for job_id in wanted:
-        if _set_aside_rubbish(queue, job_id):
+        if _quarantine_foreign(queue, job_id):
             log.error(messages.JOB_KEY_MOVED_ASIDE, job_id)
         try:
             meta = {RECORDING: recording} if recording else None
@@ -120,8 +120,8 @@ def enqueue_new_clip(
     return False
 
 
-def _set_aside_rubbish(queue: Queue, job_id: str) -> bool:
-    """Move aside what has a job's key and is none; tell whether it was so."""
+def _quarantine_foreign(queue: Queue, job_id: str) -> bool:
+    """Quarantine a value at a job's key that is no job; return whether there was one."""
     key = job_key(job_id)
     if quarantine_key(queue.connection, key, "hash") is not None:
         return True
@@ -129,7 +129,7 @@ def _set_aside_rubbish(queue: Queue, job_id: str) -> bool:
 
 
 def _recording_of(queue: Queue, job_id: str) -> str | None:
-    """Return the id of the recording that a job is of; None where the job does not tell."""
+    """Return the id of a job's recording; None where the job has none."""
     recording = read_meta(queue.connection.hget(job_key(job_id), "meta")).get(RECORDING)
     return recording if isinstance(recording, str) else None
 
@@ -211,7 +211,7 @@ def _matching(pattern: str, video_dir: str | Path | None) -> list[str]:
 
 
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `options` as a job carries them, numbers and lists of numpy and pandas made plain."""
+    """Return `options` as a job carries them, with numbers and lists of numpy and pandas made plain."""
     plain = {key: _plain(value) for key, value in options.items()}
     whole = options_as_dict(replace_options(Options(), plain))
     return {key: whole[key] for key in plain}
@@ -224,7 +224,7 @@ def _plain(value: Any) -> Any:
 
 
 def states(job_ids: Iterable[str], *, queue: Queue | None = None) -> list[JobState]:
-    """Return what Redis knows of these jobs, in their order.
+    """Return the states of these jobs, in their order.
 
     Raises:
         SettingError, QueueUnavailable: Redis does not take the password, or is not there.
@@ -232,11 +232,11 @@ def states(job_ids: Iterable[str], *, queue: Queue | None = None) -> list[JobSta
     queue = environment_queue() if queue is None else queue
     wanted, now = list(job_ids), datetime.now(UTC)
     found = []
-    for job_id, answer in zip(wanted, _asked(queue, wanted, _hash), strict=True):
+    for job_id, answer in zip(wanted, _replies(queue, wanted, _hash), strict=True):
         raw = dict(zip(FIELDS, answer, strict=True)) if isinstance(answer, list) else dict.fromkeys(FIELDS)
         found.append(read_state(job_id, raw, now))
     ended = [state.job_id for state in found if state.final and state.state != "lost" and not state.error]
-    results = dict(zip(ended, _asked(queue, ended, _last_result), strict=True))
+    results = dict(zip(ended, _replies(queue, ended, _last_result), strict=True))
     return [read_result(state, results[state.job_id]) if state.job_id in results else state for state in found]
 
 
@@ -248,8 +248,8 @@ def _last_result(pipeline: Pipeline, job_id: str) -> None:
     pipeline.xrevrange(results_key(job_id), count=1)
 
 
-def _asked(queue: Queue, job_ids: list[str], ask: Callable[[Pipeline, str], None]) -> list[Any]:
-    """Return what Redis answers of each job; an error where a key is not what it should be."""
+def _replies(queue: Queue, job_ids: list[str], ask: Callable[[Pipeline, str], None]) -> list[Any]:
+    """Return Redis' reply for each job; an error where a key has another type."""
     with redis_errors(settings_of(queue)), queue.connection.pipeline(transaction=False) as pipeline:
         for job_id in job_ids:
             ask(pipeline, job_id)
@@ -257,7 +257,7 @@ def _asked(queue: Queue, job_ids: list[str], ask: Callable[[Pipeline, str], None
 
 
 def workers(*, queue: Queue | None = None) -> list[WorkerState]:
-    """Return the workers that serve the queue, without those whose last sign of life is long ago.
+    """Return the workers of the queue with a recent heartbeat.
 
     Raises:
         SettingError, QueueUnavailable: Redis does not take the password, or is not there.
@@ -275,7 +275,7 @@ def workers(*, queue: Queue | None = None) -> list[WorkerState]:
 
 
 def counts(*, queue: Queue | None = None) -> QueueCounts:
-    """Return how many jobs do what.
+    """Return the number of jobs in each state.
 
     Raises:
         SettingError, QueueUnavailable: Redis does not take the password, or is not there.
@@ -297,7 +297,7 @@ def failed_jobs(*, queue: Queue | None = None, limit: int = 100) -> list[JobStat
 
 
 def _failed(queue: Queue, last: int = -1) -> list[str]:
-    """Return the ids of failed jobs, the last one first, without entries that are none."""
+    """Return the ids of failed jobs, the latest first, without foreign entries."""
     connection: Any = queue.connection
     with redis_errors(settings_of(queue)):
         try:
@@ -305,7 +305,7 @@ def _failed(queue: Queue, last: int = -1) -> list[str]:
         except redis.ResponseError as error:
             if redis_is_away(error):
                 raise
-            return []  # no such set: a worker repairs it
+            return []  # no such set: a worker quarantines it
     ids = (raw.decode("utf-8", "replace") for raw in entries)
     return [job_id for job_id in ids if is_job_id(job_id)]
 
@@ -330,7 +330,7 @@ def requeue(job_id: str, *, queue: Queue | None = None) -> Job:
     """Queue a failed job once more, with as many retries as a new one.
 
     Raises:
-        JobRefused: it has not failed, is not known any more, or is none of ours.
+        JobRefused: it has not failed, is no longer known, or is none of ours.
         SettingError, QueueUnavailable: Redis does not take the password, or is not there.
     """
     queue = environment_queue() if queue is None else queue
@@ -349,7 +349,7 @@ def requeue(job_id: str, *, queue: Queue | None = None) -> Job:
         with connection.pipeline() as pipeline:
             pipeline.hdel(job.key, "retries_left", "meta", "started_at", "ended_at", "exc_info")
             ordered(queue).enqueue_existing(job, pipeline)
-            pipeline.persist(job.key)  # it was to expire with its failure
+            pipeline.persist(job.key)  # it would expire with its failure
             pipeline.execute()
     return job
 
@@ -379,9 +379,9 @@ def _job(
         PROCESS_CLIP,
         kwargs={**job_arguments(filename, options)},
         job_id=job_id,
-        timeout=JOB_TIMEOUT,
-        result_ttl=RESULT_TTL,
-        failure_ttl=FAILURE_TTL,
+        timeout=JOB_TIMEOUT_S,
+        result_ttl=RESULT_TTL_S,
+        failure_ttl=FAILURE_TTL_S,
         description=f"analyse {filename}",
         meta=meta,
     )

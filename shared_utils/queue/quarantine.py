@@ -1,7 +1,7 @@
-"""Moves aside what does not belong into the queue's keys, so that nobody who uses them fails on it.
+"""Quarantines foreign values in the queue's keys, so that nobody who uses the keys fails on them.
 
-Redis keeps no shape: whoever reaches it can put a string where RQ has a list. What is found so is renamed, not deleted,
-stays for a week, and is reported.
+Redis has no schema: whoever reaches it can put a string where RQ has a list. Such a key is renamed, not deleted, kept
+for a week, and logged.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from shared_utils.queue.rq_adapter.queue import ClipQueue
 from shared_utils.queue.unlisted import requeue_unlisted
 
 QUARANTINE = "vcam:set-aside:"
-"""Begins the keys of what was moved aside."""
+"""Prefix of the keys of quarantined values."""
 QUARANTINE_TTL_S = 7 * 24 * 3600
-"""Seconds it stays."""
+"""Seconds that a quarantined value is kept."""
 MAX_ENTRIES, MAX_ENTRY_BYTES = 1000, 1024
-"""Of single entries of a list that are kept."""
+"""Limits of the single entries of a list that are kept."""
 MAX_LOCK_TTL_S = 3600
-"""Seconds after which nobody's lock is meant: workers' last for some seconds."""
+"""Longest time to live of a lock that is believed: workers' locks last for some seconds."""
 
 _ASIDE = """
 local kind = redis.call('TYPE', KEYS[1])['ok']
@@ -33,7 +33,7 @@ return kind
 
 
 def lock_key(queue: ClipQueue) -> str:
-    """Return the key that one worker holds while it looks after others' jobs."""
+    """Return the key of the lock that one worker holds during maintenance."""
     return f"{queue.keys.waiting}:vcam-cleaning"
 
 
@@ -45,7 +45,7 @@ def quarantine_key(connection: redis.Redis, key: str, expected: str = "") -> str
 
 
 def quarantine_entry(connection: redis.Redis, key: str, entry: bytes) -> None:
-    """Keep an entry of the list or set `key` that means nothing here."""
+    """Keep a foreign entry of the list or set `key`."""
     aside = f"{QUARANTINE}{key}"
     with suppress(redis.ResponseError), connection.pipeline() as pipeline:  # that key too may be anything
         pipeline.rpush(aside, entry[:MAX_ENTRY_BYTES])
@@ -55,10 +55,10 @@ def quarantine_entry(connection: redis.Redis, key: str, entry: bytes) -> None:
 
 
 def quarantine_foreign_keys(queue: ClipQueue, worker_key: str | None = None) -> list[str]:
-    """Move aside every key of the queue, and of a worker's own, that is of another type than RQ and we use.
+    """Quarantine every key of the queue, and of a worker's own, whose type is not the one that RQ and we use.
 
     Returns:
-        What was found, each with the type it had.
+        The quarantined keys, each with its type.
     """
     connection = queue.connection
     kinds = queue.keys.types() | {lock_key(queue): "string"}
@@ -68,13 +68,13 @@ def quarantine_foreign_keys(queue: ClipQueue, worker_key: str | None = None) -> 
         for key in kinds:
             pipeline.type(key)
         pipeline.ttl(lock_key(queue))
-        *found, lasts = pipeline.execute()
-    if lasts == -1 or lasts > MAX_LOCK_TTL_S:  # a lock that never ends: nobody would look after jobs again
+        *found, ttl_s = pipeline.execute()
+    if ttl_s == -1 or ttl_s > MAX_LOCK_TTL_S:  # a lock that never ends: nobody would run the maintenance again
         connection.delete(lock_key(queue))
-    repaired = {}
+    moved = {}
     for (key, expected), kind in zip(kinds.items(), found, strict=True):
         if kind.decode() not in ("none", expected) and (was := quarantine_key(connection, key, expected)):
-            repaired[key] = was
-    if repaired:
+            moved[key] = was
+    if moved:
         requeue_unlisted(queue)
-    return [f"{key} was a {was}" for key, was in repaired.items()]
+    return [f"{key} was a {was}" for key, was in moved.items()]

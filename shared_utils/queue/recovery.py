@@ -12,16 +12,16 @@ from shared_utils.contracts.detections_log import log_path, read_records
 from shared_utils.queue.jobs import enqueue_new_clip, environment_queue, redis_errors, settings_of
 
 SHOWN = 10
-"""Files that are named in a line each where they could not be queued."""
+"""Most files that are named because they could not be queued."""
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """What became of the clips without a result; its text tells it in lines for people.
+    """The outcome of :func:`queue_left`; as text, lines for people.
 
     Attributes:
         queued: how many were queued; those that had a job already are not among them.
-        refused: the others, a line each.
+        refused: one line for each of the others.
     """
 
     queued: int
@@ -36,7 +36,7 @@ class Recovered:
 def queue_left(video_dir: str | Path, queue: Queue | None = None) -> Recovered:
     """Queue each clip in `video_dir` that has no good line in the log, once however often this is called.
 
-    A file whose name keeps it from being analysed keeps no other one from it.
+    A file that cannot be analysed because of its name does not affect the others.
 
     Raises:
         SettingError, QueueUnavailable: Redis does not take the password, or is not there.

@@ -19,9 +19,9 @@ from shared_utils.queue.rq_adapter.queue import ClipQueue
 from shared_utils.queue.rq_adapter.values import QUEUED, SCHEDULED, STARTED
 
 BATCH = 1000
-"""Keys that are asked for at once."""
+"""Keys per request."""
 LEASE_S = 15
-"""Seconds for a worker to renew its lease of a job that it still does; after that the job is taken for abandoned."""
+"""Seconds for a worker to renew the lease of a job that it still runs; after that the job counts as abandoned."""
 
 _QUEUED, _STARTED, _SCHEDULED = QUEUED.encode(), STARTED.encode(), SCHEDULED.encode()
 
@@ -29,7 +29,7 @@ _QUEUED, _STARTED, _SCHEDULED = QUEUED.encode(), STARTED.encode(), SCHEDULED.enc
 def requeue_unlisted(queue: ClipQueue) -> int:
     """Requeue jobs that no list knows, new clips before all others, then oldest first; return how many there were."""
     found = _candidates(queue)
-    # asked again: what was queued, begun or done meanwhile is no orphan
+    # checked again: a job may have been queued, begun or finished meanwhile
     lost = [job_id for job_id, status in _unknown(queue, found).items() if _status_of(queue, job_id) == status]
     now = int(time.time())
     for job_ids in _batches(lost):
@@ -46,7 +46,7 @@ def requeue_unlisted(queue: ClipQueue) -> int:
 
 
 def _candidates(queue: ClipQueue) -> dict[bytes, bytes]:
-    """Return the jobs of `queue` that are neither done nor given up, with their states, oldest first."""
+    """Return the jobs of `queue` that are neither finished nor failed, with their states, oldest first."""
     connection: Any = queue.connection
     prefix = JOB_PREFIX.encode()
     found: list[tuple[bool, bytes, bytes, bytes]] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from shared_utils.config.redis import RedisSettings
 from shared_utils.errors import QueueUnavailable, SettingError
-from shared_utils.queue.figures import Growth, QueueFigures, backlog_in_words, read_figures
+from shared_utils.queue.figures import Growth, QueueFigures, describe_backlog, read_figures
 from shared_utils.queue.jobs import clip_queue, connect, redis_errors
 from vcam_worker import messages
 
@@ -76,10 +76,10 @@ class QueueWatch:
         except (QueueUnavailable, SettingError):
             self._state = QueueState(None, self._growth.growing, self._now())
             return
-        message = self._growth.look(figures)
+        message = self._growth.check(figures)
         if message is not None:
             level = logging.WARNING if self._growth.growing else logging.INFO
-            self._log.log(level, message, backlog_in_words(figures))
+            self._log.log(level, message, describe_backlog(figures))
         self._state = QueueState(figures, self._growth.growing, self._now())
 
     def _run(self) -> None:

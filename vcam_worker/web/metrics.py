@@ -149,7 +149,7 @@ _WORKER_GAUGES: tuple[tuple[str, str, Callable[[WorkerFigures], float | None]], 
     (
         "vcam_worker_job_seconds",
         "Mean time of the worker's jobs since its start; absent before the first.",
-        lambda one: one.clip_seconds,
+        lambda one: one.job_s,
     ),
 )
 
@@ -181,12 +181,12 @@ class QueueCollector(Collector):
         yield from _by_kind(
             "vcam_queue_backlog_seconds",
             "Time the workers need for the waiting jobs; absent where no worker or no job tells.",
-            {"new": figures.new_backlog_seconds, "all": figures.backlog_seconds},
+            {"new": figures.new_backlog_s, "all": figures.backlog_s},
         )
         yield from _by_kind(
             "vcam_queue_job_seconds",
             "Mean time of the last jobs; absent before the first.",
-            {"new": figures.new_seconds, "further": figures.further_seconds},
+            {"new": figures.new_job_s, "further": figures.further_job_s},
         )
         yield GaugeMetricFamily("vcam_workers", "Live workers.", len(figures.workers))
         yield from self._workers(figures)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from shared_utils.queue.figures import QueueFigures, WorkerFigures, backlog_in_words
+from shared_utils.queue.figures import QueueFigures, WorkerFigures, describe_backlog
 from vcam_worker.runtime.queue_watch import QueueState
 
 MAX_WORKER_LINES = 12
@@ -30,12 +30,12 @@ def queue_lines(state: QueueState | None, now: float) -> list[str]:
     if state.figures is None:
         return ["Redis does not answer: nothing is known of the queue"]
     figures = state.figures
-    parts = [backlog_in_words(figures), f"{figures.running:,} in work"]
+    parts = [describe_backlog(figures), f"{figures.running:,} in work"]
     if figures.to_retry:
         parts.append(f"{figures.to_retry:,} tried again soon")
     parts.append(f"{figures.failed:,} failed")
-    if figures.new_seconds is not None:
-        parts.append(f"{figures.new_seconds:.1f} s per new clip")
+    if figures.new_job_s is not None:
+        parts.append(f"{figures.new_job_s:.1f} s per new clip")
     unlisted = len(figures.workers) - MAX_WORKER_LINES
     more = [f"… and {unlisted} more workers"] if unlisted > 0 else []
     return [" · ".join(parts), *(_worker(one, now) for one in figures.workers[:MAX_WORKER_LINES]), *more]
@@ -47,8 +47,8 @@ def _worker(worker: WorkerFigures, now: float) -> str:
         "busy" if worker.job_id else "waits",
         f"{worker.done:,} done, {worker.failed:,} failed",
     ]
-    if worker.clip_seconds is not None:
-        parts.append(f"{worker.clip_seconds:.1f} s per job")
+    if worker.job_s is not None:
+        parts.append(f"{worker.job_s:.1f} s per job")
     parts.append(f"seen {max(0.0, now - worker.seen):.0f} s ago")
     return " · ".join(parts)
 
@@ -61,5 +61,5 @@ def queue_info(state: QueueState) -> dict[str, Any]:
 
 
 def _figures(figures: QueueFigures) -> dict[str, Any]:
-    backlog_s = {"backlog_s": figures.backlog_seconds, "new_backlog_s": figures.new_backlog_seconds}
+    backlog_s = {"backlog_s": figures.backlog_s, "new_backlog_s": figures.new_backlog_s}
     return asdict(figures) | backlog_s

@@ -30,14 +30,14 @@ from vcam_worker.web.settings import HttpSettings
 from vcam_worker.web.uvicorn_adapter import HttpLimits, SleepingServer, make_server
 
 STOP_TIMEOUT_S = 0.9
-"""Time for answers in work to end."""
+"""Seconds for pending responses to end."""
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
 SNAPSHOT_THREADS = 8
-"""Cameras that can be asked for a picture at once."""
+"""Pictures requested from cameras at the same time."""
 
 HEADERS = [
-    # a picture of people belongs into no disk cache, and health and metrics are of this moment
+    # pictures of people belong in no disk cache, and health and metrics are only valid now
     ("Cache-Control", "no-store"),
     ("Content-Security-Policy", CONTENT_POLICY),
     # same-site: a notebook served by this machine on another port may show the pictures
@@ -56,7 +56,7 @@ class HttpServer:
     Args:
         settings: where to listen.
         board: the cameras. Its ``statuses()`` is called on the event loop and must not wait for anything.
-        info: what the program says of itself in ``/info``, such as its versions; JSON values.
+        info: what ``/info`` says about the program, such as its versions; JSON values.
         redact: takes secrets out of text that the board hands over.
         clock: seconds of any origin, for the cache.
         now: seconds since the epoch.

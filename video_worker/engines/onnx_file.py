@@ -1,7 +1,7 @@
-"""Why an ONNX file cannot be read: looked up in the file itself, as engines say it in pages of their own or not at all.
+"""Explains why an ONNX file cannot be read, from the file itself: engines print pages about it, or nothing.
 
-Pure: bytes in, words out. Only the outermost fields of the protocol buffer are looked at, and the places where weights
-of large models lie in files of their own.
+Pure: bytes in, text out. Only the outermost fields of the protocol buffer are read, and the names of files with the
+weights of large models.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from shared_utils.errors import ModelError
 
 MAX_FIELDS = 2_000_000
-"""Fields looked at: a large model has some ten thousand; a forged file, any number."""
+"""Most fields that are read: a large model has some ten thousand; a forged file, any number."""
 KNOWN_IR = 14
 """Version of the format that the engines pinned here are known to read; see ONNX's own table of versions."""
 KNOWN_OPSET = 27
@@ -28,7 +28,7 @@ FOREIGN = (
     (b"<!DOCTYPE", "it is a web page: the download went wrong"),
     (b"<html", "it is a web page: the download went wrong"),
 )
-"""First bytes of files that are taken for models, and what they are."""
+"""First bytes of files that are mistaken for models, and what the files are."""
 ONNX_FIRST_BYTE = b"\x08"
 """An ONNX file begins with the number of its format: field 1 of a protocol buffer, a whole number."""
 
@@ -65,7 +65,7 @@ def unreadable(weights: Path, engine: str, error: Exception) -> ModelError:
 
 
 def explain(path: Path) -> str | None:
-    """Return in words what is wrong with the ONNX file at `path`; None where nothing is seen."""
+    """Return what is wrong with the ONNX file at `path`; None if no fault is found."""
     try:
         facts = _read(memoryview(path.read_bytes()))
     except (_Broken, UnicodeDecodeError):

@@ -18,7 +18,7 @@ from video_worker.engines.onnx_file import unreadable
 MAX_STREAMS = 4
 """Inferences computed at once on a CPU, each by its share of the threads; see the same of OpenVINO."""
 ERRORS_ONLY = 3
-"""Severity of ONNX Runtime's own log lines from which they are shown."""
+"""Lowest severity of ONNX Runtime's own log lines that are printed."""
 TYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,

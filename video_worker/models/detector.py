@@ -1,4 +1,4 @@
-"""A detection model ready to use: pictures in, boxes in the picture's own pixels out."""
+"""Detection models: pictures in, boxes in the picture's own pixels out."""
 
 from __future__ import annotations
 

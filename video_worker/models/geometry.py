@@ -1,4 +1,4 @@
-"""How a picture is fitted into a model's input, and boxes are brought back. Pure arithmetic on arrays.
+"""Letterbox geometry: fits a picture into a model's input, and maps boxes back. Pure arithmetic on arrays.
 
 The same fit as ultralytics' ``LetterBox`` with ``auto=True``: the longest side becomes `imgsz`, the rest is padded
 to a multiple of the model's stride only, not to a square; a model of fixed input size gets that size.

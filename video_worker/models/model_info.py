@@ -1,4 +1,4 @@
-"""What an exported model says about itself. Pure: metadata and shapes in, facts or a clear refusal out.
+"""Reads the metadata of an exported model. Pure: metadata and shapes in, facts or an error out.
 
 ultralytics writes names, stride, task and size into an ONNX file's metadata as text of Python literals.
 """
@@ -13,7 +13,7 @@ from shared_utils.errors import ModelError
 
 BOX_NUMBERS = 4
 END_TO_END_NUMBERS = 6
-"""Numbers a box in an end-to-end output: corners, score, class."""
+"""Numbers per box in an end-to-end output: corners, score, class."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def read_model_info(
         output_shapes: of all its outputs, likewise.
 
     Raises:
-        ModelError: it is no ultralytics detection model, or of a kind that can not be run here.
+        ModelError: it is no ultralytics detection model, or of a kind that cannot be run here.
     """
     task = metadata.get("task")
     if task is None or "names" not in metadata:
@@ -53,7 +53,7 @@ def read_model_info(
         raise ModelError(f"it is made for {task!r}, not for detection")
     labels = _labels(metadata["names"])
     if len(input_shape) != 4 or input_shape[1] not in {None, 3}:
-        raise ModelError(f"its input is {_shown(input_shape)}, not a batch of colour pictures")
+        raise ModelError(f"its input is {_describe(input_shape)}, not a batch of colour pictures")
     if input_shape[0] not in {None, 1}:
         raise ModelError(f"it was exported for batches of {input_shape[0]}: export it with batch=1")
     return ModelInfo(
@@ -69,7 +69,7 @@ def _labels(text: str) -> tuple[str, ...]:
         names = ast.literal_eval(text)
         listed = names if isinstance(names, list) else [names[number] for number in range(len(names))]
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
-        raise ModelError("its class names can not be read") from None
+        raise ModelError("its class names cannot be read") from None
     if not listed:
         raise ModelError("it has no classes")
     return tuple(str(name) for name in listed)
@@ -88,7 +88,7 @@ def _stride(metadata: Mapping[str, str]) -> int:
 def _fixed(input_shape: Sequence[int | None]) -> tuple[int, int] | None:
     height, width = input_shape[2], input_shape[3]
     if (height is None) != (width is None):
-        raise ModelError(f"its input is {_shown(input_shape)}: export it with both sides open or none")
+        raise ModelError(f"its input is {_describe(input_shape)}: export it with both sides open or none")
     return (width, height) if height is not None and width is not None else None
 
 
@@ -97,24 +97,24 @@ def _is_end_to_end(metadata: Mapping[str, str], output_shapes: Sequence[Sequence
         raise ModelError("it is an RT-DETR, whose output is of another kind: use a YOLO model")
     if len(output_shapes) == 1 and len(output_shapes[0]) == 3:
         _, rows, columns = output_shapes[0]
-        says_so = metadata.get("end2end", "").lower() == "true" or _exported_with_nms(metadata)
+        is_declared = metadata.get("end2end", "").lower() == "true" or _exported_with_nms(metadata)
         # with two classes a raw head has six rows too, so the metadata is asked before the shape
-        if columns == END_TO_END_NUMBERS == BOX_NUMBERS + classes != rows and not (says_so or _is_yolo(metadata)):
+        if columns == END_TO_END_NUMBERS == BOX_NUMBERS + classes != rows and not (is_declared or _is_yolo(metadata)):
             raise ModelError(
                 "its output of 6 numbers per box for two classes is that of an RT-DETR or of an end-to-end YOLO, and "
                 "it does not say which: export it again with a current ultralytics"
             )
-        if columns == END_TO_END_NUMBERS and (says_so or rows != BOX_NUMBERS + classes):
+        if columns == END_TO_END_NUMBERS and (is_declared or rows != BOX_NUMBERS + classes):
             return True
-        if rows == BOX_NUMBERS + classes and not says_so:
+        if rows == BOX_NUMBERS + classes and not is_declared:
             return False
-    shapes = ", ".join(_shown(shape) for shape in output_shapes)
+    shapes = ", ".join(_describe(shape) for shape in output_shapes)
     raise ModelError(f"its output is {shapes}, which is no detection head with {classes} classes that is known here")
 
 
 def _is_rtdetr(metadata: Mapping[str, str], output_shapes: Sequence[Sequence[int | None]], classes: int) -> bool:
-    told = f"{metadata.get('head', '')} {metadata.get('description', '')}".lower().replace("-", "").replace("_", "")
-    if "rtdetr" in told:
+    declared = f"{metadata.get('head', '')} {metadata.get('description', '')}".lower().replace("-", "").replace("_", "")
+    if "rtdetr" in declared:
         return True
     # boxes by row with a score per class, which no YOLO has; six columns may be either
     columns = output_shapes[0][2] if len(output_shapes) == 1 and len(output_shapes[0]) == 3 else None
@@ -135,5 +135,5 @@ def _exported_with_nms(metadata: Mapping[str, str]) -> bool:
     return isinstance(arguments, dict) and arguments.get("nms") is True
 
 
-def _shown(shape: Sequence[int | None]) -> str:
+def _describe(shape: Sequence[int | None]) -> str:
     return "×".join("?" if size is None else str(size) for size in shape)

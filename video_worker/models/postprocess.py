@@ -1,4 +1,4 @@
-"""From a model's raw output to boxes. Pure: numpy arrays in, numpy arrays out.
+"""Decodes a model's raw output into boxes. Pure: numpy arrays in, numpy arrays out.
 
 Two shapes of output are known, both of ultralytics' exports: the raw head of v5u, v8 and 11, ``(1, 4 + classes, N)``
 with centre, size and a score per class; and the end-to-end head of v10 and 26, or of exports with ``nms=True``,
@@ -16,11 +16,11 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 IOU_LIMIT = 0.7
-"""Overlap from which the weaker box of a class goes: ultralytics' default."""
+"""Intersection over union above which the weaker box of a class is dropped: ultralytics' default."""
 MAX_BOXES = 300
-"""Boxes kept a picture: ultralytics' default."""
+"""Boxes kept per picture: ultralytics' default."""
 MAX_CANDIDATES = 30_000
-"""Boxes looked at a picture, best first: ultralytics' default, which bounds the time of a hopeless picture."""
+"""Candidates per picture, best first: ultralytics' default, which bounds the time for pictures full of boxes."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def decode_raw(output: Floats, min_score: float) -> Detections:
     """Return the boxes of a raw head, duplicates removed.
 
     Args:
-        output: (4 + classes)×N: centre x, centre y, width, height, then one score a class.
+        output: (4 + classes)×N: centre x, centre y, width, height, then one score per class.
         min_score: weaker boxes are left out.
 
     Returns:
@@ -95,7 +95,7 @@ def decode_end_to_end(output: Floats, min_score: float) -> Detections:
 
 
 def suppress(found: Detections, iou_limit: float = IOU_LIMIT, limit: int = MAX_BOXES) -> Ints:
-    """Return which boxes stay when, within each class, a box goes that overlaps a better one too much.
+    """Non-maximum suppression: return which boxes stay when, within each class, boxes that overlap a better one go.
 
     Args:
         found: boxes, best score first.

@@ -1,4 +1,4 @@
-"""Pictures made ready for a model, by OpenCV."""
+"""Prepares pictures for a model with OpenCV."""
 
 from __future__ import annotations
 

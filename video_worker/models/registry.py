@@ -1,4 +1,4 @@
-"""The models that a worker can use: its own, and others of the models folder that a job names."""
+"""Loads models by task and file, and keeps them within a memory budget."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ModelTask(Generic[M]):
     """What a model is used for, and how a file is opened for it.
 
     Attributes:
-        name: tells tasks apart.
+        name: unique among tasks.
         open: returns the model in a file, ready to use.
     """
 
@@ -50,7 +50,7 @@ class ModelTask(Generic[M]):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A detection model ready to use, and what the record says of it.
+    """A loaded detection model, with what the record holds about it.
 
     Attributes:
         name: file name without its suffix.

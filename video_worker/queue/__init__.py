@@ -1,1 +1,1 @@
-"""The worker's side of the queue."""
+"""The RQ worker: takes jobs, runs them, and maintains the queue."""

@@ -1,4 +1,4 @@
-"""A job as this worker takes it from Redis: one function, arguments checked, everything else inert.
+"""A job as this worker reads it from Redis: one function, checked arguments, everything else ignored.
 
 RQ lets a job's hash in Redis name functions to import and call (the job's own, its callbacks), addresses to send
 requests to (webhooks) and objects to unpickle. Whoever reaches the queue could have this worker do any of it; so only
@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 from shared_utils.contracts.clips import name_fault
 from shared_utils.contracts.job_options import JobArguments
 from shared_utils.errors import JobRefused
-from shared_utils.queue.connection import JOB_TIMEOUT
-from shared_utils.queue.jobs import FAILURE_TTL, PROCESS_CLIP, RESULT_TTL
+from shared_utils.queue.connection import JOB_TIMEOUT_S
+from shared_utils.queue.jobs import FAILURE_TTL_S, PROCESS_CLIP, RESULT_TTL_S
 from shared_utils.queue.rq_adapter.jobs import StoredJob, is_state, is_time
 
 MAX_DATA_BYTES = 64 * 1024
@@ -25,9 +25,9 @@ MAX_DATA_BYTES = 64 * 1024
 MAX_META_BYTES = 64 * 1024
 MAX_TEXT_BYTES = 1024
 RETRIES = 3
-"""Times a job is tried again after a failure that may pass, or the death of its worker."""
+"""Retries after a failure that may be temporary, or after the death of the worker."""
 RETRY_AFTER_S = (2, 10, 30)
-"""Seconds before each of them."""
+"""Seconds before each retry."""
 ARGUMENTS = JobArguments.__required_keys__
 
 _NUMBER = re.compile(rb"\d{1,9}")
@@ -59,7 +59,7 @@ def _is_meta(value: Any) -> bool:
 
 
 class ClipJob(StoredJob):
-    """A job that can do nothing but analyse a clip."""
+    """A job that can only analyse a clip."""
 
     sound: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
         "created_at": is_time,
@@ -94,21 +94,21 @@ class ClipJob(StoredJob):
 
     def settle(self) -> None:
         """Bound times and retries."""
-        self.timeout = min(int(self.timeout or JOB_TIMEOUT), JOB_TIMEOUT) or JOB_TIMEOUT
+        self.timeout = min(int(self.timeout or JOB_TIMEOUT_S), JOB_TIMEOUT_S) or JOB_TIMEOUT_S
         # 0 would have RQ delete the job before anybody reads what became of it
-        self.result_ttl = self.result_ttl or RESULT_TTL
-        self.failure_ttl = self.failure_ttl or FAILURE_TTL
+        self.result_ttl = self.result_ttl or RESULT_TTL_S
+        self.failure_ttl = self.failure_ttl or FAILURE_TTL_S
         self.retries_left = RETRIES if self.retries_left is None else min(self.retries_left, RETRIES)
         self.retry_intervals = list(RETRY_AFTER_S)
 
     def retry_later(self, seconds: int) -> None:
-        """Have the failure that is being handled cost no try, and the next one begin in so many seconds."""
+        """Retry in so many seconds, without using up a retry."""
         self.retries_left = (self.retries_left or 0) + 1
         self.retry_intervals = [seconds]
 
     @property
     def func(self) -> Runner:
-        """What the worker gave to be run, if the job asks for ``process_clip``.
+        """The worker's function, if the job asks for ``process_clip``.
 
         Raises:
             JobRefused: it asks for anything else.
@@ -123,7 +123,7 @@ class ClipJob(StoredJob):
 
     @property
     def filename(self) -> str:
-        """The clip's name as the job gives it, for people; the job's id where it gives none."""
+        """The clip's name in the job, for people; the job's id where there is none."""
         try:
             name = self.kwargs["filename"]
         except Exception:  # noqa: BLE001  # whatever the data may be

@@ -26,17 +26,17 @@ from video_worker.queue.clip_job import ClipJob
 from video_worker.queue.rate_limited_log import RateLimitedLog
 
 LEASE_S = 15
-"""Seconds after its worker's last sign of life that a job is taken for abandoned."""
+"""Seconds after its worker's last renewal until a job counts as abandoned."""
 MAX_LEASE_S = 600
-"""Seconds of a lease that no worker of ours gives: what claims more is cut to one of ours."""
+"""Longest lease that is believed: a longer one is cut to one of ours."""
 STUCK_S = 15.0
-"""Seconds a job may be between queue and worker, which takes milliseconds, before it is put back."""
+"""Seconds that a job may be between queue and worker, which takes milliseconds, before it is requeued."""
 LOCK_S = 20
-"""Seconds after which the lock of a worker that died while cleaning up is void."""
+"""Time to live of the lock, for workers that die during maintenance."""
 UNLISTED_EVERY_S = 600.0
-"""Seconds between two searches for jobs that no list knows, which read the state of every job."""
+"""Seconds between searches for unlisted jobs, which read the state of every job."""
 AT_ONCE = 1000
-"""Entries of a key that are looked at in one go."""
+"""Entries of a key that are read at once."""
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Maintenance:
             try:
                 if job is not None:
                     act(job)
-            except Exception as error:  # whatever one job holds, the others are looked after
+            except Exception as error:  # whatever one job holds, the others are handled
                 if redis_is_away(error):
                     raise
                 self._errors.report(messages.JOB_MAINTENANCE_FAILED, key, entry[:80], error, trace=error)
@@ -133,7 +133,7 @@ class Maintenance:
 
     def _bring_back(self, job: ClipJob) -> None:
         if not job.is_marked_started:
-            return  # it waits or has ended, and only left an entry behind
+            return  # it waits or has ended: only its entry is left
         if job.retries_left:
             job.retry_intervals, job.enqueue_at_front_on_retry = [0], True  # it has waited long enough
             log.warning(messages.JOB_ABANDONED, job.filename, job.retries_left)
@@ -148,7 +148,7 @@ class Maintenance:
             pipeline.execute()
 
     def _stuck(self) -> None:
-        """Put jobs back whose worker died after taking them from the queue and before telling so."""
+        """Requeue jobs whose worker died after taking them from the queue and before registering them."""
         key = self._queue.keys.taken
         waiting = set(self._connection.lrange(key, 0, AT_ONCE - 1))
         begun = set(map(job_id_of, self._connection.zrange(self._queue.keys.started, 0, -1)))

@@ -1,4 +1,4 @@
-"""Serves the queue through any absence of Redis."""
+"""Serves the queue, and reconnects whenever Redis was unavailable."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def open_queue(settings: RedisSettings) -> ClipQueue:
         QueueUnavailable: Redis cannot be reached.
     """
     connection = connect(settings)
-    # sockets that were pooled before Redis was restarted fail once each, which says nothing about Redis
+    # sockets that were pooled before Redis was restarted fail once each; Redis itself is there
     connection.set_retry(Retry(ConstantBackoff(0.1), 2))
     with redis_errors(settings):
         connection.ping()

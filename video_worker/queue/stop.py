@@ -1,4 +1,4 @@
-"""How a worker is asked to stop, by signals."""
+"""Stop requests of a worker, by signals."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ import time
 
 
 class StopWaiting(Exception):
-    """Breaks into the wait for a job; raised by the signal's handler."""
+    """Interrupts the wait for a job; raised by the signal handler."""
 
 
 class Stop:
-    """The wish to stop: the first signal lets the job at hand go on for a while, the second one does not.
+    """A stop request: after the first signal the current job may go on for a while, after the second it may not.
 
     Args:
-        grace_s: how long the job may go on.
+        grace_s: seconds that the job may go on.
     """
 
     def __init__(self, grace_s: float) -> None:
         self._grace_s = grace_s
         self._event = threading.Event()
-        self._patience_ends = float("inf")
+        self._deadline = float("inf")
         self.waiting = False
-        """Whether the worker waits for a job, so that a signal may break in."""
+        """Whether the worker waits for a job, so that a signal may interrupt it."""
 
     @property
     def requested(self) -> bool:
-        """Whether to stop after the job at hand."""
+        """Whether to stop after the current job."""
         return self._event.is_set()
 
     @property
     def overdue(self) -> bool:
-        """Whether to stop in the middle of it."""
-        return self.requested and time.monotonic() >= self._patience_ends
+        """Whether to stop in the middle of the job."""
+        return self.requested and time.monotonic() >= self._deadline
 
     def request(self) -> None:
-        """Ask for the stop; asked a second time, do not wait for the job at hand."""
-        patience = 0.0 if self.requested else self._grace_s
-        self._patience_ends = time.monotonic() + patience
+        """Request the stop; the second request does not wait for the current job."""
+        grace_s = 0.0 if self.requested else self._grace_s
+        self._deadline = time.monotonic() + grace_s
         self._event.set()
 
     def wait(self, seconds: float) -> None:
-        """Sleep, or less when a stop is requested."""
+        """Sleep until the time is over or a stop is requested."""
         self._event.wait(seconds)
 
     def install(self) -> None:
-        """Have SIGTERM and SIGINT ask for the stop."""
+        """Handle SIGTERM and SIGINT as stop requests."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
 

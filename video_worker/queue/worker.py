@@ -1,4 +1,4 @@
-"""The RQ worker: takes clips from the queue, one after the other, through any absence of Redis."""
+"""The worker over one connection: takes jobs from the queue one after the other."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ WORKER_TTL_S = 18
 DEQUEUE_TIMEOUT_S = 3
 """Seconds to wait for a job at a time: less than the connection's time-out."""
 HOPELESS = (JobRefused, ClipError, ModelError, DeserializationError, JobTimeoutException)
-"""Errors that trying again would only repeat."""
+"""Errors that a retry would only repeat."""
 
 VOLUME_ERRORS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EHOSTDOWN}
 )
-"""Of reading from a shared volume that has gone: no clip is at fault, and it may last for hours. EIO and EACCES may be
-a clip's own: a bad sector, its rights."""
+"""Errors of a shared volume that is gone: no clip is at fault, and it may last for hours. EIO and EACCES may be
+a clip's own: a bad sector, its permissions."""
 VOLUME_RETRY_S = 30
-"""Seconds before a job is tried again that the volume would not take the outcome of."""
+"""Seconds before a retry after the volume did not take the result."""
 
 GROWING_RETRY_S = 10
-"""Seconds before a clip is tried again that is still being written."""
+"""Seconds before a retry of a clip that is still being written."""
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class ClipWorker(JobWorker):
         except redis.RedisError as error:
             if redis_is_away(error):
                 raise
-            # a key of this one job: its lease runs out, or it is put back from between, and it is tried again
+            # a key of this one job: its lease runs out or it is requeued by the maintenance, and it is tried again
             log.exception(messages.JOB_NOT_CONCLUDED, job.id)
         except Exception:
             # RQ's own bookkeeping failed; the lease of the job runs out, and it is tried again

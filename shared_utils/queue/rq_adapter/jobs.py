@@ -40,7 +40,7 @@ _STATES = frozenset(state.value.encode() for state in JobStatus)
 
 
 def is_time(value: Any) -> bool:
-    """Tell whether RQ can read `value` as a time, and we can reckon with it."""
+    """Return whether RQ can read `value` as a time, with a year that we can compute with."""
     try:
         return str_to_date(value).year > 1
     except (ValueError, TypeError, AttributeError, OverflowError):
@@ -48,7 +48,7 @@ def is_time(value: Any) -> bool:
 
 
 def is_state(value: Any) -> bool:
-    """Tell whether RQ knows `value` as the state of a job."""
+    """Return whether `value` is a state of a job in RQ."""
     return value in _STATES
 
 
@@ -83,7 +83,7 @@ class StoredJob(Job):
     runner: Callable[..., Any] | None = None
     """What is run for the job, given by the worker before it performs it."""
     sound: ClassVar[Mapping[str, Callable[[Any], bool]]] = {}
-    """Fields of the hash that are read, each with what tells whether its value is sound."""
+    """Fields of the hash that are read, each with the check of its value."""
 
     @classmethod
     def load(cls, job_id: str, queue: ClipQueue) -> Self:
@@ -137,7 +137,7 @@ class StoredJob(Job):
         self.settle()
 
     def prepare_for_execution(self, worker_name: str, pipeline: Pipeline) -> None:
-        """Note in Redis that the job is begun; with its retries, for whoever finds it abandoned."""
+        """Write into Redis that the job has begun, with its retries for whoever finds it abandoned."""
         super().prepare_for_execution(worker_name, pipeline)
         intervals = "[" + ", ".join(map(str, self.retry_intervals or ())) + "]"
         pipeline.hset(self.key, mapping={"retries_left": self.retries_left or 0, "retry_intervals": intervals})

@@ -25,7 +25,7 @@ from rq.utils import now, utcformat
 from rq.worker.base import WorkerStatus
 
 from devtools.redis_server import RedisServer
-from shared_utils.queue.connection import JOB_TIMEOUT, clip_queue
+from shared_utils.queue.connection import JOB_TIMEOUT_S, clip_queue
 from shared_utils.queue.rq_adapter import values
 from shared_utils.queue.rq_adapter.jobs import Lease, StoredJob, forget_expired
 from shared_utils.queue.rq_adapter.keys import (
@@ -143,7 +143,7 @@ def test_a_queued_job_is_a_hash_and_an_entry_of_a_list(queue, connection):
         {"filename": "a.mp4", "options": {"conf": 0.3}},
     ]
     assert values.read_time(found[b"enqueued_at"]) is not None
-    assert int(found[b"timeout"]) == JOB_TIMEOUT
+    assert int(found[b"timeout"]) == JOB_TIMEOUT_S
 
 
 def test_a_call_is_compressed_json(queue, connection):

@@ -15,7 +15,7 @@ from rq import Queue
 
 from devtools.redis_server import RedisServer
 from shared_utils import messages
-from shared_utils.queue.figures import Growth, backlog_in_words, read_figures
+from shared_utils.queue.figures import Growth, describe_backlog, read_figures
 from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, submit_many
 from tests.support.log_lines import logged
 from tests.vcam_worker.recording.storage.test_volume_figures import NoCameras
@@ -153,22 +153,22 @@ def test_clips_that_come_together_and_are_done_are_no_backlog(queue: Queue) -> N
     growth = Growth(from_jobs=5)
     for name in clips(5):
         enqueue_new_clip(queue, name)
-    assert growth.look(read_figures(queue)) is None
+    assert growth.check(read_figures(queue)) is None
     queue.connection.delete(queue.key)
-    assert growth.look(read_figures(queue)) is None
+    assert growth.check(read_figures(queue)) is None
     assert not growth.growing
 
 
-def test_a_backlog_in_words(queue: Queue) -> None:
-    assert backlog_in_words(read_figures(queue)) == "0 new clips wait, no worker is running"
+def test_a_describe_backlog(queue: Queue) -> None:
+    assert describe_backlog(read_figures(queue)) == "0 new clips wait, no worker is running"
     add_worker(queue, "host-1")
     enqueue_new_clip(queue, CLIP)
-    assert backlog_in_words(read_figures(queue)) == "1 new clip waits, unknown time for 1 worker"
+    assert describe_backlog(read_figures(queue)) == "1 new clip waits, unknown time for 1 worker"
     finish(queue, "run-1", 7200)
-    assert backlog_in_words(read_figures(queue)) == "1 new clip waits, about 2.0 h for 1 worker"
+    assert describe_backlog(read_figures(queue)) == "1 new clip waits, about 2.0 h for 1 worker"
     submit_many([CLIP], queue=queue)
     assert (
-        backlog_in_words(read_figures(queue)) == "1 new clip (2.0 h) and 1 further run wait, about 4.0 h for 1 worker"
+        describe_backlog(read_figures(queue)) == "1 new clip (2.0 h) and 1 further run wait, about 4.0 h for 1 worker"
     )
 
 

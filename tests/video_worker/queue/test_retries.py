@@ -126,7 +126,7 @@ def test_an_abandoned_job_is_not_given_up_without_its_line(redis_server, queue, 
 
 
 def test_another_failure_is_tried_again(redis_server, queue, context, monkeypatch):
-    # a memory bank that fails once can not be had for a test
+    # a memory bank that fails once cannot be had for a test
     failures = iter([MemoryError("no memory")])
 
     def append(path, record, index):

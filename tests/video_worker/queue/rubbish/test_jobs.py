@@ -86,7 +86,7 @@ def test_numbers_and_times_that_nobody_can_reckon_with_are_none(queue):
     queue.connection.hset("rq:worker:x", mapping={**told, "total_working_time": "1", "last_heartbeat": alive})
     [one] = workers(queue=queue)
     assert one.done == 10**12
-    assert read_figures(queue).workers[0].clip_seconds == 0.5e-12
+    assert read_figures(queue).workers[0].job_s == 0.5e-12
 
 
 def in_state(queue: Queue, job_id: str, state: str) -> None:
