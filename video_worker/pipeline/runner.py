@@ -37,14 +37,6 @@ class SourceFrame(Protocol):
         """Height×width×3, blue green red."""
 
 
-def replaced(
-    replacements: Mapping[type[Step], StepSource | None], steps: Sequence[StepSource] = STEPS
-) -> list[StepSource]:
-    """Return `steps` with some of them replaced, or left out where the replacement is None."""
-    found = [replacements.get(step, step) if isinstance(step, type) else step for step in steps]
-    return [step for step in found if step is not None]
-
-
 class StepRunner(Closing):
     """Runs the steps over the frames of one source, and closes them in any case.
 

@@ -18,8 +18,7 @@ from shared_utils.media.frames import Frame
 from tests.video_worker.conftest import SquareDetector
 from video_worker.models.postprocess import Detections
 from video_worker.pipeline.run_names import RunNames
-from video_worker.pipeline.runner import StepRunner, merge_results, replaced
-from video_worker.steps import STEPS
+from video_worker.pipeline.runner import StepRunner, merge_results
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.boxes import Boxes
 from video_worker.steps.context import Source, StepContext, StepEvent
@@ -209,12 +208,7 @@ def test_results_of_several_steps_under_one_key_are_put_together():
         merge_results(found, {"zones": {"gate": {"entered": 2}}})
 
 
-def test_steps_can_be_replaced_and_left_out():
-    step = Listed()
-    assert replaced({Detect: step, Boxes: None}) == [step, *(one for one in STEPS[1:] if one is not Boxes)]
-
-
-def test_a_source_tells_the_time_of_day():
+def test_a_source_has_the_time_of_day():
     assert CLIP.time_of_day(1.5) == datetime(2026, 2, 23, 14, 48, 20, 500000, tzinfo=UTC)
     assert Source(duration_s=1.0).time_of_day(1.5) is None
     assert CLIP.has_end
