@@ -22,7 +22,7 @@ from shared_utils.queue.jobs import clip_job_id
 from vcam_worker import messages
 
 STARTED_AT_KEY = "vcam_started_at"
-SEAM_SECONDS = 0.4
+SEAM_S = 0.4
 """Two clips that follow each other may miss each other by so much and still count as one piece of footage: the start
 of each is dated by the arrival of its packets."""
 
@@ -44,7 +44,7 @@ class Footage:
 
 @dataclass(frozen=True)
 class Audit:
-    """The outcome: clips and lines that were looked at, and what is wrong, a line each."""
+    """The outcome: how many clips and lines were checked, and what is wrong, one line per fault."""
 
     clips: int
     lines: int
@@ -111,9 +111,9 @@ class Auditor:
         findings += [f"no line: {name}" for job, name in wanted.items() if not firsts[job]]
         findings += [f"{firsts[job]} lines: {name}" for job, name in wanted.items() if firsts[job] > 1]
         there = set(self.clips())
-        told = [match[1] for line in saved for pattern in _SAVED if (match := pattern.search(line))]
-        findings += [f"saved, says capture, but not on the volume: {name}" for name in told if name not in there]
-        findings += [f"saved twice, says capture: {name}" for name, count in Counter(told).items() if count > 1]
+        reported = [match[1] for line in saved for pattern in _SAVED if (match := pattern.search(line))]
+        findings += [f"saved, says capture, but not on the volume: {name}" for name in reported if name not in there]
+        findings += [f"saved twice, says capture: {name}" for name, count in Counter(reported).items() if count > 1]
         for name in sorted(there):
             fault = self.footage(name).fault
             if fault:
@@ -140,7 +140,7 @@ class Auditor:
         gaps = []
         until = spans[0][1] if spans else 0.0
         for start, end in spans:
-            if start - until > SEAM_SECONDS:
+            if start - until > SEAM_S:
                 gaps.append((until, start))
             until = max(until, end)
         return gaps

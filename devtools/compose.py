@@ -33,24 +33,24 @@ BUILD_SETTINGS = ("WITH_YOLOV8N",)
 INHERITED = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_BUILDKIT", "PIP_EXTRA_INDEX_URL")
 OWN_IMAGES = ("capture", "video-worker", "jupyter")
 
-UP_SECONDS = 300
-STEP_SECONDS = 600.0
+UP_TIMEOUT_S = 300
+STEP_TIMEOUT_S = 600.0
 """Longest any one docker command may take: a build on a slow machine."""
-POLL_SECONDS = 0.3
+POLL_S = 0.3
 CONTAINER_USER = 1000
 """Who the services run as where root starts them: they refuse to be root."""
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """Secrets that are easy to look for, with every character that some tool might trip over."""
+    """Secrets that are easy to search for, with every character that some tool might mishandle."""
 
     redis: str = field(default_factory=lambda: f'Kestrel{secrets.token_hex(8)} "p@ss$w/r:d\\#%')
     jupyter: str = field(default_factory=lambda: f"Osprey{secrets.token_hex(12)}")
     camera: str = field(default_factory=lambda: f"Merlin{secrets.token_hex(8)}@/:#?%+&")
 
     def camera_url(self, host: str) -> str:
-        """Return the address of the emulated camera at `host`, which takes any password."""
+        """Return the URL of the emulated camera at `host`, which accepts any password."""
         return f"rtsp://viewer:{quote(self.camera, safe='')}@{host}:8554/stream"
 
 
@@ -162,7 +162,7 @@ class Project:
         """Run ``docker compose`` over the project; return its stdout.
 
         Raises:
-            VcamError: it failed, with what it said.
+            VcamError: it failed; the message has its output.
         """
         files = ["-f", str(self.compose_file), "-f", str(self.folder / "override.yml")]
         return docker(
@@ -186,7 +186,7 @@ class Project:
 
     def up(self, *arguments: str) -> None:
         """Start what is not running as configured, and wait until all of it is healthy."""
-        self.compose("up", "-d", "--wait", "--wait-timeout", str(UP_SECONDS), *arguments)
+        self.compose("up", "-d", "--wait", "--wait-timeout", str(UP_TIMEOUT_S), *arguments)
 
     def down(self, *arguments: str) -> None:
         """End it."""
@@ -207,7 +207,7 @@ class Project:
         return found
 
     def inspect(self, container: str) -> dict[str, Any]:
-        """Return what ``docker inspect`` tells of a container."""
+        """Return what ``docker inspect`` prints about a container."""
         found: dict[str, Any] = json.loads(docker("inspect", container))[0]
         return found
 
@@ -237,14 +237,14 @@ class Project:
         """Return the process id, on the engine's host, of a container's first process."""
         return int(self.inspect(container)["State"]["Pid"])
 
-    # -- what it says
+    # -- logs and health
 
     def logs(self, service: str) -> str:
-        """Return all that a service has said, also in containers that are gone if :meth:`keep_logs` was called."""
+        """Return all output of a service, also of containers that are gone if :meth:`keep_logs` was called."""
         return self._logs.get(service, "") + self.compose("logs", "--no-color", "--no-log-prefix", service)
 
     def keep_logs(self, *services: str) -> None:
-        """Keep what services have said, before their containers are replaced."""
+        """Keep the output of services, before their containers are replaced."""
         for service in services:
             self._logs[service] = self.logs(service)
 
@@ -256,7 +256,7 @@ class Project:
                 found.append(f"{row['Name']} is {row['State']} {row['Health']}".strip())
         return found
 
-    def wait_healthy(self, seconds: float = UP_SECONDS) -> None:
+    def wait_healthy(self, seconds: float = UP_TIMEOUT_S) -> None:
         """Wait until every container runs and is healthy."""
         wait_for(lambda: not self.sick(), seconds, lambda: "; ".join(self.sick()))
 
@@ -270,7 +270,7 @@ def docker(*arguments: str, check: bool = True, stdin: str | None = None) -> str
     """Run docker with nothing of the caller's settings; return its stdout.
 
     Raises:
-        VcamError: it failed, with what it said.
+        VcamError: it failed; the message has its output.
     """
     env = {name: os.environ[name] for name in INHERITED if name in os.environ}
     done = subprocess.run(
@@ -282,7 +282,7 @@ def docker(*arguments: str, check: bool = True, stdin: str | None = None) -> str
         text=True,
         errors="replace",
         check=False,
-        timeout=STEP_SECONDS,
+        timeout=STEP_TIMEOUT_S,
     )
     if check and done.returncode:
         shown = " ".join(word for word in arguments if len(word) < 60)
@@ -290,9 +290,7 @@ def docker(*arguments: str, check: bool = True, stdin: str | None = None) -> str
     return done.stdout
 
 
-def wait_for(
-    condition: Callable[[], Any], seconds: float, what: Callable[[], str] | str, every: float = POLL_SECONDS
-) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float, what: Callable[[], str] | str, every: float = POLL_S) -> Any:
     """Return what `condition` returns as soon as that is true.
 
     Raises:

@@ -31,14 +31,14 @@ from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
 DEFAULT_FOLDER = ROOT / ".demo"
 
 CLIPS_WANTED = 2
-CLIP_SECONDS, PRE_ROLL_SECONDS = 10, 3
+CLIP_S, PRE_ROLL_S = 10, 3
 """Shorter clips than by default, so that two of them fit into a minute."""
-PATIENCE = 150.0
-"""Seconds until two clips must have been analysed; on two slow cores it takes 40."""
-START_SECONDS = 30.0
+ANALYSED_TIMEOUT_S = 150.0
+"""Until two clips must have been analysed; on two slow cores it takes 40 s."""
+START_TIMEOUT_S = 30.0
 PORT_TRIES = 5
-STOP_SECONDS = 12.0
-"""Time that parts get to end in order: capture publishes its open clip meanwhile."""
+STOP_TIMEOUT_S = 12.0
+"""For parts to end in order: capture publishes its open clip meanwhile."""
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -119,7 +119,7 @@ class Demo:
             part = self._start(
                 "camera", [sys.executable, "-m", "camera_emulator", "--source", self._source, "--url", url], {}
             )
-            deadline = time.monotonic() + START_SECONDS
+            deadline = time.monotonic() + START_TIMEOUT_S
             while part.process.poll() is None and time.monotonic() < deadline:
                 try:
                     if "ready" in part.lines.get(timeout=0.2):
@@ -135,8 +135,8 @@ class Demo:
             "RTSP_URL": url,
             "CAMERA_NAME": "demo",
             "VIDEO_DIR": str(self.video),
-            "CLIP_SECONDS": str(CLIP_SECONDS),
-            "PRE_ROLL_SECONDS": str(PRE_ROLL_SECONDS),
+            "CLIP_SECONDS": str(CLIP_S),
+            "PRE_ROLL_SECONDS": str(PRE_ROLL_S),
             **redis.env,
             "YOLO_MODEL": str(self._model),
             "HTTP_PORT": str(self._free_port()),
@@ -181,7 +181,7 @@ class Demo:
         return list(read_records(log_path(self.video)))
 
     def _wait_for_clips(self) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + ANALYSED_TIMEOUT_S
         while time.monotonic() < deadline:
             for name, process in self._processes():
                 code = process.poll()
@@ -190,7 +190,7 @@ class Demo:
             if len(self._records()) >= CLIPS_WANTED:
                 return
             time.sleep(0.2)
-        self.say(f"only {len(self._records())} of {CLIPS_WANTED} clips were analysed in {PATIENCE:.0f} s")
+        self.say(f"only {len(self._records())} of {CLIPS_WANTED} clips were analysed in {ANALYSED_TIMEOUT_S:.0f} s")
 
     def stop(self) -> None:
         """End all parts: who feeds others first, Redis last, so that the last clip still gets its job."""
@@ -271,7 +271,7 @@ def _end(process: subprocess.Popen[Any]) -> None:
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
+            process.wait(STOP_TIMEOUT_S)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -110,9 +110,9 @@ class RedisServer:
             except redis.RedisError as error:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     self.stop()
-                    said = log_path.read_text(errors="replace").strip().splitlines()
+                    output = log_path.read_text(errors="replace").strip().splitlines()
                     raise RedisDidNotStart(
-                        f"no Redis came up on {self.host}:{self.port}: {said[-1] if said else error}"
+                        f"no Redis came up on {self.host}:{self.port}: {output[-1] if output else error}"
                     ) from error
             time.sleep(POLL_S)
 

@@ -1,8 +1,8 @@
 """Run notebooks as a user would, top to bottom: ``python -m devtools.run_notebooks [NAME…]`` saves them with their
 outputs.
 
-They run in a copy, on a sample volume made for the occasion, with a Redis, a worker and a film's address of their own;
-the copy takes the notebook's place when all of its cells have passed.
+They run in a copy, on a new sample volume, with a Redis, a worker and a web site of their own. The copy replaces the
+notebook when all of its cells have passed.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from shared_utils.cli import run_program
 from shared_utils.errors import EXIT_OK, SettingError
 
 FOLDER = ROOT / "notebooks"
-FILM = "a-street.mp4"
-"""A film from elsewhere, for DownloadProcessFile."""
-CELL_SECONDS = 180
+SITE_CLIP = "a-street.mp4"
+"""A clip on the web site, for DownloadProcessFile."""
+CELL_TIMEOUT_S = 180
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SAMPLE = "*Sample output, not of your cameras: run the cell to see yours.*"
 """Stands above saved outputs; it goes when the cell is run."""
 INTERACTIVE = "(interactive: run this cell)"
 _MARK = "vcam-values"
-_LOOK = """
+_PROBE = """
 import json as _json
 import pandas as _pd
 def _plain(value):
@@ -116,19 +116,19 @@ def execute(
     with tempfile.TemporaryDirectory() as private:
         found = Path(private) / "values.json"
         if values:
-            look = _LOOK.format(expressions=list(values), path=str(found))
-            notebook.cells.append(nbformat.v4.new_code_cell(look, metadata={"tags": [_MARK]}))
+            probe = _PROBE.format(expressions=list(values), path=str(found))
+            notebook.cells.append(nbformat.v4.new_code_cell(probe, metadata={"tags": [_MARK]}))
         client = NotebookClient(
-            notebook, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+            notebook, timeout=CELL_TIMEOUT_S, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
         )
         inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
         # IPYTHONDIR: neither the user's start-up files nor a history that kernels would wait for each other with
         ours = {"PYTHONPATH": str(ROOT), "IPYTHONDIR": private}
         client.execute(env={**inherited, **ours, **env})
-        told = json.loads(found.read_text(encoding="utf-8")) if values else {}
+        results = json.loads(found.read_text(encoding="utf-8")) if values else {}
     notebook.cells = [cell for cell in notebook.cells if _MARK not in cell.metadata.get("tags", [])]
     nbformat.write(notebook, folder / f"{name}.ipynb")
-    return Executed(notebook, told)
+    return Executed(notebook, results)
 
 
 def _change(notebook: nbformat.NotebookNode, changes: Mapping[str, str]) -> None:
@@ -188,17 +188,17 @@ def services(folder: Path, video_dir: Path) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def film_site(folder: Path, film: Path) -> Iterator[str]:
-    """Serve a copy of `film` by HTTP on this machine alone; give its address."""
+def clip_site(folder: Path, clip: Path) -> Iterator[str]:
+    """Serve a copy of `clip` over HTTP on 127.0.0.1; yield its URL."""
     folder.mkdir()
-    shutil.copy(film, folder / FILM)
-    # SimpleHTTPRequestHandler writes a line a request to stderr
+    shutil.copy(clip, folder / SITE_CLIP)
+    # SimpleHTTPRequestHandler writes a line per request to stderr
     handler = type("Handler", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}/{FILM}"
+            yield f"http://127.0.0.1:{server.server_port}/{SITE_CLIP}"
         finally:
             server.shutdown()
             thread.join()
@@ -226,9 +226,9 @@ def main() -> int:
         for number, name in enumerate(names):
             work = folder / str(number)
             shutil.copytree(sample, work / "video")
-            film = max(sample.glob("*.mp4"))
-            with services(work, work / "video") as env, film_site(work / "site", film) as address:
-                env |= {"VIDEO_DIR": "../video", "FILM_ADDRESS": address}
+            clip = max(sample.glob("*.mp4"))
+            with services(work, work / "video") as env, clip_site(work / "site", clip) as url:
+                env |= {"VIDEO_DIR": "../video", "FILM_ADDRESS": url}
                 done = execute(name, work / "notebooks", env)
             target = FOLDER / f"{name}.ipynb"
             nbformat.write(tidy(done.notebook), target)

@@ -25,15 +25,15 @@ from devtools.paths import ROOT
 from shared_utils.cli import run_program
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError
 
-SAMPLE_SECONDS = 10.0
-WARM_UP = 0.3
+SAMPLE_EVERY_S = 10.0
+WARM_UP_SHARE = 0.3
 """Share of the time in which buffers fill, libraries load and the first jobs come; it is shown, not judged."""
-CLIP_SECONDS = 10
+CLIP_S = 10
 MIB = 1 << 20
-PAGE_SECONDS = 5.0
+PAGE_TIMEOUT_S = 5.0
 PAGES = ("/", "/metrics", "/healthz", "/snapshot/street.jpg")
 """Fetched with every sample, as a browser tab would."""
-SETTLE_SECONDS = 600.0
+SETTLE_TIMEOUT_S = 600.0
 """Longest until the worker has caught up: on a machine with other work it may lag by minutes."""
 
 _REDIS_STATE = """
@@ -67,10 +67,10 @@ MEASURES = {
     "threads": Measure("threads", 1.5),
     "processes": Measure("processes", 0.5),
     "persistent_keys": Measure("Redis keys without an expiry, but for jobs that wait", 2.0),
-    "bytes_a_clip": Measure("Redis memory a clip analysed (bytes)", 0.0),
+    "bytes_a_clip": Measure("Redis memory per analysed clip (bytes)", 0.0),
 }
 MAX_BYTES_A_CLIP = 10_000.0
-"""Redis keeps a finished job for a week, on purpose; so its memory is judged by what a clip adds. Most of that is the
+"""Redis keeps a finished job for a week, on purpose; so its memory is judged by what each clip adds: mostly the
 4 KiB that Redis sets aside for a stream, which RQ makes for a job's result."""
 
 
@@ -105,7 +105,7 @@ def slope(times: Sequence[float], values: Sequence[float]) -> float:
 
 def judge(service: str, name: str, times: Sequence[float], values: Sequence[float]) -> Verdict:
     """Return the verdict on a series; times in seconds since the start."""
-    first = next(index for index, when in enumerate(times) if when >= WARM_UP * times[-1])
+    first = next(index for index, when in enumerate(times) if when >= WARM_UP_SHARE * times[-1])
     times, values = times[first:], values[first:]
     measure = MEASURES[name]
     growth = slope(times, values) * (times[-1] - times[0])
@@ -139,7 +139,7 @@ class Sampler:
         for process in (psutil.Process(main), *psutil.Process(main).children(recursive=True)):
             # a health check's, which has just ended
             with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-                if process.pid != main and time.time() - process.create_time() < SAMPLE_SECONDS:
+                if process.pid != main and time.time() - process.create_time() < SAMPLE_EVERY_S:
                     continue
                 pss, files, threads = process.memory_full_info().pss, process.num_fds(), process.num_threads()
                 values["pss"] += pss / MIB
@@ -170,9 +170,9 @@ def _entry(file: Path, name: str) -> int:
 
 def _look(project: Project) -> None:
     """Look at capture's pages, as somebody with an open browser does."""
-    address = project.compose("port", "capture", "8080").strip()
+    host_port = project.compose("port", "capture", "8080").strip()
     for path in PAGES:
-        with suppress(OSError), urllib.request.urlopen(f"http://{address}{path}", timeout=PAGE_SECONDS) as answer:
+        with suppress(OSError), urllib.request.urlopen(f"http://{host_port}{path}", timeout=PAGE_TIMEOUT_S) as answer:
             answer.read()
 
 
@@ -192,7 +192,7 @@ def watch(project: Project, minutes: float) -> list[dict[str, Any]]:
                 if isinstance(values, dict) and "anon" in values
             )
             project.say(f"{elapsed / 60:4.1f} min, {clips} clips: {shown}")
-        time.sleep(max(0.0, len(samples) * SAMPLE_SECONDS - (time.monotonic() - began)))
+        time.sleep(max(0.0, len(samples) * SAMPLE_EVERY_S - (time.monotonic() - began)))
     return samples
 
 
@@ -211,7 +211,7 @@ def verdicts(samples: Sequence[dict[str, Any]]) -> list[Verdict]:
 
 def _a_clip(samples: Sequence[dict[str, Any]]) -> Verdict:
     """Judge Redis' memory against the clips analysed."""
-    judged = [sample for sample in samples if sample["t"] >= WARM_UP * samples[-1]["t"]]
+    judged = [sample for sample in samples if sample["t"] >= WARM_UP_SHARE * samples[-1]["t"]]
     clips = [float(sample["clips"]) for sample in judged]
     if clips[-1] == clips[0]:
         raise SettingError("--minutes is too short: no clip was analysed in the time that is judged")
@@ -258,7 +258,7 @@ def _cameras(project: Project) -> None:
 def run(minutes: float, out: Path) -> int:
     """Run the soak; return the exit code."""
     folder = temporary_folder()
-    project = Project(folder, {"CLIP_SECONDS": str(CLIP_SECONDS), "PRE_ROLL_SECONDS": "3", "MIN_FREE_GB": "0"})
+    project = Project(folder, {"CLIP_SECONDS": str(CLIP_S), "PRE_ROLL_SECONDS": "3", "MIN_FREE_GB": "0"})
     try:
         _cameras(project)
         project.say("build")
@@ -268,7 +268,7 @@ def run(minutes: float, out: Path) -> int:
         samples = watch(project, minutes)
         auditor = Auditor(project.video)
         names = auditor.clips()
-        deadline = time.monotonic() + SETTLE_SECONDS
+        deadline = time.monotonic() + SETTLE_TIMEOUT_S
         while not auditor.analysed(names) and time.monotonic() < deadline:
             time.sleep(1)
         findings = auditor.audit(names, project.logs("capture").splitlines()).findings
@@ -299,7 +299,7 @@ def report(samples: Sequence[dict[str, Any]], findings: Sequence[str], clips: in
         "samples": list(samples),
     }
     stem.with_suffix(".json").write_text(json.dumps(figures, indent=1))
-    draw(samples, WARM_UP, stem.with_suffix(".png"))
+    draw(samples, WARM_UP_SHARE, stem.with_suffix(".png"))
     print(f"\n{text}\n\n{clips} clips in {samples[-1]['t'] / 60:.1f} min, {len(samples)} samples; {stem}.*")
     for finding in findings:
         print(f"wrong: {finding}")

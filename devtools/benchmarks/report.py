@@ -24,7 +24,7 @@ class Row:
 
 @dataclass
 class Report:
-    """All that was measured; `detail` is for whoever looks closer."""
+    """All that was measured; `detail` has the single runs."""
 
     machine: dict[str, object] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
@@ -38,17 +38,17 @@ class Report:
         *,
         most: float | None = None,
         least: float | None = None,
-        said: str = "",
+        target: str = "",
     ) -> None:
         """Add a figure, and print it."""
         met = None
         if most is not None:
-            met, said = value <= most, said or f"at most {most:g}"
+            met, target = value <= most, target or f"at most {most:g}"
         if least is not None:
-            met, said = value >= least, said or f"at least {least:g}"
-        self.rows.append(Row(name, round(value, 4), unit, said, met))
+            met, target = value >= least, target or f"at least {least:g}"
+        self.rows.append(Row(name, round(value, 4), unit, target, met))
         verdict = {True: "met", False: "MISSED", None: ""}[met]
-        print(f"{name:<66} {value:>9.3f} {unit:<12} {said:<15} {verdict}".rstrip(), flush=True)
+        print(f"{name:<66} {value:>9.3f} {unit:<12} {target:<15} {verdict}".rstrip(), flush=True)
 
     def value(self, name: str) -> float:
         """Return a figure that was added."""

@@ -150,17 +150,17 @@ def bench(report: Report, log: Path, rounds: int, kinds: dict[str, int], scale: 
         ]
         report.detail[part] = runs
         seconds = statistics.median(run["seconds"] for run in runs)
-        said = part if part == "load_log" else f"{part}(load_log())"
-        report.add(f"{said}, {million:g} million lines", seconds, "s", most=max(SECONDS * scale, 1))
-        report.add(f"{said}, CPU", statistics.median(run["cpu"] for run in runs), "s")
-        report.add(f"{said}, most memory", max(run["mb"] for run in runs), "MB", most=max(MEGABYTES * scale, 300))
+        title = part if part == "load_log" else f"{part}(load_log())"
+        report.add(f"{title}, {million:g} million lines", seconds, "s", most=max(SECONDS * scale, 1))
+        report.add(f"{title}, CPU", statistics.median(run["cpu"] for run in runs), "s")
+        report.add(f"{title}, most memory", max(run["mb"] for run in runs), "MB", most=max(MEGABYTES * scale, 300))
         if part == "load_log":
             wanted = sum(kinds[kind] for kind in ("good", "failed", "old"))
             passed = kinds["torn"] + kinds["foreign"]
-            report.add("rows", runs[0]["rows"], "", least=wanted, said=f"{wanted}")
-            report.add("lines passed over", runs[0]["skipped"], "", least=passed, said=f"{passed}")
+            report.add("rows", runs[0]["rows"], "", least=wanted, target=f"{wanted}")
+            report.add("lines skipped", runs[0]["skipped"], "", least=passed, target=f"{passed}")
         else:
-            report.add(f"{said}, rows", runs[0]["rows"], "")
+            report.add(f"{title}, rows", runs[0]["rows"], "")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -180,7 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
         log = given.log or Path(temporary) / "detections_log.jsonl"
         kinds = write_log(log, given.lines)
         report.detail["lines"] = kinds
-        report.add("bytes a line", log.stat().st_size / given.lines, "B")
+        report.add("bytes per line", log.stat().st_size / given.lines, "B")
         bench(report, log, given.rounds, kinds, given.lines / LINES)
     report.save(given.out)
     return 0

@@ -26,8 +26,8 @@ class Spec:
     Attributes:
         name: of its file.
         width, height: pixels.
-        fps: frames a second.
-        bitrate: bits a second.
+        fps: frames per second.
+        bitrate: bits per second.
         moving: something crosses the picture all the time; else only the noise changes.
     """
 
@@ -58,7 +58,7 @@ def ensure(spec: Spec, folder: Path) -> Path:
 
 
 def _encode(spec: Spec, path: Path) -> None:
-    # a camera's chip looks at no frame ahead: x264 must not either, or its keyframes grow to ten times the others
+    # a camera's encoder has no lookahead: with x264's, keyframes grow to ten times the size of other frames
     interval = spec.fps * GOP_S
     options = {
         "preset": "veryfast",
@@ -93,7 +93,7 @@ def _pictures(spec: Spec) -> Iterator[np.ndarray]:
         top, left = (int(one) for one in rng.integers(0, margin, 2))
         noise = tiles[number % TILES][top : top + height, left : left + width]
         luma = background.copy()
-        if spec.moving:  # there and back in 20 s, so that nothing jumps but once a round
+        if spec.moving:  # there and back in 20 s, so that nothing jumps but once per round
             way = 2 * (number / spec.fps / 20 % 1)
             x = round((width - box_width) * (way if way < 1 else 2 - way))
             y = height // 2

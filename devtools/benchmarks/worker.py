@@ -5,7 +5,7 @@
     python -m devtools.benchmarks.worker [--model FILE.onnx] [--clip FILE] [--torch-python PYTHON] [--out FILE.json]
 
 Times are the best of a few rounds; ratios compare figures of the same run, so that a slow machine spoils none.
-The clip, where none is given, is the scene drawn at 1080p: 30 s, 20 frames a second, H.264 of 4 Mb/s without B-frames.
+The clip, where none is given, is drawn at 1080p: 30 s, 20 frames per second, H.264 of 4 Mb/s without B-frames.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def spent(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def draw_clip(path: Path) -> Path:
-    """Encode 30 s of a moving picture with noise, 1080p at 20 frames a second, 4 Mb/s, no B-frames."""
+    """Encode 30 s of a moving picture with noise, 1080p at 20 frames per second, 4 Mb/s, no B-frames."""
     width, height, fps, seconds = 1920, 1080, 20, 30
     rng = np.random.default_rng(1)
     background = cv2.resize(rng.integers(40, 200, (34, 60, 3), dtype=np.uint8), (width, height))
@@ -209,7 +209,7 @@ def bench_workers(report: Report, clip: Path, model: Path, threads: int, kind: s
             throughput[count], memory = run_jobs(server, workers)
             report.add(f"memory of a worker, peak, {count} at work", memory, "MB", most=450)
             report.add(f"{JOBS} jobs by {count} worker(s) with {share} thread(s)", throughput[count], "s")
-        report.add("2 workers / 1 worker, in jobs a second", throughput[1] / throughput[2], "x", least=1.0)
+        report.add("2 workers / 1 worker, in jobs per second", throughput[1] / throughput[2], "x", least=1.0)
 
 
 def run_jobs(server: RedisServer, workers: list[subprocess.Popen[str]]) -> tuple[float, float]:

@@ -26,7 +26,7 @@ AAC_BLOCK_S = AAC_BLOCK / AUDIO_CLOCK_HZ
 NTP_UNIX_S = 2_208_988_800
 """From the epoch of NTP to that of Unix."""
 IDLE_S = 0.05
-"""How often a silent camera looks for requests."""
+"""How often a silent camera checks for requests."""
 PATIENCE_S = 10
 """Longest that a viewer may take for a request."""
 

@@ -27,7 +27,7 @@ AGAIN_EVERY = 4
 
 
 class _Clock:
-    """The time of day; some of it passes between two looks."""
+    """The time of day; some of it passes between two readings."""
 
     TICK = timedelta(seconds=1.1)
 

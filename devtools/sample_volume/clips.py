@@ -32,7 +32,7 @@ from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.timed_stream import TimedStream
 
 QUIET_END_S = 1.0
-"""Of a film after its visit; it begins with the quiet before."""
+"""Of a drawn stream after its visit; it begins with the quiet before."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def scene_of(plan: Plan, camera: str) -> Scene:
 def record_clip(
     folder: Path, draft: Path, plan: Plan, camera: str, number: int, moment: datetime
 ) -> RecordedClip | None:
-    """Film the visit of this number in front of `camera`; return its clip in `folder`, dated `moment`.
+    """Record the visit of this number in front of `camera`; return its clip in `folder`, dated `moment`.
 
     None where capture saw nothing in it.
     """
@@ -74,7 +74,7 @@ def record_clip(
 
 def _draw(path: Path, scene: Scene, begin: float, end: float) -> None:
     rate = Fraction(FPS).limit_denominator(1001)
-    # as the emulated camera codes: a keyframe a second, no B-frames; one thread, as films are drawn side by side
+    # as the emulated camera codes: a keyframe per second, no B-frames; one thread, as clips are drawn in parallel
     options = {"preset": "superfast", "x264-params": f"threads=1:keyint={round(FPS)}:scenecut=0:bframes=0"}
     with av.open(str(path), "w") as output:
         stream = output.add_stream("libx264", rate=rate, options=options)
@@ -88,11 +88,11 @@ def _draw(path: Path, scene: Scene, begin: float, end: float) -> None:
         output.mux(stream.encode(None))
 
 
-def _record(film: Path, camera: str, moment: datetime) -> tuple[Path, float] | None:
-    """Record `film` by capture's own recorder; return the first clip, dated `moment`, and its begin in the film."""
-    clips, motion = _Clips(film, moment), MotionSettings()
+def _record(drawn: Path, camera: str, moment: datetime) -> tuple[Path, float] | None:
+    """Record `drawn` by capture's own recorder; return the first clip, dated `moment`, and its start in it."""
+    clips, motion = _Clips(drawn, moment), MotionSettings()
     log = camera_logger("devtools.sample_volume", camera)
-    with connect(Camera(camera, str(film), setting="FILM"), "file", paced=False) as connection:
+    with connect(Camera(camera, str(drawn), setting="DRAFT"), "file", paced=False) as connection:
         stream = TimedStream(connection.info, log, live=False)
         recorder = ClipRecorder(stream, ClipLogic.of(RULES, motion), clips, log)
         pipeline = Pipeline(stream, recorder, MotionWatcher(connection.info, motion))

@@ -1,7 +1,7 @@
 """A video folder as after a week of the demo: ``python -m devtools.sample_volume DIR``.
 
 For notebooks, tests and screenshots. Everything in it is made by the code that makes the real thing: the drawn street
-is filmed, capture's recorder cuts the clips, and the worker's job analyses them with the scene's own model. Only the
+is encoded, capture's recorder cuts the clips, and the worker's job analyses them with the scene's own model. Only the
 time of day is put on: clips are dated over the last days, as busy as a street is by the hour. The same seed and end
 give the same folder, but for the seconds that the analysis took.
 
@@ -31,9 +31,9 @@ from video_worker.pipeline.cores import share_of_cores
 def make_volume(folder: Path, plan: Plan, say: Callable[[str], None] = lambda _: None) -> None:
     """Fill the empty `folder`."""
     moments = [(camera, number, moment) for camera in CAMERAS for number, moment in enumerate(moments_of(plan, camera))]
-    with tempfile.TemporaryDirectory() as films, ThreadPoolExecutor(share_of_cores(1)) as pool:
+    with tempfile.TemporaryDirectory() as drafts, ThreadPoolExecutor(share_of_cores(1)) as pool:
         tasks = [
-            pool.submit(record_clip, folder, Path(films) / f"{camera}-{number}.mp4", plan, camera, number, moment)
+            pool.submit(record_clip, folder, Path(drafts) / f"{camera}-{number}.mp4", plan, camera, number, moment)
             for camera, number, moment in moments
         ]
         found = [clip for task in tasks if (clip := task.result())]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.container
 CONTEXT = ("shared_utils", "vcam_worker", "video_worker", "camera_emulator", "notebooks")
 FILES = ("Dockerfile.*", "requirements.*.txt", "constraints.txt", ".dockerignore")
 IMAGES = ("capture", "video", "jupyter")
-SECONDS = 1200
+TIMEOUT_S = 1200
 STEP = re.compile(r"^#(\d+) \[[^\]]*\] ((?:RUN|COPY) .*)$", re.MULTILINE)
 CACHED = re.compile(r"^#(\d+) CACHED$", re.MULTILINE)
 
@@ -30,7 +30,7 @@ CACHED = re.compile(r"^#(\d+) CACHED$", re.MULTILINE)
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"}
     return subprocess.run(
-        ["docker", *arguments], env=environment, check=False, capture_output=True, text=True, timeout=SECONDS
+        ["docker", *arguments], env=environment, check=False, capture_output=True, text=True, timeout=TIMEOUT_S
     )
 
 
@@ -40,10 +40,10 @@ def _build(context: Path, name: str, tag: str) -> list[str]:
     arguments = ["--build-arg", "WITH_YOLOV8N=0"] if name == "base" else []
     file = "Dockerfile.base.dockerfile" if name == "base" else f"Dockerfile.{name}"
     done = _docker("build", "-f", str(context / file), "-t", tag, *arguments, str(context))
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said[-2000:]
-    cached = set(CACHED.findall(said))
-    return [step for number, step in STEP.findall(said) if number not in cached]
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output[-2000:]
+    cached = set(CACHED.findall(output))
+    return [step for number, step in STEP.findall(output) if number not in cached]
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ COPIED = (
 CODE = ("shared_utils", "vcam_worker", "video_worker", "camera_emulator")
 SCRIPTS = ("env", "_env.py", "certs")
 INHERITED = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_BUILDKIT", "PIP_EXTRA_INDEX_URL")
-SECONDS = 120
+TIMEOUT_S = 120
 JOBS = 12
 
 
@@ -87,16 +87,22 @@ def _kept() -> dict[str, str]:
 
 def _docker(*arguments: str, cwd: Path = ROOT, check: bool = True) -> str:
     done = subprocess.run(
-        ["docker", *arguments], cwd=cwd, env=_kept(), check=False, capture_output=True, text=True, timeout=10 * SECONDS
+        ["docker", *arguments],
+        cwd=cwd,
+        env=_kept(),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=10 * TIMEOUT_S,
     )
     assert not check or done.returncode == 0, f"docker {' '.join(arguments)[:200]}: {done.stderr[-2000:]}"
     return done.stdout + ("" if check else done.stderr)
 
 
 def _wait(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + TIMEOUT_S
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {SECONDS} s: {what}"
+        assert time.monotonic() < deadline, f"not within {TIMEOUT_S} s: {what}"
         time.sleep(0.3)
     return found
 
@@ -173,9 +179,9 @@ def test_clips_of_one_machine_are_analysed_on_the_other_by_several_workers(machi
     runs = [line["run_id"] for line in _lines(head)]
     assert len(runs) == len(set(runs))
     assert all(line["ok"] for line in _lines(head))
-    said = other.compose("logs", "--no-color", "video-worker")
-    worked = {line.split()[0] for line in said.splitlines() if ": found" in line}
-    assert len(worked) == 2, said[-2000:]
+    output = other.compose("logs", "--no-color", "video-worker")
+    worked = {line.split()[0] for line in output.splitlines() if ": found" in line}
+    assert len(worked) == 2, output[-2000:]
     assert not head.compose("ps", "-q", "video-worker").strip()
 
 

@@ -21,7 +21,7 @@ from video_worker.messages import WORKER_READY
 
 pytestmark = pytest.mark.slow
 
-MINUTES = 180.0
+DEMO_TIMEOUT_S = 180.0
 
 
 def start(programs: Programs, *arguments: str) -> Program:
@@ -43,7 +43,7 @@ def test_the_scene_ends_in_detections(programs: Programs, tmp_path: Path) -> Non
     program.wait_for("worker +" + line_of(WORKER_READY).lstrip())
     program.wait_for("capture +" + line_of(CONNECTED).lstrip())
     parts = descendants(program)
-    assert program.wait(MINUTES) == 0
+    assert program.wait(DEMO_TIMEOUT_S) == 0
     assert_all_gone(parts)
     for event in (CLIP_STARTED, CLIP_SAVED, JOB_QUEUED, "found person|found car|found dog"):
         program.wait_for(event)
@@ -61,7 +61,7 @@ def test_the_scene_ends_in_detections(programs: Programs, tmp_path: Path) -> Non
 def test_real_footage_over_rtsp_ends_in_cars(programs: Programs, tmp_path: Path, shared_dir: Path) -> None:
     video, model = shared_dir / "data" / "car-detection.mp4", shared_dir / "models" / "yolov8n.onnx"
     program = start(programs, "--video", str(video), "--model", str(model), "--keep", str(tmp_path / "out"))
-    assert program.wait(MINUTES) == 0
+    assert program.wait(DEMO_TIMEOUT_S) == 0
     log = tmp_path / "out" / "video" / "detections_log.jsonl"
     records = [json.loads(line) for line in log.read_text().splitlines()]
     # from above these weights call one car or the other a suitcase or a cell phone, more often than a car

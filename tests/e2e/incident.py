@@ -1,4 +1,4 @@
-"""A trouble that is made on purpose: its clock, what is looked at afterwards, and its row of the report."""
+"""A failure caused on purpose: its clock, what is checked afterwards, and its row of the report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from devtools.audit import Auditor
 from devtools.compose import Project, wait_for
 
-SETTLE_SECONDS = 150.0
+SETTLE_TIMEOUT_S = 150.0
 """Longest until all that was on the volume has its line: more than a dead worker's lease, its start and a job."""
 
 HEADER = ("trouble", "what was done", "back after", "healthy after", "clips", "lines", "failed", "lost", "verdict")
@@ -118,7 +118,7 @@ class Running:
         row.verdict = "; ".join(self.check(row)) or "ok"
         watched = self.watched
         if watched:
-            wait_for(lambda: self.auditor.reaches(watched, well), SETTLE_SECONDS, f"a clip of {watched}")
+            wait_for(lambda: self.auditor.reaches(watched, well), SETTLE_TIMEOUT_S, f"a clip of {watched}")
             row.lost_s = self.auditor.lost(watched, incident.began)
         self.project.say(f"{trouble}: back after {row.back_s:.1f} s, {row.verdict}")
         assert row.verdict == "ok"
@@ -128,7 +128,7 @@ class Running:
         names = self.auditor.clips()
         wait_for(
             lambda: self.auditor.analysed(names, self.jobs),
-            SETTLE_SECONDS,
+            SETTLE_TIMEOUT_S,
             lambda: "; ".join(self.auditor.audit(names, [], self.jobs).findings),
         )
         saved = self.project.logs("capture").splitlines()

@@ -16,8 +16,8 @@ import json, sys
 from shared_utils.queue.jobs import submit
 print(submit(sys.argv[1], **json.loads(sys.argv[2])).id)
 """
-PAGE_SECONDS = 5
-CLIP_SECONDS = 60.0
+PAGE_TIMEOUT_S = 5
+CLIP_TIMEOUT_S = 60.0
 """Longest until a camera that sees motion has a clip open, or saved."""
 
 
@@ -40,7 +40,7 @@ def add_yard(running: Running) -> None:
     )
     project.give(cameras)
     work = project.video / ".recording"
-    wait_for(lambda: list(work.glob("street.*")), CLIP_SECONDS, "an open clip")
+    wait_for(lambda: list(work.glob("street.*")), CLIP_TIMEOUT_S, "an open clip")
     project.compose("stop", "capture")
     project.keep_logs("capture")
     assert not list(work.iterdir())
@@ -54,13 +54,15 @@ def add_yard(running: Running) -> None:
     project.configure({"CAMERAS_FILE": str(cameras)}, {"camera-yard": yard})
     project.up()
     running.watched = "yard"
-    wait_for(lambda: running.auditor.reaches("yard", time.time() - CLIP_SECONDS), CLIP_SECONDS, "a clip of the yard")
+    wait_for(
+        lambda: running.auditor.reaches("yard", time.time() - CLIP_TIMEOUT_S), CLIP_TIMEOUT_S, "a clip of the yard"
+    )
 
 
 def page(running: Running, service: str, port: int, path: str) -> bytes:
     """Return a page of a service as the host sees it."""
     address = running.project.compose("port", service, str(port)).strip()
-    with urllib.request.urlopen(f"http://{address}{path}", timeout=PAGE_SECONDS) as answer:
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=PAGE_TIMEOUT_S) as answer:
         content: bytes = answer.read()
     return content
 

@@ -18,7 +18,7 @@ from vcam_worker import messages
 
 NAMES = ["20260223-144800-yard.mp4", "20260223-144804-yard.mp4"]
 BEGIN = datetime(2026, 2, 23, 14, 48).astimezone()
-SECONDS = 4.0
+LENGTH_S = 4.0
 SAVED = [f"INFO yard {messages.CLIP_SAVED % (name, 4.0, 0.3)}" for name in NAMES]
 
 
@@ -47,7 +47,7 @@ def _line(volume: Path, name: str, job: str, **more: object) -> None:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some footage."""
     path = tmp_path_factory.mktemp("footage") / "source.mkv"
-    return write_video(path, moving_box(start_s=0, end_s=SECONDS), seconds=SECONDS)
+    return write_video(path, moving_box(start_s=0, end_s=LENGTH_S), seconds=LENGTH_S)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def volume(tmp_path: Path, source: Path) -> Path:
     folder = tmp_path / "video"
     (folder / "boxes").mkdir(parents=True)
     for number, name in enumerate(NAMES):
-        _clip(folder / name, source, BEGIN + timedelta(seconds=number * SECONDS))
+        _clip(folder / name, source, BEGIN + timedelta(seconds=number * LENGTH_S))
         _line(folder, name, clip_job_id(name))
     return folder
 
@@ -73,8 +73,8 @@ def test_a_sound_volume_passes(volume: Path) -> None:
     assert auditor.analysed(NAMES, ["run-1"])
     assert auditor.gaps("yard") == []
     assert auditor.footage(NAMES[0]).frames == 40
-    assert auditor.reaches("yard", BEGIN.timestamp() + 2 * SECONDS - 0.2)
-    assert not auditor.reaches("yard", BEGIN.timestamp() + 2 * SECONDS + 0.2)
+    assert auditor.reaches("yard", BEGIN.timestamp() + 2 * LENGTH_S - 0.2)
+    assert not auditor.reaches("yard", BEGIN.timestamp() + 2 * LENGTH_S + 0.2)
 
 
 def test_a_run_with_two_lines_is_found(volume: Path) -> None:

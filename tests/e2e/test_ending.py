@@ -8,7 +8,7 @@ from devtools.compose import docker, wait_for
 from tests.e2e.incident import Row, Running
 from tests.e2e.steps import add_yard
 
-OPEN_SECONDS = 60.0
+OPEN_TIMEOUT_S = 60.0
 SERVICES = ("redis", "capture", "video-worker", "jupyter", "camera", "camera-yard")
 KEEPERS = ("redis", "capture", "video-worker")
 
@@ -16,7 +16,7 @@ KEEPERS = ("redis", "capture", "video-worker")
 def test_down_ends_everything_in_order_and_up_goes_on(running: Running) -> None:
     add_yard(running)
     project = running.project
-    wait_for(lambda: list((project.video / ".recording").glob("yard.*")), OPEN_SECONDS, "an open clip")
+    wait_for(lambda: list((project.video / ".recording").glob("yard.*")), OPEN_TIMEOUT_S, "an open clip")
     containers = {service: project.container(service) for service in SERVICES}
     began = time.monotonic()
     project.compose("stop")

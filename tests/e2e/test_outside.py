@@ -1,4 +1,4 @@
-"""What the running pipeline shows to whoever has no password: a port too many, a page, a secret."""
+"""What the running pipeline shows without a password: no further port, no page, no secret."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LISTENING = "0A"
 """The state in the kernel's list of sockets."""
 LOOPBACK = "7F"
 """End of an IPv4 address on 127.0.0.0/8 there, such as that of Docker's resolver: its bytes are turned round."""
-SECONDS = 5
+TIMEOUT_S = 5
 
 _ASK_REDIS = r"""
 import socket, sys
@@ -62,7 +62,7 @@ def test_nothing_is_published_but_what_is_documented_and_on_this_machine_alone(r
 
 def _is_open(address: str, port: int) -> bool:
     with socket.socket() as probe:
-        probe.settimeout(SECONDS)
+        probe.settimeout(TIMEOUT_S)
         return probe.connect_ex((address, port)) == 0
 
 
@@ -100,7 +100,7 @@ def _status(url: str, method: str = "GET", headers: dict[str, str] | None = None
     """Return the status of the answer; a page to log in counts as the 302 that leads to it."""
     request = urllib.request.Request(url, method=method, headers=headers or {})
     try:
-        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
             return 302 if "/login" in answer.url else answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -135,7 +135,7 @@ def test_jupyters_websockets_open_to_nobody_without_its_token(running: Running, 
     assert where.hostname
     assert where.port
     key = base64.b64encode(b"0123456789abcdef").decode()
-    with socket.create_connection((where.hostname, where.port), SECONDS) as browser:
+    with socket.create_connection((where.hostname, where.port), TIMEOUT_S) as browser:
         browser.sendall(
             f"GET {path} HTTP/1.1\r\nHost: {where.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
@@ -207,8 +207,8 @@ def test_no_secret_is_in_a_page_a_file_an_image_or_the_queue(running: Running) -
         if file.is_file():
             assert not _held(needles, file.read_bytes()), file.name
     for image in {project.inspect(one)["Image"] for one in project.containers()}:
-        told = docker("history", "--no-trunc", image) + docker("image", "inspect", image)
-        assert not _held(needles, told.encode()), image
+        shown = docker("history", "--no-trunc", image) + docker("image", "inspect", image)
+        assert not _held(needles, shown.encode()), image
     queue = project.exec("redis", "sh", "-c", "cat /data/appendonlydir/*")
     assert "process_clip" in queue or "rq:job:clip-" in queue
     assert not _held(needles, queue.encode()), "the queue"

@@ -14,8 +14,8 @@ from tests.e2e.incident import Row, Running
 from tests.e2e.steps import add_yard, submit
 from vcam_worker import messages
 
-DETECTION_SECONDS = 120.0
-JOB_SECONDS = 120.0
+DETECTION_TIMEOUT_S = 120.0
+JOB_TIMEOUT_S = 120.0
 NOTEBOOKS = ("ViewProcessResults", "SendProcessFile")
 
 
@@ -24,11 +24,11 @@ def _detection(running: Running) -> dict[str, Any] | None:
 
 
 def test_the_demo_detects_something(running: Running) -> None:
-    record = wait_for(lambda: _detection(running), DETECTION_SECONDS, "a detection in the log")
+    record = wait_for(lambda: _detection(running), DETECTION_TIMEOUT_S, "a detection in the log")
     assert record["camera"] == "street"
     running.report.notes.append(f"first detection: {record['filename']}: {', '.join(record['detected'])}")
-    said = running.project.logs("video-worker")
-    assert record["filename"] in said
+    output = running.project.logs("video-worker")
+    assert record["filename"] in output
     assert re.search(line_of(messages.JOB_QUEUED, record["filename"]), running.project.logs("capture"))
 
 
@@ -54,7 +54,7 @@ def test_a_clip_is_analysed_again_with_other_options(running: Running) -> None:
     first = _detection(running)
     assert first
     job = submit(running, first["filename"], conf=0.25)
-    wait_for(lambda: running.auditor.analysed([], [job]), JOB_SECONDS, f"the line of {job}")
+    wait_for(lambda: running.auditor.analysed([], [job]), JOB_TIMEOUT_S, f"the line of {job}")
     (record,) = [one for one in running.auditor.records() if one["job_id"] == job]
     assert record["ok"]
     assert record["filename"] == first["filename"]
@@ -68,7 +68,7 @@ def test_three_workers_share_the_queue(running: Running) -> None:
     workers = running.project.containers("video-worker")
     assert len(workers) == 3
     jobs = [submit(running, first["filename"], imgsz=960, fps=0) for _ in range(6)]
-    wait_for(lambda: running.auditor.analysed([], jobs), JOB_SECONDS, "the lines of all jobs")
+    wait_for(lambda: running.auditor.analysed([], jobs), JOB_TIMEOUT_S, "the lines of all jobs")
     busy = running.project.redis("--raw", "keys", "rq:worker:*").split()
     done = [int(running.project.redis("hget", key, "successful_job_count") or 0) for key in busy]
     assert len(done) == 3

@@ -10,7 +10,7 @@ from shared_utils.config.cameras_file import FILE_NAME
 from tests.e2e.incident import Running
 from vcam_worker import messages
 
-OPEN_SECONDS = 60.0
+OPEN_TIMEOUT_S = 60.0
 
 
 def test_a_file_of_cameras_in_a_folder_is_taken_over_when_it_is_replaced(running: Running) -> None:
@@ -39,13 +39,13 @@ def test_a_file_of_cameras_in_a_folder_is_taken_over_when_it_is_replaced(running
     write("street", "gate")
     wait_for(
         lambda: reported("new: gate"),
-        OPEN_SECONDS,
+        OPEN_TIMEOUT_S,
         "the new camera",
     )
     write("street")
     wait_for(
         lambda: reported("gone: gate"),
-        OPEN_SECONDS,
+        OPEN_TIMEOUT_S,
         "its end",
     )
     assert project.container("capture") == container

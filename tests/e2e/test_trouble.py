@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from devtools.compose import POLL_SECONDS, Project, docker, wait_for
+from devtools.compose import POLL_S, Project, docker, wait_for
 from devtools.log_lines import line_of
 from shared_utils.log import LogMessage
 from tests.e2e.incident import Running
 from tests.e2e.steps import add_yard, job_status, running_cameras, submit
 from vcam_worker import messages
 
-BACK_SECONDS = 120.0
-CUT_SECONDS = 60
+BACK_TIMEOUT_S = 120.0
+CUT_S = 60
 AWAY_CLIPS = 2
 """Clips saved while Redis is away, before it comes back."""
-FULL_SECONDS = 25
+FULL_S = 25
 """Several tries of a camera, and one of a job."""
 LEAST_LOSS_S = 4.0
 """Seconds of footage before a ``kill -9`` that may be lost: the GOP in work, a second here, and what was on its way."""
@@ -42,7 +42,7 @@ def _both_cameras(running: Running) -> None:
 def _long_job(running: Running) -> str:
     """Submit a job that takes a while; return its id when it is under way."""
     job = submit(running, running.auditor.clips()[-1], **LONG_JOB)
-    wait_for(lambda: job_status(running, job).get("frames_done"), BACK_SECONDS, f"{job} under way")
+    wait_for(lambda: job_status(running, job).get("frames_done"), BACK_TIMEOUT_S, f"{job} under way")
     return job
 
 
@@ -50,16 +50,18 @@ def _open_clip(running: Running) -> None:
     """Wait until the yard has a clip open that holds some footage already."""
     work = running.project.video / ".recording"
     wait_for(
-        lambda: any(path.stat().st_size > OPEN_BYTES for path in work.glob("yard.*.part")), BACK_SECONDS, "an open clip"
+        lambda: any(path.stat().st_size > OPEN_BYTES for path in work.glob("yard.*.part")),
+        BACK_TIMEOUT_S,
+        "an open clip",
     )
 
 
 def _all_cameras(running: Running) -> None:
-    wait_for(lambda: running_cameras(running) == CAMERAS, BACK_SECONDS, "a picture of all cameras")
+    wait_for(lambda: running_cameras(running) == CAMERAS, BACK_TIMEOUT_S, "a picture of all cameras")
 
 
 def _restarted(project: Project, container: str, pid: int) -> None:
-    wait_for(lambda: project.main_pid(container) not in {pid, 0}, BACK_SECONDS, "a restart by the engine")
+    wait_for(lambda: project.main_pid(container) not in {pid, 0}, BACK_TIMEOUT_S, "a restart by the engine")
 
 
 def _first_gap(running: Running, since: float) -> float:
@@ -98,7 +100,7 @@ def test_one_cameras_process_is_killed(running: Running) -> None:
         _open_clip(running)
         incident.began = time.time()
         project.kill(children[-1])  # started in the order of the file
-        wait_for(lambda: _count(project, messages.CAMERA_PROCESS_ENDED), BACK_SECONDS, "a word of capture")
+        wait_for(lambda: _count(project, messages.CAMERA_PROCESS_ENDED), BACK_TIMEOUT_S, "a word of capture")
         _all_cameras(running)
         incident.back()
     ended = line_of(messages.CAMERA_PROCESS_ENDED, r".*signal SIGKILL, at \d+ MB of memory.*", who="yard")
@@ -116,7 +118,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_job(running: Running) -> None:
         incident.began = time.time()
         project.kill(pid)
         _restarted(project, container, pid)
-        wait_for(lambda: running.auditor.analysed([], [job]), BACK_SECONDS, f"the line of {job}")
+        wait_for(lambda: running.auditor.analysed([], [job]), BACK_TIMEOUT_S, f"the line of {job}")
         incident.back()
     (record,) = [one for one in running.auditor.records() if one["job_id"] == job]
     assert record["ok"]
@@ -132,7 +134,7 @@ def test_redis_is_killed(running: Running) -> None:
         incident.began = time.time()
         project.kill(pid)
         _restarted(project, container, pid)
-        wait_for(lambda: running.auditor.analysed([], [job]), BACK_SECONDS, f"the line of {job}")
+        wait_for(lambda: running.auditor.analysed([], [job]), BACK_TIMEOUT_S, f"the line of {job}")
         incident.back()
     assert not running.auditor.lost("yard", incident.began)
 
@@ -142,12 +144,12 @@ def test_redis_is_away_for_a_while(running: Running) -> None:
     with running.incident("Redis away", f"stopped until {AWAY_CLIPS} clips are saved, then started") as incident:
         project.compose("stop", "redis")
         before = len(running.auditor.clips())
-        wait_for(lambda: len(running.auditor.clips()) >= before + AWAY_CLIPS, BACK_SECONDS, "clips saved meanwhile")
+        wait_for(lambda: len(running.auditor.clips()) >= before + AWAY_CLIPS, BACK_TIMEOUT_S, "clips saved meanwhile")
         assert list((project.video / ".outbox").iterdir())
         project.compose("start", "redis")
         incident.over()
         names = running.auditor.clips()
-        wait_for(lambda: running.auditor.analysed(names), BACK_SECONDS, "the lines of what was saved meanwhile")
+        wait_for(lambda: running.auditor.analysed(names), BACK_TIMEOUT_S, "the lines of what was saved meanwhile")
         incident.back()
     assert not running.auditor.lost("yard", incident.began)
 
@@ -157,11 +159,11 @@ def test_a_cameras_network_is_cut(running: Running) -> None:
     container = project.container("camera-yard")
     (network,) = project.inspect(container)["NetworkSettings"]["Networks"]
     reported = _count(project, messages.NO_PICTURE)
-    with running.incident("camera cut off", f"its network disconnected for {CUT_SECONDS} s") as incident:
+    with running.incident("camera cut off", f"its network disconnected for {CUT_S} s") as incident:
         docker("network", "disconnect", network, container)
         try:
-            wait_for(lambda: running_cameras(running) == {"street"}, CUT_SECONDS, "the yard known to be away")
-            time.sleep(max(0.0, incident.began + CUT_SECONDS - time.time()))  # the trouble itself lasts so long
+            wait_for(lambda: running_cameras(running) == {"street"}, CUT_S, "the yard known to be away")
+            time.sleep(max(0.0, incident.began + CUT_S - time.time()))  # the trouble itself lasts so long
         finally:
             docker("network", "connect", "--alias", "camera-yard", network, container)
         incident.over()
@@ -194,19 +196,19 @@ def test_the_volume_is_filled_to_the_brim(running: Running) -> None:
         pytest.skip("mounting a small file system needs root")
     project = running.project
     paused = _count(project, messages.RECORDING_PAUSED)
-    with running.incident("volume full", f"not a byte left for {FULL_SECONDS} s, a job submitted") as incident:
+    with running.incident("volume full", f"not a byte left for {FULL_S} s, a job submitted") as incident:
         _open_clip(running)
         incident.began = time.time()
         with _full(project.video) as fill:
             submit(running, running.auditor.clips()[0], fps=2)
-            while time.time() < incident.began + FULL_SECONDS:
+            while time.time() < incident.began + FULL_S:
                 fill()
-                time.sleep(POLL_SECONDS)
+                time.sleep(POLL_S)
         incident.over()
         assert _count(project, messages.RECORDING_PAUSED) == paused + len(CAMERAS)
         _all_cameras(running)
         names = set(running.auditor.clips())
-        wait_for(lambda: set(running.auditor.clips()) - names, BACK_SECONDS, "a new clip")
+        wait_for(lambda: set(running.auditor.clips()) - names, BACK_TIMEOUT_S, "a new clip")
         incident.back()
     assert not list((project.video / ".recording").glob("*.unreadable"))
     assert _first_gap(running, incident.began) > incident.began - LEAST_LOSS_S
@@ -221,7 +223,7 @@ def test_a_worker_has_too_little_memory_for_a_job(running: Running) -> None:
         docker("update", "--memory", TIGHT, "--memory-swap", TIGHT, container)
         try:
             job = submit(running, running.auditor.clips()[-1], imgsz=4096, fps=0)
-            wait_for(lambda: running.auditor.analysed([], [job]), BACK_SECONDS * 2, f"the line of {job}")
+            wait_for(lambda: running.auditor.analysed([], [job]), BACK_TIMEOUT_S * 2, f"the line of {job}")
         finally:
             docker("update", "--memory", str(before["Memory"]), "--memory-swap", str(before["MemorySwap"]), container)
         incident.back()

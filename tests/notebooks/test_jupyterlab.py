@@ -30,7 +30,7 @@ def address(lab: Lab) -> str:
             cell.outputs, cell.execution_count = [], None
     (lab.folder / "notebooks").mkdir(exist_ok=True)
     nbformat.write(notebook, lab.folder / "notebooks" / f"{NOTEBOOK}.ipynb")
-    return lab.address(f"notebooks/{NOTEBOOK}.ipynb", "results")
+    return lab.url_of(f"notebooks/{NOTEBOOK}.ipynb", "results")
 
 
 def test_without_the_token_it_gets_nowhere(lab: Lab) -> None:
@@ -113,7 +113,7 @@ def _with_a_wide_picture(lab: Lab) -> str:
     output = nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(file.getvalue()).decode()})
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[output])])
     nbformat.write(notebook, lab.folder / "notebooks" / "Picture.ipynb")
-    return lab.address("notebooks/Picture.ipynb", "phone")
+    return lab.url_of("notebooks/Picture.ipynb", "phone")
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/lab", "/login", "/static/favicon.ico", "/api/kernels"])

@@ -17,13 +17,13 @@ from shared_utils.config.redis import RedisSettings
 from shared_utils.errors import QueueUnavailable, SettingError
 from shared_utils.queue.jobs import connect, redis_errors
 
-SECONDS = 20
+TIMEOUT_S = 20
 
 
 def _certs(place: Path, *names: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "CERTS_ROOT": str(place)}
     command = [str(ROOT / "scripts" / "certs"), *names]
-    return subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=SECONDS)
+    return subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
 
 
 def _ping(settings: RedisSettings) -> None:

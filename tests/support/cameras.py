@@ -23,7 +23,7 @@ def emulator(programs: Programs, footage: Path, url: str) -> Program:
 
 
 def capture(programs: Programs, env: dict[str, str], url: str, **more: str) -> Program:
-    """Start capture over one address."""
+    """Start capture for the camera at one URL."""
     return programs.python("-m", "vcam_worker", env={**env, "RTSP_URL": url, **more})
 
 
@@ -58,6 +58,6 @@ def gst_command(launch: str, *options: str) -> list[str]:
 
 
 def gst_server(programs: Programs, launch: str, *options: str) -> int:
-    """Start GStreamer's RTSP server; return its port. Its address is rtsp://127.0.0.1:PORT/test."""
+    """Start GStreamer's RTSP server; return its port. Its URL is rtsp://127.0.0.1:PORT/test."""
     server = programs.start(*gst_command(launch, *options))
     return int(server.wait_for(r"ready (\d+)")[1])

@@ -49,7 +49,7 @@ class Call:
 
 @dataclass
 class Host:
-    """A listening address."""
+    """A listening host."""
 
     ip: str
     port: int = 0
@@ -58,7 +58,7 @@ class Host:
 
     @property
     def url(self) -> str:
-        """Its address without a scheme."""
+        """``host:port``, for a URL of any scheme."""
         return f"{self.ip}:{self.port}"
 
 

@@ -23,18 +23,18 @@ from tests.support.programs import Programs
 
 TOKEN = "a token & of the test's own"  # awkward on purpose: it has to be encoded
 IDLE = "Python 3 (ipykernel) | Idle"
-START_SECONDS = 60
+START_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab: its address, its root folder."""
+    """A running JupyterLab: its URL and its root folder."""
 
     url: str
     folder: Path
 
-    def address(self, notebook: str, workspace: str) -> str:
-        """Return the address of a notebook of the root folder, with the token.
+    def url_of(self, notebook: str, workspace: str) -> str:
+        """Return the URL of a notebook of the root folder, with the token.
 
         In a workspace of its own a page has that notebook alone: JupyterLab opens again what was open in one.
         """
@@ -42,9 +42,9 @@ class Lab:
         return str(httpx.URL(path, params={"token": TOKEN}))
 
 
-def open_notebook(page: Page, address: str) -> None:
+def open_notebook(page: Page, url: str) -> None:
     """Open a notebook; before its kernel is there, JupyterLab would ask which one to take."""
-    page.goto(address)
+    page.goto(url)
     page.get_by_text(IDLE).wait_for()
 
 
@@ -88,7 +88,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
     programs = Programs()
     try:
         program = programs.python("-m", "jupyter", *options, env=env)
-        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
+        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + START_TIMEOUT_S
         while not _answers(url):
             assert program.process.poll() is None, program.text
             assert time.monotonic() < deadline, program.text

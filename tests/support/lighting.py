@@ -82,7 +82,7 @@ def cloud(time: float) -> Picture:
 
 
 def with_person(scene: Draw, enters: float, speed: float) -> Draw:
-    """Add an opaque figure of 1 % of the picture to `scene`, `speed` picture widths a second from the left."""
+    """Add an opaque figure of 1 % of the picture to `scene`, `speed` picture widths per second from the left."""
     height, width = 61, 38
 
     def draw(time: float) -> Picture:

@@ -1,4 +1,4 @@
-"""Log messages as tests look for them: by their codes, so that their wording is written in one place only."""
+"""Log messages as tests search for them: by their codes, so that their wording is written in one place only."""
 
 from __future__ import annotations
 

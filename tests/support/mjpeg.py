@@ -23,8 +23,8 @@ def camera(url: str, fps: float = 5.0) -> Camera:
 
 
 def part(picture: bytes, length: int | None = None) -> bytes:
-    told = b"" if length is None else b"Content-Length: %d\r\n" % length
-    return b"--frame\r\nContent-Type: image/jpeg\r\n" + told + b"\r\n" + picture + b"\r\n"
+    header = b"" if length is None else b"Content-Length: %d\r\n" % length
+    return b"--frame\r\nContent-Type: image/jpeg\r\n" + header + b"\r\n" + picture + b"\r\n"
 
 
 def stream(parts: Iterator[bytes], head: str = MJPEG, step: float = 0.02) -> Callable[[Call], None]:

@@ -65,7 +65,7 @@ def onnx_model(
         output: 1×rows×columns.
         side: height and width of the input; a name for an open one.
         kind: numbers of the input.
-        external: the file in which the weights are said to lie.
+        external: the file that the model names for its weights.
     """
     number = np.float16 if kind == FLOAT16 else np.float32
     nodes = [

@@ -17,7 +17,7 @@ from devtools.log_lines import line_of
 from devtools.paths import ROOT
 from shared_utils.log import LogMessage
 
-WAIT_SECONDS = 30.0
+WAIT_S = 30.0
 INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 
 
@@ -50,7 +50,7 @@ class Program:
     def text(self) -> str:
         return "\n".join(self.lines)
 
-    def wait_for(self, pattern: str | LogMessage, seconds: float = WAIT_SECONDS, count: int = 1) -> re.Match[str]:
+    def wait_for(self, pattern: str | LogMessage, seconds: float = WAIT_S, count: int = 1) -> re.Match[str]:
         """Wait until `count` lines match `pattern`, or are of a message; return the last one's match."""
         if isinstance(pattern, LogMessage):
             pattern = line_of(pattern)
@@ -67,22 +67,22 @@ class Program:
         """Return how many lines of a message there are so far."""
         return sum(re.search(line_of(message), line) is not None for line in list(self.lines))
 
-    def stop(self, number: int = signal.SIGTERM, seconds: float = WAIT_SECONDS) -> int:
+    def stop(self, number: int = signal.SIGTERM, seconds: float = WAIT_S) -> int:
         """Send a signal, wait for the end, return the exit code."""
         self.process.send_signal(number)
         return self.wait(seconds)
 
-    def wait(self, seconds: float = WAIT_SECONDS) -> int:
+    def wait(self, seconds: float = WAIT_S) -> int:
         code = self.process.wait(seconds)
         self._reader.join(seconds)
         return code
 
     def end(self) -> None:
-        """Leave nothing behind."""
+        """Kill it with everything it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        self._reader.join(WAIT_SECONDS)
+        self._reader.join(WAIT_S)
 
 
 class Programs:

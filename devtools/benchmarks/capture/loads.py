@@ -30,7 +30,7 @@ def bench_offline(report: Report, options: Options, redis: RedisServer) -> None:
         time.sleep(OFFLINE_S)
         spent, seconds = running.cpu() - cpu, time.monotonic() - began
     share = 100 * spent.total / seconds
-    report.add("offline camera: all processes", share, "% of a core", most=1.0, said="under 1")
+    report.add("offline camera: all processes", share, "% of a core", most=1.0, target="under 1")
     report.add("offline camera: the camera's process alone", 100 * spent.cameras / seconds, "% of a core")
 
 
@@ -66,9 +66,9 @@ def bench_many(report: Report, options: Options, redis: RedisServer) -> None:
     report.detail["many"] = {"counts": counts, "received": received, "clips": clips, "memory": memory}
     title = f"{CAMERAS} cameras 720p15, {options.minutes:g} min"
     report.add(f"{title}: frames sent", sum(one["sent"] for one in counts.values()), "frames")
-    report.add(f"{title}: frames that capture did not get", sum(lost.values()), "frames", most=0, said="none")
-    report.add(f"{title}: connections lost", reconnects, "", most=0, said="none")
-    report.add(f"{title}: frames not looked at", skipped, "frames")
+    report.add(f"{title}: frames that capture did not get", sum(lost.values()), "frames", most=0, target="none")
+    report.add(f"{title}: connections lost", reconnects, "", most=0, target="none")
+    report.add(f"{title}: frames not analysed", skipped, "frames")
     report.add(f"{title}: all processes", 100 * spent.total / seconds, "% of a core")
     report.add(f"{title}: all processes", 1000 * spent.total / frames, "ms/frame")
     report.add(f"{title}: / floor", 1000 * spent.total / frames / floor(path), "x floor")
@@ -76,13 +76,13 @@ def bench_many(report: Report, options: Options, redis: RedisServer) -> None:
 
 
 def _drop_clips(folder: Path) -> None:
-    """Make room: nobody looks at what was published."""
+    """Delete published clips, which nobody needs here."""
     for clip in folder.glob("*.mp4"):
         clip.unlink(missing_ok=True)
 
 
 def bench_snapshots(report: Report, options: Options, redis: RedisServer) -> None:
-    """A thousand requests for a picture, as quick as they are answered."""
+    """A thousand requests for a picture, as fast as they are answered."""
     cameras = ReplayServer({"still": ensure(STILL, options.streams)})
     try:
         with capture(options, redis, {"RTSP_URL": cameras.url("still")}) as running:

@@ -52,7 +52,7 @@ class Cpu:
 
 
 class Capture:
-    """A running ``python -m vcam_worker``, looked at from outside."""
+    """A running ``python -m vcam_worker``, measured from outside."""
 
     def __init__(self, folder: Path, redis: RedisServer, settings: Mapping[str, str]) -> None:
         folder.mkdir(parents=True)
@@ -142,7 +142,7 @@ class Capture:
 
 
 def _cpu(process: psutil.Process) -> float:
-    # its children's are looked at one by one while they live
+    # without its children's: they are measured one by one
     times = process.cpu_times()
     return float(times.user + times.system)
 

@@ -23,8 +23,7 @@ MOMENTS = {
 }
 """When something moves, seconds, as the footage's README.md lists it."""
 ALSO_MOVING = {"bottle-detection.mp4": ((31.0, 32.2), (34.4, 35.8))}
-"""What moves there besides, seconds: a hand that fetches a bottle, seen when what recall calls a false clip was looked
-at; a clip of it is none without motion."""
+"""What else moves there, in seconds: a hand that fetches a bottle. A clip of it is not a clip without motion."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def bench_recall(report: Report) -> None:
         report.add(f"recall, {title}: moments recorded with their pre-roll", 100 * hit / listed, "%", least=100)
         report.add(f"recall, {title}: of the moments' seconds", 100 * recorded / wanted, "%")
         report.add(f"recall, {title}: clips", clips, "")
-        report.add(f"recall, {title}: clips without motion", idle, "", most=0, said="none")
+        report.add(f"recall, {title}: clips without motion", idle, "", most=0, target="none")
 
 
 def _replay(path: Path, settings: Mapping[str, str]) -> list[Clip]:

@@ -20,7 +20,7 @@ FLOOR_FRAMES = 300
 
 
 def floor(path: Path) -> float:
-    """Return ms of CPU a frame for demuxing and decoding once, in one thread."""
+    """Return ms of CPU per frame for demuxing and decoding once, in one thread."""
     frames = 0
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -54,7 +54,7 @@ class Scene:
 SCENES = {
     "moving": Scene("something moving, recording", "moving", 1.0, recording=True),
     "still": Scene("nothing moving", "still", 0.9, recording=False),
-    "sub": Scene("recording, motion looked for in a 640×360 sub-stream", "moving", 0.2, recording=True, sub=True),
+    "sub": Scene("recording, motion detected in a 640×360 sub-stream", "moving", 0.2, recording=True, sub=True),
     "keyframes": Scene("nothing moving, MOTION_DECODE=keyframes", "still", 0.15, recording=False, keyframes=True),
 }
 
@@ -73,11 +73,11 @@ def bench_scenes(report: Report, options: Options, redis: RedisServer, names: li
                 floors[mount].append(floor(paths[mount]))
                 spent[name].append(_run_scene(SCENES[name], cameras, options, redis))
                 floors[mount].append(floor(paths[mount]))
-                near, cost = statistics.mean(floors[mount][-2:]), spent[name][-1]["ms a frame"]
+                near, cost = statistics.mean(floors[mount][-2:]), spent[name][-1]["ms per frame"]
                 print(f"  one run, {name}: {cost:.2f} ms/frame, the floor beside it {near:.2f}", flush=True)
     finally:
         cameras.close()
-    report.detail["floors, ms a frame"] = floors
+    report.detail["floors, ms per frame"] = floors
     report.detail["scenes"] = spent
     for name, found in floors.items():
         if found:
@@ -85,9 +85,9 @@ def bench_scenes(report: Report, options: Options, redis: RedisServer, names: li
     for name in names:
         scene = SCENES[name]
         base = statistics.median(floors[scene.floor])
-        cost = statistics.median(one["ms a frame"] for one in spent[name])
+        cost = statistics.median(one["ms per frame"] for one in spent[name])
         report.add(f"{scene.name}: all processes", cost, "ms/frame")
-        own = statistics.median(one["supervisor, ms a frame"] for one in spent[name])
+        own = statistics.median(one["supervisor, ms per frame"] for one in spent[name])
         report.add(f"{scene.name}: of it the supervisor", own, "ms/frame")
         report.add(f"{scene.name}: all / floor", cost / base, "x floor", most=scene.most)
     for who, most in (("camera", 150.0), ("supervisor", None)):
@@ -121,8 +121,8 @@ def _run_scene(scene: Scene, cameras: ReplayServer, options: Options, redis: Red
         raise RuntimeError(f"{scene.name}: {clips:g} clips, which is not what the scene shows")
     return {
         "frames": frames,
-        "ms a frame": 1000 * spent.total / frames,
-        "supervisor, ms a frame": 1000 * spent.supervisor / frames,
+        "ms per frame": 1000 * spent.total / frames,
+        "supervisor, ms per frame": 1000 * spent.supervisor / frames,
         "clips": clips,
         "skipped frames": skipped,
         **{key: max(one[key] for one in samples) for key in samples[0]},

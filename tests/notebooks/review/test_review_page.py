@@ -109,7 +109,7 @@ def reviewer(lab: Lab, page: Page, made_volume: Path, tmp_path: Path) -> Iterato
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)], metadata=kernel)
     nbformat.write(notebook, folder / "review.ipynb")
-    opened = Reviewer(page, folder, lab.address(f"{folder.name}/review.ipynb", folder.name))
+    opened = Reviewer(page, folder, lab.url_of(f"{folder.name}/review.ipynb", folder.name))
     page.on("pageerror", lambda error: opened.heard.append(str(error)))
     open_notebook(page, opened.address)
     opened.run()

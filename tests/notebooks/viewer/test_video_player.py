@@ -73,7 +73,7 @@ def lab_folder(lab: Lab) -> Path:
 @pytest.fixture
 def address(lab: Lab, lab_folder: Path, request: pytest.FixtureRequest) -> str:
     """Of the notebook."""
-    return lab.address(f"{lab_folder.name}/notebooks/ViewVideo.ipynb", request.node.name[:40])
+    return lab.url_of(f"{lab_folder.name}/notebooks/ViewVideo.ipynb", request.node.name[:40])
 
 
 class Player:
