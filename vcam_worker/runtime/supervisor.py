@@ -210,9 +210,9 @@ class Supervisor:
         for child in leaving:
             child.successor = wanted.get(child.camera.name)
             self._retire(child)
-        told = "; ".join(f"{what}: {', '.join(names)}" for what, names in changes.items() if names)
-        if told:
-            self._log.info(messages.CAMERAS_CHANGED, told)
+        summary = "; ".join(f"{what}: {', '.join(names)}" for what, names in changes.items() if names)
+        if summary:
+            self._log.info(messages.CAMERAS_CHANGED, summary)
 
     def _retire(self, child: CameraProcess) -> None:
         """Stop a camera's process, which finishes its open clip first."""

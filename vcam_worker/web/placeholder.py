@@ -54,7 +54,7 @@ def draw(drawing: Drawing) -> bytes:
     """Return the picture as a JPEG."""
     width, height = drawing.size
     image = np.full((height, width, 3), _BACKGROUND, np.uint8)
-    font = cv2.FontFace("sans")  # comes with OpenCV; one a call, since it is not said to be safe between threads
+    font = cv2.FontFace("sans")  # comes with OpenCV; one per call, as its thread safety is not documented
     unit = min(width / 46, height / 22)
     left, right = round(2.2 * unit), width - round(1.5 * unit)
     blocks = _blocks(drawing, unit)

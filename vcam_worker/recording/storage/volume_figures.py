@@ -12,12 +12,12 @@ from vcam_worker.recording.storage.notes import waiting_clips
 from vcam_worker.recording.storage.volume import Volume
 
 MIN_BACKLOG = 10
-"""Clips in the outbox from which that is said; more are said at twice as many, and so on."""
+"""Clips in the outbox from which its growth is logged, and then at each doubling."""
 
 
 @dataclass(frozen=True)
 class VolumeState:
-    """The shared volume, as it was last looked at.
+    """The shared volume at the last sweep.
 
     Attributes:
         free, total: bytes of its file system.
