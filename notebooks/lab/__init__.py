@@ -18,7 +18,7 @@ FORMER_NAMES: dict[str, str | tuple[str, ...]] = {
     "notebooks.lab.download": "notebooks.lab.jobs.download",
     "notebooks.lab.draw": "notebooks.lab.media.draw",
     "notebooks.lab.export": "notebooks.lab.media.export",
-    "notebooks.lab.film_files": "notebooks.lab.jobs.film_files",
+    "notebooks.lab.film_files": "notebooks.lab.jobs.video_files",
     "notebooks.lab.finetune": "notebooks.lab.review.finetune",
     "notebooks.lab.grab": "shared_utils.media.grabber",
     "notebooks.lab.isolated": "notebooks.lab.tuning.isolated",

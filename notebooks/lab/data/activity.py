@@ -3,7 +3,7 @@
 Frames in, frames out; no pictures. Times are local throughout, days and hours are those of the wall clock: on the day
 that daylight saving begins there is no hour 2 in Berlin, when it ends there are two, and rates know it.
 
-An hour in which nothing was seen and one in which nobody looked are told apart by `watched`, a frame of
+An hour in which nothing was seen and one that nobody watched are told apart by `watched`, a frame of
 :func:`notebooks.lab.data.results.uptime`: rates are per watched hour, and missing where there was none.
 """
 
@@ -43,7 +43,7 @@ def clips_of(log: pd.DataFrame) -> pd.DataFrame:
 
 
 def sightings_of(log: pd.DataFrame) -> pd.DataFrame:
-    """Return what was detected: one row a label and clip, by time.
+    """Return what was detected: one row per label and clip, by time.
 
     Columns: those of :func:`notebooks.lab.data.results.objects` and ``stay_s``, seconds from first to last sight;
     where the
@@ -114,7 +114,7 @@ def by_day(clips: pd.DataFrame, watched: pd.DataFrame) -> pd.DataFrame:
 
 
 def part(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return ``clips`` or ``watched_h`` of :func:`by_day`, a column a camera."""
+    """Return ``clips`` or ``watched_h`` of :func:`by_day`, one column per camera."""
     return pd.DataFrame(table[name] if len(table.columns) else table)
 
 
@@ -142,7 +142,7 @@ def _rate(counts: pd.Series, hours: pd.Series) -> pd.Series:
 
 
 def by_label(seen: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a label, most clips first: ``clips``, ``visits``, ``objects`` (tracks; one at least a clip),
+    """Return one row per label, most clips first: ``clips``, ``visits``, ``objects`` (tracks; at least one per clip),
     ``first_at``, ``last_at`` and ``longest_s``."""
     grouped = seen.assign(tracks=seen["tracks"].fillna(1)).groupby("label", observed=True)
     found = grouped.agg(
@@ -158,7 +158,7 @@ def by_label(seen: pd.DataFrame) -> pd.DataFrame:
 
 
 def label_by_camera(seen: pd.DataFrame) -> pd.DataFrame:
-    """Return in how many clips each label was seen: index ``label``, most first, a column a camera."""
+    """Return in how many clips each label was seen: index ``label``, most first, one column per camera."""
     if seen.empty:
         return pd.DataFrame(index=pd.Index([], name="label"))
     counts = seen.groupby([seen["label"].astype(str), "camera"])["filename"].nunique().unstack(fill_value=0)
@@ -238,5 +238,5 @@ def midnight(day: date | pd.Timestamp, zone: tzinfo | None) -> pd.Timestamp:
 
 def offset(moment: pd.Timestamp) -> str:
     """Return a moment's distance from UTC, such as ``UTC+02:00``."""
-    told = f"{moment:%z}"
-    return f"UTC{told[:3]}:{told[3:5]}"
+    text = f"{moment:%z}"
+    return f"UTC{text[:3]}:{text[3:5]}"

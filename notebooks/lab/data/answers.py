@@ -10,8 +10,8 @@ import pandas as pd
 from notebooks.lab.data.activity import away, clips_of, midnight, sightings_of, visits
 from notebooks.lab.data.words import how_many
 
-TOLD = 4
-"""Visits that are told one by one; of more, the first and the last."""
+MOST_LISTED = 4
+"""Visits that are listed one by one; of more, only the first and the last."""
 AWAY_H = 0.1
 """Hours that a camera must have been away for it to be said."""
 
@@ -24,7 +24,7 @@ class HowOften:
         label: what was asked for.
         day: which day.
         word: what the asker calls it, such as ``today``.
-        visits: one row a visit; see :func:`notebooks.lab.data.activity.visits`.
+        visits: one row per visit; see :func:`notebooks.lab.data.activity.visits`.
         clips: clips of the day, whatever they show.
         away_h: hours of the day that each camera was not watched for; None where no log tells.
         so_far_h: hours of the day that have passed.
@@ -53,28 +53,28 @@ class HowOften:
         if not self.times and unwatched:
             return f"Nobody can say whether there was a {self.label} {when}: no camera was watched."
         if not self.times:
-            looked = f"{how_many(self.clips, 'clip')}, none shows one" if self.clips else "there is no clip at all"
-            text = f"No {self.label} {when}: {looked}."
+            checked = f"{how_many(self.clips, 'clip')}, none shows one" if self.clips else "there is no clip at all"
+            text = f"No {self.label} {when}: {checked}."
             if self.known and self.label not in self.known:
                 text += f" The log has never seen one; it knows {', '.join(self.known)}."
-            return f"{text}{self._away()}"
+            return f"{text}{self._describe_away()}"
         often = {1: "once", 2: "twice"}.get(self.times, f"{self.times} times")
-        return f"{self.label.capitalize()}: {often} {when}, {self._told()}.{self._away()}"
+        return f"{self.label.capitalize()}: {often} {when}, {self._describe_visits()}.{self._describe_away()}"
 
     __repr__ = __str__
 
-    def _told(self) -> str:
+    def _describe_visits(self) -> str:
         places = [f"{row.first_at:%H:%M} ({row.camera})" for row in self.visits.itertuples()]
-        told = f"at {', '.join(places)}" if self.times <= TOLD else f"first at {places[0]}, last at {places[-1]}"
+        text = f"at {', '.join(places)}" if self.times <= MOST_LISTED else f"first at {places[0]}, last at {places[-1]}"
         longest = self.visits["stay_s"].max()
-        return f"{told}; {'in sight' if self.times == 1 else 'the longest'} for {longest:.0f} s" if longest else told
+        return f"{text}; {'in sight' if self.times == 1 else 'the longest'} for {longest:.0f} s" if longest else text
 
-    def _away(self) -> str:
+    def _describe_away(self) -> str:
         gone = {camera: hours for camera, hours in (self.away_h or {}).items() if hours >= AWAY_H}
         if not gone:
             return ""
-        told = ", ".join(f"{camera} for {hours:.1f}" for camera, hours in gone.items())
-        return f" Not watched, of {self.so_far_h:.1f} hours: {told}."
+        text = ", ".join(f"{camera} for {hours:.1f}" for camera, hours in gone.items())
+        return f" Not watched, of {self.so_far_h:.1f} hours: {text}."
 
 
 def how_often(

@@ -1,6 +1,6 @@
-"""What people said is really there, as data frames: the truth that runs are measured against.
+"""Labels made by people as data frames: the ground truth that runs are measured against.
 
-LabelReview writes a file a clip, see :mod:`shared_utils.contracts.labels`.
+LabelReview writes one file per clip, see :mod:`shared_utils.contracts.labels`.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ class Truth:
     """The labels of some clips.
 
     Attributes:
-        boxes: a row a label: `filename`, `t` (seconds), `frame`, `label`, corners `x1` `y1` `x2` `y2` in pixels of the
-            clip, `state`, and `is_there`: an object, or a known mistake.
-        frames: a row a frame that anything is said of: `filename`, `frame`, `complete` (reviewed as a whole: what is
-            not labelled is not there).
-        said: a line for each file that could not be read, or not as a whole.
-        by: where labels come from that are no person's, such as ``drawn scene``.
+        boxes: one row per label: `filename`, `t` (seconds), `frame`, `label`, corners `x1` `y1` `x2` `y2` in pixels of
+            the clip, `state`, and `is_there`: an object, or a known mistake.
+        frames: one row per frame with any label: `filename`, `frame`, `complete` (reviewed as a whole: what is not
+            labelled is not there).
+        notes: a line for each file that could not be read, or not as a whole.
+        by: sources of labels that no person made, such as ``drawn scene``.
     """
 
     boxes: pd.DataFrame
     frames: pd.DataFrame
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -41,7 +41,7 @@ class Truth:
 
     @property
     def summary(self) -> str:
-        """What there is, in a line for people, and a line for each file that is damaged."""
+        """One line that sums up the labels, and one line per damaged file."""
         if not self:
             text = "No labels yet: make some with LabelReview, and precision and recall are shown here."
         else:
@@ -52,11 +52,11 @@ class Truth:
             text += f" of {how_many(clips, 'clip')}"
             text += f", {partly} of which were reviewed in part only" if partly else ""
             text += f" (from: {', '.join(self.by)})" if self.by else ""
-        return "\n".join([text, *self.said])
+        return "\n".join([text, *self.notes])
 
 
-def truth_of(files: Iterable[LabelFile], said: Iterable[str] = ()) -> Truth:
-    """Return label files as frames."""
+def truth_of(files: Iterable[LabelFile], notes: Iterable[str] = ()) -> Truth:
+    """Return label files as data frames."""
     boxes: list[tuple[Any, ...]] = []
     frames: list[tuple[str, int, bool]] = []
     by: set[str] = set()
@@ -68,9 +68,9 @@ def truth_of(files: Iterable[LabelFile], said: Iterable[str] = ()) -> Truth:
         ]
     table = pd.DataFrame(boxes, columns=COLUMNS).astype({"is_there": bool})
     touched = pd.DataFrame(frames, columns=["filename", "frame", "complete"]).astype({"complete": bool})
-    return Truth(table, touched, tuple(said), tuple(sorted(by)))
+    return Truth(table, touched, tuple(notes), tuple(sorted(by)))
 
 
 def read(video_dir: Path) -> Truth:
-    """Return the labels of all clips of the shared volume; none where nobody has reviewed anything."""
+    """Return the labels of all clips on the shared volume; none if nothing has been reviewed."""
     return truth_of(*read_all_labels(video_dir))

@@ -69,7 +69,7 @@ class Timing(msgspec.Struct, frozen=True, gc=False):
 
 
 class KnownLine(msgspec.Struct, frozen=True, gc=False):
-    """What is read of every line. Those of a newer `schema` than :data:`SCHEMA` are passed over."""
+    """What is read of every line. Those of a newer `schema` than :data:`SCHEMA` are skipped."""
 
     ok: bool
     filename: Annotated[str, msgspec.Meta(min_length=1)]

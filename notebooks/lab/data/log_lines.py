@@ -1,8 +1,8 @@
-"""Lines of ``detections_log.jsonl`` as columns, fast: only :mod:`notebooks.lab.data.results` uses this.
+"""Decodes lines of ``detections_log.jsonl`` into columns, fast; only :mod:`notebooks.lab.data.results` uses this.
 
-A million lines are more than Python's own JSON is made for, so lines are decoded typed, many at a time, and only the
-fields that become columns. Blocks that hold an odd line are gone through line by line; an odd line is read by ``json``
-and kept as far as its values are what they should be.
+Python's own JSON is too slow for a million lines, so lines are decoded with types, many at a time, and only the fields
+that become columns. A block with an invalid line is decoded line by line; an invalid line is read by ``json``, and its
+valid values are kept.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ from shared_utils.contracts.record import SCHEMA
 from shared_utils.errors import SettingError
 
 BLOCK_BYTES = 4_000_000
-"""Of lines that are decoded at a time: what Python makes of them takes three times as much meanwhile."""
+"""Lines decoded at a time: their Python objects take three times as much memory meanwhile."""
 T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Codes(dict[Any, int]):
-    """Numbers values from 0 in the order they first come in; None is -1."""
+    """Numbers values from 0 in the order in which they first appear; None is -1."""
 
     def __init__(self) -> None:
         super().__init__({None: NO_WHOLE})
@@ -68,10 +68,10 @@ class Columns:
         numbers, wholes, flags: by column; missing ones are NaN and :data:`NO_WHOLE`.
         texts: by column; None is missing.
         objects: ``objects`` of each line as JSON; empty for lines without.
-        camera, error, detected, model, options: codes of each line; for what they stand, see `cameras`, `errors`,
+        camera, error, detected, model, options: codes of each line; for their meanings see `cameras`, `errors`,
             :meth:`label_sets`, :meth:`models`, :meth:`option_sets`.
-        skipped: lines passed over, by reason.
-        mended: lines kept without some odd values.
+        skipped: lines skipped, by reason.
+        mended: lines kept without some invalid values.
     """
 
     def __init__(self) -> None:
@@ -89,22 +89,22 @@ class Columns:
         self._detected, self._models, self._options = Codes(), Codes(), Codes()
 
     def label_sets(self) -> list[tuple[str, ...]]:
-        """Return for what the codes of `detected` stand; counts odd ones."""
+        """Return the meanings of the codes of `detected`; count invalid ones."""
         found = []
         for code, raw in enumerate(self._detected.values_in_order):
-            told = loads(raw or b"null")
-            labels = tuple(_clean(one) for one in told if isinstance(one, str)) if isinstance(told, list) else ()
-            if told is not None and list(labels) != told:
+            decoded = loads(raw or b"null")
+            labels = tuple(_clean(one) for one in decoded if isinstance(one, str)) if isinstance(decoded, list) else ()
+            if decoded is not None and list(labels) != decoded:
                 self.mended += self.detected.count(code)
             found.append(labels)
         return found
 
     def models(self) -> list[Model]:
-        """Return for what the codes of `model` stand; counts odd ones."""
+        """Return the meanings of the codes of `model`; count invalid ones."""
         return self._parts(self._models, self.model, Model)
 
     def option_sets(self) -> list[Options]:
-        """Return for what the codes of `options` stand; counts odd ones."""
+        """Return the meanings of the codes of `options`; count invalid ones."""
         return self._parts(self._options, self.options, Options)
 
     def _parts(self, table: Codes, column: array[int], kind: type[T]) -> list[T]:
@@ -113,16 +113,16 @@ class Columns:
             try:
                 part = msgspec.json.decode(raw or b"null", type=kind | None) or kind()
             except (msgspec.DecodeError, UnicodeDecodeError):
-                told, odd = loads(raw), list[str]()
-                kept = salvaged(kind, told, odd) if isinstance(told, dict) else None
+                decoded, invalid = loads(raw), list[str]()
+                kept = salvaged(kind, decoded, invalid) if isinstance(decoded, dict) else None
                 part = kind() if kept is None else kept
-                if odd or kept is None:
+                if invalid or kept is None:
                     self.mended += column.count(code)
             found.append(part)
         return found
 
     def add(self, lines: Sequence[KnownLine], times: Callable[[Sequence[Any]], Any]) -> None:
-        """Append `lines`; `times` makes of a list of ISO 8601 texts what is kept of it."""
+        """Append `lines`; `times` converts a list of ISO 8601 texts."""
         if not lines:
             return
         line = _columns_of(lines, OF_LINE)
@@ -147,12 +147,12 @@ class Columns:
         self.objects.extend([str(raw, "utf-8", "replace") for raw in line["objects"]])
 
     def salvage(self, line: bytes) -> Iterator[KnownLine]:
-        """Yield what can be kept of a line that is not as it should be; count what can not."""
+        """Yield what can be kept of an invalid line; count what cannot."""
         if not line.strip():
             return
         found = loads(line)
         if found is None:
-            self.skipped["no JSON" if line.endswith(b"\n") else "torn at the end"] += 1
+            self.skipped["not JSON" if line.endswith(b"\n") else "torn at the end"] += 1
             return
         if not isinstance(found, dict) or not isinstance(found.get("ok"), bool):
             self.skipped["foreign"] += 1
@@ -161,17 +161,17 @@ class Columns:
         if isinstance(schema, int | float) and schema > SCHEMA:
             self.skipped[f"of schema {schema:g}, which this version does not know: update vcam"] += 1
             return
-        odd: list[str] = []
-        record = salvaged(Line, found, odd)
+        invalid: list[str] = []
+        record = salvaged(Line, found, invalid)
         if record is None:
             self.skipped["foreign"] += 1
             return
-        self.mended += bool(odd)
+        self.mended += bool(invalid)
         yield record
 
 
 def _columns_of(things: Iterable[Any], names: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
-    # all attributes at once, and the tuples made columns by one zip: a fifth of the time of one by one
+    # all attributes at once and one zip: a fifth of the time that single attributes take
     return dict(zip(names, zip(*map(msgspec.structs.astuple, things), strict=True), strict=True))
 
 
@@ -180,10 +180,10 @@ def read_columns(path: Path, times: Callable[[Sequence[Any]], Any]) -> Columns:
 
     Args:
         path: the log.
-        times: makes of a list of ISO 8601 texts what is kept of it.
+        times: converts a list of ISO 8601 texts.
 
     Raises:
-        SettingError: it is no file, or can not be read.
+        SettingError: it is no file, or cannot be read.
     """
     columns = Columns()
     decode = msgspec.json.Decoder(Line).decode_lines
@@ -197,13 +197,13 @@ def read_columns(path: Path, times: Callable[[Sequence[Any]], Any]) -> Columns:
     return columns
 
 
-def salvaged(kind: type[T], found: dict[str, Any], odd: list[str]) -> T | None:
-    """Return a `kind` of those values of `found` that fit it; None when one is missing that it can not be without.
+def salvaged(kind: type[T], found: dict[str, Any], invalid: list[str]) -> T | None:
+    """Return a `kind` of those values of `found` that fit it; None when a required one is missing.
 
     Args:
         kind: what to make.
         found: names and values.
-        odd: gets the names of values that do not fit.
+        invalid: gets the names of values that do not fit.
     """
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
@@ -214,15 +214,15 @@ def salvaged(kind: type[T], found: dict[str, Any], odd: list[str]) -> T | None:
             values[field.name] = msgspec.Raw(_plain_json(value))
             continue
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct) and isinstance(value, dict):
-            values[field.name] = salvaged(field.type, value, odd)
+            values[field.name] = salvaged(field.type, value, invalid)
             continue
         try:
             # "0.5" for 0.5 is understood; text may hold halves of surrogate pairs, which no file or screen takes
             values[field.name] = msgspec.convert(_clean(value), field.type, strict=False)
             if values[field.name] != values[field.name]:  # the text NaN
-                odd.append(field.name)
+                invalid.append(field.name)
         except msgspec.ValidationError:
-            odd.append(field.name)
+            invalid.append(field.name)
     try:
         return kind(**values)
     except TypeError:
@@ -240,7 +240,7 @@ def _plain_json(value: Any) -> bytes:
 
 
 def loads(text: bytes | str) -> Any:
-    """Return what JSON text holds, with names for numbers that JSON does not know; None for what is none."""
+    """Return the value of JSON text, with NaN and infinities as text; None if it is invalid."""
     try:
         return json.loads(text, parse_constant=str)
     except (ValueError, RecursionError):
@@ -268,13 +268,13 @@ def _one_by_one(block: bytes, columns: Columns) -> Iterator[KnownLine]:
 def _blocks(path: Path) -> Iterator[bytes]:
     """Yield the file in pieces that end where a line does."""
     try:
-        if path.exists() and not path.is_file():  # to open a pipe would wait for its other end
-            raise SettingError(f"{path} can not be read as a log: it is no file")
+        if path.exists() and not path.is_file():  # opening a pipe would wait for its other end
+            raise SettingError(f"{path} cannot be read as a log: it is no file")
         file = path.open("rb")
     except FileNotFoundError:
         return
     except OSError as error:
-        raise SettingError(f"{path} can not be read as a log: {error.strerror}") from None
+        raise SettingError(f"{path} cannot be read as a log: {error.strerror}") from None
     with file:
         left = settled_size(file.fileno())
         while left > 0 and (block := file.read(min(BLOCK_BYTES, left))):
@@ -288,7 +288,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Do without the search for reference cycles, which are not made here and would take half of the time."""
+    """Pause the garbage collector: there are no reference cycles here, and the search would take half of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -4,9 +4,9 @@ The only module here that needs pandas and msgspec, which notebooks and tools ha
 
 ::
 
-    log = load_log("video")                       # one row a line: an analysed clip and run, failures too
-    found = objects(latest(log))                  # one row a label and run
-    boxes(log[log.camera == "door"], "video")     # one row a box
+    log = load_log("video")                       # one row per line: an analysed clip and run, failures too
+    found = objects(latest(log))                  # one row per label and run
+    boxes(log[log.camera == "door"], "video")     # one row per box
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from notebooks.lab import messages
 from notebooks.lab.data.boxes_files import BoxesLines
 from notebooks.lab.data.line_types import FLAGS, NO_WHOLE, STEP_COLUMNS
 from notebooks.lab.data.log_lines import Codes, Columns, read_columns
-from notebooks.lab.data.log_objects import Seen, read_objects_column
+from notebooks.lab.data.log_objects import ObjectEntry, read_objects_column
 from shared_utils.contracts.boxes import COLUMNS, boxes_path
 from shared_utils.contracts.camera_log import camera_log_path, read_intervals
 from shared_utils.contracts.clips import parse_clip_name
@@ -39,7 +39,7 @@ from shared_utils.errors import FormatError, SettingError
 logger = logging.getLogger(__name__)
 
 NAMED = 10
-"""Runs with odd values that are named; of more, the number is."""
+"""Runs with invalid values that are named; of more, the number is."""
 
 _ZONED = re.compile(r"\d([+-]\d\d:?\d\d|[zZ])$")
 
@@ -95,9 +95,9 @@ def local_zone() -> tzinfo:
 
 
 def load_log(path: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFrame:
-    """Return the log as a frame: one row a line, in the order of the log.
+    """Return the log as a frame: one row per line, in the order of the log.
 
-    Lines that are torn or not of ours are passed over, and so are repetitions of a run; values of the wrong kind are
+    Lines that are torn or not of ours are skipped, and so are repetitions of a run; values of the wrong kind are
     left empty. What was is counted in ``attrs["skipped"]`` and ``attrs["mended"]``, and logged in one line. A missing
     log is an empty frame: nothing has been analysed yet.
 
@@ -107,7 +107,7 @@ def load_log(path: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFr
 
     Raises:
         FormatError: every line is of a later version.
-        SettingError: it is no file, or can not be read; or there is no such folder.
+        SettingError: it is no file, or cannot be read; or there is no such folder.
     """
     path = _log_path(Path(path))
     zone = local_zone() if zone is None else zone
@@ -121,7 +121,7 @@ def load_log(path: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFr
     _fill_from_names(frame, zone)
     frame = _without_repetitions(frame, columns)
     frame.attrs.update(skipped=dict(columns.skipped), mended=columns.mended)
-    _say(path.name, columns)
+    _log_skipped(path.name, columns)
     return frame
 
 
@@ -132,15 +132,15 @@ def _log_path(path: Path) -> Path:
         if path.parent.is_dir():
             return path
     except OSError as error:
-        raise SettingError(f"{path} can not be read as a log: {error.strerror}") from None
+        raise SettingError(f"{path} cannot be read as a log: {error.strerror}") from None
     raise SettingError(f"{path.parent} is no folder: give the log, or the shared volume that holds it")
 
 
-def _say(name: str, columns: Columns) -> None:
+def _log_skipped(name: str, columns: Columns) -> None:
     parts = [f"{count} {reason}" for reason, count in columns.skipped.items()]
-    text = f"lines passed over: {', '.join(parts)}" if parts else ""
+    text = f"lines skipped: {', '.join(parts)}" if parts else ""
     if columns.mended:
-        text += f"{'; ' * bool(text)}lines kept without odd values: {columns.mended}"
+        text += f"{'; ' * bool(text)}lines kept without invalid values: {columns.mended}"
     if text:
         logger.warning(messages.LOG_LINES_ODD, name, text)
 
@@ -250,7 +250,7 @@ def _without_repetitions(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     again = runs[runs.notna() & runs.duplicated()].index
     if not len(again):
         return frame
-    columns.skipped["of a run told before"] += len(again)
+    columns.skipped["of a run that is there already"] += len(again)
     return pd.DataFrame(frame.drop(again).reset_index(drop=True))
 
 
@@ -260,20 +260,20 @@ def latest(log: pd.DataFrame) -> pd.DataFrame:
 
 
 def objects(log: pd.DataFrame) -> pd.DataFrame:
-    """Return what was seen: one row a label and run of `log`, a frame of :func:`load_log` or a part of it.
+    """Return what was seen: one row per label and run of `log`, a frame of :func:`load_log` or a part of it.
 
     Lines of old, which hold labels alone, have rows without numbers.
     """
-    odd: dict[int, str] = {}
-    entries = read_objects_column(log["objects"], odd)
-    for row, what in list(odd.items())[:NAMED]:
+    invalid: dict[int, str] = {}
+    entries = read_objects_column(log["objects"], invalid)
+    for row, what in list(invalid.items())[:NAMED]:
         logger.warning(messages.OBJECTS_ODD, *log.iloc[row][["filename", "run_id"]], what)
-    if len(odd) > NAMED:
-        logger.warning(messages.MORE_OBJECTS_ODD, len(odd) - NAMED)
+    if len(invalid) > NAMED:
+        logger.warning(messages.MORE_OBJECTS_ODD, len(invalid) - NAMED)
     old = [bool(labels) and not text for text, labels in zip(log["objects"], log["detected"], strict=True)]
     if any(old):
         entries = [
-            [Seen(label) for label in labels] if is_old else found
+            [ObjectEntry(label) for label in labels] if is_old else found
             for is_old, found, labels in zip(old, entries, log["detected"], strict=True)
         ]
     rows = log[["run_id", "filename", "camera", "started_at", "detected", "model", "conf"]]
@@ -284,7 +284,7 @@ def objects(log: pd.DataFrame) -> pd.DataFrame:
     frame["label"] = _coded(array("i", [labels[one.label] for one in seen]), labels)
     for name in ("tracks", "hits"):
         frame[name] = _whole(array("i", [NO_WHOLE if one is None else one for one in map(attrgetter(name), seen)]))
-    frame["also"] = pd.Series([_in_words(one.also) for one in seen], dtype="str")
+    frame["also"] = pd.Series([_describe(one.also) for one in seen], dtype="str")
     for name in ("max_conf", "first_s", "last_s"):
         frame[name] = pd.Series(list(map(attrgetter(name), seen)), dtype="float64")
     for end in ("first", "last"):
@@ -296,7 +296,7 @@ def objects(log: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _in_words(also: dict[str, int] | None) -> str | None:
+def _describe(also: dict[str, int] | None) -> str | None:
     """Return other labels of an entry with their sampled frames, such as ``bus ×3, truck ×1``."""
     return ", ".join(f"{label} ×{hits}" for label, hits in also.items()) if also else None
 
@@ -358,7 +358,7 @@ def _box_frame(
 
 
 def boxes(rows: pd.DataFrame, video_dir: str | Path, min_conf: float = 0.1) -> pd.DataFrame:
-    """Return the boxes of the runs of `rows`: one row a box, x and y in pixels of the clip.
+    """Return the boxes of the runs of `rows`: one row per box, x and y in pixels of the clip.
 
     Args:
         rows: a frame of :func:`load_log`, or a part of it.

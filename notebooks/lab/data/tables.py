@@ -20,7 +20,7 @@ def show(table: pd.DataFrame, otherwise: str) -> None:
 
 
 def first_and_last(seen: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a label, most clips first: when it was first and last seen, in how many clips and visits."""
+    """Return one row per label, most clips first: when it was first and last seen, in how many clips and visits."""
     found = activity.by_label(seen)
     return pd.DataFrame(
         {

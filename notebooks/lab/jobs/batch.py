@@ -73,13 +73,13 @@ def usual_options(video_dir: Path) -> Options:
     if own.empty:
         return options_from_env(os.environ)
     last = own.iloc[-1]
-    told: dict[str, Any] = {name: float(last[name]) for name in numbers}
-    told["imgsz"] = float(own["asked_imgsz"].fillna(own["imgsz"]).iloc[-1])
-    told["aspect"] = None if pd.isna(last["aspect"]) else last["aspect"]
+    chosen: dict[str, Any] = {name: float(last[name]) for name in numbers}
+    chosen["imgsz"] = float(own["asked_imgsz"].fillna(own["imgsz"]).iloc[-1])
+    chosen["aspect"] = None if pd.isna(last["aspect"]) else last["aspect"]
     # a camera's own classes are not the worker's
     classes = set(own.drop_duplicates("camera", keep="last")["classes"])
-    told |= {"classes": classes.pop() if len(classes) == 1 else ()}
-    return replace_options(Options(), {"model": f"{last['model']}{MODEL_SUFFIX}", **told})
+    chosen |= {"classes": classes.pop() if len(classes) == 1 else ()}
+    return replace_options(Options(), {"model": f"{last['model']}{MODEL_SUFFIX}", **chosen})
 
 
 def configurations(wanted: Sequence[Mapping[str, Any]], usual: Options | None = None) -> list[Configuration]:
@@ -97,16 +97,16 @@ def configurations(wanted: Sequence[Mapping[str, Any]], usual: Options | None = 
     given = [replace_options(usual, {key: value for key, value in one.items() if key != "name"}) for one in wanted]
     for (first, one), (second, other) in itertools.combinations(enumerate(given, start=1), 2):
         if one == other:
-            raise SettingError(f"configurations {first} and {second} are the same: {_told(one, [*NAMES])}")
+            raise SettingError(f"configurations {first} and {second} are the same: {_describe(one, [*NAMES])}")
     differing = [field.name for field in fields(Options) if len({getattr(one, field.name) for one in given}) > 1]
     shown = [key for key in NAMES if key in differing] or ["model"]
-    names = [str(one.get("name", _told(options, shown))) for one, options in zip(wanted, given, strict=True)]
+    names = [str(one.get("name", _describe(options, shown))) for one, options in zip(wanted, given, strict=True)]
     if len(set(names)) < len(names):
         raise SettingError(f"configurations need different names, not {', '.join(names)}")
     return [Configuration(name, options) for name, options in zip(names, given, strict=True)]
 
 
-def _told(options: Options, keys: Iterable[str]) -> str:
+def _describe(options: Options, keys: Iterable[str]) -> str:
     parts = []
     for key in keys:
         if key == "classes":
@@ -149,8 +149,8 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
     Runs whose boxes file is gone do not count; those of a clip that is gone do.
 
     Returns:
-        A row a clip and configuration, as they were given: `clip`, `configuration`, `state` (``there``, ``to do`` or
-        ``no such clip``), and the columns of :func:`notebooks.lab.data.results.load_log`, empty where there is no run.
+        One row per clip and configuration, in the given order: `clip`, `configuration`, `state` (``there``, ``to do``
+        or ``no such clip``), and the columns of :func:`notebooks.lab.data.results.load_log`, empty without a run.
     """
     log = load_log(video_dir)
     log = log[log["ok"]].astype({"model": object, "model_sha256": object})
@@ -159,8 +159,8 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
         for name, run_id in zip(log["filename"], log["run_id"], strict=True)
     ]
     log = log[pd.Series(has_boxes, index=log.index, dtype=bool)]
-    log = log.assign(reported=log["classes"].map(_spelled), shown=log["aspect"].astype(object).map(_ratio))
-    keys = ["clip_sha256", "conf", "fps", "min_hits", "reported", "shown"]
+    log = log.assign(reported=log["classes"].map(_spelled), ratio=log["aspect"].astype(object).map(_ratio))
+    keys = ["clip_sha256", "conf", "fps", "min_hits", "reported", "ratio"]
     known = log.dropna(subset=["clip_sha256"]).drop_duplicates("filename", keep="last").set_index("filename")
     there = {name: clip_sha256(video_dir / name) for name in clips}
     shas = {name: sha or known["clip_sha256"].get(name) for name, sha in there.items()}
@@ -173,7 +173,7 @@ def find_runs(clips: Sequence[str], wanted: Sequence[Configuration], video_dir: 
         runs = log[same & seen.fillna(False).astype(bool)].drop_duplicates(keys, keep="last")
         asked = pd.DataFrame({"clip": clips, "configuration": one.name, "clip_sha256": [shas[name] for name in clips]})
         asked = asked.assign(conf=options.conf, fps=options.fps, min_hits=options.min_hits)
-        asked = asked.assign(reported=_spelled(options.classes), shown=_ratio(options.aspect))
+        asked = asked.assign(reported=_spelled(options.classes), ratio=_ratio(options.aspect))
         asked = asked.astype({key: log[key].dtype for key in keys})
         found = asked.merge(runs, on=keys, how="left")
         found["state"] = found["run_id"].notna().map({True: "there", False: "to do"})
@@ -243,12 +243,12 @@ def run(
     after = find_runs(clips, wanted, video_dir)
     after["reason"] = None
     for number, key in enumerate(zip(after["clip"], after["configuration"], strict=True)):
-        told = states.get(key)
-        if told is None:
+        job = states.get(key)
+        if job is None:
             continue
-        state = {"done": "new", "failed": "failed", "lost": "failed"}.get(told.state, "waiting")
+        state = {"done": "new", "failed": "failed", "lost": "failed"}.get(job.state, "waiting")
         after.loc[number, "state"] = state
-        after.loc[number, "reason"] = told.error
+        after.loc[number, "reason"] = job.error
     return after
 
 
@@ -283,7 +283,7 @@ def summary(runs: pd.DataFrame) -> str:
     failed = runs[runs["state"] == "failed"]
     for reason, part in failed.groupby("reason", dropna=False, sort=False):
         names, clips = part["configuration"].unique(), part["clip"].unique()
-        # the shorter list tells more: one clip that is broken, or one model that can not be read
+        # the shorter list tells more: one clip that is broken, or one model that cannot be read
         lines.append(f"{len(part)} failed ({_some(list(clips if len(clips) <= len(names) else names))}): {reason}")
     missing = runs.loc[runs["state"] == "no such clip", "clip"].unique()
     if len(missing):

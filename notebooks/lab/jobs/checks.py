@@ -106,7 +106,7 @@ def _row(check: Check) -> str:
     )
 
 
-def look(places: Places, values: Mapping[str, str] | None = None) -> Checks:
+def check_all(places: Places, values: Mapping[str, str] | None = None) -> Checks:
     """Look at everything: versions, time, folders, disk, models, log, queue, worker, newest clip.
 
     Args:
@@ -128,6 +128,10 @@ def look(places: Places, values: Mapping[str, str] | None = None) -> Checks:
             newest_clip(places),
         ]
     )
+
+
+look = check_all
+"""Its name in earlier versions, which people's copies of CheckJupyter may call."""
 
 
 def versions(libraries: Iterable[str] = LIBRARIES) -> Check:
@@ -193,9 +197,9 @@ def log(places: Places) -> Check:
         return Check("log", True, "empty: nothing has been analysed yet")
     failed = int((~frame["ok"]).sum())
     text = f"{len(frame)} runs over {frame['filename'].nunique()} clips, {failed} failed"
-    passed = sum(frame.attrs["skipped"].values())
-    if passed:
-        text += f"; {passed} lines passed over"
+    skipped = sum(frame.attrs["skipped"].values())
+    if skipped:
+        text += f"; {skipped} lines skipped"
     return Check("log", True, f"{text}; the last one at {frame['timestamp'].max():%Y-%m-%d %H:%M}")
 
 
@@ -268,7 +272,7 @@ def _when(path: Path) -> datetime:
 
 
 def attempt(work: Callable[[], T]) -> T | str:
-    """Return what `work` returns, or why it can not: a notebook that checks things goes on to its end."""
+    """Return what `work` returns, or why it cannot: a notebook that checks things goes on to its end."""
     try:
         return work()
     except VcamError as error:

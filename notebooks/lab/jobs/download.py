@@ -1,6 +1,6 @@
-"""Films from an address into the shared volume: files by HTTP, those on pages by yt-dlp.
+"""Videos from a URL into the shared volume: files by HTTP, those on pages by yt-dlp.
 
-Whatever is not whole and not playable lies under a hidden name, which nobody lists or analyses; the film gets its
+Whatever is not whole and not playable lies under a hidden name, which nobody lists or analyses; the video gets its
 name by one step, and never the name of a file that is there.
 """
 
@@ -21,14 +21,14 @@ import httpx
 import yt_dlp
 from tqdm.auto import tqdm
 
-from notebooks.lab.jobs.film_files import DownloadError, publish, workshop
 from notebooks.lab.jobs.reach import ForbiddenHostError, Judge, from_here, is_inside
+from notebooks.lab.jobs.video_files import DownloadError, download_folder, publish
 from shared_utils.errors import ClipError
 from shared_utils.media.frames import ClipReader
 from shared_utils.redact import mask_url
 
 MAX_MB = 2000
-"""Largest film that is taken, if not told otherwise, megabytes."""
+"""Default for the largest video that is accepted, megabytes."""
 TIMEOUT_S = 20.0
 """Seconds without a byte after which a connection counts as broken."""
 TRIES = 4
@@ -39,10 +39,10 @@ MAX_PAGE = 16_000_000
 CHUNK = 256 * 1024
 HEADERS = {"User-Agent": "vcam", "Accept": "video/*, */*;q=0.5", "Accept-Encoding": "identity"}
 FORMATS = "best[ext=mp4][vcodec^=avc1]/best[ext=mp4]/bestvideo[ext=mp4][vcodec^=avc1]/best/bestvideo"
-"""Of a page's films one file that needs no joining; H.264 first, which browsers play."""
+"""Of a page's videos one file that needs no joining; H.264 first, which browsers play."""
 
 Progress = Callable[[int, int | None], None]
-"""Told bytes here, and how many there are; None where the server does not tell."""
+"""Called with bytes received and total; total is None if the server does not send it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Limits:
     """What a download may take.
 
     Attributes:
-        max_mb: size of the film, megabytes.
+        max_mb: size of the video, megabytes.
         timeout_s: seconds without a byte.
     """
 
@@ -59,71 +59,73 @@ class Limits:
 
     @property
     def max_bytes(self) -> int:
-        """Size of the film, bytes."""
+        """Size of the video, bytes."""
         return int(self.max_mb * 1e6)
 
 
 def download(
-    address: str,
+    url: str,
     video_dir: Path,
     limits: Limits | None = None,
     progress: Progress | None = None,
     judge: Judge = is_inside,
 ) -> Path:
-    """Fetch the film at `address` into `video_dir`, and return where it is once it is whole and playable.
+    """Download the video at `url` into `video_dir`; return its path once it is complete and playable.
 
     Args:
-        address: of a film's file or of a page that shows one; http or https.
+        url: of a video file, or of a page that shows one; http or https.
         limits: of size and patience.
-        progress: told how far it is; None shows a bar.
-        judge: tells which IP addresses are of our own networks, where a public address may not lead to.
+        progress: called with bytes received and total; None shows a bar.
+        judge: tells which IP addresses are of our own networks, where a public URL may not lead to.
 
     Raises:
-        DownloadError: there is no film to be had; nothing is left behind. An interrupt leaves nothing either.
+        DownloadError: there is no video; nothing is left behind. An interrupt leaves nothing either.
     """
-    address = check_address(address)
+    url = check_url(url)
     limits = limits or Limits()
-    with workshop(video_dir, address) as folder, _bar(progress) as told:
+    with download_folder(video_dir, url) as folder, _bar(progress) as report:
         try:
-            with from_here(address, judge):
+            with from_here(url, judge):
                 try:
-                    partial, name = _fetch_file(address, folder, limits, told)
+                    partial, name = _fetch_file(url, folder, limits, report)
                 except _NoFile:
-                    partial, name = fetch_page(address, folder, limits, told)
+                    partial, name = fetch_page(url, folder, limits, report)
         except ForbiddenHostError as error:
             raise DownloadError(
-                f"{_shown(address)} leads to {error}, a host of your own networks, which is not followed: "
-                "if that is right, give that address itself"
+                f"{_display(url)} leads to {error}, a host of your own networks, which is not followed: "
+                "if that is right, give that URL itself"
             ) from None
-        _check_film(partial, address)
+        _check_video(partial, url)
         return publish(partial, video_dir, name)
 
 
-def check_address(address: str) -> str:
-    """Return `address` without blanks around it.
+def check_url(url: str) -> str:
+    """Return `url` without blanks around it.
 
     Raises:
         DownloadError: it is none of http or https.
     """
-    address = address.strip()
+    url = url.strip()
     try:
-        parts = urlsplit(address)
+        parts = urlsplit(url)
         scheme, host = parts.scheme.lower(), parts.hostname
         _ = parts.port  # raises for what is no number
     except ValueError:
         scheme, host = "", None
-    if scheme not in {"http", "https"} or not host or not address.isprintable() or " " in address:
-        raise DownloadError(f"{_shown(address)} is no address that can be fetched: give one of http:// or https://")
-    return address
+    if scheme not in {"http", "https"} or not host or not url.isprintable() or " " in url:
+        raise DownloadError(
+            f"{_display(url)} is not a URL that can be downloaded: give one that begins with http:// or https://"
+        )
+    return url
 
 
 class _NoFile(Exception):
-    """The address is that of a page."""
+    """The URL is that of a page."""
 
 
-def _fetch_file(address: str, folder: Path, limits: Limits, told: Progress) -> tuple[Path, str]:
+def _fetch_file(url: str, folder: Path, limits: Limits, report: Progress) -> tuple[Path, str]:
     """Fetch by plain HTTP; where the connection breaks, go on from there."""
-    partial = folder / "film"
+    partial = folder / "video"
     state = _Transfer()
     with httpx.Client(
         timeout=limits.timeout_s, follow_redirects=True, max_redirects=MAX_REDIRECTS, headers=HEADERS
@@ -131,27 +133,27 @@ def _fetch_file(address: str, folder: Path, limits: Limits, told: Progress) -> t
         for left in reversed(range(TRIES)):
             try:
                 with partial.open("ab") as file:
-                    _transfer(client, address, state, file, limits, told)
+                    _transfer(client, url, state, file, limits, report)
             except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as error:
                 if not left or not state.can_go_on:
-                    raise DownloadError(_broken(address, error, state)) from None
+                    raise DownloadError(_broken(url, error, state)) from None
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise DownloadError(f"{_shown(address)} can not be fetched: {_one_line(error)}") from None
+                raise DownloadError(f"{_display(url)} cannot be downloaded: {_one_line(error)}") from None
             else:
-                return partial, state.name or PurePosixPath(urlsplit(address).path).name
-    raise DownloadError(f"{_shown(address)} can not be fetched")
+                return partial, state.name or PurePosixPath(urlsplit(url).path).name
+    raise DownloadError(f"{_display(url)} cannot be downloaded")
 
 
 @dataclass
 class _Transfer:
-    """What is known of a file that is being fetched.
+    """State of a download.
 
     Attributes:
         done: bytes written.
-        total: bytes there are; None where the server does not tell.
-        mark: the file's version by the server's telling, ETag or time; empty where it tells none.
+        total: total bytes; None if the server does not send it.
+        mark: the file's version as the server sends it, ETag or time; empty if it sends none.
         ranges: whether the server can begin in the middle.
-        name: of the file, by the server's telling.
+        name: of the file, as the server sends it.
     """
 
     done: int = 0
@@ -167,32 +169,32 @@ class _Transfer:
 
 
 def _transfer(
-    client: httpx.Client, address: str, state: _Transfer, file: IO[bytes], limits: Limits, told: Progress
+    client: httpx.Client, url: str, state: _Transfer, file: IO[bytes], limits: Limits, report: Progress
 ) -> None:
     headers = {"Range": f"bytes={state.done}-", "If-Range": state.mark} if state.done else {}
-    with client.stream("GET", address, headers=headers) as answer:
+    with client.stream("GET", url, headers=headers) as answer:
         if state.done and answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise DownloadError(f"{_shown(address)} has changed while it was fetched: try again")
+            raise DownloadError(f"{_display(url)} has changed during the download: try again")
         if answer.is_error:
             reason = answer.reason_phrase or "error"
-            raise DownloadError(f"{_shown(address)}: the server answers {answer.status_code} {reason}")
+            raise DownloadError(f"{_display(url)}: the server answers {answer.status_code} {reason}")
         if answer.status_code != httpx.codes.PARTIAL_CONTENT:
             _begin(answer, state, file)
         if state.total is not None and state.total > limits.max_bytes:
-            raise _too_large(address, limits)
-        told(state.done, state.total)
+            raise _too_large(url, limits)
+        report(state.done, state.total)
         for block in answer.iter_bytes():
             file.write(block)
             state.done += len(block)
             if state.done > limits.max_bytes:
-                raise _too_large(address, limits)
-            told(state.done, state.total)
+                raise _too_large(url, limits)
+            report(state.done, state.total)
     if not state.done:
-        raise DownloadError(f"{_shown(address)} is empty")
+        raise DownloadError(f"{_display(url)} is empty")
 
 
 def _begin(answer: httpx.Response, state: _Transfer, file: IO[bytes]) -> None:
-    """Take over what the server tells of a file that comes from its start."""
+    """Take over what the server says about a file that is sent from its start."""
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in {"text/html", "application/xhtml+xml"} or kind.endswith("mpegurl") or kind == "application/dash+xml":
         raise _NoFile
@@ -209,22 +211,22 @@ def _begin(answer: httpx.Response, state: _Transfer, file: IO[bytes]) -> None:
     state.name = about.get_filename() or PurePosixPath(answer.url.path).name
 
 
-def _broken(address: str, error: Exception, state: _Transfer) -> str:
+def _broken(url: str, error: Exception, state: _Transfer) -> str:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return f"{_shown(address)}: the server can not be reached ({_one_line(error)})"
+        return f"{_display(url)}: the server cannot be reached ({_one_line(error)})"
     of = f" of {state.total / 1e6:.1f}" if state.total else ""
     reason = "no more came in time" if isinstance(error, httpx.TimeoutException) else "the connection broke off"
-    return f"{_shown(address)}: {reason} after {state.done / 1e6:.1f}{of} MB; nothing was kept, try again"
+    return f"{_display(url)}: {reason} after {state.done / 1e6:.1f}{of} MB; nothing was kept, try again"
 
 
-def fetch_page(address: str, folder: Path, limits: Limits, told: Progress) -> tuple[Path, str]:
-    """Have yt-dlp fetch the film that a page shows."""
+def fetch_page(url: str, folder: Path, limits: Limits, report: Progress) -> tuple[Path, str]:
+    """Have yt-dlp download the video that a page shows."""
 
     def hook(news: dict[str, Any]) -> None:
         done = news.get("downloaded_bytes") or 0
-        if done > limits.max_bytes:  # streams in pieces do not tell their size beforehand
-            raise _too_large(address, limits)
-        told(done, news.get("total_bytes") or news.get("total_bytes_estimate"))
+        if done > limits.max_bytes:  # segmented streams do not tell their size beforehand
+            raise _too_large(url, limits)
+        report(done, news.get("total_bytes") or news.get("total_bytes_estimate"))
 
     options = {
         "format": FORMATS,
@@ -239,7 +241,7 @@ def fetch_page(address: str, folder: Path, limits: Limits, told: Progress) -> tu
         # our image has no ffmpeg program: what has to be, is done without it everywhere
         "hls_prefer_native": True,
         "fixup": "never",
-        # it would open addresses by itself, and by rules of its own
+        # it would open URLs by itself, with rules of its own
         "ffmpeg_location": str(folder / "no-ffmpeg"),
         "http_headers": {"Accept-Encoding": "identity"},
         "logger": _Silent(),
@@ -249,12 +251,12 @@ def fetch_page(address: str, folder: Path, limits: Limits, told: Progress) -> tu
     before = set(folder.iterdir())
     try:
         with _Downloader(options) as downloader:
-            downloader.extract_info(address, download=True)
+            downloader.extract_info(url, download=True)
     except yt_dlp.utils.DownloadError as error:
-        raise DownloadError(_page_reason(address, error)) from None
+        raise DownloadError(_page_reason(url, error)) from None
     files = [path for path in folder.iterdir() if path not in before and path.suffix != ".part"]
     if not files:
-        raise _too_large(address, limits)
+        raise _too_large(url, limits)
     path = max(files, key=lambda one: one.stat().st_size)
     return path, path.name
 
@@ -281,37 +283,37 @@ def _bounded_read(reference: weakref.ref[Any], amount: int | None = None) -> byt
         data += more
         if len(data) > MAX_PAGE:
             answer.close()
-            raise DownloadError(f"{_shown(answer.url)} is a page of more than {MAX_PAGE / 1e6:g} MB")
+            raise DownloadError(f"{_display(answer.url)} is a page of more than {MAX_PAGE / 1e6:g} MB")
     return bytes(data)
 
 
 class _Silent:
-    """Takes yt-dlp's own lines: ours is the one that is raised."""
+    """Drops yt-dlp's own log lines; what matters is raised as an error."""
 
     def debug(self, text: str) -> None:
-        """Say nothing."""
+        """Ignore the line."""
 
     warning = info = error = debug
 
 
-def _page_reason(address: str, error: Exception) -> str:
+def _page_reason(url: str, error: Exception) -> str:
     inner = getattr(error, "exc_info", None)
     if inner and isinstance(inner[1], DownloadError):
         return str(inner[1])
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).removeprefix("ERROR: ")
     text = re.sub(r"^\[[^\]]+\] ", "", text)
     if "Unsupported URL" in text:
-        return f"{_shown(address)} is a page without a film that yt-dlp could find"
-    return f"{_shown(address)}: {mask_url(text.splitlines()[0])[:200] if text else 'yt-dlp gives no reason'}"
+        return f"{_display(url)} is a page without a video that yt-dlp could find"
+    return f"{_display(url)}: {mask_url(text.splitlines()[0])[:200] if text else 'yt-dlp gives no reason'}"
 
 
-def _check_film(path: Path, address: str) -> None:
-    """Make sure that the file is a film from its first frame on."""
+def _check_video(path: Path, url: str) -> None:
+    """Make sure that the file is a video from its first frame on."""
     try:
         with ClipReader(path, 1, 1):
             pass
     except ClipError as error:
-        raise DownloadError(f"what {_shown(address)} gives is no film: {error}") from None
+        raise DownloadError(f"what {_display(url)} sends is no video: {error}") from None
 
 
 @contextmanager
@@ -321,19 +323,19 @@ def _bar(progress: Progress | None) -> Iterator[Progress]:
         return
     with tqdm(total=1, desc="download", unit="B", unit_scale=True) as bar:
 
-        def told(done: int, total: int | None) -> None:
+        def report(done: int, total: int | None) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        yield told
+        yield report
 
 
-def _too_large(address: str, limits: Limits) -> DownloadError:
-    return DownloadError(f"{_shown(address)} is larger than {limits.max_mb:g} MB: give a higher max_mb to take it")
+def _too_large(url: str, limits: Limits) -> DownloadError:
+    return DownloadError(f"{_display(url)} is larger than {limits.max_mb:g} MB: give a higher max_mb to take it")
 
 
-def _shown(address: str) -> str:
-    text = mask_url(address)
+def _display(url: str) -> str:
+    text = mask_url(url)
     return repr(text[:120]) if not text.isprintable() or not text else text[:120]
 
 

@@ -19,9 +19,9 @@ from shared_utils.queue.rq_adapter.jobs import Job
 BARS_EACH = 4
 """Jobs up to which each has a bar of its own; more share one."""
 POLL_S = 0.5
-"""Seconds between two looks: the worker notes its progress as often."""
+"""Seconds between two polls: the worker notes its progress as often."""
 WORKERS_EVERY_S = 5.0
-"""Seconds between two looks whether there is a worker, while nothing moves."""
+"""Seconds between two checks whether there is a worker, while nothing moves."""
 NO_WORKER = "no worker is running: docker compose ps video-worker"
 
 
@@ -48,56 +48,56 @@ def watch(jobs: Job | Iterable[Job]) -> list[JobState]:
     return follow(poll, lambda: bool(workers(queue=queue)))
 
 
-def follow(look: Callable[[], list[JobState]], has_worker: Callable[[], bool]) -> list[JobState]:
-    """Draw the jobs' progress until all have ended, and return their states, in the order of `look`.
+def follow(poll: Callable[[], list[JobState]], has_worker: Callable[[], bool]) -> list[JobState]:
+    """Draw the jobs' progress until all have ended, and return their states, in the order of `poll`.
 
     An interrupt (Ctrl-C, the notebook's stop button) ends the watching; the jobs go on.
 
     Args:
-        look: returns all jobs as they are now.
+        poll: returns all jobs as they are now.
         has_worker: tells whether a worker serves them.
     """
-    watch = _Watch(look, has_worker)
+    watch = _Watch(poll, has_worker)
     try:
         watch.run()
     except KeyboardInterrupt:
         left = sum(not state.final for state in watch.states)
-        watch.say(f"no longer watched; {left} of {len(watch.states)} jobs go on, watch() shows them again")
+        watch.print_line(f"no longer watched; {left} of {len(watch.states)} jobs go on, watch() shows them again")
     finally:
         watch.close()
     return watch.states
 
 
 class _Watch:
-    def __init__(self, look: Callable[[], list[JobState]], has_worker: Callable[[], bool]) -> None:
+    def __init__(self, poll: Callable[[], list[JobState]], has_worker: Callable[[], bool]) -> None:
         self.states: list[JobState] = []
-        self._look = look
+        self._poll = poll
         self._has_worker = has_worker
         self._bars: _EachBar | _OneBar | None = None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._away = False
         self._asked = 0.0
-        self._idle_said = False
+        self._idle_reported = False
 
     def run(self) -> None:
         while True:
             try:
-                self.states = self._look()
+                self.states = self._poll()
                 self._warn_without_worker()
             except QueueUnavailable as error:
                 if not self._away:
-                    self.say(f"{error}; the jobs are safe there, watching goes on when it is back")
+                    self.print_line(f"{error}; the jobs are safe there, watching goes on when it is back")
                 self._away = True
             else:
                 if self._away:
-                    self.say("Redis is back")
+                    self.print_line("Redis is back")
                 self._away = False
                 self._draw()
                 if all(state.final for state in self.states):
                     return
             time.sleep(POLL_S)
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         tqdm.write(text)
 
     def close(self) -> None:
@@ -109,26 +109,26 @@ class _Watch:
             self._bars = _EachBar(self.states) if len(self.states) <= BARS_EACH else _OneBar(self.states)
         self._bars.draw(self.states)
         for state in self.states:
-            if state.error and state.final and state.job_id not in self._told:
-                self._told.add(state.job_id)
-                self.say(f"{state.filename or state.job_id} {state.state}: {state.error}")
+            if state.error and state.final and state.job_id not in self._reported:
+                self._reported.add(state.job_id)
+                self.print_line(f"{state.filename or state.job_id} {state.state}: {state.error}")
 
     def _warn_without_worker(self) -> None:
         if all(state.final for state in self.states) or any(state.state == "running" for state in self.states):
-            self._idle_said = False
+            self._idle_reported = False
             return
         if time.monotonic() < self._asked + WORKERS_EVERY_S:
             return
         self._asked = time.monotonic()
         if self._has_worker():
-            self._idle_said = False
-        elif not self._idle_said:
-            self._idle_said = True
-            self.say(NO_WORKER)
+            self._idle_reported = False
+        elif not self._idle_reported:
+            self._idle_reported = True
+            self.print_line(NO_WORKER)
 
 
 class _EachBar:
-    """A bar of frames a job."""
+    """A bar of frames per job."""
 
     def __init__(self, states: Sequence[JobState]) -> None:
         self._bars: list[Any] = [

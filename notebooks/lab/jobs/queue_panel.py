@@ -18,9 +18,9 @@ from shared_utils.errors import JobRefused, VcamError
 from shared_utils.queue.job_states import JobState
 from shared_utils.queue.jobs import counts, failed_jobs, redis_errors, requeue, workers
 
-__all__ = ["FailedJobs", "attempt", "depth", "ping", "reasons", "shown", "who_works"]
+__all__ = ["FailedJobs", "attempt", "depth", "ping", "reasons", "styled", "who_works"]
 
-SHOWN = 100
+MOST_LISTED = 100
 """Failed jobs in the list: the last ones. "All" means all of them."""
 
 
@@ -73,7 +73,7 @@ def who_works(queue: Queue) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["worker", "does", "done", "failed", "seen"])
 
 
-def shown(table: pd.DataFrame | str) -> Styler | str:
+def styled(table: pd.DataFrame | str) -> Styler | str:
     """Return a table with its texts in full; a text, which says why there is no table, as it is."""
     if isinstance(table, str):
         return table
@@ -82,6 +82,10 @@ def shown(table: pd.DataFrame | str) -> Styler | str:
         .hide(axis="index")
         .set_table_styles([{"selector": "th, td", "props": "text-align: left; padding-right: 14px"}])
     )
+
+
+shown = styled
+"""Its name in earlier versions, which people's copies of RedisConnectionTest may call."""
 
 
 class FailedJobs:
@@ -107,21 +111,21 @@ class FailedJobs:
         )
         self.again = widgets.Button(description="Queue chosen again", icon="repeat", button_style="primary")
         self.again_all = widgets.Button(description="Queue all again")
-        self.refresh = widgets.Button(description="Look again", icon="refresh")
+        self.refresh = widgets.Button(description="Refresh", icon="refresh")
         for button in (self.again, self.again_all, self.refresh):
             button.layout.width = "auto"
-        self._said = widgets.HTML()
+        self._message = widgets.HTML()
         self.again.on_click(lambda _: self._act(lambda: self._requeue(list(self.choice.value))))
         self.again_all.on_click(lambda _: self._act(lambda: self._requeue([job.job_id for job in self._all()])))
         self.refresh.on_click(lambda _: self._act(lambda: ""))
         buttons = widgets.HBox([self.again, self.again_all, self.refresh])
-        self.box = widgets.VBox([self.choice, buttons, self._said])
+        self.box = widgets.VBox([self.choice, buttons, self._message])
         self._act(lambda: "")
 
     @property
-    def said(self) -> str:
+    def outcome(self) -> str:
         """What the last click came to."""
-        return str(html.unescape(self._said.value))
+        return str(html.unescape(self._message.value))
 
     def _all(self) -> list[JobState]:
         return failed_jobs(queue=self._queue, limit=0)
@@ -142,10 +146,10 @@ class FailedJobs:
         """Do what a button says, then show what is there now."""
         try:
             text = action()
-            self.jobs = failed_jobs(queue=self._queue, limit=SHOWN)
+            self.jobs = failed_jobs(queue=self._queue, limit=MOST_LISTED)
         except VcamError as error:
             text = str(error)
-        self._said.value = html.escape(
+        self._message.value = html.escape(
             text or f"{len(self.jobs)} failed jobs" * bool(self.jobs) or "nothing has failed"
         )
         self.choice.options = [(_title(job), job.job_id) for job in self.jobs]

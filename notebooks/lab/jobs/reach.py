@@ -87,7 +87,7 @@ def _addresses(host: str | None) -> set[str]:
     return found
 
 
-def _look(event: str, arguments: tuple[object, ...]) -> None:
+def _audit_connect(event: str, arguments: tuple[object, ...]) -> None:
     if event != "socket.connect":
         return
     rule, address = _rule.get(), arguments[1]
@@ -99,4 +99,4 @@ def _look(event: str, arguments: tuple[object, ...]) -> None:
         raise PermissionError(errno.EACCES, "a host of our own networks")
 
 
-sys.addaudithook(_look)
+sys.addaudithook(_audit_connect)

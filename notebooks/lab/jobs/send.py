@@ -16,9 +16,9 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from notebooks.lab.jobs.download import MAX_MB, Limits, download
-from notebooks.lab.jobs.film_files import DownloadError
 from notebooks.lab.jobs.job_bars import watch
 from notebooks.lab.jobs.places import Places
+from notebooks.lab.jobs.video_files import DownloadError
 from notebooks.lab.media.clip import Clip, Run, runs_of
 from notebooks.lab.media.sheet import contact_sheet
 from notebooks.lab.viewer.picker import ClipPicker
@@ -117,7 +117,7 @@ class Sent:
 
 
 def compare_records(before: Sequence[Mapping[str, Any]], after: Mapping[str, Any]) -> pd.DataFrame:
-    """Return a row a label, with sampled frames and best score of each run; empty cells: not seen.
+    """Return one row per label, with sampled frames and best score of each run; empty cells: not seen.
 
     Args:
         before: the record to compare with; empty for none.
@@ -159,7 +159,7 @@ class OptionsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             defaults.fps,
             min=OPTION_SETTINGS["fps"].ge,
             max=60,
-            description="sampled a second",
+            description="sampled per second",
             layout=WIDE,
             style=NAMED,
         )
@@ -235,7 +235,7 @@ class JobForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 class SendForm(JobForm):
     """Choose a file of the volume and options; the button sends it.
 
-    As it stands, the newest film is sent with a low threshold, or with the usual one if its last run had a low one.
+    As it stands, the newest file is sent with a low threshold, or with the usual one if its last run had a low one.
 
     Args:
         places: volume and queue.
@@ -261,35 +261,35 @@ class SendForm(JobForm):
 
 
 class DownloadForm(JobForm):
-    """Give an address and options; the button fetches the film and sends it.
+    """Give a URL and options; the button downloads the video and sends it.
 
     Args:
         places: volume and queue.
-        address: what the field begins with.
+        url: initial value of the field.
     """
 
-    def __init__(self, places: Places, address: str = "") -> None:
+    def __init__(self, places: Places, url: str = "") -> None:
         wide = widgets.Layout(width="calc(100% - 4px)")
-        self.address = widgets.Text(
-            address, placeholder="https://… of a film, or of a page that shows one", description="address", layout=wide
+        self.url = widgets.Text(
+            url, placeholder="https://… of a video, or of a page that shows one", description="URL", layout=wide
         )
         self.max_mb = widgets.BoundedIntText(
             MAX_MB, min=1, max=1_000_000, description="largest, MB", layout=WIDE, style=NAMED
         )
-        super().__init__(places, [self.address, self.max_mb], "Fetch and send")
+        super().__init__(places, [self.url, self.max_mb], "Fetch and send")
 
     def fetch(self) -> Path:
-        """Fetch the film, and return where it is.
+        """Download the video, and return its path.
 
         Raises:
-            DownloadError: no address is given, or there is no film to be had.
+            DownloadError: no URL is given, or there is no video at it.
         """
-        if not self.address.value.strip():
-            raise DownloadError("no address is given: put one into the field above, and run this cell again")
-        return download(self.address.value, self._places.video, Limits(max_mb=self.max_mb.value))
+        if not self.url.value.strip():
+            raise DownloadError("no URL is given: put one into the field above, and run this cell again")
+        return download(self.url.value, self._places.video, Limits(max_mb=self.max_mb.value))
 
     def run(self) -> Sent:
-        """Fetch the film, send it, and return what became of it.
+        """Download the video, send it, and return its outcome.
 
         For errors see :meth:`fetch` and :meth:`SendForm.run`.
         """
@@ -300,7 +300,7 @@ class DownloadForm(JobForm):
 def run_file(places: Places, filename: str, options: Mapping[str, Any]) -> Sent:
     """Send a file of the volume to the workers, watch it, and return what became of it; see :meth:`SendForm.run`."""
     if not filename:
-        raise ClipMissing("no film in the video folder yet: see  docker compose logs -f capture")
+        raise ClipMissing("no video file in the video folder yet: see  docker compose logs -f capture")
     if not (places.video / filename).is_file():
         raise ClipMissing(f"{filename} is not there (any more): choose another one")
     before = next((run for run in runs_of(places.video, filename) if run.record), None)
@@ -325,7 +325,7 @@ def show(sent: Sent) -> None:
 
 
 def tried(action: Callable[[], T]) -> T | None:
-    """Return what `action` returns; where it can not, print in one line why, and return None."""
+    """Return what `action` returns; where it cannot, print in one line why, and return None."""
     try:
         return action()
     except VcamError as error:

@@ -54,7 +54,7 @@ def sentence(text: str) -> Figure:
 
 
 def plot_days(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
-    """Clips a day, stacked by camera; beneath, when each camera was watched."""
+    """Clips per day, stacked by camera; beneath, when each camera was watched."""
     if clips.empty:
         return sentence(NOTHING_YET)
     table = activity.by_day(clips, watched)
@@ -103,9 +103,9 @@ def _title_days(counts: pd.DataFrame) -> str:
 
 def _detail_days(counts: pd.DataFrame, watched: pd.DataFrame) -> str:
     sums = counts.sum().sort_values(ascending=False, kind="stable")
-    parts = "clips a day, " + " and ".join(f"{camera} {counts[camera].sum()}" for camera in counts)
+    parts = "clips per day, " + " and ".join(f"{camera} {counts[camera].sum()}" for camera in counts)
     if len(sums) > MOST_NAMED:
-        parts = f"clips a day of {len(sums)} cameras, most of {sums.index[0]}: {sums.iloc[0]}"
+        parts = f"clips per day of {len(sums)} cameras, most of {sums.index[0]}: {sums.iloc[0]}"
     if not len(watched):
         return f"{parts} {NO_CAMERA_LOG}"
     return f"{parts}; beneath: when each camera was watched, hatched where not"
@@ -268,7 +268,7 @@ def plot_stays(seen: pd.DataFrame) -> Figure:
 
 
 def plot_one_day(day: OneDay) -> Figure:
-    """A day's clips along a line, a row a camera and label."""
+    """A day's clips along a line, one row per camera and label."""
     if not day.rows:
         return sentence(NOTHING_YET)
     shade = colours(day.all_cameras)

@@ -59,7 +59,7 @@ class Exported:
         empty: of each side, how many of them show nothing.
         boxes: boxes by side and label.
         clips: names of the clips on each side.
-        said: a line for whatever was left out.
+        notes: a line for whatever was left out.
     """
 
     folder: Path
@@ -68,7 +68,7 @@ class Exported:
     empty: Counter[Side] = field(default_factory=Counter)
     boxes: dict[Side, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})
     clips: dict[Side, list[str]] = field(default_factory=lambda: {side: [] for side in SIDES})
-    said: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def yaml(self) -> Path:
@@ -87,7 +87,7 @@ def sides_of(filenames: Iterable[str], val_share: float = VAL_SHARE) -> dict[str
     Where the hash leaves a side without a clip, as happens with few, the nearest one goes there.
 
     Raises:
-        SettingError: there is one clip or none, which can not be on both sides.
+        SettingError: there is one clip or none, which cannot be on both sides.
     """
     clips = sorted(set(filenames), key=lambda filename: (_hash(filename), filename))
     if len(clips) < 2:
@@ -155,12 +155,12 @@ def export_dataset(
     target = video_dir / DATASETS_FOLDER / name
     if target.exists() and not _is_ours(target):
         raise SettingError(f"{DATASETS_FOLDER}/{name} is there and no export of LabelReview: choose another name")
-    files, said = read_all_labels(video_dir)
+    files, notes = read_all_labels(video_dir)
     files = [file for file in files if file.frames]
     sides = sides_of((file.filename for file in files), val_share)
     labels = {label.label for file in files for label in truth(file) if label.frame in file.frames}
     done = Exported(target, stable_names(labels, [*(old := read_names(target / YAML_NAME)), *_others(names, old)]))
-    done.said += said
+    done.notes += notes
     partial = target.with_name(f".{name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     for side in SIDES:
@@ -172,7 +172,7 @@ def export_dataset(
     for side in SIDES:
         if not done.frames[side]:
             shutil.rmtree(partial)
-            raise SettingError(f"no picture is left for {side}: {'; '.join(done.said)}")
+            raise SettingError(f"no picture is left for {side}: {'; '.join(done.notes)}")
     (partial / YAML_NAME).write_text(_yaml(done.names), encoding="utf-8")
     _replace(partial, target)
     return done
@@ -235,7 +235,7 @@ def _export_clip(video_dir: Path, file: LabelFile, side: Side, partial: Path, do
     if wrote:
         done.clips[side].append(file.filename)
     if wrote < len(file.frames):
-        done.said.append(f"{file.filename}: {len(file.frames) - wrote} frames were left out ({lost[0]})")
+        done.notes.append(f"{file.filename}: {len(file.frames) - wrote} frames were left out ({lost[0]})")
 
 
 def _kept(old: Path, image: Path) -> bool:
@@ -260,7 +260,7 @@ def _grabbed(grabber: FrameGrabber | None, frame: int, image: Path, lost: list[s
         lost.append(str(error))
         return False
     if found.index != frame:
-        lost.append(f"frame {frame} can not be decoded")
+        lost.append(f"frame {frame} cannot be decoded")
         return False
     picture = Image.fromarray(found.picture[..., ::-1].copy())
     picture.save(image, "JPEG", quality=JPEG_QUALITY)

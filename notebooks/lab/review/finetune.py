@@ -29,7 +29,7 @@ from video_worker.engines.base import EngineChoice
 from video_worker.models.detector import OnnxDetector
 
 TRAINING_FOLDER = "training"
-LOOK_S = 0.5
+POLL_S = 0.5
 """Between two looks at how far a training is; an epoch takes seconds to minutes."""
 STOP_S = 20.0
 HOW_TO_ADD = (
@@ -47,8 +47,8 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TRAIN = """
 import json, sys
 from ultralytics import YOLO
-told = json.loads(sys.argv[1])
-YOLO(told.pop("model"), task="detect").train(**told)
+options = json.loads(sys.argv[1])
+YOLO(options.pop("model"), task="detect").train(**options)
 """
 
 
@@ -140,14 +140,14 @@ def train(data: Path, weights: Path, folder: Path, plan: Plan | None = None) -> 
             raise SettingError(f"{path}: there is no such file")
     folder.mkdir(parents=True, exist_ok=True)
     best, last = (folder / "weights" / f"{name}.pt" for name in ("best", "last"))
-    told = _told(data, weights, folder, plan)
-    same = _before(folder) == told
+    task = _task(data, weights, folder, plan)
+    same = _before(folder) == task
     if same and (folder / "done").is_file() and best.is_file():
         return best
     for name in ("done", "results.csv") if not same else ():
         (folder / name).unlink(missing_ok=True)
-    (folder / "asked.json").write_text(json.dumps(told), encoding="utf-8")
-    arguments = {"model": str(last.resolve()), "resume": True} if same and last.is_file() else told["arguments"]
+    (folder / "asked.json").write_text(json.dumps(task), encoding="utf-8")
+    arguments = {"model": str(last.resolve()), "resume": True} if same and last.is_file() else task["arguments"]
     _run([sys.executable, "-c", _TRAIN, json.dumps(arguments)], folder, plan.epochs)
     if not best.is_file():
         raise ModelError(f"the training ended without weights; see {folder.name}/train.log")
@@ -177,14 +177,14 @@ def publish(weights: Path, name: str) -> str:
     Workers see it at once: a file that was there is replaced as a whole, and loaded anew.
 
     Raises:
-        SettingError: the folder can not be written to, or `name` is none.
-        ModelError: the weights can not be exported.
+        SettingError: the folder cannot be written to, or `name` is none.
+        ModelError: the weights cannot be exported.
     """
     if not name or Path(name).name != name or name.startswith("."):
         raise SettingError(f"name is {name!r}: give a plain name, such as 'tuned'")
     folder = models_dirs(os.environ)[0]
     if not os.access(folder, os.W_OK):
-        raise SettingError(f"MODELS_DIR: {folder} can not be written to; mount models/ writable, or export by hand")
+        raise SettingError(f"MODELS_DIR: {folder} cannot be written to; mount models/ writable, or export by hand")
     out = folder / f"{name}.onnx"
     command = [sys.executable, "-m", "video_worker", "export", str(weights), str(out)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
@@ -193,7 +193,7 @@ def publish(weights: Path, name: str) -> str:
     return out.name
 
 
-def _told(data: Path, weights: Path, folder: Path, plan: Plan) -> dict[str, Any]:
+def _task(data: Path, weights: Path, folder: Path, plan: Plan) -> dict[str, Any]:
     arguments = {
         "model": str(weights.resolve()),
         "data": str(data.resolve()),
@@ -263,7 +263,7 @@ def _epochs(process: subprocess.Popen[bytes], folder: Path, epochs: int) -> Iter
             if ended:
                 return
             with suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK_S)
+                process.wait(POLL_S)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

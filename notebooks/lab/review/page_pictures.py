@@ -36,7 +36,7 @@ class PagePicture:
     error: str = ""
 
 
-class PicturePress:
+class PicturePrefetcher:
     """Makes the pictures that are wanted, the most wanted first.
 
     Args:
@@ -112,7 +112,7 @@ def render(grabber: FrameGrabber, frame: int) -> PagePicture:
     """Return a frame as it is shown.
 
     Raises:
-        ClipError: it can not be decoded.
+        ClipError: it cannot be decoded.
     """
     picture = grabber.frame(frame).picture
     height, width = picture.shape[:2]

@@ -18,7 +18,7 @@ import traitlets
 from notebooks.lab.data.results import latest, load_log
 from notebooks.lab.media.clip import Box
 from notebooks.lab.media.draw import with_boxes
-from notebooks.lab.review.page_pictures import JPEG_QUALITY, PagePicture, PicturePress
+from notebooks.lab.review.page_pictures import JPEG_QUALITY, PagePicture, PicturePrefetcher
 from notebooks.lab.review.questions import FRAMES_PER_TRACK, Order, Page, Question
 from notebooks.lab.review.review_session import MIN_CONF, NotABox, Session
 from shared_utils.contracts.clips import parse_clip_name
@@ -28,10 +28,10 @@ from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.picture import encode_jpeg, fitted_size
 
 HERE = Path(__file__).resolve().parent
-AHEAD = 8
+PREFETCH = 8
 """Questions that the page knows beforehand, with the pictures of their pages."""
 CLIENTS = 16
-"""Pages that are told apart."""
+"""Browser pages that are told apart."""
 POSTER_SIDE = 960
 
 
@@ -59,26 +59,26 @@ class Review(anywidget.AnyWidget):
         known = session.labels()
         # their order stays, as they are chosen by number
         self._labels = [*known, *(label for label in labels if label not in known)]
-        self._heard: dict[str, int] = {}
+        self._answered_of: dict[str, int] = {}
         self._note, self._failed = " ".join(session.notes), False
         self._video_dir = video_dir
-        self._press = PicturePress(video_dir, self._send_picture)
-        self.on_msg(self._hear)
-        self._press.want([question.page for question in self._window()][:1])
-        self._tell()
+        self._pictures = PicturePrefetcher(video_dir, self._send_picture)
+        self.on_msg(self._on_message)
+        self._pictures.want([question.page for question in self._window()][:1])
+        self._publish_state()
 
     def close(self) -> None:
         """Take the widget from the page, and close the clips."""
-        self._press.close()
+        self._pictures.close()
         super().close()
 
     # -- from the page
 
-    def _hear(self, _: object, message: dict[str, Any], __: object) -> None:
+    def _on_message(self, _: object, message: dict[str, Any], __: object) -> None:
         what = message.get("what")
         if what == "pictures":
             pages = {page.key: page for question in self._window() for page in [question.page]}
-            self._press.want([pages[key] for key in message["pages"] if key in pages])
+            self._pictures.want([pages[key] for key in message["pages"] if key in pages])
             return
         client, number = str(message.get("client", ""))[:40], int(message.get("n", 0))
         self._note, self._failed = "", False
@@ -90,45 +90,49 @@ class Review(anywidget.AnyWidget):
                 self._note = f"Not saved: {error.filename or 'the labels folder'}: {error.strerror}"
         except KeyError:
             self._note, self._failed = "That is no question of this review (any more): load the page again", True
-        self._heard.pop(client, None)
-        self._heard[client] = number
-        while len(self._heard) > CLIENTS:
-            self._heard.pop(next(iter(self._heard)))
-        self._tell()
+        self._answered_of.pop(client, None)
+        self._answered_of[client] = number
+        while len(self._answered_of) > CLIENTS:
+            self._answered_of.pop(next(iter(self._answered_of)))
+        self._publish_state()
 
     def _steps(self) -> dict[str, Callable[[dict[str, Any]], None]]:
         return {
             "judge": self._judge,
-            "fix": lambda told: self.session.fix(told["key"], _corners(told), told["label"], self._size(told)),
-            "draw": lambda told: self.session.draw(told["key"], _corners(told), told["label"], self._size(told)),
-            "drop": lambda told: self.session.drop(told["key"], int(told["number"])),
+            "fix": lambda message: self.session.fix(
+                message["key"], _corners(message), message["label"], self._size(message)
+            ),
+            "draw": lambda message: self.session.draw(
+                message["key"], _corners(message), message["label"], self._size(message)
+            ),
+            "drop": lambda message: self.session.drop(message["key"], int(message["number"])),
             "undo": lambda _: self._undo(),
-            "skip": lambda told: self.session.skip(told["key"]),
+            "skip": lambda message: self.session.skip(message["key"]),
             "go": self._go,
         }
 
-    def _judge(self, told: dict[str, Any]) -> None:
-        count = self.session.judge(told["key"], told["state"], told.get("scope", "box"))
+    def _judge(self, message: dict[str, Any]) -> None:
+        count = self.session.judge(message["key"], message["state"], message.get("scope", "box"))
         if count > 1:
-            self._note = f"{told['state']}: {count} boxes at once. U takes it back."
+            self._note = f"{message['state']}: {count} boxes at once. U takes it back."
 
     def _undo(self) -> None:
         if not self.session.undo():
             self._note = "Nothing to take back: earlier sittings are saved, and can be gone back to with ←."
 
-    def _go(self, told: dict[str, Any]) -> None:
+    def _go(self, message: dict[str, Any]) -> None:
         session = self.session
-        if "key" in told:
-            session.go(session.number_of(told["key"]))
-        elif "by" in told:
-            session.go((len(session.questions) if session.at is None else session.at) + int(told["by"]))
-        elif "clip" in told:
+        if "key" in message:
+            session.go(session.number_of(message["key"]))
+        elif "by" in message:
+            session.go((len(session.questions) if session.at is None else session.at) + int(message["by"]))
+        elif "clip" in message:
             session.go_to_next_clip()
         else:
-            session.go(int(told["to"]))
+            session.go(int(message["to"]))
 
-    def _size(self, told: dict[str, Any]) -> tuple[int, int]:
-        size = self._press.size_of(self.session.question(told["key"]).page)
+    def _size(self, message: dict[str, Any]) -> tuple[int, int]:
+        size = self._pictures.size_of(self.session.question(message["key"]).page)
         if size is None:
             raise NotABox("Wait for the picture before you draw on it")
         return size
@@ -137,9 +141,9 @@ class Review(anywidget.AnyWidget):
 
     def _window(self) -> list[Question]:
         current = self.session.current
-        return [] if current is None else [current, *self.session.upcoming(AHEAD)]
+        return [] if current is None else [current, *self.session.upcoming(PREFETCH)]
 
-    def _tell(self) -> None:
+    def _publish_state(self) -> None:
         session = self.session
         asked = self._window()
         pages = {question.page.key: question.page for question in asked}
@@ -147,7 +151,7 @@ class Review(anywidget.AnyWidget):
         progress = session.progress()
         self._labels += [label for label in session.labels() if label not in self._labels]
         self.state = {
-            "heard": dict(self._heard),
+            "heard": dict(self._answered_of),
             "asked": [question.key for question in asked],
             "questions": {key: self._about_question(session.question(key)) for key in keys},
             "pages": {key: self._about_page(page) for key, page in pages.items()},
@@ -163,11 +167,11 @@ class Review(anywidget.AnyWidget):
         about: dict[str, Any] = {"number": self.session.number_of(question.key), "page": question.page.key}
         candidate = question.candidate
         if candidate is not None:
-            said = self.session.label_of(question)
+            label = self.session.label_of(question)
             about |= {"label": candidate.label, "score": candidate.score, "xyxy": candidate.xyxy}
-            about |= {"track": candidate.track, "state": said.state if said else ""}
-            if said:
-                about |= {"said": said.label, "placed": said.xyxy}
+            about |= {"track": candidate.track, "state": label.state if label else ""}
+            if label:
+                about |= {"said": label.label, "placed": label.xyxy}
         return about
 
     def _about_page(self, page: Page) -> dict[str, Any]:
@@ -199,7 +203,7 @@ def poster(video_dir: Path, page: Page) -> bytes:
     """Return a page with its boxes, as a JPEG.
 
     Raises:
-        ClipMissing, ClipError: its clip is gone, or can not be read.
+        ClipMissing, ClipError: its clip is gone, or cannot be read.
     """
     boxes = [Box(one.label, one.score, one.xyxy, one.track) for one in page.boxes]
     with FrameGrabber(video_dir / page.filename) as grabber:
@@ -239,6 +243,6 @@ def open_review(
     return Review(Session.of_runs(video_dir, rows, order, min_conf=min_conf, per_track=per_track), video_dir, labels)
 
 
-def _corners(told: dict[str, Any]) -> Xyxy:
-    x1, y1, x2, y2 = (float(corner) for corner in told["xyxy"])
+def _corners(message: dict[str, Any]) -> Xyxy:
+    x1, y1, x2, y2 = (float(corner) for corner in message["xyxy"])
     return x1, y1, x2, y2

@@ -60,12 +60,12 @@ class Session:
         video_dir: the shared volume.
         pages: the frames to review.
         order: see :func:`notebooks.lab.review.questions.questions_of`.
-        notes: lines on what was passed over.
+        notes: lines on what was skipped.
 
     Attributes:
         questions: all of them, in their order.
         files: labels by clip, as they were when last read or written.
-        notes: lines for the person: what was passed over, and why.
+        notes: lines for the person: what was skipped, and why.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Session:
             self._by_clip.setdefault(question.page.filename, []).append(question)
         self._answered: set[str] = set()
         for filename in self._by_clip:
-            self._look(filename)
+            self._update_answered(filename)
         self._skipped: set[str] = set()
         self._undo: list[_Done] = []
         self.at = self._next_open(-1)
@@ -125,9 +125,9 @@ class Session:
             pages += [page_of(sample, filename, run_id, threshold, min_conf) for sample in picked]
         notes = []
         if gone:
-            notes.append(f"Passed over, as it is not there any more: {gone} of {len(rows)} clips. Labels stay.")
+            notes.append(f"Skipped, because it is not there any more: {gone} of {len(rows)} clips. Labels stay.")
         if without:
-            notes.append(f"Passed over, as its boxes file is gone: {without} of {len(rows)} clips. Analyse it again.")
+            notes.append(f"Skipped, because its boxes file is gone: {without} of {len(rows)} clips. Analyse it again.")
         return cls(video_dir, pages, order, notes)
 
     # -- where it stands
@@ -341,7 +341,7 @@ class Session:
     def _write(self, filename: str, step: Change) -> LabelFile:
         file = change(self._video_dir, filename, step)
         self.files[filename] = file
-        self._look(filename)
+        self._update_answered(filename)
         return file
 
     def _pages(self, filename: str) -> list[Page]:
@@ -350,7 +350,7 @@ class Session:
     def _is_judged(self, page: Page, file: LabelFile) -> bool:
         return bool(page.boxes) and all(page.label_of(candidate, file) for candidate in page.boxes)
 
-    def _look(self, filename: str) -> None:
+    def _update_answered(self, filename: str) -> None:
         file = self.files[filename]
         for question in self._by_clip[filename]:
             answered = question.page.frame in file.frames or self.label_of(question) is not None
@@ -358,8 +358,8 @@ class Session:
 
     def _next_open(self, after: int) -> int | None:
         size = len(self.questions)
-        ahead = [(after + step) % size for step in range(1, size + 1)]
-        left = [number for number in ahead if self.questions[number].key not in self._answered]
+        following = [(after + step) % size for step in range(1, size + 1)]
+        left = [number for number in following if self.questions[number].key not in self._answered]
         waiting = [number for number in left if self.questions[number].key not in self._skipped]
         if left and not waiting:
             self._skipped.clear()

@@ -18,7 +18,7 @@ MOST_CLASSES = 20
 
 def show_export(done: Exported) -> None:
     """Draw the boxes of each class on both sides, and say what was left out."""
-    for line in done.said:
+    for line in done.notes:
         print(line)  # noqa: T201  # a notebook's output
     total = done.boxes["train"] + done.boxes["val"]
     labels = [label for label, _ in total.most_common(MOST_CLASSES)][::-1]

@@ -52,14 +52,14 @@ def test_a_line_that_is_none_of_ours_is_counted_and_breaks_nothing(
 def test_what_is_passed_over_is_said_in_one_line(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     log = load_log(write(path, line(), b"no\n", b"no\n", [1], line(), line(run_id="2", count="?"), b'{"ok": tru'))
     assert log.attrs == {
-        "skipped": {"no JSON": 2, "foreign": 1, "torn at the end": 1, "of a run told before": 1},
+        "skipped": {"not JSON": 2, "foreign": 1, "torn at the end": 1, "of a run that is there already": 1},
         "mended": 1,
     }
     [record] = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage() == (
-        "detections_log.jsonl: lines passed over: 2 no JSON, 1 foreign, 1 torn at the end, 1 of a run told before; "
-        "lines kept without odd values: 1"
+        "detections_log.jsonl: lines skipped: 2 not JSON, 1 foreign, 1 torn at the end, 1 of a run that is there already; "
+        "lines kept without invalid values: 1"
     )
 
 
@@ -135,7 +135,7 @@ def test_a_missing_log_is_empty_and_a_missing_folder_is_told(tmp_path: Path) -> 
 
 def test_what_is_no_file_or_may_not_be_read_is_one_line(tmp_path: Path, path: Path) -> None:
     path.mkdir()
-    with pytest.raises(SettingError, match="can not be read as a log: it is no file"):
+    with pytest.raises(SettingError, match="cannot be read as a log: it is no file"):
         load_log(tmp_path)
     path.rmdir()
     os.mkfifo(path)
@@ -159,7 +159,7 @@ def load_as_nobody(folder: Path) -> None:
     if os.getuid() == 0:
         os.setuid(65534)
     for path in (folder, log_path(folder), folder / "closed" / LOG_NAME):
-        with pytest.raises(SettingError, match="can not be read as a log: Permission denied"):
+        with pytest.raises(SettingError, match="cannot be read as a log: Permission denied"):
             load_log(path, zone=KYIV)
 
 

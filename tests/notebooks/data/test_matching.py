@@ -211,7 +211,7 @@ def test_labels_files_become_truth(tmp_path: Any) -> None:
     right = Label(0.4, 4, "car", (0, 0, 10, 10), "right")
     wrong = Label(0.8, 8, "dog", (5, 5, 9, 9), "wrong")
     change(tmp_path, "a.mp4", Change(added=(right, wrong), reviewed=frozenset({4, 6})))
-    (tmp_path / "labels" / "broken.json").write_text("no JSON")
+    (tmp_path / "labels" / "broken.json").write_text("not JSON")
     told = read(tmp_path)
     assert told.boxes[["frame", "label", "is_there"]].to_numpy().tolist() == [[4, "car", True], [8, "dog", False]]
     # 6 was reviewed, and is empty; 8 was left half-way

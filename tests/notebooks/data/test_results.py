@@ -1,4 +1,4 @@
-"""The log, the boxes and the uptime as frames: what is read, and what can not break it."""
+"""The log, the boxes and the uptime as frames: what is read, and what cannot break it."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_boxes_are_read_clip_by_clip_when_they_are_asked_for(
     found = boxes(log, tmp_path)
     assert found.dtypes.astype(str).to_dict() == boxes(log.iloc[:0], tmp_path).dtypes.astype(str).to_dict()
     [message] = [record.getMessage() for record in caplog.records]
-    assert message == "boxes: no file for 2 of 4 runs; 1 lines passed over"
+    assert message == "boxes: no file for 2 of 4 runs; 1 lines skipped"
     assert found.drop(columns="at").values.tolist() == [
         ["r0", names[0], 4.8, 48, "car", 0.9, 1.5, 2.5, 30.0, 40.0, 1],
         ["r0", names[0], 4.8, 48, "cat", 0.2, 1.0, 2.0, 3.0, 4.0, pd.NA],

@@ -68,7 +68,7 @@ def test_the_timeline_plays_clips_and_says_what_it_can_not(run_notebook: RunNote
     told = done.values["told"]
     assert told["20260222-143912-street.mp4"] == ["20260222-143912-street.mp4", ""]
     assert told[broken][0] == ""
-    assert "can not be read" in told[broken][1] or "no video" in told[broken][1]
+    assert "cannot be read" in told[broken][1] or "no video" in told[broken][1]
     assert told["20260223-120127-yard.mp4"] == [
         "",
         "20260223-120127-yard.mp4 is not there (any more): choose another clip",

@@ -18,7 +18,7 @@ from notebooks.lab.jobs import checks
 from notebooks.lab.jobs.checks import Check, Checks
 from notebooks.lab.jobs.job_bars import watch
 from notebooks.lab.jobs.places import Places
-from notebooks.lab.jobs.queue_panel import FailedJobs, depth, ping, reasons, shown, who_works
+from notebooks.lab.jobs.queue_panel import FailedJobs, depth, ping, reasons, styled, who_works
 from shared_utils.contracts.clips import list_clips
 from shared_utils.queue.jobs import counts, states, submit, submit_many, workers
 from tests.notebooks.conftest import RunNotebook
@@ -75,7 +75,7 @@ def test_redis_connection_test_shows_workers_and_failures_and_its_button_requeue
     (sample_volume / "broken.mp4").write_bytes(b"no video")
     [failed] = watch(submit("broken.mp4", queue=queue))
     shutil.copy(sample_volume / max(names), sample_volume / "broken.mp4")
-    asked = ["depth", "working", "failed", "panel.said", "len(panel.jobs)"]
+    asked = ["depth", "working", "failed", "panel.outcome", "len(panel.jobs)"]
     click = {"panel.box": "panel.choice.value = (panel.jobs[0].job_id,)\npanel.again.click()"}
     done = run_notebook("RedisConnectionTest", sample_volume, worker_env, values=asked, changes=click)
     assert {row["state"]: row["jobs"] for row in done.values["depth"]}["failed"] == 1
@@ -83,7 +83,7 @@ def test_redis_connection_test_shows_workers_and_failures_and_its_button_requeue
     assert (worker["does"], worker["failed"]) == ("waits", 1)
     [row] = done.values["failed"]
     assert (row["filename"], row["reason"]) == ("broken.mp4", failed.error)
-    assert done.values["panel.said"] == "1 jobs queued again"
+    assert done.values["panel.outcome"] == "1 jobs queued again"
     assert done.values["len(panel.jobs)"] == 0
     assert worker_env["RDS_PSW"] not in done.text
     wait_until(lambda: states([failed.job_id], queue=queue)[0].state == "done")
@@ -93,9 +93,9 @@ def test_redis_connection_test_shows_workers_and_failures_and_its_button_requeue
 
 def test_redis_connection_test_goes_to_its_end_without_redis(run_notebook: RunNotebook, tmp_path: Path) -> None:
     env = {"RDS_HOST": "127.0.0.1", "RDS_PORT": str(free_port())}
-    done = run_notebook("RedisConnectionTest", tmp_path, env, values=["reached.ok", "panel.said", "depth"])
+    done = run_notebook("RedisConnectionTest", tmp_path, env, values=["reached.ok", "panel.outcome", "depth"])
     assert done.values["reached.ok"] is False
-    assert "see RDS_HOST and RDS_PORT" in done.values["panel.said"]
+    assert "see RDS_HOST and RDS_PORT" in done.values["panel.outcome"]
     assert "see RDS_HOST and RDS_PORT" in done.values["depth"]
 
 
@@ -117,7 +117,7 @@ def test_no_redis_is_told(redis_server: RedisServer) -> None:
     assert "is not available" in checks.redis(places).found
     assert "is not available" in ping(places).found
     panel = FailedJobs(places.queue())
-    assert "is not available" in panel.said
+    assert "is not available" in panel.outcome
     assert panel.again.disabled
 
 
@@ -143,11 +143,11 @@ def test_a_log_that_can_not_be_read_is_told(places: Places) -> None:
     places.log.mkdir()
     check = checks.log(places)
     assert not check.ok
-    assert "can not be read" in check.found
+    assert "cannot be read" in check.found
     places.log.rmdir()
     assert checks.log(places).ok
     places.log.write_bytes(b'{"ok": true, "filename": "a.mp4", "timestamp": "2026-02-23T14:49:15+02:00"}\nno\n')
-    assert "1 runs over 1 clips, 0 failed; 1 lines passed over" in checks.log(places).found
+    assert "1 runs over 1 clips, 0 failed; 1 lines skipped" in checks.log(places).found
 
 
 def test_little_room_is_told(places: Places) -> None:
@@ -195,14 +195,14 @@ def test_checks_show_themselves_without_markup_of_others() -> None:
 def test_a_failed_job_s_reason_is_shown_as_text(places: Places) -> None:
     queue = places.queue()
     panel = FailedJobs(queue)
-    assert panel.said == "nothing has failed"
+    assert panel.outcome == "nothing has failed"
     assert panel.again.disabled
     assert reasons([]).empty
-    assert shown("why not") == "why not"
+    assert styled("why not") == "why not"
     submit("a.mp4", queue=queue)
     assert depth(queue).set_index("state").loc["queued", "jobs"] == 1
     panel.refresh.click()
-    assert panel.said == "nothing has failed"
+    assert panel.outcome == "nothing has failed"
 
 
 def test_all_are_queued_again_by_the_other_button(worker_env: dict[str, str], sample_volume: Path) -> None:
@@ -212,11 +212,11 @@ def test_all_are_queued_again_by_the_other_button(worker_env: dict[str, str], sa
     panel = FailedJobs(queue)
     assert len(panel.choice.options) == 2
     panel.again.click()
-    assert panel.said == "choose some of the list first"
+    assert panel.outcome == "choose some of the list first"
     panel.again_all.click()
-    assert panel.said == "2 jobs queued again"
+    assert panel.outcome == "2 jobs queued again"
     # once more, as the file is what it was
     wait_until(lambda: workers(queue=queue)[0].failed == 4 and counts(queue=queue).failed == 2)
     panel.refresh.click()
-    assert panel.said == "2 failed jobs"
+    assert panel.outcome == "2 failed jobs"
     queue.connection.close()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from notebooks.lab.jobs.download import Limits, check_address, download, fetch_page
-from notebooks.lab.jobs.film_files import HIDDEN, DownloadError, safe_name
+from notebooks.lab.jobs.download import Limits, check_url, download, fetch_page
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.jobs.reach import is_inside
 from notebooks.lab.jobs.send import DownloadForm, tried
+from notebooks.lab.jobs.video_files import HIDDEN, DownloadError, safe_name
 from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.clips import parse_clip_name
 from tests.notebooks.conftest import RunNotebook
@@ -69,10 +69,10 @@ def test_nothing_is_ever_overwritten_nor_passes_for_another_cameras_clip(site, f
     [
         ("/missing.mp4", r"the server answers 404 Not Found$"),
         ("/broken.mp4", r"the connection broke off after [0-9.]+ of [0-9.]+ MB; nothing was kept, try again$"),
-        ("/text.mp4", r"gives is no film: no video that can be read"),
+        ("/text.mp4", r"sends is no video: no video that can be read"),
         ("/empty.mp4", r"is empty$"),
-        ("/page", r"is a page without a film that yt-dlp could find$"),
-        ("/elsewhere", r"can not be fetched: "),
+        ("/page", r"is a page without a video that yt-dlp could find$"),
+        ("/elsewhere", r"cannot be downloaded: "),
     ],
 )
 def test_what_is_no_film_is_said_in_one_line_and_leaves_nothing(site, folder, path, reason):
@@ -156,7 +156,9 @@ def test_yt_dlp_keeps_to_the_limit(site, folder):
                 "http://h:port/x", "http://h/a b", "javascript:alert(1)", "http://h/a\nb"]
 )  # fmt: skip
 def test_addresses_that_are_none(folder, address):
-    with pytest.raises(DownloadError, match="is no address that can be fetched: give one of http:// or https://"):
+    with pytest.raises(
+        DownloadError, match="is not a URL that can be downloaded: give one that begins with http:// or https://"
+    ):
         fetch(address, folder)
 
 
@@ -164,11 +166,11 @@ def test_nobody_there_and_no_secret_shown(folder):
     with socket.socket() as taken:  # bound, but nobody listens
         taken.bind(("127.0.0.1", 0))
         address = f"http://user:hunter2@127.0.0.1:{taken.getsockname()[1]}/a.mp4?token=geheim"
-        with pytest.raises(DownloadError, match="the server can not be reached") as caught:
+        with pytest.raises(DownloadError, match="the server cannot be reached") as caught:
             fetch(address, folder)
     assert "hunter2" not in str(caught.value)
     assert "geheim" not in str(caught.value)
-    assert check_address(f" {address} ") == address
+    assert check_url(f" {address} ") == address
 
 
 @pytest.mark.parametrize(
@@ -287,7 +289,7 @@ def test_the_notebook_fetches_sends_and_shows(
 def test_without_an_address_the_form_says_so(folder, capsys):
     form = DownloadForm(Places(folder, RedisSettings("127.0.0.1", 1)))
     assert tried(form.fetch) is None
-    assert capsys.readouterr().out.startswith("no address is given: put one into the field above")
+    assert capsys.readouterr().out.startswith("no URL is given: put one into the field above")
     form.button.click()
     assert form.sent is None
     assert not form.button.disabled

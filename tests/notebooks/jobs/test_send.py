@@ -69,7 +69,7 @@ def test_the_widgets_say_what_is_sent(places: Places) -> None:
     assert not form.button.disabled
     assert form.sent.as_frame().loc["model", ""] == "scene, threshold 0.7, 320 px, 2.5 frames/s"
 
-    # a file that is no film: the worker's reason, in a line
+    # a file that is no video: the worker's reason, in a line
     (places.video / "broken.mp4").write_bytes(b"no film")
     form.picker.choose("broken.mp4")
     form.options.model.value = OWN_MODEL
@@ -91,7 +91,7 @@ def test_what_can_not_be_sent_is_one_line(places: Places, capsys: pytest.Capture
     assert capsys.readouterr().out == f"{form.picker.value} is not there (any more): choose another one\n"
     empty = SendForm(Places(places.video / "none", places.redis))
     assert tried(empty.run) is None
-    assert capsys.readouterr().out.startswith("no film in the video folder yet")
+    assert capsys.readouterr().out.startswith("no video file in the video folder yet")
     away = SendForm(Places(places.video, type(places.redis)("127.0.0.1", 1)))
     away.picker.refresh()
     assert tried(away.run) is None

@@ -95,7 +95,7 @@ def test_it_reads_back_as_it_was_labelled(sample_volume: Path, clips: list[str])
     assert sum(done.frames.values()) == 3 * len(clips)
     assert sum(done.empty.values()) == 2 * len(clips)
     assert done.boxes["train"] + done.boxes["val"] == {"person": len(clips), "їжак": len(clips)}
-    assert done.said == []
+    assert done.notes == []
 
 
 def test_the_pictures_are_the_frames(sample_volume: Path, clips: list[str]) -> None:
@@ -167,8 +167,8 @@ def test_pictures_outlive_their_clip(sample_volume: Path, clips: list[str]) -> N
     change(sample_volume, clips[0], Change(reviewed=frozenset({15})))
     again = export_dataset(sample_volume)
     assert again.frames == first.frames
-    [said] = again.said
-    assert said == f"{clips[0]}: 1 frames were left out (the clip is not there any more)"
+    [note] = again.notes
+    assert note == f"{clips[0]}: 1 frames were left out (the clip is not there any more)"
     assert len(list(again.folder.glob(f"images/*/{Path(clips[0]).stem}-*.jpg"))) == 3
     shutil.rmtree(again.folder)
     assert sum(export_dataset(sample_volume).frames.values()) == 3 * (len(clips) - 1)
@@ -179,10 +179,10 @@ def test_what_is_damaged_or_missing_is_said(sample_volume: Path, clips: list[str
     change(sample_volume, clips[1], Change(reviewed=frozenset({99_999})))
     (sample_volume / clips[2]).write_bytes(b"no video")
     done = export_dataset(sample_volume)
-    said = "\n".join(done.said)
-    assert "is damaged" in said
-    assert f"{clips[1]}: 1 frames were left out" in said
-    assert f"{clips[2]}: 3 frames were left out" in said
+    note = "\n".join(done.notes)
+    assert "is damaged" in note
+    assert f"{clips[1]}: 1 frames were left out" in note
+    assert f"{clips[2]}: 3 frames were left out" in note
     assert sum(done.frames.values()) == 3 * (len(clips) - 2)
 
 

@@ -102,8 +102,8 @@ def test_no_file_is_no_labels(tmp_path: Path) -> None:
     [
         ("", "empty"),
         ("  \n", "empty"),
-        ('{"schema": 1, "filename": "a.mp4", "lab', "no JSON"),
-        ("[" * 100_000, "no JSON"),
+        ('{"schema": 1, "filename": "a.mp4", "lab', "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ("[]", 'no object with a list "labels"'),
         ('{"filename": "a.mp4", "labels": {}}', 'no object with a list "labels"'),
         ('{"labels": []}', 'without the "filename"'),
@@ -149,8 +149,8 @@ def test_an_entry_that_is_none_is_passed_over_counted_and_kept_aside(tmp_path: P
     path.write_text(text)
     file = read_labels(path)
     assert (len(file.labels), file.skipped) == (1, 2)
-    _, [said] = read_all_labels(tmp_path)
-    assert "2 entries" in said
+    _, [note] = read_all_labels(tmp_path)
+    assert "2 entries" in note
     assert len(change(tmp_path, CLIP, Change(added=(RIGHT,))).labels) == 2
     assert path.with_name(f"{path.name}.damaged").read_text() == text
     assert list_labels(tmp_path) == [path]

@@ -69,7 +69,7 @@ def test_models_and_weights_are_found(scene_models: Path, monkeypatch: pytest.Mo
     assert finetune.start_weights("scene.onnx") == scene_models / "scene.pt"
     with pytest.raises(ModelError, match="there are: scene"):
         finetune.class_names("missing.onnx")
-    with pytest.raises(SettingError, match="can not be written to"):
+    with pytest.raises(SettingError, match="cannot be written to"):
         finetune.publish(scene_models / "scene.pt", "tuned")
     for name in ("", "../tuned", ".tuned"):
         with pytest.raises(SettingError, match="plain name"):

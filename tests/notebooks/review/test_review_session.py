@@ -220,10 +220,10 @@ def test_what_can_not_be_reviewed_is_passed_over_and_said(sample_volume: Path) -
     labels.parent.mkdir()
     labels.write_text("{")
     session = Session.of_runs(sample_volume, rows)
-    said = " ".join(session.notes)
-    assert "not there any more" in said
-    assert "boxes file is gone: 1 of" in said
-    assert f"labels/{labels.name} is damaged" in said
+    notes = " ".join(session.notes)
+    assert "not there any more" in notes
+    assert "boxes file is gone: 1 of" in notes
+    assert f"labels/{labels.name} is damaged" in notes
     assert {one.page.filename for one in session.questions} == set(names[3:])
     assert labels.read_text() == "{"
 

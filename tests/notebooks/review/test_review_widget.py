@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from notebooks.lab.data.results import load_log
-from notebooks.lab.review.page_pictures import PagePicture, PicturePress
+from notebooks.lab.review.page_pictures import PagePicture, PicturePrefetcher
 from notebooks.lab.review.questions import Page
 from notebooks.lab.review.review import Review, open_review, poster
 from shared_utils.contracts.labels import labels_path, read_clip_labels
@@ -81,9 +81,9 @@ def test_pictures_come_in_the_order_they_are_wanted_and_errors_as_a_line(review:
     gone = Page("20260101-000000-gone.mp4", "run-1", 3, 0.3, 0.5, ())
     beyond = Page(pages[0].filename, "run-1", 99_999, 0.3, 0.5, ())
     made: queue.Queue[tuple[Page, PagePicture]] = queue.Queue()
-    press = PicturePress(sample_volume, lambda page, picture: made.put((page, picture)))
+    prefetcher = PicturePrefetcher(sample_volume, lambda page, picture: made.put((page, picture)))
     try:
-        press.want([gone, *pages])
+        prefetcher.want([gone, *pages])
         [page, picture] = made.get(timeout=SECONDS)
         assert page is gone
         assert picture.error == f"{gone.filename} is not there any more: skip it; its labels stay"
@@ -91,12 +91,12 @@ def test_pictures_come_in_the_order_they_are_wanted_and_errors_as_a_line(review:
             page, picture = made.get(timeout=SECONDS)
             assert (page, picture.error, picture.size) == (wanted, "", (640, 360))
             assert Image.open(io.BytesIO(picture.jpeg)).size == (640, 360)
-        assert press.size_of(pages[0]) == (640, 360)
-        assert press.size_of(gone) is None
-        press.want([beyond])
+        assert prefetcher.size_of(pages[0]) == (640, 360)
+        assert prefetcher.size_of(gone) is None
+        prefetcher.want([beyond])
         assert made.get(timeout=SECONDS)[0] is beyond
     finally:
-        press.close()
+        prefetcher.close()
 
 
 def test_a_poster_shows_the_page(review: Review, sample_volume: Path) -> None:

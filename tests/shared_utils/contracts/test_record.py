@@ -11,8 +11,7 @@ from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get
 import msgspec
 import pytest
 
-from notebooks.lab.data import line_types
-from notebooks.lab.data.log_objects import Seen
+from notebooks.lab.data import line_types, log_objects
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.json_lines import to_line
 from shared_utils.contracts.record import ClipEntry, ModelEntry, ObjectEntry, Record, SizeEntry, TimingEntry
@@ -29,7 +28,7 @@ READERS: tuple[tuple[type[msgspec.Struct], type], ...] = (
     (line_types.Model, ModelEntry),
     (line_types.Timing, TimingEntry),
     (line_types.Options, Options),
-    (Seen, ObjectEntry),
+    (log_objects.ObjectEntry, ObjectEntry),
 )
 """What the notebooks read of a line, and its declaration."""
 
@@ -62,7 +61,7 @@ def test_what_is_read_of_a_line_is_declared(reader: type[msgspec.Struct], declar
 
 
 def test_all_that_is_declared_of_an_object_is_read() -> None:
-    assert set(Seen.__struct_fields__) == set(declared(ObjectEntry))
+    assert set(log_objects.ObjectEntry.__struct_fields__) == set(declared(ObjectEntry))
 
 
 def check_keys(entry: Mapping[str, Any], declaration: type) -> None:

@@ -1,4 +1,4 @@
-"""Where a film that is fetched lies: under a hidden name until it is whole, then under a safe one of its own."""
+"""Where a video that is fetched lies: under a hidden name until it is whole, then under a safe one of its own."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MAX_STEM = 120
 
 
 class DownloadError(VcamError):
-    """A film could not be fetched; the text is one line that says why."""
+    """A video could not be fetched; the text is one line that says why."""
 
 
 def safe_name(name: str) -> str:
     """Return a bare file name of letters of any script, digits, ``.``, ``_`` and ``-`` that means the same as `name`.
 
     Args:
-        name: as an address or a server gives it; anything. One without a film's suffix gets ``.mp4``.
+        name: as a URL or a server gives it; anything. One without a video's suffix gets ``.mp4``.
     """
     base = PurePosixPath(unquote(name).replace("\\", "/")).name
     stem, dot, ending = base.rpartition(".")
@@ -44,7 +44,7 @@ def safe_name(name: str) -> str:
 
 
 def publish(partial: Path, video_dir: Path, name: str) -> Path:
-    """Give the film its name, or that name with a number where there is such a file."""
+    """Give the video its name, or that name with a number where there is such a file."""
     wanted = safe_name(name)
     suffix = PurePosixPath(wanted).suffix
     wanted = wanted.removesuffix(suffix) + _suffix_of(partial, suffix)
@@ -70,14 +70,14 @@ def publish(partial: Path, video_dir: Path, name: str) -> Path:
             return target
 
 
-def _suffix_of(path: Path, told: str) -> str:
-    """Return the suffix that fits what is in the file: `told`, unless its first bytes tell of another kind."""
+def _suffix_of(path: Path, given: str) -> str:
+    """Return the suffix that fits what is in the file: `given`, unless its first bytes tell of another kind."""
     with path.open("rb") as file:
         head = file.read(12)
     for fits, suffixes in _KINDS:
         if fits(head):
-            return told if told in suffixes else suffixes[0]
-    return told if told in VIDEO_SUFFIXES else ".mp4"
+            return given if given in suffixes else suffixes[0]
+    return given if given in VIDEO_SUFFIXES else ".mp4"
 
 
 _KINDS: tuple[tuple[Callable[[bytes], bool], tuple[str, ...]], ...] = (
@@ -89,15 +89,15 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], tuple[str, ...]], ...] = (
 
 
 @contextmanager
-def workshop(video_dir: Path, address: str) -> Iterator[Path]:
+def download_folder(video_dir: Path, url: str) -> Iterator[Path]:
     """Hand out a hidden folder on the shared volume, and leave nothing of it behind."""
-    mark = hashlib.sha256(address.encode()).hexdigest()[:12]
+    mark = hashlib.sha256(url.encode()).hexdigest()[:12]
     folder = video_dir / f"{HIDDEN}{mark}-{os.getpid()}"
     try:
-        _sweep(video_dir)
+        _remove_stale(video_dir)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DownloadError(f"VIDEO_DIR can not be written to ({error.strerror})") from None
+        raise DownloadError(f"VIDEO_DIR cannot be written to ({error.strerror})") from None
     try:
         yield folder
     except OSError as error:
@@ -108,7 +108,7 @@ def workshop(video_dir: Path, address: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(video_dir: Path) -> None:
+def _remove_stale(video_dir: Path) -> None:
     """Remove what a kernel that was killed has left."""
     for old in video_dir.glob(f"{HIDDEN}*"):
         if old.is_dir() and time.time() - old.stat().st_mtime > STALE_S:
