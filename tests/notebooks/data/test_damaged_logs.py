@@ -58,7 +58,8 @@ def test_what_is_passed_over_is_said_in_one_line(path: Path, caplog: pytest.LogC
     [record] = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage() == (
-        "detections_log.jsonl: lines skipped: 2 not JSON, 1 foreign, 1 torn at the end, 1 of a run that is there already; "
+        "detections_log.jsonl: lines skipped: 2 not JSON, 1 foreign, 1 torn at the end, "
+        "1 of a run that is there already; "
         "lines kept without invalid values: 1"
     )
 
