@@ -102,8 +102,8 @@ def test_no_file_is_no_labels(tmp_path: Path) -> None:
     [
         ("", "empty"),
         ("  \n", "empty"),
-        ('{"schema": 1, "filename": "a.mp4", "lab', "not JSON"),
-        ("[" * 100_000, "not JSON"),
+        ('{"schema": 1, "filename": "a.mp4", "lab', "no JSON"),
+        ("[" * 100_000, "no JSON"),
         ("[]", 'no object with a list "labels"'),
         ('{"filename": "a.mp4", "labels": {}}', 'no object with a list "labels"'),
         ('{"labels": []}', 'without the "filename"'),
