@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.module_list import DOCUMENT, PACKAGES, modules, summary
+from devtools.module_list import DOCUMENT, PACKAGES, modules, summary, written
 from devtools.paths import ROOT
 
 DOCUMENTS = [ROOT / "CONTRIBUTING.md", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,6 +26,14 @@ MODULE = re.compile(r"`([a-z_0-9/]+\.(?:py|js))`")
 
 def _title(path: Path) -> str:
     return path.name
+
+
+def test_every_module_is_in_the_list_with_its_own_summary() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    wanted = written(text).splitlines()
+    there = text.splitlines()
+    missing, stale = sorted(set(wanted) - set(there)), sorted(set(there) - set(wanted))
+    assert there == wanted, f"run python -m devtools.module_list\nmissing: {missing}\nstale: {stale}"
 
 
 def test_every_module_says_what_it_is() -> None:
