@@ -65,7 +65,7 @@ def test_a_new_capture_without_its_camera_does_not_know_how_the_one_before_ended
     assert spans(path) == [(0, 5)]
 
 
-def test_cameras_are_kept_apart_and_odd_lines_passed_over(tmp_path: Path) -> None:
+def test_cameras_are_kept_apart_and_foreign_lines_skipped(tmp_path: Path) -> None:
     path = write(tmp_path / "log", ("up", 0))
     write(path, ("up", 1), camera="yard")
     with path.open("ab") as file:
@@ -81,7 +81,7 @@ def test_cameras_are_kept_apart_and_odd_lines_passed_over(tmp_path: Path) -> Non
     ]
 
 
-def test_times_across_the_change_of_clocks_are_as_long_as_they_were(tmp_path: Path) -> None:
+def test_an_interval_across_the_change_of_clocks_keeps_its_length(tmp_path: Path) -> None:
     path = tmp_path / "log"
     for event, moment in (("up", "2026-10-25T03:58:00+03:00"), ("down", "2026-10-25T03:02:00+02:00")):
         append_record(path, {"camera": "door", "event": event, "at": moment})
@@ -89,7 +89,7 @@ def test_times_across_the_change_of_clocks_are_as_long_as_they_were(tmp_path: Pa
     assert one.end - one.start == timedelta(minutes=4)
 
 
-def test_a_missing_log_is_empty_and_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_missing_log_is_empty_and_a_folder_is_an_error(tmp_path: Path) -> None:
     assert read_intervals(tmp_path / "none") == []
     with pytest.raises(SettingError, match="cannot be read as a log"):
         read_intervals(tmp_path)

@@ -11,7 +11,7 @@ from shared_utils.contracts.clips import ClipName, list_clips, parse_clip_name, 
 from shared_utils.errors import JobRefused
 
 
-def test_a_name_says_when_and_where() -> None:
+def test_a_name_holds_time_and_camera() -> None:
     name = ClipName(datetime(2026, 2, 23, 14, 48, 19), "front-door")
     assert str(name) == "20260223-144819-front-door.mp4"
     assert parse_clip_name(str(name)) == name
@@ -28,7 +28,7 @@ def test_a_name_says_when_and_where() -> None:
         "20260223-144819-a.b.mp4",
     ],
 )
-def test_other_names_are_no_clips(name: str) -> None:
+def test_other_names_are_not_clips(name: str) -> None:
     assert parse_clip_name(name) is None
 
 

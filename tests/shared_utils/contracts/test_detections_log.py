@@ -35,7 +35,7 @@ def write_many(path: Path, writer: int) -> None:
         append_record(path, record(f"{writer}-{number}", padding="x" * (number % 500)))
 
 
-def test_8_processes_append_10_000_lines_and_none_is_torn_lost_or_doubled(tmp_path):
+def test_8_processes_append_10_000_lines_and_none_is_torn_lost_or_duplicated(tmp_path):
     path = tmp_path / "log.jsonl"
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=write_many, args=(path, number)) for number in range(WRITERS)]
@@ -85,7 +85,7 @@ def test_a_write_that_the_disk_cuts_short_is_taken_back(tmp_path):
     assert [entry["run_id"] for entry in read_records(path)] == ["1", "3"]
 
 
-def test_lines_that_are_no_records_are_passed_over(tmp_path):
+def test_lines_that_are_not_records_are_skipped(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'\n[1]\n"x"\nnull\n{"other": 1}\n\xff\xfe\n{"filename": "a.mp4", "ok": false}\n')
     assert list(read_records(path)) == [{"filename": "a.mp4", "ok": False}]
@@ -99,7 +99,7 @@ def test_a_run_is_logged_once(tmp_path):
     assert [entry["run_id"] for entry in read_records(path)] == ["1", "2"]
 
 
-def test_a_failed_run_may_still_go_well(tmp_path):
+def test_a_failed_run_may_still_succeed(tmp_path):
     path = tmp_path / "log.jsonl"
     assert append_once(path, record("1", ok=False))
     assert not append_once(path, record("1", ok=False))  # its worker died before it could tell the queue

@@ -46,7 +46,7 @@ def test_changes_make_lines_and_a_sign_of_life_every_few_minutes() -> None:
     assert lines_at(changes, 3 * ALIVE_S + 1, status()) == [("door", "up", 3 * ALIVE_S + 1)]
 
 
-def test_a_full_disk_is_no_watching_and_a_new_process_is_a_gap() -> None:
+def test_a_full_disk_and_a_new_process_are_gaps() -> None:
     changes = Changes()
     lines_at(changes, 0, status(), status("yard"))
     assert lines_at(changes, 5, status(state="paused", last_packet=EPOCH + 5), status("yard", "starting")) == [
@@ -62,7 +62,7 @@ def test_a_last_packet_of_another_day_is_not_believed() -> None:
         assert lines_at(changes, 30, status(state="offline", last_packet=wrong)) == [("door", "down", 30)]
 
 
-def test_the_end_is_told_of_cameras_that_are_up() -> None:
+def test_cameras_that_are_up_go_down_at_the_end() -> None:
     changes = Changes()
     lines_at(changes, 0, status(), status("yard", "offline"))
     [entry] = changes.end("capture was stopped", EPOCH + 9)
