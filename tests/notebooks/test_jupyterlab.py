@@ -159,7 +159,7 @@ def test_the_results_are_shown_and_a_clip_of_the_timeline_plays(page: Page, addr
 def _use_the_timeline(page: Page) -> None:
     """Go to the day before, from clip to clip by keys, into the hours by the wheel, and out again."""
     timeline = page.locator(".vcam-timeline")
-    page.get_by_title("the day before that has clips").click()
+    page.get_by_title("previous day with clips").click()
     expect(timeline).to_contain_text("Sunday 22 February 2026: 4 clips")
     assert timeline.locator(".vcam-away").count() > 0
     files = dict.fromkeys(mark.get_attribute("data-filename") for mark in timeline.locator(".vcam-mark").all())
