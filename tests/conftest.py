@@ -11,8 +11,8 @@ import pytest
 
 from devtools.paths import shared_folder
 from devtools.redis_server import RedisServer
+from tests.support.footage.video import CLIP_NAME, moving_box, write_video
 from tests.support.programs import Programs
-from tests.support.video import CLIP_NAME, moving_box, write_video
 
 MARKED_BY_FIXTURE = {"browser": "browser", "running": "container"}
 

@@ -14,7 +14,7 @@ import pytest
 from devtools.audit import Auditor
 from devtools.compose import Project, needs_docker, remove_folder, temporary_folder
 from tests.e2e.incident import Report, Running
-from tests.support.video import moving_box, write_video
+from tests.support.footage.video import moving_box, write_video
 
 ORDER = ("test_audit", "test_pipeline", "test_settings", "test_outside", "test_trouble", "test_ending")
 """One project lives through all of them."""

@@ -13,7 +13,7 @@ import pytest
 from devtools.audit import STARTED_AT_KEY, Auditor
 from shared_utils.contracts.detections_log import log_path
 from shared_utils.queue.jobs import clip_job_id
-from tests.support.video import moving_box, write_video
+from tests.support.footage.video import moving_box, write_video
 from vcam_worker import messages
 
 NAMES = ["20260223-144800-yard.mp4", "20260223-144804-yard.mp4"]

@@ -20,10 +20,10 @@ from devtools.sample_volume.plan import Plan
 from devtools.sample_volume.volume import make_volume
 from notebooks.lab.plots import style
 from shared_utils.queue.jobs import clip_queue
-from tests.support.barcode_clips import CARS, add_run, barcode
+from tests.support.footage.barcode_clips import CARS, add_run, barcode
+from tests.support.footage.video import write_video
 from tests.support.jupyterlab import Lab, running_lab
 from tests.support.programs import Programs
-from tests.support.video import write_video
 from video_worker import messages
 
 RunNotebook = Callable[..., Executed]

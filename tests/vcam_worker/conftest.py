@@ -8,7 +8,7 @@ import pytest
 
 from devtools.ports import free_port
 from devtools.redis_server import RedisServer
-from tests.support.video import moving_box, write_video
+from tests.support.footage.video import moving_box, write_video
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from devtools.rtsp.camera import RtspCamera, Send
 from devtools.rtsp.rtp import access_units, nal_units, parameter_sets
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.contracts.clips import list_clips
-from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
-from tests.support.hosts import Call, host, jpeg
+from tests.support.footage.video import moving_box, packet_times, write_video
+from tests.support.network.cameras import camera_processes, capture, emulator, file_launch, gst_server
+from tests.support.network.hosts import Call, host, jpeg
 from tests.support.programs import Programs
-from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker import messages
 from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.replay import replay

@@ -18,9 +18,9 @@ from devtools.ports import free_port
 from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import list_clips
 from shared_utils.queue.jobs import clip_queue
-from tests.support.cameras import camera_processes, capture, emulator, file_launch, gst_server
+from tests.support.footage.video import packet_times
+from tests.support.network.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.programs import Programs
-from tests.support.video import packet_times
 from vcam_worker import messages
 
 pytestmark = pytest.mark.slow

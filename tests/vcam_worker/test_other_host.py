@@ -11,10 +11,10 @@ import pytest
 
 from devtools.log_lines import line_of
 from devtools.paths import ROOT
-from tests.support.cameras import file_launch, gst_command
-from tests.support.netns import NetHost, two_hosts
+from tests.support.footage.video import moving_box, write_video
+from tests.support.network.cameras import file_launch, gst_command
+from tests.support.network.netns import NetHost, two_hosts
 from tests.support.programs import Program, Programs
-from tests.support.video import moving_box, write_video
 from vcam_worker import messages
 
 
@@ -45,7 +45,9 @@ def capture_on(here: NetHost, programs: Programs, video_dir: Path, url: str, tra
 
 def is_recorded_over_udp(there: NetHost, programs: Programs, program: Program, video_dir: Path) -> None:
     """Wait for a clip of the camera's pictures, and for our reports on them to reach the camera."""
-    watch = there.start(programs, sys.executable, str(ROOT / "tests/support/receiver_reports.py"), there.interface)
+    watch = there.start(
+        programs, sys.executable, str(ROOT / "tests/support/network/receiver_reports.py"), there.interface
+    )
     watch.wait_for("ready")
     program.wait_for(line_of(messages.CONNECTED, ".*", ".*udp.*"), 60)
     name = program.wait_for(messages.CLIP_SAVED, 60)[1]

@@ -13,8 +13,8 @@ import pytest
 from devtools.paths import ROOT
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.errors import SourceError
+from tests.support.footage.video import moving_box, noise_background, write_video
 from tests.support.programs import Programs
-from tests.support.video import moving_box, noise_background, write_video
 from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.replay import Trace, rejudge, replay, trace
 

@@ -13,7 +13,7 @@ import pytest
 from devtools.paths import ROOT, shared_folder
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.picture import Picture
-from tests.support.video import CLIP_NAME
+from tests.support.footage.video import CLIP_NAME
 from video_worker.jobs import WorkerContext
 from video_worker.models.postprocess import Detections
 from video_worker.models.registry import LoadedModel, ModelTask

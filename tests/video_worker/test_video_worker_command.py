@@ -22,7 +22,7 @@ from devtools.ports import free_port
 from shared_utils.contracts.detections_log import log_path, read_records
 from shared_utils.log import LogMessage
 from shared_utils.queue.jobs import clip_queue, submit
-from tests.support.video import CLIP_NAME, moving_box, write_video
+from tests.support.footage.video import CLIP_NAME, moving_box, write_video
 from video_worker import messages
 
 WAIT_S = 60

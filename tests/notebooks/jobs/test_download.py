@@ -16,8 +16,8 @@ from notebooks.lab.jobs.video_files import HIDDEN, DownloadError, safe_name
 from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.clips import parse_clip_name
 from tests.notebooks.conftest import RunNotebook
-from tests.support.download_site import Site
-from tests.support.video import moving_box, write_video
+from tests.support.footage.video import moving_box, write_video
+from tests.support.network.download_site import Site
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from notebooks.lab.media.sheet import contact_sheet
 from notebooks.lab.viewer.player import best_moment
 from shared_utils.contracts.detections_log import append_record
 from shared_utils.errors import ClipMissing, FormatError
-from tests.support.barcode_clips import CARS, LATER_ID, RUN_ID, add_run, barcode, line
-from tests.support.video import write_video
+from tests.support.footage.barcode_clips import CARS, LATER_ID, RUN_ID, add_run, barcode, line
+from tests.support.footage.video import write_video
 
 pytestmark = pytest.mark.usefixtures("house_style")
 

@@ -17,8 +17,8 @@ from notebooks.lab.viewer.player import poster
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.errors import ClipError
 from shared_utils.media.palette import track_colour
-from tests.support.barcode_clips import STRANGE, add_run, barcode, line, number_in
-from tests.support.video import packet_times, write_video
+from tests.support.footage.barcode_clips import STRANGE, add_run, barcode, line, number_in
+from tests.support.footage.video import packet_times, write_video
 
 pytestmark = pytest.mark.usefixtures("house_style")
 

@@ -12,7 +12,7 @@ from notebooks.lab.media.export import export_mp4
 from notebooks.lab.viewer.player import Player
 from shared_utils.media.frames import ClipReader, ReadOptions
 from shared_utils.media.grabber import FrameGrabber
-from tests.support.video import moving_box, packet_times, turn_first_picture, write_video
+from tests.support.footage.video import moving_box, packet_times, turn_first_picture, write_video
 
 PLAIN = {"hflip.mp4", "sar2.mp4", "still_first.mkv"}
 

@@ -10,8 +10,8 @@ from notebooks.lab.media.clip import Clip
 from notebooks.lab.media.export import export_gif, export_mp4
 from notebooks.lab.media.sheet import contact_sheet
 from shared_utils.media.grabber import FrameGrabber
-from tests.support.barcode_clips import barcode, number_in
-from tests.support.video import packet_times, write_video
+from tests.support.footage.barcode_clips import barcode, number_in
+from tests.support.footage.video import packet_times, write_video
 
 pytestmark = pytest.mark.usefixtures("house_style")
 

@@ -18,7 +18,7 @@ from shared_utils.config.cameras import MotionSettings
 from shared_utils.config.cameras_file import cameras_from_env
 from shared_utils.errors import ClipMissing
 from tests.notebooks.conftest import RunNotebook
-from tests.support.video import moving_box, write_video
+from tests.support.footage.video import moving_box, write_video
 from vcam_worker.replay import ReplayedClip, trace
 
 

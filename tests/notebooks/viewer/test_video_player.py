@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 from devtools.paths import ROOT
-from tests.support.barcode_clips import BITS, STRANGE, add_run, barcode, line
+from tests.support.footage.barcode_clips import BITS, STRANGE, add_run, barcode, line
+from tests.support.footage.video import write_video
 from tests.support.jupyterlab import Lab, open_notebook, run_all_cells
-from tests.support.video import write_video
 
 WIDTH, HEIGHT = 576, 192
 FPS = 10

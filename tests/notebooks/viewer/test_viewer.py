@@ -11,7 +11,7 @@ from notebooks.lab.viewer.picker import ClipPicker, list_clips
 from notebooks.lab.viewer.viewer import Viewer
 from shared_utils.contracts.detections_log import append_record
 from tests.notebooks.conftest import RunNotebook
-from tests.support.barcode_clips import CAR, LATER_ID, STRANGE, add_run, line, places
+from tests.support.footage.barcode_clips import CAR, LATER_ID, STRANGE, add_run, line, places
 
 pytestmark = pytest.mark.usefixtures("house_style")
 

@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from shared_utils.errors import ClipError, ClipMissing
 from shared_utils.media.frames import ClipReader
-from tests.support.video import moving_box, noise_background, write_video
+from tests.support.footage.video import moving_box, noise_background, write_video
 
 
 def flat(width: int, height: int, value: int = 120):

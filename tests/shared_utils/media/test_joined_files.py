@@ -12,7 +12,7 @@ import pytest
 from shared_utils.errors import ClipError
 from shared_utils.media.clipfile.parts import find_parts
 from shared_utils.media.frames import ClipReader, Frame, Irregular, ReadOptions
-from tests.support.video import moving_box, turn_first_picture, write_video
+from tests.support.footage.video import moving_box, turn_first_picture, write_video
 
 FRAMES = 10
 KINDS: dict[str, tuple[str, str, dict[str, str]]] = {

@@ -14,7 +14,7 @@ import pytest
 
 from shared_utils.errors import ClipError
 from shared_utils.media.frames import ClipReader, Frame, ReadOptions
-from tests.support.video import moving_box, noise_background, write_video
+from tests.support.footage.video import moving_box, noise_background, write_video
 
 ONE = 1 << 16
 

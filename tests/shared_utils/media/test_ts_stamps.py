@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared_utils.media.frames import ClipReader, ReadOptions
-from tests.support.ts_stamps import WRAP, with_stamps
-from tests.support.video import moving_box, write_video
+from tests.support.footage.ts_stamps import WRAP, with_stamps
+from tests.support.footage.video import moving_box, write_video
 
 COUNT = 30
 HOUR = 90_000 * 3600

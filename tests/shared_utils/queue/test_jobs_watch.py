@@ -40,8 +40,8 @@ from shared_utils.queue.jobs import (
     submit_many,
     workers,
 )
+from tests.support.footage.video import moving_box, write_video
 from tests.support.programs import Program, Programs
-from tests.support.video import moving_box, write_video
 
 MODELS = ROOT / "camera_emulator" / "scene_model"
 CLIP, OTHER = "20260223-144819-door.mp4", "20260223-150000-yard.mp4"

@@ -15,10 +15,10 @@ import pytest
 from devtools.log_lines import line_of
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError
-from tests.support.cameras import capture
-from tests.support.hosts import Call, host, jpeg
+from tests.support.footage.video import moving_box, noise_background, write_video
+from tests.support.network.cameras import capture
+from tests.support.network.hosts import Call, host, jpeg
 from tests.support.programs import Programs
-from tests.support.video import moving_box, noise_background, write_video
 from vcam_worker import messages
 from vcam_worker.motion.decode_health import FAILED_PACKETS, FAILED_S, NO_KEYFRAME_S, DecodeHealth
 from vcam_worker.stream.opening import connect

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from shared_utils.config.cameras import MotionSettings
-from tests.support import lighting
-from tests.support.lighting import Draw, encode, with_person
+from tests.support.footage import lighting
+from tests.support.footage.lighting import Draw, encode, with_person
 from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.replay import replay
 

@@ -22,12 +22,12 @@ from shared_utils.media.bitstream.nal_units import (
     unit_kind,
     units_of_extradata,
 )
-from tests.support.mp4 import box_order, decoded
-from tests.support.recorded import Recorded, record
-from tests.support.recording import Recording, to_the_end
-from tests.support.rtsp_units import UnitScript, serve_units
-from tests.support.units import Frame, encode
-from tests.support.video import Picture, moving_box
+from tests.support.footage.mp4 import box_order, decoded
+from tests.support.footage.recorded import Recorded, record
+from tests.support.footage.recording import Recording, to_the_end
+from tests.support.footage.units import Frame, encode
+from tests.support.footage.video import Picture, moving_box
+from tests.support.network.rtsp_units import UnitScript, serve_units
 from vcam_worker import messages
 from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.stream import opening

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from shared_utils.config.cameras import MotionSettings
-from tests.support.mp4 import decoded
-from tests.support.recorded import Recorded, record
-from tests.support.video import Picture, moving_box, write_video
+from tests.support.footage.mp4 import decoded
+from tests.support.footage.recorded import Recorded, record
+from tests.support.footage.video import Picture, moving_box, write_video
 from vcam_worker import messages
 from vcam_worker.recording import ring, session
 from vcam_worker.recording.clip_logic import ClipRules

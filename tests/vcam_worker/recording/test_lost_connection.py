@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import pytest
 
-from tests.support.video import moving_box, write_video
+from tests.support.footage.video import moving_box, write_video
 
 OPEN_AFTERWARDS = """
 import gc, sys

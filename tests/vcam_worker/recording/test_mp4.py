@@ -15,8 +15,8 @@ import av
 import pytest
 
 from shared_utils.log import camera_logger
-from tests.support.mp4 import box_order, decoded
-from tests.support.video import moving_box, packet_times, write_video
+from tests.support.footage.mp4 import box_order, decoded
+from tests.support.footage.video import moving_box, packet_times, write_video
 from vcam_worker.recording.clip_writer import FRAGMENT_S, STARTED_AT_KEY, repair
 from vcam_worker.recording.mp4 import FRONT_SUFFIX, moov_first
 from vcam_worker.recording.storage.outbox import Outbox

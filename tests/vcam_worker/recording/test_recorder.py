@@ -19,9 +19,9 @@ import pytest
 from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceError
 from shared_utils.media.bitstream.nal_units import join_units
-from tests.support.rtsp_units import UnitScript, serve_units
-from tests.support.units import encode
-from tests.support.video import moving_box, packet_times, write_video
+from tests.support.footage.units import encode
+from tests.support.footage.video import moving_box, packet_times, write_video
+from tests.support.network.rtsp_units import UnitScript, serve_units
 from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.recording.clip_writer import STARTED_AT_KEY, ClipWriter, repair
 from vcam_worker.replay import replay as replay_file

@@ -17,7 +17,7 @@ from devtools.ports import free_port
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME, read_intervals
 from shared_utils.contracts.clips import list_clips
 from shared_utils.contracts.detections_log import append_record, log_path
-from tests.support.cameras import capture, emulator
+from tests.support.network.cameras import capture, emulator
 from tests.support.programs import Programs
 from vcam_worker import messages
 from vcam_worker.recording.storage.disk import DiskGuard, DiskRules

@@ -14,8 +14,8 @@ import pytest
 from devtools.log_lines import line_of
 from devtools.ports import free_port
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
-from tests.support.cameras import camera_processes, emulator
 from tests.support.log_lines import logged
+from tests.support.network.cameras import camera_processes, emulator
 from tests.support.programs import Program, Programs
 from vcam_worker import messages
 from vcam_worker.runtime.cameras_watch import POLL_S, CamerasWatch

@@ -11,10 +11,10 @@ import pytest
 
 from devtools.log_lines import line_of
 from devtools.ports import free_port
-from tests.support.cameras import camera_processes, emulator
-from tests.support.hosts import Call, host
+from tests.support.footage.video import moving_box, write_video
+from tests.support.network.cameras import camera_processes, emulator
+from tests.support.network.hosts import Call, host
 from tests.support.programs import Programs
-from tests.support.video import moving_box, write_video
 from vcam_worker import messages
 from vcam_worker.runtime import memory
 

@@ -20,9 +20,9 @@ from devtools.ports import free_port
 from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import list_clips, parse_clip_name
 from shared_utils.queue.jobs import clip_queue
-from tests.support.cameras import capture, emulator
+from tests.support.footage.video import moving_box, packet_times, write_video
+from tests.support.network.cameras import capture, emulator
 from tests.support.programs import Program, Programs
-from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker import messages
 from vcam_worker.runtime.camera_process import waits_for_disk
 

@@ -11,9 +11,9 @@ import av
 import pytest
 
 from shared_utils.config.cameras import Camera
-from tests.support.cameras import file_launch, gst_server
+from tests.support.footage.video import moving_box, write_video
+from tests.support.network.cameras import file_launch, gst_server
 from tests.support.programs import Programs
-from tests.support.video import moving_box, write_video
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.timing.arrivals import GATHER_S, Arrivals
 

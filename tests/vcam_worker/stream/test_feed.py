@@ -12,8 +12,8 @@ from itertools import pairwise
 import pytest
 
 from shared_utils.config.cameras import Camera
-from tests.support.hosts import Call, Host, host, jpeg
-from tests.support.video import noise_background
+from tests.support.footage.video import noise_background
+from tests.support.network.hosts import Call, Host, host, jpeg
 from vcam_worker.stream.backoff import RETRY_FIRST_S
 from vcam_worker.stream.feed import Feed
 from vcam_worker.stream.inbox import MAX_ITEMS_PER_TURN, Connected, Finished, Inbox, Lost

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from devtools.log_lines import line_of
-from tests.support.cameras import capture
-from tests.support.hosts import Call, host, jpeg
+from tests.support.footage.video import moving_box
+from tests.support.network.cameras import capture
+from tests.support.network.hosts import Call, host, jpeg
 from tests.support.programs import Programs
-from tests.support.video import moving_box
 from vcam_worker import messages
 from vcam_worker.stream.losses import HABIT_LOSSES, SHORT_S, STEADY_S, Losses
 

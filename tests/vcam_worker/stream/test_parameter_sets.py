@@ -19,8 +19,8 @@ from shared_utils.media.bitstream.nal_units import (
     units_of_extradata,
 )
 from shared_utils.media.bitstream.parameter_sets import PictureFormat, picture_format, set_ids
-from tests.support.units import encode
-from tests.support.video import moving_box
+from tests.support.footage.units import encode
+from tests.support.footage.video import moving_box
 from vcam_worker.stream.decoder_config import decoder_config
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.sets_reader import SetsReader

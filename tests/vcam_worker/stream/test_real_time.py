@@ -17,8 +17,8 @@ from devtools.rtsp.camera import AAC_BLOCK_S, AAC_SECTION, AUDIO_CLOCK_HZ, Repor
 from devtools.rtsp.rtp import VIDEO_CLOCK_HZ, access_units, nal_units, parameter_sets
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled
-from tests.support.recording import Recording, to_the_end, tracks
-from tests.support.video import moving_box, write_video
+from tests.support.footage.recording import Recording, to_the_end, tracks
+from tests.support.footage.video import moving_box, write_video
 from vcam_worker.stream import connection as connections
 from vcam_worker.stream import opening
 from vcam_worker.stream.info import StreamInfo

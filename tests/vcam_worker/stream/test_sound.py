@@ -19,9 +19,9 @@ import pytest
 from devtools.paths import ROOT
 from devtools.rtsp.camera import AAC_BLOCK_S, aac_blocks
 from shared_utils.config.cameras import Camera
+from tests.support.footage.recording import Recording, to_the_end, tracks
+from tests.support.footage.video import moving_box, write_video
 from tests.support.log_lines import logged
-from tests.support.recording import Recording, to_the_end, tracks
-from tests.support.video import moving_box, write_video
 from vcam_worker import messages
 from vcam_worker.recording.clip_writer import ClipWriter, repair
 from vcam_worker.recording.session import FinishedClip
@@ -304,7 +304,7 @@ def test_a_damaged_block_of_sound_costs_no_picture(tmp_path: Path, footage: Path
 CRASH = """
 import os, sys
 from pathlib import Path
-from tests.support.recording import Recording, to_the_end
+from tests.support.footage.recording import Recording, to_the_end
 from tests.vcam_worker.stream.test_sound import HEARD, packets
 from shared_utils.config.cameras import Camera
 from vcam_worker.stream.opening import connect

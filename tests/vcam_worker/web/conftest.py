@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared_utils.redact import Redactor
-from tests.support.http_site import CAM, NOW, SECRET, Clock, FakeBoard, Site
+from tests.support.network.http_site import CAM, NOW, SECRET, Clock, FakeBoard, Site
 from vcam_worker.web.server import HttpServer
 from vcam_worker.web.settings import HttpSettings
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from shared_utils.errors import SettingError
-from tests.support.http_site import CAM, NOW, SECRET, Site
+from tests.support.network.http_site import CAM, NOW, SECRET, Site
 from vcam_worker.runtime.status import CameraStatus, State
 from vcam_worker.web.settings import HttpSettings
 

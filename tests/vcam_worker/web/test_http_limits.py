@@ -15,7 +15,7 @@ import pytest
 
 from shared_utils.config.web_hosts import is_own_host, own_names
 from shared_utils.errors import SettingError
-from tests.support.http_site import CAM, NOW, Clock, FakeBoard, Site
+from tests.support.network.http_site import CAM, NOW, Clock, FakeBoard, Site
 from tests.support.programs import Programs
 from vcam_worker import messages
 from vcam_worker.web.server import HttpServer

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from shared_utils.errors import SettingError
-from tests.support.http_site import Clock, FakeBoard, Site
+from tests.support.network.http_site import Clock, FakeBoard, Site
 from vcam_worker.web.server import HttpServer
 from vcam_worker.web.settings import HttpSettings
 

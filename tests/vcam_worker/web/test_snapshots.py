@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.http_site import CAM, NOW, Site, picture
+from tests.support.network.http_site import CAM, NOW, Site, picture
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest, State
 from vcam_worker.web.snapshot_cache import BURST_PICTURES, KEEP_S, MAX_BYTES, MAX_ENTRIES, STALE_S
 

@@ -16,7 +16,7 @@ from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.record import Record
 from shared_utils.errors import JobRefused, SettingError
 from shared_utils.media.frames import ClipReader
-from tests.support.video import moving_box, write_video
+from tests.support.footage.video import moving_box, write_video
 from tests.video_worker.conftest import SquareModels, now
 from video_worker.pipeline import record as records
 from video_worker.pipeline.analysis import Analyst, Task

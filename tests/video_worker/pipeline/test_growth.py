@@ -14,7 +14,7 @@ from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ClipError, ClipGrowing
 from shared_utils.queue.connection import clip_queue
 from shared_utils.queue.jobs import submit
-from tests.support.video import moving_box, write_video
+from tests.support.footage.video import moving_box, write_video
 from tests.video_worker.conftest import SquareModels, now
 from video_worker.jobs import WorkerContext
 from video_worker.pipeline.analysis import Analyst, Task

@@ -15,8 +15,8 @@ from rq.job import Callback
 from rq.webhook import Webhook
 
 from shared_utils.queue.jobs import PROCESS_CLIP, failed_jobs, submit
+from tests.support.footage.video import CLIP_NAME
 from tests.support.log_lines import logged
-from tests.support.video import CLIP_NAME
 from tests.support.worker_queue import burst, failed, lines
 from video_worker import messages
 

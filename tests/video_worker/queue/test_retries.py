@@ -13,8 +13,8 @@ from rq.job import Job
 from devtools.log_lines import line_of
 from shared_utils.contracts.detections_log import LOG_NAME, append_record
 from shared_utils.queue.jobs import PROCESS_CLIP, enqueue_new_clip, submit
+from tests.support.footage.video import CLIP_NAME
 from tests.support.log_lines import logged
-from tests.support.video import CLIP_NAME
 from tests.support.worker_queue import abandon, burst, failed, leases, lines, make_due
 from video_worker import messages
 from video_worker.pipeline.run_names import RunNames, make_run_id

@@ -11,7 +11,7 @@ from notebooks.lab.data.results import boxes, load_log
 from shared_utils.contracts.boxes import boxes_path, read_boxes
 from shared_utils.contracts.sidecars import BOXES_FOLDER
 from shared_utils.queue.jobs import enqueue_new_clip, submit
-from tests.support.video import CLIP_NAME
+from tests.support.footage.video import CLIP_NAME
 from tests.support.worker_queue import abandon, burst, lines
 
 

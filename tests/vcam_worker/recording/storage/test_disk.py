@@ -14,9 +14,9 @@ from shared_utils.contracts.clips import list_clips
 from shared_utils.contracts.detections_log import LogFollower, append_record, log_path
 from shared_utils.contracts.sidecars import SIDECAR_FOLDERS, sidecar_name
 from shared_utils.log import camera_logger
+from tests.support.footage.video import moving_box, packet_times, write_video
 from tests.support.log_lines import logged
 from tests.support.programs import Programs
-from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker import messages
 from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
 from vcam_worker.recording.storage.outbox import Outbox

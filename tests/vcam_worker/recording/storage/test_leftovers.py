@@ -15,9 +15,9 @@ from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import list_clips
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import clip_queue
+from tests.support.footage.video import moving_box, packet_times, write_video
 from tests.support.log_lines import logged
 from tests.support.programs import Programs
-from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker import messages
 from vcam_worker.recording.storage.leftovers import Leftovers
 from vcam_worker.recording.storage.outbox import Outbox

@@ -15,8 +15,8 @@ from shared_utils.contracts.detections_log import append_record, log_path
 from shared_utils.errors import QueueUnavailable
 from shared_utils.log import camera_logger
 from shared_utils.queue.jobs import clip_queue
+from tests.support.footage.video import moving_box, packet_times, write_video
 from tests.support.log_lines import logged
-from tests.support.video import moving_box, packet_times, write_video
 from vcam_worker import messages
 from vcam_worker.recording.storage.notes import write_note
 from vcam_worker.recording.storage.outbox import Enqueue, Outbox

@@ -12,7 +12,7 @@ import pytest
 from devtools.ports import free_port
 from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import VolumeInUse
-from tests.support.cameras import camera_processes, capture, emulator
+from tests.support.network.cameras import camera_processes, capture, emulator
 from tests.support.programs import Programs
 from vcam_worker import messages
 from vcam_worker.recording.storage.volume_lock import HOLDER_NAME, LOCK_NAME, VolumeLock

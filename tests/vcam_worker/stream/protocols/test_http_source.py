@@ -13,9 +13,9 @@ import pytest
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
-from tests.support.hosts import Call, host
-from tests.support.mjpeg import MJPEG, NAME, PASSWORD, PICTURES, camera, drained, part, read, stream
-from tests.support.video import moving_box, write_video
+from tests.support.footage.video import moving_box, write_video
+from tests.support.network.hosts import Call, host
+from tests.support.network.mjpeg import MJPEG, NAME, PASSWORD, PICTURES, camera, drained, part, read, stream
 from vcam_worker.stream.opening import connect
 
 

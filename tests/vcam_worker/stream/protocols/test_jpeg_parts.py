@@ -7,8 +7,8 @@ import random
 import pytest
 
 from shared_utils.media.bitstream.jpeg_header import jpeg_size
-from tests.support.hosts import jpeg
-from tests.support.video import noise_background
+from tests.support.footage.video import noise_background
+from tests.support.network.hosts import jpeg
 from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE_BYTES, JpegParts, NoPictureError
 
 PICTURES = [jpeg(noise_background(160 + 16 * seed, 120, seed)) for seed in range(4)]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.hosts import Call, host
-from tests.support.mjpeg import MJPEG, PICTURES, camera, drained, part, read, stream
+from tests.support.network.hosts import Call, host
+from tests.support.network.mjpeg import MJPEG, PICTURES, camera, drained, part, read, stream
 from vcam_worker.stream.opening import connect
 
 

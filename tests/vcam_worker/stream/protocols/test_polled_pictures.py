@@ -11,8 +11,8 @@ from itertools import count, pairwise
 import pytest
 
 from shared_utils.errors import SourceUnauthorized
-from tests.support.hosts import Call, host
-from tests.support.mjpeg import MJPEG, NAME, PASSWORD, PICTURES, camera, part, read
+from tests.support.network.hosts import Call, host
+from tests.support.network.mjpeg import MJPEG, NAME, PASSWORD, PICTURES, camera, part, read
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.protocols import pictures
 

@@ -13,7 +13,7 @@ from devtools.rtsp.camera import RtspCamera, Send, Speak
 from devtools.rtsp.rtp import VIDEO_CLOCK_HZ, access_units, nal_units, parameter_sets
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceUnauthorized
-from tests.support.video import moving_box, write_video
+from tests.support.footage.video import moving_box, write_video
 from vcam_worker.stream.opening import connect
 
 RATE = 25

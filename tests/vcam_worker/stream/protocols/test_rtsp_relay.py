@@ -11,7 +11,7 @@ import pytest
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceUnauthorized
-from tests.support.hosts import Call, Host, host
+from tests.support.network.hosts import Call, Host, host
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.protocols.rtsp_messages import Message, ProtocolError, Splitter
 from vcam_worker.stream.protocols.rtsp_relay import RtspRelay

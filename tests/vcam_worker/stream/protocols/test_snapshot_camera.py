@@ -9,10 +9,10 @@ import pytest
 
 from devtools.log_lines import line_of
 from shared_utils.contracts.clips import list_clips
-from tests.support.cameras import capture
-from tests.support.hosts import Call, host, jpeg
+from tests.support.footage.video import moving_box, packet_times
+from tests.support.network.cameras import capture
+from tests.support.network.hosts import Call, host, jpeg
 from tests.support.programs import Programs
-from tests.support.video import moving_box, packet_times
 from vcam_worker import messages
 
 

@@ -17,8 +17,8 @@ from devtools.rtsp.camera import RtspCamera, Send
 from devtools.rtsp.rtp import VIDEO_CLOCK_HZ, access_units, nal_units, parameter_sets
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError
-from tests.support.hosts import Call, Host, host, jpeg
-from tests.support.video import moving_box, noise_background, write_video
+from tests.support.footage.video import moving_box, noise_background, write_video
+from tests.support.network.hosts import Call, Host, host, jpeg
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.protocols.rtsp_relay import RtspRelay
 

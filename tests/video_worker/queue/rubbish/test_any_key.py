@@ -16,9 +16,9 @@ from shared_utils.queue.jobs import (
     workers,
 )
 from shared_utils.queue.quarantine import QUARANTINE
+from tests.support.footage.video import CLIP_NAME
 from tests.support.log_lines import logged
 from tests.support.redis_rubbish import CASES, JOB, QUEUE, analysed, burst
-from tests.support.video import CLIP_NAME
 from video_worker import messages
 from video_worker.queue import maintenance
 

@@ -18,8 +18,8 @@ from shared_utils.queue.jobs import (
     workers,
 )
 from shared_utils.queue.unlisted import requeue_unlisted
+from tests.support.footage.video import CLIP_NAME
 from tests.support.redis_rubbish import JOB, NOT_UTF8, QUEUE, TYPES, Put, analysed, burst, overwrite
-from tests.support.video import CLIP_NAME
 
 JOB_RUBBISH: dict[str, Put] = {kind: partial(overwrite, kind=kind, keys=[f"rq:job:{JOB}"]) for kind in TYPES}
 JOB_RUBBISH["a hash without a call"] = lambda redis: redis.hset(

@@ -18,9 +18,9 @@ from shared_utils.queue.jobs import (
     submit,
     workers,
 )
+from tests.support.footage.video import CLIP_NAME, moving_box, write_video
 from tests.support.log_lines import logged
 from tests.support.redis_rubbish import CASES, QUEUE, SCORES, SETS, TYPES, analysed, burst, overwrite
-from tests.support.video import CLIP_NAME, moving_box, write_video
 from video_worker import messages
 from video_worker.health import check
 from video_worker.pipeline.cores import Neighbours

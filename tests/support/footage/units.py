@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 
 from shared_utils.media.bitstream.nal_units import split_units
-from tests.support.video import Picture
+from tests.support.footage.video import Picture
 
 Frame = list[bytes]
 

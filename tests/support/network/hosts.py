@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import cv2
 
-from tests.support.video import Picture
+from tests.support.footage.video import Picture
 
 
 @dataclass

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 from shared_utils.config.cameras import Camera, MotionSettings
 from shared_utils.errors import SourceEnded
-from tests.support.hosts import Call, jpeg
-from tests.support.video import noise_background
+from tests.support.footage.video import noise_background
+from tests.support.network.hosts import Call, jpeg
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.packets import Packet

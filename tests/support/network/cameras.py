@@ -54,7 +54,7 @@ def gst_command(launch: str, *options: str) -> list[str]:
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-    return [GST_PYTHON, str(ROOT / "tests/support/gst_rtsp_server.py"), "--launch", launch, *options]
+    return [GST_PYTHON, str(ROOT / "tests/support/network/gst_rtsp_server.py"), "--launch", launch, *options]
 
 
 def gst_server(programs: Programs, launch: str, *options: str) -> int:

@@ -1,0 +1,1 @@
+"""Video that tests draw, encode and change."""

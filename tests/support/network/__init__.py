@@ -1,0 +1,1 @@
+"""Cameras, hosts and networks for tests."""
