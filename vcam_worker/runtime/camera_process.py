@@ -110,7 +110,7 @@ def waits_for_disk(pid: int | None) -> bool:
     return state.rpartition(")")[2].split()[0] == "D"  # "uninterruptible sleep": proc_pid_stat(5)
 
 
-def describe_exit(code: int | None, took: int) -> str:
+def describe_exit(code: int | None, memory_bytes: int) -> str:
     """Return how a process ended.
 
     Args:
@@ -118,7 +118,7 @@ def describe_exit(code: int | None, took: int) -> str:
         memory_bytes: bytes of memory that it had.
     """
     if code == -signal.SIGKILL:  # as the kernel does where memory runs out
-        return f"signal SIGKILL, at {took // MIB} MB of memory"
+        return f"signal SIGKILL, at {memory_bytes // MIB} MB of memory"
     if code is not None and code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"

@@ -1,8 +1,7 @@
 """Measures and bounds the memory of a camera's process. Linux only; elsewhere there is no bound.
 
 Two bounds: the supervisor checks a few times per second and ends a process that takes too much, and can log why. A
-    limit
-of the process itself (RLIMIT_DATA) holds in between, for what grows faster.
+limit of the process itself (RLIMIT_DATA) holds in between, for what grows faster.
 """
 
 from __future__ import annotations

@@ -162,10 +162,7 @@ class Supervisor:
                 continue
             if silent and not child.exit_deadline and waits_for_disk(child.process.pid):
                 if not child.waits_for_disk:
-                    child.log.warning(
-                        messages.VOLUME_HANGS,
-                        HANG_S,
-                    )
+                    child.log.warning(messages.VOLUME_HANGS, HANG_S)
                 child.waits_for_disk = True
             elif silent:
                 child.log.error(messages.CAMERA_PROCESS_SILENT, HANG_S)
