@@ -18,7 +18,7 @@ from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.packets import Kind, Packet
 from vcam_worker.stream.selection import COPY_CODECS, joined_in_mid_gop, select
 from vcam_worker.stream.sets_reader import SetsReader
-from vcam_worker.stream.source_errors import STALL_TIMEOUT_S, source_errors
+from vcam_worker.stream.source_errors import TIMEOUTS, Timeouts, source_errors
 from vcam_worker.stream.timing.arrivals import GATHER_S, Arrivals
 from vcam_worker.stream.timing.clocks import Clocks
 
@@ -64,6 +64,7 @@ class Connection(PacketSource):
         paced: deliver a file in real time, as a camera would.
         upstream: the connection to the camera, closed with this one.
         clocks: where time comes from.
+        timeouts: of the connection.
     """
 
     def __init__(
@@ -75,11 +76,13 @@ class Connection(PacketSource):
         paced: bool,
         upstream: Upstream | None = None,
         clocks: Clocks | None = None,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         self._container = container
         self._upstream = upstream or Upstream()
         self._camera = camera
         self._clocks = clocks or Clocks()
+        self._stall_s = timeouts.stall_s
         self._pace_origin: float | None = None
         self._is_file = camera.scheme == "file"
         self._paced = paced and self._is_file
@@ -97,7 +100,9 @@ class Connection(PacketSource):
         self._sets = SetsReader(self.info.codec, self.info.extradata)
         self._last_read = self._last_picture = self._clocks.monotonic()
         may_follow = not (transport == "tcp" and self._upstream.is_silent)  # UDP's packets do not pass through it
-        self._demuxed = container.demux() if self.info.width else joined_in_mid_gop(container, video, may_follow)
+        self._demuxed = (
+            container.demux() if self.info.width else joined_in_mid_gop(container, video, may_follow, timeouts.open_s)
+        )
 
     def close(self) -> None:
         """Close the connection."""
@@ -114,7 +119,7 @@ class Connection(PacketSource):
 
         Raises:
             SourceEnded: the stream is over.
-            SourceStalled: no frame came for :data:`vcam_worker.stream.source_errors.STALL_TIMEOUT_S` seconds.
+            SourceStalled: no frame came for :attr:`vcam_worker.stream.source_errors.Timeouts.stall_s`.
             SourceError: the connection broke.
         """
         while True:
@@ -127,7 +132,7 @@ class Connection(PacketSource):
                 if kind == "video":
                     self._last_picture = self._last_read
                 # at its timeout the library returns what its parser had held back
-                is_late = not self._is_file and self._last_read - asked >= STALL_TIMEOUT_S - GATHER_S
+                is_late = not self._is_file and self._last_read - asked >= self._stall_s - GATHER_S
                 if is_late:
                     self._last_read = asked
                 packet = self._packet(raw, kind, asked)
@@ -136,7 +141,7 @@ class Connection(PacketSource):
                         check_size(packet.picture.width, packet.picture.height)
                     yield packet
                 if is_late:
-                    raise SourceStalled(f"no picture for {STALL_TIMEOUT_S:.0f} s")
+                    raise SourceStalled(f"no picture for {self._stall_s:.0f} s")
 
     def _next(self) -> av.Packet[Stream]:
         """Return the next packet of a recorded stream; others are skipped."""
@@ -147,7 +152,7 @@ class Connection(PacketSource):
             self._last_read = self._clocks.monotonic()
             kind = self._kind(raw)
             silent = self._last_read - self._last_picture
-            if kind != "video" and silent >= STALL_TIMEOUT_S and not self._is_file:
+            if kind != "video" and silent >= self._stall_s and not self._is_file:
                 raise SourceStalled(f"no picture for {silent:.0f} s, though the camera sends something else")
             if raw.size and kind:  # an empty packet is PyAV's request to flush decoders
                 return raw

@@ -23,9 +23,8 @@ from vcam_worker.stream.protocols.http_source import Answer, HttpClient
 from vcam_worker.stream.protocols.pictures import open_pictures
 from vcam_worker.stream.protocols.rtsp_relay import RtspRelay
 from vcam_worker.stream.protocols.wire import CHUNK_BYTES
-from vcam_worker.stream.source_errors import OPEN_TIMEOUT_S, STALL_TIMEOUT_S, source_errors
+from vcam_worker.stream.source_errors import TIMEOUTS, Timeouts, source_errors
 from vcam_worker.stream.timing.arrivals import GATHER_S
-from vcam_worker.stream.timing.clocks import Clocks
 
 NOT_ABOUT_TRANSPORT = (SourceRefused, SourceUnauthorized)
 """Failures that another RTSP transport would not cure."""
@@ -41,21 +40,24 @@ _PLAYLIST_KINDS = frozenset(
 )
 
 
-def connect(camera: Camera, transport: str, *, paced: bool = True) -> PacketSource:
+def connect(
+    camera: Camera, transport: str, *, paced: bool = True, timeouts: Timeouts = TIMEOUTS
+) -> PacketSource:  # fmt: skip
     """Open `camera`'s stream over one transport.
 
     Args:
         camera: what to open.
         transport: ``tcp`` or ``udp``; for RTSP only.
         paced: deliver a file in real time, as a camera would; else as fast as it can be read.
+        timeouts: how long the camera is waited for.
 
     Raises:
         SourceError: it could not be opened; the kind says why.
     """
     if camera.scheme in {"rtsp", "rtsps"}:
-        return _connect_rtsp(camera, transport)
+        return _connect_rtsp(camera, transport, timeouts)
     if camera.scheme in {"http", "https"}:
-        return _connect_http(camera)
+        return _connect_http(camera, timeouts)
     return open_file(camera, paced=paced)
 
 
@@ -75,16 +77,22 @@ def open_file(camera: Camera, *, paced: bool) -> Connection:
 
 
 def _connection(
-    container: InputContainer, camera: Camera, transport: str, upstream: Upstream | None = None, *, paced: bool = True
+    container: InputContainer,
+    camera: Camera,
+    transport: str,
+    upstream: Upstream | None = None,
+    *,
+    paced: bool = True,
+    timeouts: Timeouts = TIMEOUTS,
 ) -> Connection:
     try:
-        return Connection(container, camera, transport, paced=paced, upstream=upstream)
+        return Connection(container, camera, transport, paced=paced, upstream=upstream, timeouts=timeouts)
     except BaseException:
         container.close()
         raise
 
 
-def _connect_rtsp(camera: Camera, transport: str) -> Connection:
+def _connect_rtsp(camera: Camera, transport: str, timeouts: Timeouts) -> Connection:
     options = {
         "rtsp_transport": transport,
         "allowed_media_types": "video+audio",
@@ -97,30 +105,30 @@ def _connect_rtsp(camera: Camera, transport: str) -> Connection:
         **probing_limits(),
     }
     # a read may begin this long after the last packet
-    timeout = (OPEN_TIMEOUT_S, STALL_TIMEOUT_S - GATHER_S)
-    relay = RtspRelay(camera)
+    timeout = (timeouts.open_s, timeouts.stall_s - GATHER_S)
+    relay = RtspRelay(camera, timeouts.open_s)
     try:
-        with source_errors(camera, "opening", problem=relay.problem):
+        with source_errors(camera, "opening", problem=relay.problem, timeouts=timeouts):
             container = av.open(relay.url, "r", options=options, timeout=timeout)
-            return _connection(container, camera, transport, relay)
+            return _connection(container, camera, transport, relay, timeouts=timeouts)
     except BaseException:
         relay.close()
         raise
 
 
-def _connect_http(camera: Camera) -> PacketSource:
-    client = HttpClient(camera, OPEN_TIMEOUT_S)
+def _connect_http(camera: Camera, timeouts: Timeouts) -> PacketSource:
+    client = HttpClient(camera, timeouts.open_s)
     try:
         answer = client.get()
-        begun = _sniff(answer, camera)
+        begun = _sniff(answer, camera, timeouts.open_s)
         if answer.kind.startswith(_PICTURE_KINDS) or begun.startswith((b"\xff\xd8\xff", b"--", b"\r\n--")):
-            return open_pictures(client, answer, begun, camera, Clocks())
+            return open_pictures(client, answer, begun, camera, timeouts=timeouts)
         _refuse(answer, begun, camera)
-        body = _Body(client, answer, begun)
+        body = _Body(client, answer, begun, timeouts)
         options = {"protocol_whitelist": "none", "format_whitelist": FORMATS, **probing_limits()}
-        with source_errors(camera, "opening"):
-            container = av.open(body, "r", options=options, timeout=(OPEN_TIMEOUT_S, STALL_TIMEOUT_S))
-            connection = _connection(container, camera, "http", body)
+        with source_errors(camera, "opening", timeouts=timeouts):
+            container = av.open(body, "r", options=options, timeout=(timeouts.open_s, timeouts.stall_s))
+            connection = _connection(container, camera, "http", body, timeouts=timeouts)
             body.opened()
             return connection
     except BaseException:
@@ -128,9 +136,9 @@ def _connect_http(camera: Camera) -> PacketSource:
         raise
 
 
-def _sniff(answer: Answer, camera: Camera) -> bytes:
+def _sniff(answer: Answer, camera: Camera, timeout_s: float) -> bytes:
     """Return the first bytes of a body."""
-    deadline = time.monotonic() + OPEN_TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     begun = b""
     try:
         while len(begun) < _SNIFF_BYTES:
@@ -164,11 +172,12 @@ def _refuse(answer: Answer, begun: bytes, camera: Camera) -> None:
 class _Body(Upstream):
     """The body of an HTTP answer as a file for the video library."""
 
-    def __init__(self, client: HttpClient, answer: Answer, begun: bytes) -> None:
+    def __init__(self, client: HttpClient, answer: Answer, begun: bytes, timeouts: Timeouts) -> None:
         self._client = client
         self._answer = answer
         self._begun = begun
-        self._open_until: float | None = time.monotonic() + OPEN_TIMEOUT_S
+        self._stall_s = timeouts.stall_s
+        self._open_until: float | None = time.monotonic() + timeouts.open_s
         self._waited = 0.0
         self._received = 0
 
@@ -187,13 +196,13 @@ class _Body(Upstream):
             data, self._begun = self._begun[:size], self._begun[size:]
             return data
         asked = time.monotonic()
-        deadline = asked + STALL_TIMEOUT_S - self._waited
+        deadline = asked + self._stall_s - self._waited
         try:
             data = self._answer.read(size, min(deadline, self._open_until or deadline))
         except TimeoutError:
             if self._open_until:
                 raise SourceStalled("the stream sent no picture parameters while it was opened") from None
-            raise SourceStalled(f"no packet for {STALL_TIMEOUT_S:.0f} s") from None
+            raise SourceStalled(f"no packet for {self._stall_s:.0f} s") from None
         self._waited += time.monotonic() - asked
         self._received += len(data)
         if self._received >= _ALIVE_BYTES:

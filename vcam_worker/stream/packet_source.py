@@ -30,6 +30,6 @@ class PacketSource(Closing):
 
         Raises:
             SourceEnded: the stream is over.
-            SourceStalled: no frame came for :data:`vcam_worker.stream.source_errors.STALL_TIMEOUT_S` seconds.
+            SourceStalled: no frame came for :attr:`vcam_worker.stream.source_errors.Timeouts.stall_s`.
             SourceError: the connection broke, or what it delivers cannot be used.
         """

@@ -13,7 +13,6 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from shared_utils.errors import SourceError
-from vcam_worker.stream.source_errors import OPEN_TIMEOUT_S
 
 COPY_CODECS = frozenset({"h264", "hevc"})
 """Video that is copied into clips; other codecs are encoded."""
@@ -69,7 +68,7 @@ def _of_sound(stream: Stream) -> str:
 
 
 def joined_in_mid_gop(
-    container: InputContainer, video: av.VideoStream, may_follow: bool
+    container: InputContainer, video: av.VideoStream, may_follow: bool, timeout_s: float
 ) -> Iterator[av.Packet[Stream]]:  # fmt: skip
     """Return the packets of a stream whose frame size is still unknown.
 
@@ -79,11 +78,12 @@ def joined_in_mid_gop(
         container: open.
         video: its video stream.
         may_follow: packets have arrived, or that is not known.
+        timeout_s: time for a packet of it.
 
     Raises:
         SourceError: something else is wrong with it.
     """
-    passed, until = [], time.monotonic() + OPEN_TIMEOUT_S
+    passed, until = [], time.monotonic() + timeout_s
     with suppress(av.FFmpegError):
         demuxed = container.demux()
         while may_follow and time.monotonic() < until:

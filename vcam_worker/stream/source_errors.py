@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import av
 
@@ -13,12 +14,25 @@ from shared_utils.errors import SourceEnded, SourceError, SourceRefused, SourceS
 from shared_utils.redact import mask_url
 from vcam_worker.stream.protocols.wire import Target, connect_tcp
 
-OPEN_TIMEOUT_S = 12.0
-"""Time to connect and learn the stream's parameters: a camera with a long GOP sends its first keyframe late."""
-STALL_TIMEOUT_S = 15.0
-"""Time without a packet after which a connection counts as dead."""
 DIAGNOSE_TIMEOUT_S = 3.0
 """Time to find out why a connection failed, as the video library often says no more than "I/O error"."""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long a camera is waited for.
+
+    Attributes:
+        open_s: to connect and learn the stream's parameters: a camera with a long GOP sends its first keyframe late.
+        stall_s: without a packet, until a connection counts as dead.
+    """
+
+    open_s: float = 12.0
+    stall_s: float = 15.0
+
+
+TIMEOUTS = Timeouts()
+"""Those of cameras in use."""
 
 
 @contextmanager
@@ -27,6 +41,7 @@ def source_errors(
     doing: str,
     since: float | None = None,
     problem: Callable[[], SourceError | None] = lambda: None,
+    timeouts: Timeouts = TIMEOUTS,
 ) -> Iterator[None]:
     """Turn what PyAV raises into our errors, with one line that names the remedy and holds no password.
 
@@ -35,6 +50,7 @@ def source_errors(
         doing: ``opening`` or ``reading``.
         since: monotonic time of the last packet; None counts from now.
         problem: returns a more specific error than the video library's, if there is one.
+        timeouts: of the connection.
     """
     started = time.monotonic() if since is None else since
     try:
@@ -54,7 +70,7 @@ def source_errors(
     except av.FFmpegError as error:
         if doing == "reading":
             raise SourceEnded(f"the connection broke ({plain(error)})") from None
-        raise _diagnosed(camera, error, time.monotonic() - started) from None
+        raise _diagnosed(camera, error, time.monotonic() - started >= timeouts.open_s - 1) from None
 
 
 @contextmanager
@@ -77,13 +93,13 @@ def _stalled(camera: Camera, doing: str, seconds: float) -> SourceError:
     )
 
 
-def _diagnosed(camera: Camera, error: av.FFmpegError, seconds: float) -> SourceError:
+def _diagnosed(camera: Camera, error: av.FFmpegError, timed_out: bool) -> SourceError:
     if camera.scheme == "file":
         return SourceError(f"{camera.setting}: {camera.display_url} cannot be opened as video ({plain(error)})")
     found = unreachable_reason(camera)
     if found:
         return found
-    if seconds >= OPEN_TIMEOUT_S - 1:
+    if timed_out:
         return SourceStalled(f"{camera.display_url} accepts the connection, but sends nothing")
     return SourceError(f"{camera.display_url} answers, but its stream cannot be opened ({plain(error)})")
 

@@ -12,6 +12,7 @@ from tests.support.network.hosts import Call, jpeg
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source_errors import TIMEOUTS, Timeouts
 
 PICTURES = [jpeg(noise_background(160, 120, seed)) for seed in range(5)]
 MJPEG = "200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame"
@@ -38,8 +39,8 @@ def stream(parts: Iterator[bytes], head: str = MJPEG, step: float = 0.02) -> Cal
     return behave
 
 
-def read(url: str, number: int, fps: float = 5.0) -> list[Packet]:
-    with connect(camera(url, fps), "any") as connection:
+def read(url: str, number: int, fps: float = 5.0, timeouts: Timeouts = TIMEOUTS) -> list[Packet]:
+    with connect(camera(url, fps), "any", timeouts=timeouts) as connection:
         packets = connection.packets()
         return [next(packets) for _ in range(number)]
 

@@ -30,10 +30,11 @@ from tests.support.footage.video import Picture, moving_box
 from tests.support.network.rtsp_units import UnitScript, serve_units
 from vcam_worker import messages
 from vcam_worker.recording.clip_logic import ClipRules
-from vcam_worker.stream import opening
 from vcam_worker.stream.decoder_config import decoder_config
+from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.sets_reader import SetsReader
+from vcam_worker.stream.source_errors import Timeouts
 
 LARGE, SMALL = (320, 180), (160, 96)
 RULES = ClipRules(clip_seconds=6, pre_roll_seconds=1)
@@ -113,14 +114,11 @@ def run(folder: Path, script: UnitScript, rules: ClipRules = RULES) -> Recorded:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_camera_with_sets_in_rare_keyframes_alone_is_waited_for(
-    tmp_path: Path, codec: Codec, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_camera_with_sets_in_rare_keyframes_alone_is_waited_for(tmp_path: Path, codec: Codec) -> None:
     """Joined in mid-GOP, and its description names no parameter sets: the opening ends long before the keyframe."""
-    monkeypatch.setattr(opening, "OPEN_TIMEOUT_S", 1.0)
     frames = encode(scene(start_s=7, end_s=8), seconds=10, codec=codec, gop=60)[1:]
     script = UnitScript(codec, (), timed(frames), pace=1.0)
-    with serve_units(script) as url, opening.connect(Camera("cam1", url), "tcp") as connection:
+    with serve_units(script) as url, connect(Camera("cam1", url), "tcp", timeouts=Timeouts(open_s=1.0)) as connection:
         assert (connection.info.codec, connection.info.width) == (codec, 0)
         recording = Recording(connection.info, tmp_path, clip_seconds=30)
         recording.feed(to_the_end(connection))

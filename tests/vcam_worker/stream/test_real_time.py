@@ -19,12 +19,11 @@ from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled
 from tests.support.footage.recording import Recording, to_the_end, tracks
 from tests.support.footage.video import moving_box, write_video
-from vcam_worker.stream import connection as connections
-from vcam_worker.stream import opening
 from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packet_source import PacketSource
 from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source_errors import Timeouts
 
 pytestmark = pytest.mark.slow
 
@@ -228,19 +227,15 @@ def collect_pictures(connection: PacketSource, received: list[Packet]) -> None:
 
 
 @pytest.mark.parametrize("sound", [False, True])
-def test_a_camera_without_pictures_is_noticed_in_time(
-    footage: Path, sound: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_camera_without_pictures_is_noticed_in_time(footage: Path, sound: bool) -> None:
     """Shown with 4 s for the 15."""
-    for module in (connections, opening):
-        monkeypatch.setattr(module, "STALL_TIMEOUT_S", 4.0)
     scripts = Scripts(access_units(footage), aac_blocks(40))
     pictures = [item for item in scripts.pictures() if item.at < 4]
     script = in_order(pictures, scripts.sound() if sound else [])
     sets = parameter_sets(nal_units(scripts.units[0][0]))
     with (
         RtspCamera(lambda: script, sets, sound=AAC_SECTION if sound else "") as camera,
-        connect(Camera("cam1", camera.url), "tcp") as connection,
+        connect(Camera("cam1", camera.url), "tcp", timeouts=Timeouts(stall_s=4.0)) as connection,
     ):
         received: list[Packet] = []
         with pytest.raises(SourceStalled, match="no picture for 4 s"):

@@ -14,7 +14,7 @@ from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.protocols.http_source import Answer, HttpClient
 from vcam_worker.stream.protocols.jpeg_parts import MAX_PICTURE_BYTES, JpegParts, NoPictureError
 from vcam_worker.stream.protocols.wire import CHUNK_BYTES
-from vcam_worker.stream.source_errors import OPEN_TIMEOUT_S, STALL_TIMEOUT_S
+from vcam_worker.stream.source_errors import TIMEOUTS, Timeouts
 from vcam_worker.stream.timing.arrivals import Arrivals
 from vcam_worker.stream.timing.clocks import Clocks
 
@@ -61,7 +61,7 @@ class PictureConnection(PacketSource):
 
         Raises:
             SourceEnded: the camera ended the stream.
-            SourceStalled: no picture came for :data:`vcam_worker.stream.source_errors.STALL_TIMEOUT_S` seconds.
+            SourceStalled: no picture came for :attr:`vcam_worker.stream.source_errors.Timeouts.stall_s`.
             SourceError: the connection broke, or what it delivers is no picture.
         """
         asked = self._clocks.monotonic()
@@ -77,7 +77,7 @@ class PictureConnection(PacketSource):
 
 
 def open_pictures(
-    client: HttpClient, answer: Answer, begun: bytes, camera: Camera, clocks: Clocks
+    client: HttpClient, answer: Answer, begun: bytes, camera: Camera, *, timeouts: Timeouts = TIMEOUTS
 ) -> PictureConnection:
     """Open the stream of an answer that holds JPEG pictures.
 
@@ -86,12 +86,13 @@ def open_pictures(
         answer: whose body is read here.
         begun: the bytes of the body that were read already.
         camera: for messages, and the rate of requests.
-        clocks: where time comes from.
+        timeouts: how long the camera is waited for.
 
     Raises:
         SourceError: no picture comes.
     """
-    deadline = clocks.monotonic() + OPEN_TIMEOUT_S
+    clocks = Clocks()
+    deadline = clocks.monotonic() + timeouts.open_s
     stream = _Stream(answer if answer.kind.startswith("image/") else answer.unframed(), camera, clocks)
     try:
         first = stream.picture(begun, deadline)
@@ -101,9 +102,9 @@ def open_pictures(
         raise SourceError(f"{camera.display_url} answers, but no picture is in it: check the path in {camera.setting}")
     is_lone = answer.kind.startswith("image/") and answer.has_length
     if not is_lone and not stream.ends(clocks.monotonic() + LONE_S):
-        return PictureConnection(client, picture_info(first, "http"), stream.pictures(), clocks)
+        return PictureConnection(client, picture_info(first, "http"), stream.pictures(timeouts.stall_s), clocks)
     rate = min(max(camera.motion.fps, MIN_POLL_FPS), MAX_POLL_FPS)
-    polled = _Polling(client, camera, clocks, rate).pictures(first, answer.header("etag"))
+    polled = _Polling(client, camera, clocks, rate).pictures(first, answer.header("etag"), timeouts.stall_s)
     return PictureConnection(client, picture_info(first, "http", rate), polled, clocks)
 
 
@@ -156,12 +157,12 @@ class _Stream:
             self._waiting.insert(0, more)
         return more is None
 
-    def pictures(self) -> Iterator[bytes]:
+    def pictures(self, stall_s: float) -> Iterator[bytes]:
         """Yield pictures as they arrive; the first one, which served to open the stream, is late and left out."""
         while True:
             since = self._clocks.monotonic()
             try:
-                picture = self.picture(b"", since + STALL_TIMEOUT_S)
+                picture = self.picture(b"", since + stall_s)
             except TimeoutError:
                 raise SourceStalled(f"no packet for {self._clocks.monotonic() - since:.0f} s") from None
             if picture is None:
@@ -178,7 +179,7 @@ class _Polling:
         self._clocks = clocks
         self._step = 1 / rate
 
-    def pictures(self, first: bytes, etag: str) -> Iterator[bytes]:
+    def pictures(self, first: bytes, etag: str, stall_s: float) -> Iterator[bytes]:
         """Yield `first`, then each new picture; an unchanged one every :data:`REPEAT_S`."""
         clock = self._clocks.monotonic
         latest, yielded = first, clock()
@@ -192,7 +193,7 @@ class _Polling:
             except SourceUnauthorized:
                 raise
             except SourceError as error:
-                if clock() - good >= STALL_TIMEOUT_S:
+                if clock() - good >= stall_s:
                     raise error from None
                 self._clocks.sleep(FAILED_PAUSE_S)
                 continue

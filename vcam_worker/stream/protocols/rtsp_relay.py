@@ -25,7 +25,7 @@ from vcam_worker.stream.connection import Upstream
 from vcam_worker.stream.protocols.credentials import Credentials
 from vcam_worker.stream.protocols.rtsp_messages import Message, ProtocolError, Splitter
 from vcam_worker.stream.protocols.wire import CHUNK_BYTES, Target, check_redirect, dial
-from vcam_worker.stream.source_errors import OPEN_TIMEOUT_S
+from vcam_worker.stream.source_errors import TIMEOUTS
 
 MAX_REDIRECTS = 5
 MAX_REPEATS = 2
@@ -58,6 +58,7 @@ class RtspRelay(Upstream):
 
     Args:
         camera: whose URL is opened.
+        timeout_s: time to connect.
 
     Attributes:
         url: for the library to open.
@@ -66,8 +67,9 @@ class RtspRelay(Upstream):
         SourceError: the camera cannot be reached.
     """
 
-    def __init__(self, camera: Camera) -> None:
+    def __init__(self, camera: Camera, timeout_s: float = TIMEOUTS.open_s) -> None:
         self._camera = camera
+        self._timeout_s = timeout_s
         try:
             self._target = Target.of(camera.url)
         except ValueError:
@@ -81,7 +83,7 @@ class RtspRelay(Upstream):
         self._redirects = 0
         self._asked: dict[str, _Asked] = {}
         self._numbers = 0
-        self._far = dial(self._target, camera, OPEN_TIMEOUT_S)
+        self._far = dial(self._target, camera, timeout_s)
         self._far.settimeout(None)
         # the library opens UDP sockets in the address family of its URL
         self._is_ipv6 = self._far.family == socket.AF_INET6
@@ -258,7 +260,7 @@ class RtspRelay(Upstream):
             )
         self._target = replace(target, user=None, password=None)
         self._credentials = Credentials(self._origin.user, self._origin.password)
-        self._far = dial(self._target, self._camera, OPEN_TIMEOUT_S)
+        self._far = dial(self._target, self._camera, self._timeout_s)
         self._far.settimeout(None)
         return self._prefix + self._target.path
 

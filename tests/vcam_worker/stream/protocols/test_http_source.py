@@ -17,6 +17,7 @@ from tests.support.footage.video import moving_box, write_video
 from tests.support.network.hosts import Call, host
 from tests.support.network.mjpeg import MJPEG, NAME, PASSWORD, PICTURES, camera, drained, part, read, stream
 from vcam_worker.stream.opening import connect
+from vcam_worker.stream.source_errors import TIMEOUTS, Timeouts
 
 
 def test_a_stream_behind_a_basic_password_is_read_and_a_wrong_one_named() -> None:
@@ -65,8 +66,8 @@ def test_an_answer_that_is_no_stream_is_named_in_one_line(head: str, body: bytes
     assert "\n" not in str(error.value)
 
 
-def test_what_is_no_http_and_what_is_silent_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT_S", 0.5)
+def test_what_is_no_http_and_what_is_silent_are_named() -> None:
+    short = Timeouts(open_s=0.5)
 
     def trickle(call: Call) -> None:
         for letter in "HTTP/1.1 200 OK\r\n" + "X: y\r\n" * 1000:
@@ -75,13 +76,13 @@ def test_what_is_no_http_and_what_is_silent_are_named(monkeypatch: pytest.Monkey
 
     rtsp = host(lambda call: call.send("RTSP/1.0 400 Bad Request\r\n\r\n"))
     with rtsp as here, pytest.raises(SourceError, match="it is no HTTP"):
-        read(here.url, 1)
+        read(here.url, 1, timeouts=short)
     for silent in (lambda call: call.request() and call.request(), trickle):
         with host(silent) as here, pytest.raises(SourceStalled, match="accepts the connection, but sends nothing"):
-            read(here.url, 1)
+            read(here.url, 1, timeouts=short)
 
 
-def test_a_part_without_an_end_is_given_up_and_a_trickle_is_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_without_an_end_is_given_up_and_a_trickle_is_a_stall() -> None:
     def flood(call: Call) -> None:
         call.request()
         call.answer(MJPEG, part(PICTURES[0]) + part(PICTURES[1]))
@@ -96,13 +97,11 @@ def test_a_part_without_an_end_is_given_up_and_a_trickle_is_a_stall(monkeypatch:
             call.send(bytes([byte]))
             time.sleep(0.01)
 
-    for behave, kind, says in (
-        (flood, SourceError, "MiB without a whole"),
-        (trickle, SourceStalled, "no packet for 1 s"),
+    for behave, timeouts, kind, says in (
+        (flood, TIMEOUTS, SourceError, "MiB without a whole"),
+        (trickle, Timeouts(stall_s=1.0), SourceStalled, "no packet for 1 s"),
     ):
-        if behave is trickle:
-            monkeypatch.setattr("vcam_worker.stream.protocols.pictures.STALL_TIMEOUT_S", 1.0)
-        with host(behave) as here, connect(camera(here.url), "any") as connection:
+        with host(behave) as here, connect(camera(here.url), "any", timeouts=timeouts) as connection:
             packets = connection.packets()
             next(packets)
             with pytest.raises(kind, match=says):
@@ -110,11 +109,8 @@ def test_a_part_without_an_end_is_given_up_and_a_trickle_is_a_stall(monkeypatch:
 
 
 @pytest.mark.parametrize("while_opening", [True, False])
-def test_a_container_that_trickles_is_a_stall(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, while_opening: bool
-) -> None:
-    monkeypatch.setattr("vcam_worker.stream.opening.STALL_TIMEOUT_S", 1.0)
-    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT_S", 1.0 if while_opening else 10.0)
+def test_a_container_that_trickles_is_a_stall(tmp_path: Path, while_opening: bool) -> None:
+    timeouts = Timeouts(open_s=1.0 if while_opening else 10.0, stall_s=1.0)
     data = write_video(tmp_path / "a.ts", moving_box(320, 180, side=20), seconds=4).read_bytes()
 
     def behave(call: Call) -> None:
@@ -125,7 +121,7 @@ def test_a_container_that_trickles_is_a_stall(
             time.sleep(0.1)
 
     def play() -> None:
-        with connect(camera(here.url), "any") as connection:
+        with connect(camera(here.url), "any", timeouts=timeouts) as connection:
             for _ in connection.packets():
                 pass
 

@@ -15,6 +15,7 @@ from tests.support.network.hosts import Call, Host, host
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.protocols.rtsp_messages import Message, ProtocolError, Splitter
 from vcam_worker.stream.protocols.rtsp_relay import RtspRelay
+from vcam_worker.stream.source_errors import Timeouts
 
 SDP = (
     "v=0\r\no=- 0 0 IN IP4 {ip}\r\ns=x\r\nc=IN IP4 {ip}\r\nt=0 0\r\na=control:*\r\n"
@@ -56,14 +57,10 @@ def serve(answer: Callable[[str, Call], str | None]) -> Callable[[Call], None]:
 
 
 def opened(here: Host, transport: str = "tcp", user: str = "") -> None:
-    with connect(Camera("cam1", f"rtsp://{user}{here.url}/live"), transport):
+    with connect(
+        Camera("cam1", f"rtsp://{user}{here.url}/live"), transport, timeouts=Timeouts(open_s=2.0, stall_s=2.0)
+    ):
         pass
-
-
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT_S", 2.0)
-    monkeypatch.setattr("vcam_worker.stream.opening.STALL_TIMEOUT_S", 2.0)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -21,6 +21,7 @@ from tests.support.footage.video import moving_box, noise_background, write_vide
 from tests.support.network.hosts import Call, Host, host, jpeg
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.protocols.rtsp_relay import RtspRelay
+from vcam_worker.stream.source_errors import TIMEOUTS, Timeouts
 
 PICTURES = [jpeg(noise_background(160, 120, seed)) for seed in range(5)]
 Behave = Callable[[Call], None]
@@ -67,8 +68,8 @@ def moved(there: str, status: str = "302 Found") -> Behave:
     return behave
 
 
-def pictures(url: str, number: int = 5) -> int:
-    with connect(Camera("cam1", url), "tcp") as connection:
+def pictures(url: str, number: int = 5, timeouts: Timeouts = TIMEOUTS) -> int:
+    with connect(Camera("cam1", url), "tcp", timeouts=timeouts) as connection:
         return len([packet for packet, _ in zip(connection.packets(), range(number), strict=False)])
 
 
@@ -206,14 +207,12 @@ def test_a_redirect_from_rtsps_to_rtsp_or_to_another_host_is_refused(
 
 def not_tls(here: Host, scheme: str) -> str:
     with pytest.raises(SourceError) as caught:
-        pictures(f"{scheme}://{here.url}/cam")
+        pictures(f"{scheme}://{here.url}/cam", timeouts=Timeouts(open_s=0.5))
     return str(caught.value)
 
 
 @pytest.mark.parametrize("scheme", ["https", "rtsps"])
-def test_a_port_without_tls_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcam_worker.stream.opening.OPEN_TIMEOUT_S", 0.5)
-    monkeypatch.setattr("vcam_worker.stream.protocols.rtsp_relay.OPEN_TIMEOUT_S", 0.5)
+def test_a_port_without_tls_is_named(scheme: str) -> None:
     with host(lambda call: call.send("HTTP/1.1 400 Bad Request\r\n\r\n")) as plain:
         assert "does not speak TLS (" in not_tls(plain, scheme)
     with host(lambda call: [call.socket.recv(1000) for _ in range(2)]) as silent:
