@@ -1,4 +1,4 @@
-"""Names that modules had in earlier versions: notebooks of users import them, and go on working.
+"""Names that modules and their contents had in earlier versions: notebooks of users import them, and go on working.
 
 Standard library only.
 """
@@ -10,8 +10,9 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
+from typing import Any
 
 
 class FormerNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -57,3 +58,20 @@ class FormerNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Give the module its own spec back, which the import of a former name replaces. It was executed before."""
         module.__spec__ = self._specs.get(module.__name__, module.__spec__)
+
+
+def former_attributes(module: str, homes: str | Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module whose contents moved: ``__getattr__ = former_attributes(__name__, …)``.
+
+    Args:
+        module: name of the module that held them.
+        homes: name of the module that holds all of them now, or of each name that moved.
+    """
+
+    def get(name: str) -> Any:
+        home = homes if isinstance(homes, str) else homes.get(name)
+        if home is None or name.startswith("__"):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(home), name)
+
+    return get

@@ -1,11 +1,6 @@
 """LabelReview: judging detections, data sets, fine-tuning."""
 
-from importlib import import_module
-from typing import Any
+from shared_utils.former_names import former_attributes
 
-
-def __getattr__(name: str) -> Any:
-    """Return what ``notebooks.lab.review`` held when it was a module: notebooks of users import it from here."""
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return getattr(import_module("notebooks.lab.review.review"), name)
+__getattr__ = former_attributes(__name__, "notebooks.lab.review.review")
+"""What this room held when it was a module: notebooks of users import it from here."""

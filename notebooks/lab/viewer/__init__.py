@@ -1,11 +1,6 @@
 """ViewVideo: the player and the list of clips."""
 
-from importlib import import_module
-from typing import Any
+from shared_utils.former_names import former_attributes
 
-
-def __getattr__(name: str) -> Any:
-    """Return a name that ``notebooks.lab.viewer`` had when it was a module: notebooks of users import it from here."""
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return getattr(import_module("notebooks.lab.viewer.viewer"), name)
+__getattr__ = former_attributes(__name__, "notebooks.lab.viewer.viewer")
+"""What this room held when it was a module: notebooks of users import it from here."""
