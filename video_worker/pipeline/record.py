@@ -48,6 +48,9 @@ def success(
     Args:
         results: what the steps found: `detected`, `count`, `objects`, and keys of their own.
         now: the time of writing, with its zone.
+
+    Raises:
+        ValueError: a step adds a key that every record has.
     """
     found = {
         "ok": True,
@@ -57,8 +60,10 @@ def success(
         "timing": timing,
         "options": options_as_dict(options),
         "versions": versions(),
-        **results,
     }
+    if taken := found.keys() & results.keys():
+        raise ValueError(f"a step adds {min(taken)!r} to the record, which has that key already")
+    found.update(results)
     first = {key: found[key] for key in KEYS_FIRST if key in found}
     return cast("Record", {**first, **found})
 

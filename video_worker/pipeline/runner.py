@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 
 from shared_utils.closing import Closing
+from shared_utils.contracts.json_lines import to_line
 from shared_utils.media.picture import Picture
 from shared_utils.media.sampling import Sampler
 from video_worker.pipeline.tracking import NO_TRACK
@@ -62,7 +63,7 @@ class StepRunner(Closing):
         with ExitStack() as stack:
             self._steps = list(_made(context, steps, stack))
             self._stack = stack.pop_all()
-        self._open_tracks = _OpenTracks([timed.step for timed in self._steps])
+        self._open_tracks = _OpenTracks(self._steps)
 
     def samples(self, frames: Iterable[SourceFrame]) -> Iterator[Sample]:
         """Yield each of `frames`, in order, when all steps have taken it. They may have no end."""
@@ -84,11 +85,19 @@ class StepRunner(Closing):
             yield self._take()
 
     def results(self) -> dict[str, object]:
-        """End all tracks, as the source has ended, and return the steps' keys of the record."""
+        """End all tracks, as the source has ended; publish the steps' files, and return their keys of the record.
+
+        Nothing is published unless all steps have a result.
+
+        Raises:
+            ValueError: what a step returns is no JSON, or two steps give one key different values.
+        """
         self._open_tracks.end_all()
         found: dict[str, object] = {}
         for timed in self._steps:
-            merge_results(found, timed.step.result())
+            merge_results(found, timed.result())
+        for timed in self._steps:
+            timed.step.publish()
         return found
 
     def states(self) -> dict[str, Mapping[str, Any]]:
@@ -194,12 +203,33 @@ class _Timed:
         self.seconds += done - max(began, self._idle_since)
         self._idle_since = done
 
+    def on_track_end(self, track: EndedTrack) -> None:
+        """Take note that `track` is over."""
+        began = time.perf_counter()
+        self.step.on_track_end(track)
+        self.seconds += time.perf_counter() - began
+
+    def result(self) -> Mapping[str, object]:
+        """Return the step's keys of the record.
+
+        Raises:
+            ValueError: they are no JSON.
+        """
+        began = time.perf_counter()
+        found = self.step.result()
+        self.seconds += time.perf_counter() - began
+        try:
+            to_line(found)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"what step {self.step.name} adds to the record is no JSON: {error}") from error
+        return found
+
 
 class _OpenTracks:
     """The tracks that are not over, for the steps that want to know when they are."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
-        self._steps = [step for step in steps if type(step).on_track_end is not Step.on_track_end]
+    def __init__(self, steps: Sequence[_Timed]) -> None:
+        self._steps = [timed for timed in steps if type(timed.step).on_track_end is not Step.on_track_end]
         self._tracks: dict[int, tuple[float, float]] = {}
 
     def see(self, sample: Sample) -> None:
@@ -216,8 +246,8 @@ class _OpenTracks:
         for number in numbers:
             span = self._tracks.pop(number, None)
             if span is not None:
-                for step in self._steps:
-                    step.on_track_end(EndedTrack(number, *span))
+                for timed in self._steps:
+                    timed.on_track_end(EndedTrack(number, *span))
 
     def end_all(self) -> None:
         """Tell the steps that all tracks are over."""

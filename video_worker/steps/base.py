@@ -63,8 +63,9 @@ class Step:
     """One step; subclasses override what they need.
 
     For each sampled frame :meth:`start` of all steps is called, then, when some more frames have been started,
-    :meth:`take` of all steps, in the order of the list and of the frames. At the end of the source :meth:`result`,
-    and :meth:`close` in any case. :class:`video_worker.pipeline.runner.StepRunner` calls them, and measures their time.
+    :meth:`take` of all steps, in the order of the list and of the frames. At the end of the source :meth:`result` of
+    all steps, then :meth:`publish`; and :meth:`close` in any case.
+    :class:`video_worker.pipeline.runner.StepRunner` calls them, and measures their time.
 
     Attributes:
         adds: what the step adds to records, data frames and boxes files.
@@ -105,8 +106,11 @@ class Step:
         """Go on from a :meth:`state`, before the first frame."""
 
     def result(self) -> Mapping[str, object]:
-        """Return what goes into the record, by its keys there. Mappings under one key are merged."""
+        """Return what goes into the record, by its keys there, as JSON takes it. Mappings under one key are merged."""
         return {}
+
+    def publish(self) -> None:
+        """Give files of the step's own their names: all results are there, and the record will follow."""
 
     @classmethod
     def remark(cls, record: Mapping[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from shared_utils.contracts.boxes import BoxesWriter
@@ -15,11 +16,24 @@ _WRITTEN = written("boxes cannot be written")
 
 
 def _values(column: BoxColumn, sample: Sample) -> list[object]:
-    """Return the values of `column` for each box, as JSON takes them."""
-    values: list[object] = sample.columns[column.name].tolist()
+    """Return the values of `column` for each box, as JSON takes them; None for all of a frame that has no such column.
+
+    A step with a rate of its own is not given every frame.
+    """
+    given = sample.columns.get(column.name)
+    if given is None:
+        return [None] * len(sample.detections)
+    values: list[object] = given.tolist()
+    if len(values) != len(sample.detections):
+        raise ValueError(f"column {column.name!r} has {len(values)} values for {len(sample.detections)} boxes")
     if column.kind is Kind.NUMBER:
-        values = [round(value, column.digits) if isinstance(value, float) else value for value in values]
+        values = [_number(value, column.digits) if isinstance(value, float) else value for value in values]
     return [None if value == column.missing else value for value in values]
+
+
+def _number(value: float, digits: int) -> float | None:
+    """Return `value` rounded; None for what JSON has no number for."""
+    return round(value, digits) if math.isfinite(value) else None
 
 
 class Boxes(Step):
@@ -60,10 +74,9 @@ class Boxes(Step):
         self._writer.add(sample.time_s, sample.index, boxes, cut=sample.cut)
 
     @_WRITTEN
-    def result(self) -> Mapping[str, object]:
+    def publish(self) -> None:
         """Publish the file: the log line that follows may rely on it."""
         self._writer.publish()
-        return {}
 
     def close(self) -> None:
         """Remove the partial file."""

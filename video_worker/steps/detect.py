@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 
 from video_worker.models.detector import Detector
 from video_worker.models.postprocess import Detections
@@ -56,5 +57,6 @@ class Detect(Step):
 
     def close(self) -> None:
         """Wait for what was begun: a model that is computing cannot be given the next clip."""
-        while self._under_way:
-            self._under_way.popleft()()
+        with ExitStack() as stack:  # waits for all of them, whatever one of them raises
+            while self._under_way:
+                stack.callback(self._under_way.pop())

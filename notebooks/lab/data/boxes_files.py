@@ -10,12 +10,19 @@ from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
-from notebooks.lab.data.line_types import Seconds
+from notebooks.lab.data.line_types import BOX_COLUMNS, Seconds
 from shared_utils.contracts.boxes import Box, boxes_header
+from video_worker.steps.declarations import Kind
 
 FrameNumber = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
-KINDS: dict[str, Any] = get_type_hints(Box)
-"""What the values of a column are; those of steps' own columns may be anything."""
+_OF_KIND: dict[Kind, Any] = {
+    Kind.NUMBER: float | None,
+    Kind.WHOLE: int | None,
+    Kind.FLAG: bool | None,
+    Kind.TEXT: str | None,
+}
+KINDS: dict[str, Any] = get_type_hints(Box) | {name: _OF_KIND[kind] for name, kind in BOX_COLUMNS.items()}
+"""What the values of a column are; those of columns that no step of this version declares may be anything."""
 
 
 class _FrameNumber(msgspec.Struct, frozen=True, gc=False):

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from shared_utils.contracts.boxes import COLUMNS
 from shared_utils.contracts.record import SCHEMA
 from video_worker.steps import STEPS
 from video_worker.steps.declarations import Kind, LogColumn
@@ -129,6 +130,12 @@ Line, OF_STEPS, OF_LINE = _line_type(STEP_COLUMNS)
 OF_CLIP = ("clip_sha256", *Clip.__struct_fields__[1:])
 OF_TIMING = Timing.__struct_fields__
 """Columns that the fields of a type become, in their order."""
+
+
+BOX_COLUMNS = {
+    column.name: column.kind for step in STEPS for column in step.adds.box_columns if column.name not in COLUMNS
+}
+"""Kinds of the values of boxes that steps declare, beside those that every boxes file has."""
 
 
 def _declared(kind: Kind) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from tzlocal import get_localzone
 
 from notebooks.lab import messages
 from notebooks.lab.data.boxes_files import BoxesLines
-from notebooks.lab.data.line_types import FLAGS, NO_WHOLE, STEP_COLUMNS
+from notebooks.lab.data.line_types import BOX_COLUMNS, FLAGS, NO_WHOLE, STEP_COLUMNS
 from notebooks.lab.data.log_lines import Codes, Columns, read_columns
 from notebooks.lab.data.log_objects import ObjectEntry, read_objects_column
 from shared_utils.contracts.boxes import COLUMNS, boxes_path
@@ -35,6 +35,7 @@ from shared_utils.contracts.camera_log import camera_log_path, read_intervals
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.contracts.detections_log import LOG_NAME, log_path
 from shared_utils.errors import FormatError, SettingError
+from video_worker.steps.declarations import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -308,6 +309,8 @@ _BOX_KINDS: dict[str, str] = {
     **dict.fromkeys(("conf", "x1", "y1", "x2", "y2"), "float64"),
     "track": "Int64",
 }
+_STEP_KINDS: dict[Kind, str] = {Kind.NUMBER: "float64", Kind.WHOLE: "Int64", Kind.FLAG: "boolean", Kind.TEXT: "str"}
+_BOX_KINDS |= {name: _STEP_KINDS[kind] for name, kind in BOX_COLUMNS.items()}
 
 
 def iter_boxes(rows: pd.DataFrame, video_dir: str | Path, min_conf: float = 0.1) -> Iterator[pd.DataFrame]:
@@ -344,7 +347,7 @@ def _box_frame(
 ) -> pd.DataFrame:
     names = ["t", "frame", *("conf" if name == "score" else name for name in columns)]
     frame = pd.DataFrame.from_records(table, columns=names)
-    if tuple(columns) != COLUMNS:  # columns of steps' own come last
+    if names != list(_BOX_KINDS):  # steps' own columns follow; files of before a step was added lack its columns
         frame = frame.reindex(columns=[*_BOX_KINDS, *(name for name in names if name not in _BOX_KINDS)])
     frame = frame.astype(_BOX_KINDS)
     # a text per run, not per box

@@ -15,11 +15,13 @@ import pytest
 
 from devtools.benchmarks.results import write_log
 from devtools.paths import ROOT
-from notebooks.lab.data.line_types import STEP_COLUMNS
-from notebooks.lab.data.results import boxes, iter_boxes, latest, load_log, objects, uptime
+from notebooks.lab.data.line_types import NUMBERS, STEP_COLUMNS, TEXTS, TIMES, WHOLES, KnownLine
+from notebooks.lab.data.results import ORDER, boxes, iter_boxes, latest, load_log, objects, uptime
+from shared_utils.contracts.boxes import NEEDED
 from shared_utils.contracts.camera_log import CAMERA_LOG_NAME
 from shared_utils.contracts.detections_log import append_record
 from tests.support.records import KYIV, NAME, OLD, line, write
+from video_worker.steps import STEPS
 from video_worker.steps.declarations import Kind, LogColumn
 
 
@@ -103,6 +105,17 @@ def test_what_a_step_declares_is_a_column(path: Path, column: LogColumn) -> None
     assert log[column.name].isna().tolist() == [False, True, True]
     assert log.loc[0, column.name] == value
     assert log.attrs == {"skipped": {}, "mended": 1}
+
+
+def test_columns_that_steps_declare_have_names_of_their_own() -> None:
+    of_log = [column.name for column in STEP_COLUMNS]
+    assert len(ORDER) == len(set(ORDER))
+    assert len(of_log) == len(set(of_log))
+    assert not set(of_log) & {*TEXTS[:4], *TIMES, *NUMBERS[:5], *WHOLES[:4], *KnownLine.__struct_fields__}
+    assert not {column.path[0] for column in STEP_COLUMNS} & set(KnownLine.__struct_fields__)
+    of_boxes = [column.name for step in STEPS for column in step.adds.box_columns]
+    assert len(of_boxes) == len(set(of_boxes))
+    assert not set(of_boxes) & {"run_id", "filename", "t", "frame", "conf", "at", *NEEDED}
 
 
 def test_classes_and_other_names_of_things(path: Path) -> None:

@@ -48,6 +48,13 @@ def test_a_record_has_the_keys_of_the_design_in_their_order():
     assert records.describe(back) == "found person ×1 (150 frames, 2.2 s)"
 
 
+def test_a_step_cannot_replace_a_key_that_every_record_has():
+    clip, timing = records.clip_entry(NAMES.filename, FACTS, "c" * 64), records.timing_entry(0.1, 0.7, 1.4, 2.2)
+    entry = records.model_entry(LoadedModel("yolov8n", "f" * 64, SquareDetector()), Options())
+    with pytest.raises(ValueError, match="adds 'timing' to the record"):
+        records.success(NAMES, Options(), clip, entry, timing, {"detected": [], "timing": {}}, NOW)
+
+
 def test_a_failure_has_its_reason():
     record = records.failure(NAMES, "the file is empty", NOW)
     assert list(record)[:4] == ["ok", "filename", "error", "timestamp"]

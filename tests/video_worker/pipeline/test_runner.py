@@ -173,6 +173,88 @@ def test_a_column_of_boxes_is_in_the_boxes_file_and_in_the_data_frame(tmp_path):
     assert found["share"].tolist() == [0.31, 0.78]
 
 
+def test_a_column_of_a_step_with_its_own_rate_is_empty_in_the_frames_between(tmp_path):
+    sides = Sides()
+    sides.every_s = 1.0
+    tracks = Track()
+    columns = (*Track.adds.box_columns, *Sides.adds.box_columns)
+    names = RunNames("clip.mp4", "run", None)
+    [written] = Boxes.create(context(names=names, output_dir=tmp_path, box_columns=columns))
+    with StepRunner(context(), [tracks, sides, written]) as runner:
+        for time_s in (0.0, 0.2, 1.0):
+            runner.feed(boxed(time_s, 10))
+        runner.results()
+    _, *lines = map(json.loads, (tmp_path / "boxes" / "clip.run.jsonl").read_text().splitlines())
+    assert [line["boxes"][0][7:] for line in lines] == [["left", 0.31], [None, None], ["left", 0.31]]
+
+
+@pytest.mark.parametrize("share", [np.nan, np.inf])
+def test_a_value_that_is_no_number_is_none_in_the_boxes_file(tmp_path, share):
+    class Bad(Sides):
+        def take(self, sample):
+            sample.columns["side"] = np.array(["left"] * len(sample.detections), object)
+            sample.columns["share"] = np.full(len(sample.detections), share)
+
+    names = RunNames("clip.mp4", "run", None)
+    with StepRunner(context(names=names, output_dir=tmp_path), [Track, Bad, Boxes]) as runner:
+        runner.feed(boxed(0.0, 10))
+        runner.results()
+    _, line = map(json.loads, (tmp_path / "boxes" / "clip.run.jsonl").read_text().splitlines())
+    assert line["boxes"][0][6:] == [1, "left", None]
+
+
+def test_a_column_of_another_length_names_itself(tmp_path):
+    class Short(Sides):
+        def take(self, sample):
+            sample.columns["side"] = sample.columns["share"] = np.zeros(1)
+
+    names = RunNames("clip.mp4", "run", None)
+    with (
+        StepRunner(context(names=names, output_dir=tmp_path), [Track, Short, Boxes]) as runner,
+        pytest.raises(ValueError, match="column 'side' has 1 values for 2 boxes"),
+    ):
+        runner.feed(boxed(0.0, 10, 40))
+
+
+@pytest.mark.parametrize("value", [np.int64(3), float("nan"), RuntimeError("no result")])
+def test_no_boxes_file_appears_where_a_step_has_no_result(tmp_path, value):
+    class Bad(Step):
+        def result(self):
+            if isinstance(value, Exception):
+                raise value
+            return {"bad": value}
+
+    names = RunNames("clip.mp4", "run", None)
+    with StepRunner(context(names=names, output_dir=tmp_path), [Track, Boxes, Bad()]) as runner:
+        runner.feed(boxed(0.0, 10))
+        with pytest.raises((ValueError, RuntimeError), match=r"what step Bad adds to the record is no JSON|no result"):
+            runner.results()
+    assert list((tmp_path / "boxes").iterdir()) == []
+
+
+def test_all_that_was_begun_is_waited_for_though_some_of_it_fails():
+    waited: list[int] = []
+
+    class Failing(SquareDetector):
+        def start(self, picture, imgsz, min_score):
+            number = len(waited) + len(begun)
+            begun.append(number)
+
+            def boxes():
+                waited.append(number)
+                raise RuntimeError(f"inference {number}")
+
+            return boxes
+
+    begun: list[int] = []
+    with (
+        pytest.raises(RuntimeError, match="inference"),
+        StepRunner(context(detector=Failing()), [Detect], depth=4) as runner,
+    ):
+        list(runner.samples(frames(count=10)))
+    assert sorted(waited) == begun
+
+
 def test_the_seconds_of_each_step_are_measured():
     class Slow(Listed):
         timed_as = "infer_s"
@@ -187,6 +269,26 @@ def test_the_seconds_of_each_step_are_measured():
         assert runner.timing() == {"infer_s": runner.seconds()["Slow"]}
         assert runner.seconds()["Slow"] >= 0.1
         assert runner.seconds()["Listed"] < runner.seconds()["Slow"]
+
+
+def test_seconds_at_the_end_of_a_track_and_of_the_source_count():
+    def work():
+        deadline = time.perf_counter() + 0.05
+        while time.perf_counter() < deadline:
+            pass
+
+    class Late(Step):
+        def on_track_end(self, track):
+            work()
+
+        def result(self):
+            work()
+            return {}
+
+    with StepRunner(context(), [Track, Late()]) as runner:
+        runner.feed(boxed(0.0, 10))
+        runner.results()
+        assert runner.seconds()["Late"] >= 0.1
 
 
 def test_work_that_goes_on_together_is_counted_once():

@@ -192,7 +192,7 @@ def test_the_boxes_file_is_there_only_when_it_is_whole(tmp_path):
     step.take(sample(0.0))
     step.take(sample(0.2, (1, 0.87654, 1), (0, 0.1, 0)))
     assert not path.exists()
-    step.result()
+    step.publish()
     step.close()
     header, *lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert header == {"schema": 1, "columns": ["label", "score", "x1", "y1", "x2", "y2", "track"]}
@@ -214,7 +214,7 @@ def test_the_boxes_file_has_cuts_and_every_box_whatever_is_reported(tmp_path):
     later.cut = True
     for one in (sample(0.0, (0, 0.3, 1)), later):
         step.take(one)
-    step.result()
+    step.publish()
     step.close()
     frames = read_boxes(path).frames
     assert [frame.cut for frame in frames] == [False, True]
@@ -242,7 +242,7 @@ def test_a_boxes_file_whose_folder_is_deleted_in_mid_run_is_whole_all_the_same(t
     step.take(sample(0.0))
     shutil.rmtree(video_dir / deleted)
     step.take(sample(0.2, (1, 0.9, 1)))
-    step.result()
+    step.publish()
     step.close()
     assert [frame.time_s for frame in read_boxes(path).frames] == [0.0, 0.2]
     assert [file.name for file in path.parent.iterdir()] == [path.name]
@@ -290,7 +290,7 @@ def test_what_a_killed_worker_left_of_a_boxes_file_goes_with_the_run_that_is_don
     other.touch()
     step = boxes_step(tmp_path)
     step.take(sample(0.0))
-    step.result()
+    step.publish()
     step.close()
     assert sorted(path.parent.iterdir()) == [other, path]
     killed.close()
