@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -131,7 +132,8 @@ class ModelRegistry:
     """Loads models from its folders and keeps them within a memory budget.
 
     The models used longest ago go first. One that somebody still holds is kept, as its memory would not be freed, and
-    so is the worker's own. A model larger than the budget is loaded all the same.
+    so is the worker's own. A model larger than the budget is loaded all the same. Threads may share a registry: one
+    that wants a model waits while another loads.
 
     Args:
         folders: where bare names are looked up, in this order.
@@ -148,6 +150,7 @@ class ModelRegistry:
         self._own = own
         self._budget_mb = budget_mb
         self._loaded: OrderedDict[_Key, Any] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, task: ModelTask[M], name: str) -> M:
         """Return the model of the bare file name `name` for `task`; a file that was replaced is loaded anew.
@@ -161,27 +164,29 @@ class ModelRegistry:
         except OSError as error:
             raise ModelError(f"model {name} cannot be read from {path.parent}: {error.strerror}") from None
         key = _Key(task.name, path, stat.st_mtime_ns, stat.st_size)
-        model: M | None = self._loaded.get(key)
-        if model is None:
-            self._make_room(key)
-            model = self._load(task, path)
-            self._loaded[key] = model
-        self._loaded.move_to_end(key)
+        with self._lock:
+            model: M | None = self._loaded.get(key)
+            if model is None:
+                self._make_room(key)
+                model = self._load(task, path)
+                self._loaded[key] = model
+            self._loaded.move_to_end(key)
         return model
 
     def use_threads(self, threads: int) -> None:
         """Compute with so many threads from the next clip on."""
-        self._engine = dataclasses.replace(self._engine, threads=threads)
-        for model in self._loaded.values():
-            model.use_threads(threads)
+        with self._lock:
+            self._engine = dataclasses.replace(self._engine, threads=threads)
+            for model in self._loaded.values():
+                model.use_threads(threads)
 
     def _make_room(self, wanted: _Key) -> None:
         """Drop models until `wanted` fits into the budget, or none is left that can be dropped."""
         for key in list(self._loaded):
-            replaced = (key.task, key.path) == (wanted.task, wanted.path)
-            if replaced:
+            if (key.task, key.path) == (wanted.task, wanted.path):  # the file was replaced
                 self._loaded.pop(key)
-            elif self._used_mb() + memory_mb(wanted.size_bytes) > self._budget_mb and key.path != self._own:
+        for key in list(self._loaded):
+            if self._used_mb() + memory_mb(wanted.size_bytes) > self._budget_mb and key.path != self._own:
                 self._drop_unless_held(key)
 
     def _used_mb(self) -> float:

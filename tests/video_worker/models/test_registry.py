@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
 import pytest
 
 from video_worker.engines.base import EngineChoice
@@ -87,6 +91,32 @@ def test_a_replaced_file_takes_the_place_of_the_one_before(tmp_path, registry, t
     for name in ("own", "a", "b"):
         registry.get(task, name)
     assert loaded == ["own", "a", "b", "own"]
+
+
+def test_no_other_model_goes_for_a_replaced_file(tmp_path, registry, task, loaded):
+    for name in ("a", "b", "c"):
+        registry.get(task, name)
+    (tmp_path / "new").write_bytes(bytes(SIZE_BYTES + 1))
+    (tmp_path / "new").replace(tmp_path / "c")
+    for name in ("c", "a", "b"):
+        registry.get(task, name)
+    assert loaded == ["a", "b", "c", "c"]
+
+
+def test_threads_that_want_a_model_at_once_get_the_same_one(registry, loaded):
+    two = threading.Barrier(2)
+
+    def load(path, choice):
+        loaded.append(path.name)
+        with suppress(threading.BrokenBarrierError):
+            two.wait(0.2)  # for another thread that loads as well
+        return Model(path, choice)
+
+    slow = ModelTask("slow", load)
+    with ThreadPoolExecutor(3) as pool:
+        first, *more = pool.map(lambda _: registry.get(slow, "a"), range(3))
+    assert all(model is first for model in more)
+    assert loaded == ["a"]
 
 
 def test_all_models_compute_with_the_threads_that_were_set_last(registry, task):
