@@ -120,7 +120,7 @@ def test_pacing_does_not_catch_up_after_a_long_pause() -> None:
     assert clock.now - before == pytest.approx(0.1)
 
 
-def test_pacing_ends_when_told_to_stop() -> None:
+def test_pacing_ends_at_a_stop() -> None:
     clock = FakeClock()
     pictures = paced(_endless(0.1), clock, clock.wait)
     next(pictures)

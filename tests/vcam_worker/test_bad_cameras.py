@@ -66,7 +66,7 @@ def test_sound_that_mp4_holds_is_kept(programs: Programs, footage: Path, env: di
     assert seconds == pytest.approx(packet_times(clip)[-1], abs=1.0)
 
 
-def test_sound_that_mp4_does_not_hold_is_left_out_and_said(
+def test_sound_that_mp4_does_not_hold_is_left_out_and_logged(
     programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
 ) -> None:
     launch = f"{file_launch(footage)} {LIVE_SOUND} alawenc ! rtppcmapay name=pay1 pt=8"

@@ -133,7 +133,7 @@ def test_no_process_is_left_when_the_supervisor_is_killed(
     assert alive == []
 
 
-def test_an_unreachable_camera_is_said_once_and_retried_until_it_is_back(
+def test_an_unreachable_camera_is_logged_once_and_retried_until_it_is_back(
     programs: Programs, footage: Path, env: dict[str, str]
 ) -> None:
     url = f"rtsp://127.0.0.1:{free_port()}/stream"
@@ -176,7 +176,7 @@ def test_tcp_and_a_password_that_shows_nowhere(
         assert secret not in shown
 
 
-def test_a_wrong_camera_password_is_said_as_such(programs: Programs, footage: Path, env: dict[str, str]) -> None:
+def test_a_wrong_camera_password_is_reported_as_such(programs: Programs, footage: Path, env: dict[str, str]) -> None:
     port = gst_server(programs, file_launch(footage), "--user", "cam", "--password", PASSWORD)
     program = capture(programs, env, f"rtsp://cam:wrong-guess@127.0.0.1:{port}/test")
     program.wait_for(line_of(messages.NO_PICTURE, "wrong user name or password for .*check RTSP_URL.*"))
@@ -293,7 +293,7 @@ def test_json_lines_on_demand(programs: Programs, footage: Path, env: dict[str, 
     assert all(line.startswith("{") for line in program.lines)
 
 
-def test_a_file_that_is_no_video_is_said(programs: Programs, env: dict[str, str], tmp_path: Path) -> None:
+def test_a_file_that_is_no_video_is_reported(programs: Programs, env: dict[str, str], tmp_path: Path) -> None:
     text = tmp_path / "notes.mp4"
     text.write_text("no video\n" * 100)
     program = capture(programs, env, str(text))
@@ -301,7 +301,7 @@ def test_a_file_that_is_no_video_is_said(programs: Programs, env: dict[str, str]
     assert program.stop() == 0
 
 
-def test_replay_prints_a_line_a_clip(programs: Programs, footage: Path) -> None:
+def test_replay_prints_one_line_per_clip(programs: Programs, footage: Path) -> None:
     program = programs.python(
         "-m", "vcam_worker", "replay", str(footage), env={"CLIP_SECONDS": "4", "PRE_ROLL_SECONDS": "1"}
     )

@@ -70,7 +70,7 @@ def test_an_observer_changes_no_line(crossing: Path) -> None:
     assert seen == [frame.time_s for frame in trace(crossing, MotionSettings(), SHORT).frames]
 
 
-def test_the_trigger_is_the_first_of_two_looks_that_move(crossing: Path) -> None:
+def test_the_trigger_is_the_first_of_two_frames_with_motion(crossing: Path) -> None:
     found = trace(crossing, MotionSettings(), SHORT)
     moving = [frame.time_s for frame in found.frames if frame.moving]
     assert found.clips[0].trigger_s == pytest.approx(moving[0])
@@ -90,7 +90,7 @@ def test_the_mask_shows_where_it_moves(crossing: Path) -> None:
     assert not found.frames[0].mask.any()
 
 
-def test_a_change_of_light_is_told(tmp_path: Path) -> None:
+def test_a_change_of_light_is_reported(tmp_path: Path) -> None:
     background = noise_background(640, 360)
     video = write_video(
         tmp_path / "light.mp4", lambda t: (background * (1.6 if t >= 6 else 1)).clip(0, 255).astype(np.uint8)
@@ -103,7 +103,7 @@ def test_a_change_of_light_is_told(tmp_path: Path) -> None:
 THRESHOLDS = (0.001, 0.003, 0.005, 0.012, 0.03, 0.1)
 
 
-def assert_exact_as_far_as_told(traced: Trace, min_area: float) -> bool:
+def assert_exact_as_far_as_reported(traced: Trace, min_area: float) -> bool:
     """Compare with a replay up to where exactness is claimed; return whether that is the end."""
     told = rejudge(traced, min_area)
     real = trace(traced.path, dataclasses.replace(traced.motion, min_area=min_area), traced.rules)
@@ -125,7 +125,7 @@ def assert_exact_as_far_as_told(traced: Trace, min_area: float) -> bool:
 @pytest.mark.parametrize("rules", [SHORT, ClipRules(8, 2), ClipRules(30, 5)], ids=lambda rules: f"{rules.clip_seconds}")
 def test_higher_thresholds_are_what_a_replay_gives(two_sizes: Path, rules: ClipRules) -> None:
     traced = trace(two_sizes, LOWEST, rules)
-    exact = [assert_exact_as_far_as_told(traced, min_area) for min_area in THRESHOLDS]
+    exact = [assert_exact_as_far_as_reported(traced, min_area) for min_area in THRESHOLDS]
     assert exact[0]
     # where a long clip is opened by the small square alone, nobody claims to know what comes in it
     assert all(exact) == (rules == SHORT)
@@ -146,7 +146,7 @@ def test_higher_thresholds_on_real_footage(shared_dir: Path, name: str, decode: 
     motion = MotionSettings(min_area=0.001, decode=decode)
     traced = trace(shared_dir / "data" / name, motion, ClipRules(5, 1))
     for min_area in (0.005, 0.06):
-        assert_exact_as_far_as_told(traced, min_area)
+        assert_exact_as_far_as_reported(traced, min_area)
 
 
 def test_a_lower_threshold_is_refused(crossing: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_lower_threshold_is_refused(crossing: Path) -> None:
         rejudge(trace(crossing, MotionSettings(), SHORT), 0.004)
 
 
-def test_no_video_is_said(tmp_path: Path) -> None:
+def test_no_video_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "notes.mp4"
     path.write_text("no video")
     with pytest.raises(SourceError, match=r"notes\.mp4 cannot be opened as video"):

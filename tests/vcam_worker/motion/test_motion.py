@@ -35,7 +35,7 @@ def judge(draw: Draw, seconds: float, noise: float = 3.0, min_area: float = 0.00
 
 
 def with_square(still: np.ndarray, time: float, start: float, speed: float, side: int = 24) -> np.ndarray:
-    """Draw a square of 1 % of the picture that comes in from the left at `start`, `speed` widths a second."""
+    """Draw a square of 1 % of the picture that comes in from the left at `start`, `speed` widths per second."""
     picture = still.copy()
     x = int((time - start) * speed * WIDTH) - side
     if time >= start and -side < x < WIDTH:
@@ -75,7 +75,7 @@ def test_a_person_sized_object_is_seen_within_half_a_second(speed: float, noise:
 
 
 @pytest.mark.parametrize("levels_a_second", [5, 15, 30])
-def test_what_comes_out_of_the_background_slowly_is_seen_as_if_every_frame_were_looked_at(
+def test_what_emerges_slowly_from_the_background_is_detected_as_if_every_frame_were_analysed(
     levels_a_second: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     still = background()
@@ -92,7 +92,7 @@ def test_what_comes_out_of_the_background_slowly_is_seen_as_if_every_frame_were_
     assert in_full[0] <= seen[0] <= in_full[0] + 1 / FPS + 0.001
 
 
-def test_a_frame_like_the_one_before_costs_no_second_look() -> None:
+def test_a_frame_like_the_previous_one_is_not_analysed_twice() -> None:
     still = background().astype(np.uint8)
     looks = []
 
@@ -164,15 +164,15 @@ def test_the_small_picture_holds_the_means_of_the_large_one(width: int, height: 
 def test_a_scene_that_is_known_need_not_be_learnt_again_after_a_new_connection() -> None:
     rng, still = np.random.default_rng(11), background()
 
-    def look(detector: MotionDetector, time: float, since: float = 100.0) -> bool:
+    def moves(detector: MotionDetector, time: float, since: float = 100.0) -> bool:
         picture = with_square(still, time, since, 0.5, side=40) + rng.normal(0, 3, (HEIGHT, WIDTH))
         return detector.analyse(np.clip(picture, 0, 255).astype(np.uint8), time).moving
 
     known, new = MotionDetector(0.005), MotionDetector(0.005)
     for number in range(10 * FPS):
-        assert not look(known, 50 + number / FPS)
+        assert not moves(known, 50 + number / FPS)
     known.resume()
-    seen = [[look(one, number / FPS, -1.0) for number in range(FPS)] for one in (known, new)]
+    seen = [[moves(one, number / FPS, -1.0) for number in range(FPS)] for one in (known, new)]
     assert all(seen[0])  # it was there when the connection was made
     assert not any(seen[1])
-    assert not any(look(known, 3 + number / FPS) for number in range(5 * FPS))
+    assert not any(moves(known, 3 + number / FPS) for number in range(5 * FPS))

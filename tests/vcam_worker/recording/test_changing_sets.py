@@ -235,7 +235,7 @@ def test_a_real_change_ends_the_clip_at_its_keyframe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_picture_that_alternates_is_recorded_in_one_size_and_said_once(tmp_path: Path, codec: Codec) -> None:
+def test_a_picture_that_alternates_is_recorded_in_one_size_and_logged_once(tmp_path: Path, codec: Codec) -> None:
     """Each GOP in another size: motion is found all the same, and clips are as long as ever."""
     seconds = 40
     large = encode(scene(LARGE, 20, 21), seconds=seconds, codec=codec)

@@ -127,7 +127,7 @@ def test_a_gop_that_grows_in_mid_stream(tmp_path: Path) -> None:
     assert_all_recorded(recorded, events)
 
 
-def test_what_the_gop_costs_is_said_once(tmp_path: Path) -> None:
+def test_what_the_gop_costs_is_logged_once(tmp_path: Path) -> None:
     recorded = run(tmp_path, 50, 260, [20.0, 120.0])
     [line] = recorded.logged(messages.LONG_GOPS)
     assert "may begin 50 s before its pre-roll and last 80 s instead of 30 s" in line

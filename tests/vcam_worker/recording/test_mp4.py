@@ -1,4 +1,4 @@
-"""The file a clip is: moov in front, hvc1, whole after a crash, kept when the disk is full."""
+"""Files of clips: moov in front, hvc1, complete after a crash, kept when the disk is full."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_a_process_that_dies_a_camera_that_goes_and_comes_again_and_a_stop(
     assert [moment for one in intervals for moment in (one.start, one.end)] == times
 
 
-def test_a_camera_that_was_never_there_is_told_as_such(
+def test_a_camera_that_was_never_there_is_recorded_as_such(
     programs: Programs, env: dict[str, str], video_dir: Path
 ) -> None:
     program = capture(programs, env, f"rtsp://127.0.0.1:{free_port()}/stream")
@@ -83,7 +83,7 @@ def test_a_camera_that_was_never_there_is_told_as_such(
     assert read_intervals(video_dir / CAMERA_LOG_NAME) == []
 
 
-def test_a_log_that_can_not_be_written_is_said_once_and_recording_goes_on(
+def test_a_log_that_cannot_be_written_is_reported_once_and_recording_goes_on(
     programs: Programs, footage: Path, env: dict[str, str], video_dir: Path
 ) -> None:
     (video_dir / CAMERA_LOG_NAME).mkdir(parents=True)

@@ -54,7 +54,7 @@ def test_a_stream_that_fills_the_memory_ends_its_own_process_and_no_other(
     assert max(took) < 250 + 192 + 64
 
 
-def test_a_process_that_grows_faster_than_anybody_looks_is_held_by_its_own_bound() -> None:
+def test_a_process_that_grows_between_two_checks_is_held_by_its_own_bound() -> None:
     grow = (
         "from vcam_worker.runtime import memory; memory.bound_own(200 * memory.MIB); held = []\n"
         "try:\n"

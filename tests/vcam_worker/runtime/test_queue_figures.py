@@ -128,7 +128,7 @@ def test_without_redis_the_figures_say_so(
     assert ("vcam_workers",) not in metrics(address)
 
 
-def test_a_backlog_is_said_once_when_it_begins_and_once_when_it_is_over(
+def test_a_backlog_is_logged_once_when_it_begins_and_once_when_it_is_over(
     queue: Queue, watch: QueueWatch, address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "vcam_worker.runtime.queue_watch")

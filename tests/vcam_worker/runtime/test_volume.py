@@ -133,7 +133,7 @@ def test_folders_that_are_deleted_are_made_again_and_no_clip_is_lost_even_withou
     assert program.count(messages.VOLUME_WITHOUT_FSYNC) == 1
 
 
-def assert_what_came_while_the_volume_hung_is_looked_at(program: Program, mounted: Path) -> None:
+def assert_packets_received_while_the_volume_hung_are_analysed(program: Program, mounted: Path) -> None:
     began = datetime.now()
     subprocess.run(["fsfreeze", "-f", str(mounted)], check=True)
     # longer than a loaded machine is behind
@@ -165,7 +165,7 @@ def test_a_share_that_is_unmounted_hangs_and_becomes_read_only_costs_nothing(
     program.wait_for(messages.RECORDING_RESUMED)
     clips = program.count(messages.CLIP_SAVED)
     program.wait_for(messages.CLIP_SAVED, count=clips + 1)
-    assert_what_came_while_the_volume_hung_is_looked_at(program, mounted)
+    assert_packets_received_while_the_volume_hung_are_analysed(program, mounted)
     make_read_only(mounted)
     program.wait_for(line_of(messages.RECORDING_PAUSED, "VIDEO_DIR cannot be written to .Read-only file system..*"))
     assert program.stop() == 0
@@ -173,7 +173,7 @@ def test_a_share_that_is_unmounted_hangs_and_becomes_read_only_costs_nothing(
     assert program.count(messages.RECORDING_PAUSED) == 2
 
 
-def test_a_clip_that_can_not_be_finished_at_the_end_is_one_line(
+def test_a_clip_that_cannot_be_finished_at_the_end_is_one_line(
     programs: Programs, url: str, env: dict[str, str], video_dir: Path
 ) -> None:
     program = capture(programs, env, url, CLIP_SECONDS="60")

@@ -22,7 +22,7 @@ READ = 0.0003
 
 
 class Reader:
-    """Reads packets that arrive at given times, as a connection does; keeps what it was told of each."""
+    """Reads packets that arrive at given times, as a connection does; keeps the dates of each."""
 
     def __init__(self, arrivals: Arrivals) -> None:
         self.arrivals = arrivals

@@ -211,7 +211,7 @@ def test_a_gap_that_the_stamps_do_not_show_is_where_it_was(results: dict[str, Re
     assert gaps == [(pytest.approx(5, abs=0.3), pytest.approx(7, abs=0.3))]
 
 
-def test_what_can_not_be_recorded_is_named(results: dict[str, Result]) -> None:
+def test_what_cannot_be_recorded_is_named(results: dict[str, Result]) -> None:
     assert results["unknown sound"].info.left_out == ("sound is left out: its codec is unknown",)
     assert results["unknown video first"].info.left_out == ("video stream 0 is left out: its codec is unknown",)
     assert results["good"].info.left_out == ()

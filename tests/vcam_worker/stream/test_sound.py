@@ -245,7 +245,7 @@ def test_sound_that_does_not_come_leaves_clips_without_it(
     assert ["audio" in tracks(clip.path) for clip in recording.clips] == tracked
 
 
-def test_a_step_is_said_once(
+def test_a_step_is_logged_once(
     connection: PacketSource, pictures: list[Packet], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

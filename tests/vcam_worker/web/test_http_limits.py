@@ -45,7 +45,7 @@ def site() -> Iterator[Site]:
 
 
 def _is_closed(client: socket.socket, seconds: float) -> bool:
-    """Tell whether the server closes the connection within `seconds`, passing over what it still says."""
+    """Tell whether the server closes the connection within `seconds`, skipping what it still sends."""
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
         if select.select([client], [], [], left)[0]:

@@ -155,7 +155,7 @@ def test_clearing_the_cache(site: Site) -> None:
         ({"Sec-Fetch-Site": "same-site"}, False),
     ],
 )
-def test_a_page_elsewhere_can_not_clear_the_cache(site: Site, headers: dict[str, str], allowed: bool) -> None:
+def test_a_page_elsewhere_cannot_clear_the_cache(site: Site, headers: dict[str, str], allowed: bool) -> None:
     site.ask("/snapshot/cam1.jpg")
     filled = {key: value.format(port=site.port) for key, value in headers.items()}
     assert site.ask("/snapshot/cache/clear", "POST", filled).status == (200 if allowed else 403)

@@ -104,7 +104,7 @@ def test_days_of_zero_keep_everything(tmp_path: Path) -> None:
     assert len(volume.names) == 1
 
 
-def test_a_clip_that_can_not_be_deleted_keeps_no_other_and_is_said_once(
+def test_a_clip_that_cannot_be_deleted_does_not_stop_others_and_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     volume = Volume(tmp_path, 2)

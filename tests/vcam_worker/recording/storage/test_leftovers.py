@@ -108,7 +108,7 @@ def test_what_an_active_camera_has_is_left_alone(
     assert len(logged(caplog, messages.LEFTOVERS_FOUND)) == 1
 
 
-def test_a_camera_whose_files_can_not_be_taken_over_keeps_no_other_from_it(tmp_path: Path, clip: Path) -> None:
+def test_a_camera_whose_files_cannot_be_taken_over_does_not_stop_others(tmp_path: Path, clip: Path) -> None:
     broken, _ = leave(tmp_path, "a", clip), leave(tmp_path, "b", clip)
     sent: list[str] = []
 

@@ -170,7 +170,7 @@ def test_other_cameras_are_left_alone(tmp_path: Path) -> None:
     assert other.waiting() == ["20260223-144819-front-door.mp4"]
 
 
-def test_a_file_left_in_work_is_recovered_queued_and_said(
+def test_an_unfinished_file_is_recovered_queued_and_logged(
     tmp_path: Path, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     outbox = box(tmp_path, redis_enqueue(redis_server.settings, redis_server.connection()))
@@ -185,7 +185,7 @@ def test_a_file_left_in_work_is_recovered_queued_and_said(
     assert list((tmp_path / ".recording").iterdir()) == []
 
 
-def test_an_unreadable_remainder_is_kept_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_remainder_is_kept_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     outbox = box(tmp_path, lambda *_: True)
     record(outbox, content=b"\0" * 100)
     with caplog.at_level(logging.WARNING):
@@ -290,7 +290,7 @@ def test_a_note_that_does_not_fit_on_the_disk_leaves_nothing_of_itself(tmp_path:
     assert outbox.publish(work, START) == "20260223-144819-cam1.mp4"
 
 
-def test_a_note_that_is_none_keeps_no_other_clip(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_note_does_not_stop_other_clips(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     sent: list[tuple[str, str | None]] = []
     outbox = box(tmp_path, lambda *clip: sent.append(clip) is None)
     notes = tmp_path / ".outbox"

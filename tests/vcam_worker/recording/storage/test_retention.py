@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 
 
 class Host:
-    """A volume and a host's clock; time passes as a test says."""
+    """A volume and a host's clock; time passes as a test sets it."""
 
     def __init__(self, folder: Path, retention_days: float = 7) -> None:
         self.folder = folder
@@ -49,7 +49,7 @@ class Host:
         return name
 
     def clips(self, days: int, until: datetime = NOW) -> list[str]:
-        """Make a clip a day, the last one an hour before `until`."""
+        """Make one clip per day, the last one an hour before `until`."""
         return [self.clip(until - timedelta(hours=1) - DAY * back) for back in reversed(range(days))]
 
     def passes(self, time: timedelta) -> None:
@@ -200,7 +200,7 @@ def test_summer_time_and_a_time_zone_are_no_leap(tmp_path: Path, caplog: pytest.
 
 
 @pytest.mark.parametrize("state", ["", "[]", '{"schema": 1}', '{"schema": 1, "seen": 5, "leaps": 3, "born": null}'])
-def test_a_state_that_can_not_be_read_is_none(tmp_path: Path, state: str) -> None:
+def test_a_state_that_cannot_be_read_is_ignored(tmp_path: Path, state: str) -> None:
     (tmp_path / STATE_NAME).write_text(state)
     host = Host(tmp_path)
     names = host.clips(9)

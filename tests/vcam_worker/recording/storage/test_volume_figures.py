@@ -84,7 +84,7 @@ def test_figures_of_the_volume(guard: DiskGuard, address: str, tmp_path: Path) -
     assert (volume["clips"], volume["waiting"], volume["deleted"]) == (2, 2, 1)
 
 
-def test_an_outbox_that_grows_is_said_at_each_doubling_and_when_it_is_empty_again(
+def test_an_outbox_that_grows_is_logged_at_each_doubling_and_when_it_is_empty_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     growth = OutboxGrowth(logging.getLogger("disk"))

@@ -1,4 +1,4 @@
-"""One capture per volume: a second one says who holds it, and leaves its files alone."""
+"""One capture per volume: a second one names its holder, and leaves its files alone."""
 
 from __future__ import annotations
 

@@ -237,7 +237,7 @@ def test_a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded(size: 
         read(here.url, 1)
 
 
-def test_nobody_there_is_said_as_for_any_camera() -> None:
+def test_an_unreachable_host_is_reported_as_for_any_camera() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(SourceError, match="refuses the connection: is the camera on"):

@@ -37,7 +37,7 @@ def test_a_snapshot_address_is_recorded_in_real_time(programs: Programs, env: di
     assert not program.count(messages.NO_PICTURE)
 
 
-def test_a_page_instead_of_pictures_is_said_once_and_a_stream_later_is_taken(
+def test_a_page_instead_of_pictures_is_logged_once_and_a_later_stream_is_read(
     programs: Programs, env: dict[str, str]
 ) -> None:
     picture = jpeg(moving_box(320, 180)(0))
