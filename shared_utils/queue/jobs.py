@@ -12,7 +12,6 @@ back from Redis is read as JSON: nothing is ever unpickled.
 from __future__ import annotations
 
 import fnmatch
-import importlib
 import logging
 import os
 import unicodedata
@@ -20,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import redis
 from redis.client import Pipeline
@@ -32,6 +31,7 @@ from shared_utils.config.job_options import replace_options
 from shared_utils.contracts.clips import name_fault, printable_name, resolve_in_video_dir
 from shared_utils.contracts.job_options import Options, job_arguments, options_as_dict
 from shared_utils.errors import ClipMissing, JobRefused
+from shared_utils.former_names import former_attributes
 from shared_utils.queue.connection import (
     JOB_TIMEOUT_S,
     SERIALIZER,
@@ -67,6 +67,7 @@ __all__ = [
     "states",
     "submit",
     "submit_many",
+    "watch",  # noqa: F822  # see the end of the module
     "workers",
 ]
 
@@ -387,10 +388,5 @@ def _job(
     )
 
 
-if not TYPE_CHECKING:  # names that type checkers are to miss here
-
-    def __getattr__(name: str) -> Any:
-        """Return ``watch``, which moved to the notebooks' library with its bars; notebooks of users import it here."""
-        if name != "watch":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return importlib.import_module("notebooks.lab.jobs.job_bars").watch
+# moved to the notebooks' library with its bars; notebooks of users import it here
+__getattr__ = former_attributes(__name__, {"watch": "notebooks.lab.jobs.job_bars"})

@@ -95,3 +95,11 @@ def test_a_former_name_is_the_same_object() -> None:
     found: dict[str, object] = {}
     exec("from shared_utils.config import RedisSettings", found)
     assert found["RedisSettings"] is import_module("shared_utils.config.redis").RedisSettings
+
+
+def test_all_of_the_job_functions_are_imported_by_a_star() -> None:
+    found: dict[str, object] = {}
+    exec("from shared_utils.jobs import *", found)
+    assert {"submit", "submit_many", "watch", "counts", "workers", "failed_jobs", "requeue", "requeue_all"} <= set(
+        found
+    )
