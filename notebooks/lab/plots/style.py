@@ -9,6 +9,8 @@ from itertools import cycle
 import matplotlib as mpl
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from shared_utils.media import palette
 
@@ -80,6 +82,14 @@ def finding(axes: Axes, title: str, detail: str = "") -> None:
         )
         # laid out with the rest, a long text would take the width from the axes
         note.set_in_layout(False)
+
+
+def plain_numbers(*axes: Axis) -> None:
+    """Label the powers of ten of logarithmic axes with plain numbers: matplotlib writes them as formulas, which names
+    with dollar signs rule out here (`text.parse_math`)."""
+    for axis in axes:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def colours(labels: Iterable[str]) -> dict[str, str]:

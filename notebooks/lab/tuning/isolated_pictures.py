@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from notebooks.lab.data.track_labels import best_label
 from notebooks.lab.media.clip import Box, Clip
 from notebooks.lab.media.draw import with_boxes
-from notebooks.lab.plots.style import BLUE, GREY, LIGHT, ORANGE, finding
+from notebooks.lab.plots.style import BLUE, GREY, LIGHT, ORANGE, finding, plain_numbers
 from notebooks.lab.tuning.isolated import FrameTrace, Isolated
 from shared_utils.media.palette import track_colour
 from shared_utils.media.picture import Picture, fitted_size
@@ -96,6 +96,7 @@ def raw_output(traced: FrameTrace, work: Isolated) -> Figure:
         fontsize=9,
     )
     ranked.set(xscale="log", yscale="log", xlabel="place by rank", ylabel="best score of its classes")
+    plain_numbers(ranked.xaxis, ranked.yaxis)
     shape = "×".join(map(str, traced.raw.shape))
     finding(ranked, f"{found} of {len(scores)} places have a score", f"raw output {shape}")
     for (stride, picture), panel in zip(maps.items(), axes[1:] if maps else (), strict=False):

@@ -170,3 +170,14 @@ def test_many_labels_and_rows_stay_within_a_page(log: Any) -> None:
     assert "188 rarer labels left out" in texts(labels)
     day = plots.plot_one_day(lay_out(clips, seen, NEVER, "last", now=datetime(2026, 2, 25)))
     assert day.get_size_inches()[1] <= plots.MOST_INCHES
+
+
+def test_logarithmic_axes_have_plain_numbers() -> None:
+    figure = Figure()
+    axes = figure.add_subplot()
+    axes.set(xscale="log", yscale="log", xlim=(1, 1000), ylim=(1e-5, 1))
+    style.plain_numbers(axes.xaxis, axes.yaxis)
+    figure.canvas.draw()
+    labels = [label.get_text() for axis in (axes.xaxis, axes.yaxis) for label in axis.get_ticklabels(which="both")]
+    assert {"10", "100", "0.001", "0.01"} <= set(labels)
+    assert not [label for label in labels if "$" in label]
