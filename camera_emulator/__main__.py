@@ -55,7 +55,7 @@ class Broadcast(Protocol):
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print one line, as all our programs do, where argparse would print the usage as well."""
-        raise SettingError(f"{message} (--help tells more)")
+        raise SettingError(f"{message} (see --help)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -124,7 +124,7 @@ def _broadcast(source: Source, address: Address, bitrate_kbit: int | None) -> Br
         bitrate = bitrate_kbit * 1000 if bitrate_kbit else default_bitrate(source.size, source.fps)
         return RtspBroadcast(address, source, bitrate)
     if bitrate_kbit is not None:
-        raise SettingError("--bitrate goes with an rtsp:// address: MJPEG has no rate to set")
+        raise SettingError("--bitrate goes with an rtsp:// URL: MJPEG has no rate to set")
     return MjpegBroadcast(address)
 
 

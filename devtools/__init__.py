@@ -1,1 +1,1 @@
-"""What scripts and tests both need."""
+"""Support code for scripts and tests."""

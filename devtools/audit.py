@@ -1,4 +1,4 @@
-"""What must be true of a shared volume, whatever has happened to the pipeline that writes to it."""
+"""Audits a shared volume: what must hold, whatever has happened to the pipeline that writes to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where things lie in the repository and beside it, and what a started program inherits."""
+"""Paths in the repository and beside it, and the environment of started programs."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ def main() -> int:
             shutil.copytree(sample, work / "video")
             clip = max(sample.glob("*.mp4"))
             with services(work, work / "video") as env, clip_site(work / "site", clip) as url:
-                env |= {"VIDEO_DIR": "../video", "FILM_ADDRESS": url}
+                env |= {"VIDEO_DIR": "../video", "VIDEO_URL": url}
                 done = execute(name, work / "notebooks", env)
             target = FOLDER / f"{name}.ipynb"
             nbformat.write(tidy(done.notebook), target)

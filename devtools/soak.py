@@ -177,7 +177,7 @@ def _look(project: Project) -> None:
 
 
 def watch(project: Project, minutes: float) -> list[dict[str, Any]]:
-    """Sample the project for so long; a line a minute."""
+    """Sample the project for this time; print one line per minute."""
     sampler = Sampler(project)
     began = time.monotonic()
     samples: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The soak's picture: every quantity over time, a line a service."""
+"""The soak's picture: every quantity over time, one line per service."""
 
 from __future__ import annotations
 

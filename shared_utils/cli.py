@@ -1,4 +1,4 @@
-"""What every program of ours does around its work: settings errors, exit codes, and signals."""
+"""The entry of every program: settings errors, exit codes, and signals."""
 
 from __future__ import annotations
 

@@ -7,12 +7,12 @@
     │   ├── SourceUnauthorized     wrong or missing user name or password
     │   ├── SourceStalled          connected, but no packet came in time
     │   └── SourceEnded            the stream or file came to its end
-    ├── ClipError                  a clip can not be analysed, and trying again will not help
+    ├── ClipError                  a clip cannot be analysed, and trying again will not help
     ├── ClipMissing                the clip's file is not there, or not yet: a network mount may be late (retried)
     │   └── ClipGrowing            it is still being written, such as copied: retried until it is whole
     ├── ModelError                 a file is no detection model we can run
     ├── FormatError                a file of the shared volume is of an unknown version, or damaged as a whole
-    ├── NotWritten                 a run's outcome can not be written: disk full, rights, a share that is gone (retried)
+    ├── NotWritten                 a run's outcome cannot be written: disk full, rights, a share that is gone (retried)
     ├── VolumeInUse                another capture records into the same VIDEO_DIR
     ├── JobRefused                 a job that is not ours to run: other function, path out of video/, unknown option
     └── QueueUnavailable           Redis is away or refuses us (retried at run time)
@@ -32,7 +32,7 @@ class VcamError(Exception):
 
 
 class SettingError(VcamError):
-    """A setting (environment variable, TOML key or argument) has a value we can not work with."""
+    """A setting (environment variable, TOML key or argument) has a value we cannot work with."""
 
 
 class SourceError(VcamError):
@@ -44,7 +44,7 @@ class SourceRefused(SourceError):
 
 
 class SourceUnauthorized(SourceError):
-    """The camera wants a user name and password that the address does not carry rightly."""
+    """The camera wants a user name and password that the URL lacks or has wrong."""
 
 
 class SourceStalled(SourceError):
@@ -88,4 +88,4 @@ class JobRefused(VcamError):
 
 
 class QueueUnavailable(VcamError):
-    """Redis can not be reached, or it refuses our password."""
+    """Redis cannot be reached, or it refuses our password."""

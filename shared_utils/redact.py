@@ -1,7 +1,7 @@
-"""Taking secrets out of text. Used where addresses are shown, and again by the logging filter.
+"""Masks secrets in text. Used where URLs are displayed, and again by the logging filter.
 
-A password may come back from a library percent-encoded or decoded, inside an address or alone, so each known
-secret is looked for in all its spellings, and any ``user:password@`` part is masked whether known or not.
+A password may come back from a library percent-encoded or decoded, inside a URL or alone, so each known
+secret is masked in all its spellings, and any ``user:password@`` part is masked whether known or not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def url_secrets(url: str) -> set[str]:
     if match:
         _, _, password = match.group(0)[len(match.group("scheme")) : -1].partition(":")
         found.add(password)
-    with suppress(ValueError):  # a malformed address: the pattern above has done what can be done
+    with suppress(ValueError):  # a malformed URL: the pattern above has masked what it can
         found.add(urlsplit(url).password or "")
     return {secret for secret in found if secret}
 
@@ -50,7 +50,7 @@ class Redactor:
     """Replaces known secrets, and anything that looks like ``scheme://user:password@``, in text.
 
     Args:
-        secrets: passwords and tokens; those under :data:`MIN_SECRET` characters are left to the address pattern.
+        secrets: passwords and tokens; those under :data:`MIN_SECRET` characters are left to the URL pattern.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:

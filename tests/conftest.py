@@ -73,5 +73,5 @@ def small_volume(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def clip_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip of 10 s, 10 frames a second, 640×360; a red square crosses at 4 to 7 s."""
+    """A clip of 10 s, 10 frames per second, 640×360; a red square crosses at 4 to 7 s."""
     return write_video(tmp_path_factory.mktemp("clips") / CLIP_NAME, moving_box(start_s=4.0, end_s=7.0))

@@ -158,7 +158,7 @@ CLOCK_LEAP_PASSED = LogMessage("clock_leap_passed", "no clip is kept because of 
 
 # the web server
 PAGES_SERVED = LogMessage("pages_served", "pages served at %s")
-PAGES_ENDED = LogMessage("pages_ended", "the HTTP pages ended; recording resumed")
+PAGES_ENDED = LogMessage("pages_ended", "the HTTP pages have ended; recording goes on")
 
 # the cameras' log
 CAMERA_LOG_NOT_WRITTEN = LogMessage("camera_log_not_written", "%s cannot be written (%s); recording goes on")

@@ -99,7 +99,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Rejudged:
-    """What a trace tells about a higher `min_area`.
+    """The clips that a higher `min_area` would give, derived from a trace.
 
     Attributes:
         clips: the clips that would be recorded.

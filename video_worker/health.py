@@ -43,10 +43,10 @@ def check(values: Mapping[str, str], hostname: str, now: float) -> int:
         ]
         completed = {name: connection.hget(worker_key(name), DUTIES_FIELD) for name in own}
     if not own:
-        raise QueueUnavailable(f"no worker of {hostname} gives a sign of life")
+        raise QueueUnavailable(f"no worker of {hostname} has a fresh heartbeat")
     for name, moment in completed.items():
         if not _is_fresh(moment, now):
-            raise QueueUnavailable(f"the worker {name} does not look after its leases: see its log")
+            raise QueueUnavailable(f"the worker {name} has not completed its maintenance lately: see its log")
     return EXIT_OK
 
 

@@ -44,6 +44,6 @@ JOB_MAINTENANCE_FAILED = LogMessage(
 ENTRY_WITHOUT_ID = LogMessage("entry_without_id", "refused: the queue names a job %r, which is no id")
 ENTRY_WITHOUT_JOB = LogMessage("entry_without_job", "refused: %s names a job %r, which is none")
 JOB_OF_WRONG_TYPE = LogMessage("job_of_wrong_type", "refused: the job %s is a %s; it was moved aside")
-JOB_WITHOUT_CALL = LogMessage("job_without_call", "refused: the job %s asks for nothing; it was moved aside")
+JOB_WITHOUT_CALL = LogMessage("job_without_call", "refused: the job %s calls no function; it was moved aside")
 KEY_MOVED_ASIDE = LogMessage("key_moved_aside", "in Redis %s, which this queue cannot use: it was moved aside")
 FURTHER_REPORTS = LogMessage("further_reports", "… and %d more like that in the last %.0f min")

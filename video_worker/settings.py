@@ -76,8 +76,8 @@ class WorkerSettings:
     """What the RQ worker needs besides.
 
     Attributes:
-        stop_grace_s: seconds a job may go on after SIGTERM before it is handed back to the queue. The default is below
-            the 10 s after which Docker kills by default.
+        stop_grace_s: seconds that a job may go on after SIGTERM before it is handed back to the queue. The default is
+            below the 10 s after which Docker kills by default.
     """
 
     redis: RedisSettings

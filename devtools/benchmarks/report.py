@@ -1,4 +1,4 @@
-"""What a benchmark has measured: a table for people, and JSON for comparing."""
+"""The report of a benchmark: a table for people, and JSON for comparing."""
 
 from __future__ import annotations
 

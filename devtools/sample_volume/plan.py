@@ -1,4 +1,4 @@
-"""What a sample volume is to hold, and when: cameras, times of clips, gaps."""
+"""The plan of a sample volume: cameras, times of clips, gaps."""
 
 from __future__ import annotations
 

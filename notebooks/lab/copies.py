@@ -1,4 +1,4 @@
-"""People's copies of our notebooks: new ones come by themselves, what people have changed stays.
+"""Copies the notebooks for people to work in, and updates the copies that they have not changed.
 
 Our notebooks are under version control and stay as they are; JupyterLab opens copies. ``.originals.json`` beside them
 holds what each copy was made of. A copy counts as changed when its cells' texts are others; outputs do not count.

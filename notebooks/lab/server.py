@@ -1,4 +1,4 @@
-"""What is ours of JupyterLab's server, as an extension of it: names it answers to, its login form, copies of notebooks.
+"""An extension of JupyterLab's server: accepted host names, the login form, copies of the notebooks.
 
 Loaded by the image's command (``Dockerfile.jupyter``).
 """

@@ -1,4 +1,4 @@
-"""One camera and how motion is looked for in it, from ``RTSP_URL``, ``CAMERA_NAME`` and the ``MOTION_…`` settings."""
+"""One camera and its motion settings, from ``RTSP_URL``, ``CAMERA_NAME`` and the ``MOTION_…`` settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ URL_REMEDY = "give the camera's URL, such as rtsp://192.168.1.20:554/stream1, wi
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """How motion is looked for.
+    """Settings of motion detection.
 
     Attributes:
         fps: frames analysed per second.

@@ -73,7 +73,9 @@ def read_cameras_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SettingError(f"CAMERAS_FILE {str(path)!r} cannot be read: {error.strerror}") from None
+        raise SettingError(
+            f"CAMERAS_FILE {str(path)!r} cannot be read ({error.strerror}): give a TOML file or its folder"
+        ) from None
 
 
 def cameras_from_toml(data: bytes, name: str, values: Mapping[str, str]) -> list[Camera]:

@@ -1,4 +1,4 @@
-"""Which labels are reported: ``YOLO_CLASSES``, a camera's ``classes``, a job's option. Empty means all.
+"""Labels to report: ``YOLO_CLASSES``, a camera's ``classes``, a job's option. Empty means all.
 
 Labels are a model's own words; requested labels are found among them in any case. An unknown label is an error and
 never ignored: a typing error would otherwise look as if nothing had been detected.

@@ -92,11 +92,18 @@ def parse_text(text: str, declaration: Declaration) -> Any:
         raise SettingError(_remedy(text, declaration)) from None
 
 
+def format_number(value: float) -> str:
+    """Return a number for messages: ``0.5``, ``30`` instead of ``30.0``, ``1000000`` instead of ``1e+06``."""
+    return f"{value:.12g}"
+
+
 def _remedy(text: str, declaration: Declaration) -> str:
     setting = declaration.setting
     wrong = f"{setting.name} is {text[:MAX_DISPLAYED_CHARS]!r}"
     if declaration.choices:
         return f"{wrong}: use one of {', '.join(declaration.choices)}"
     number = "a whole number" if declaration.kind is int else "a number"
-    example = "" if declaration.default is None else f", such as {declaration.default}"
-    return f"{wrong}: it takes {number} from {setting.ge:g} to {setting.le:g}{example}"
+    limits = (("from", setting.ge), ("to", setting.le))
+    bounds = "".join(f" {word} {format_number(limit)}" for word, limit in limits if limit is not None)
+    example = "" if declaration.default is None else f", such as {format_number(declaration.default)}"
+    return f"{wrong}: it takes {number}{bounds}{example}"

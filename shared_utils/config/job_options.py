@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from shared_utils.config.classes import check_classes, split_classes
-from shared_utils.config.env import read_env
+from shared_utils.config.env import format_number, read_env
 from shared_utils.config.setting import Declaration, Setting, declare
 from shared_utils.config.validation import Invalid, check_value
 from shared_utils.contracts.job_options import Options
@@ -82,7 +82,7 @@ def _wrong_number(value: object, declaration: Declaration) -> str:
     if low is not None and high is not None and not low <= value <= high:
         # a whole number may be larger than a float can be, or than Python turns into text
         displayed = str(value) if abs(value) < _MAX_DISPLAYED else f"{'-' * (value < 0)}{_MAX_DISPLAYED:g} or more"
-        return f"is {displayed}, outside {low:g} to {high:g}"
+        return f"is {displayed}, outside {format_number(low)} to {format_number(high)}"
     return f"must be a whole number, not {value!r}"
 
 
@@ -106,7 +106,7 @@ def parse_aspect(text: str) -> Fraction:
     numbers = _ASPECT.fullmatch(text)
     height = Fraction(numbers[2] or 1) if numbers else None
     if not numbers or not height:
-        raise ValueError("no aspect ratio such as 16:9")
+        raise ValueError("not an aspect ratio such as 16:9")
     aspect = Fraction(numbers[1]) / height
     if not ASPECT_LIMITS[0] <= aspect <= ASPECT_LIMITS[1]:
         raise ValueError("outside 1:10 to 10:1")
@@ -117,7 +117,7 @@ def _aspect_setting(text: str) -> str:
     try:
         parse_aspect(text)
     except ValueError as error:
-        raise SettingError(f"CLIP_ASPECT is {text[:40]!r}: {error}; give width:height, such as 16:9") from None
+        raise SettingError(f"CLIP_ASPECT is {text[:40]!r}: {error}; give width:height") from None
     return text
 
 

@@ -1,4 +1,4 @@
-"""Labels: what a person said of the boxes of a clip, ``labels/<stem>.json`` on the shared volume.
+"""Labels: a person's verdicts on the boxes of a clip, ``labels/<stem>.json`` on the shared volume.
 
 ::
 
@@ -69,7 +69,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Label:
-    """What a person said of one box.
+    """A person's verdict on one box.
 
     Attributes:
         t: seconds from the clip's first frame.
@@ -114,7 +114,7 @@ class LabelFile:
     skipped: int = field(default=0, compare=False)
 
     def touched(self) -> dict[int, bool]:
-        """Return the frames that anything is said of, and of each whether it was reviewed as a whole."""
+        """Return the frames with labels, and whether each was reviewed as a whole."""
         return {frame: frame in self.frames for frame in sorted({*self.frames, *(one.frame for one in self.labels)})}
 
 

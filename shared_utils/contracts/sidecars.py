@@ -37,7 +37,7 @@ HOST_LETTERS = 24
 
 
 def sidecar_name(filename: str, run_id: str) -> str:
-    """Return the name of the sidecars of a run over the clip `filename`, a bare name whatever they are."""
+    """Return the name of the sidecars of a run over the clip `filename`, a bare name whatever the arguments hold."""
     return f"{sidecar_stem(filename)}.{run_id}{SIDECAR_SUFFIX}".translate(_BARE)
 
 

@@ -1,4 +1,4 @@
-"""The state of a job, from its hash in Redis: parsed as JSON, and believed only as far as it is sound."""
+"""The state of a job, from its hash in Redis: parsed as JSON, and validated field by field."""
 
 from __future__ import annotations
 

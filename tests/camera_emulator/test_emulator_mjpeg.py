@@ -70,7 +70,7 @@ def test_many_viewers_and_one_who_reads_nothing(url: str) -> None:
             viewer.join(30)
         elapsed = time.monotonic() - started
     assert results == [40] * 4
-    assert 1.5 < elapsed < 10.0  # 40 pictures at 20 a second, each viewer at full rate
+    assert 1.5 < elapsed < 10.0  # 40 pictures at 20 per second, each viewer at full rate
 
 
 def test_page_and_unknown_path(url: str) -> None:

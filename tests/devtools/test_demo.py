@@ -124,7 +124,7 @@ def test_a_port_that_another_program_took_is_no_trouble(tmp_path: Path, capfd: p
     [
         (["--video", "/nowhere.mp4"], "scripts/demo: --video /nowhere.mp4: no such file"),
         (["--model", "/nowhere.onnx"], "scripts/demo: --model /nowhere.onnx: no such file"),
-        (["--keep", "/proc/nowhere"], "scripts/demo: --keep /proc/nowhere can not be written to"),
+        (["--keep", "/proc/nowhere"], "scripts/demo: --keep /proc/nowhere cannot be written to"),
     ],
 )
 def test_wrong_use_is_one_line(programs: Programs, arguments: list[str], message: str) -> None:

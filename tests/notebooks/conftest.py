@@ -124,7 +124,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def clip_path(tmp_path: Path) -> Path:
-    """A clip of 2 s, 10 frames a second, with two sampled frames' boxes."""
+    """A clip of 2 s, 10 frames per second, with two sampled frames' boxes."""
     folder = tmp_path / "video"
     folder.mkdir()
     path = write_video(folder / "20260223-144819-cam1.mp4", barcode(10), seconds=2, fps=10)

@@ -364,7 +364,7 @@ def test_a_folder_of_someone_elses_is_said_with_the_remedy(place: Path) -> None:
             timeout=TIMEOUT,
         )
         assert done.returncode == 2
-        assert re.search(r"video can not be written to by you: sudo chown -R \d+:\d+ ", done.stderr)
+        assert re.search(r"video cannot be written to by you: sudo chown -R \d+:\d+ ", done.stderr)
         assert not (folder / ".env").exists()
 
 

@@ -1,4 +1,4 @@
-"""The clips of one stream: started when motion is reported, ended by the rules, out of the ring that is kept."""
+"""Records the clips of one stream out of its ring: started by motion, ended by the rules of clip_logic."""
 
 from __future__ import annotations
 

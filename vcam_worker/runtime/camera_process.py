@@ -1,4 +1,4 @@
-"""A camera's process as the supervisor knows it: started, spoken to, ended."""
+"""A camera's process as the supervisor sees it: start, messages, end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a camera's process reports, and what the HTTP pages request of it. Plain data, sent through a pipe."""
+"""The status that a camera's process reports, and the requests that the HTTP pages send to it.
+
+Plain data, sent through a pipe.
+"""
 
 from __future__ import annotations
 

@@ -204,9 +204,7 @@ def _selected(
 ) -> tuple[av.VideoStream, Stream | None, tuple[str, ...]]:  # fmt: skip
     """Return the video and audio streams to record, and what is left out."""
     if not container.streams.video:
-        raise SourceError(
-            f"{camera.setting}: no video in what {camera.display_url} sends; check the path of the address"
-        )
+        raise SourceError(f"{camera.setting}: no video in what {camera.display_url} sends; check the path of the URL")
     selection = select(container)
     if selection.video is None:
         raise SourceError(

@@ -1,4 +1,4 @@
-"""What feeds hand over to a camera's loop: packets, connections and losses."""
+"""The queue from feeds to a camera's loop: packets, connections and losses."""
 
 from __future__ import annotations
 

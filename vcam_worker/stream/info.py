@@ -1,4 +1,4 @@
-"""What a stream delivers: codec, frame size, rate, and what clips and decoders need."""
+"""Properties of a stream: codec, frame size, rate, and what clips and decoders need."""
 
 from __future__ import annotations
 

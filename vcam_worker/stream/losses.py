@@ -1,4 +1,7 @@
-"""Which losses of a connection to log: each one, unless the camera loses them habitually. Pure; monotonic seconds."""
+"""Decides which losses of a connection to log: each one, unless the camera loses them habitually.
+
+Pure; monotonic seconds.
+"""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def _refuse(answer: Answer, begun: bytes, camera: Camera) -> None:
     if answer.kind in _PLAYLIST_KINDS or start.startswith(b"#extm3u"):
         raise SourceError(
             f"{camera.display_url} is a playlist (HLS), which is not read: "
-            f"give the camera's RTSP or MJPEG address in {camera.setting}"
+            f"give the camera's RTSP or MJPEG URL in {camera.setting}"
         )
     if answer.kind in _PAGE_KINDS or start.startswith((b"<", b"{")):
         raise SourceError(

@@ -180,7 +180,7 @@ class QueueCollector(Collector):
         yield jobs
         yield from _by_kind(
             "vcam_queue_backlog_seconds",
-            "Time the workers need for the waiting jobs; absent where no worker or no job tells.",
+            "Time the workers need for the waiting jobs; absent without a worker or a finished job.",
             {"new": figures.new_backlog_s, "all": figures.backlog_s},
         )
         yield from _by_kind(

@@ -158,6 +158,6 @@ def _listen(settings: HttpSettings) -> socket.socket:
     if code == errno.EACCES:
         raise SettingError(f"HTTP_PORT is {port}, which this user may not open: use one from 1024 to {MAX_PORT}")
     raise SettingError(
-        f"HTTP_HOST is {host!r}, which is no address of this machine: use 127.0.0.1 to be reached from this machine "
-        "alone, or 0.0.0.0 from everywhere"
+        f"HTTP_HOST is {host!r}, which is not an address of this machine: use 127.0.0.1 to be reached from this "
+        "machine alone, or 0.0.0.0 from everywhere"
     )

@@ -1,4 +1,4 @@
-"""The adapter of uvicorn: a server that sleeps while nobody asks, and connections with limits.
+"""The adapter of uvicorn: a server without its periodic tick, and connections with limits.
 
 uvicorn's public settings do not suffice, so :class:`LimitedConnection` builds on attributes of ``H11Protocol``
 (``cycle``, ``connections``, ``server_state``, ``config``), which tests/vcam_worker/web/test_http_limits.py checks by

@@ -1,4 +1,4 @@
-"""What an inference engine is to the rest of the worker: named arrays in, named arrays out.
+"""The interface of an inference engine: named arrays in, named arrays out.
 
 An engine knows nothing of boxes, text or vectors: what goes into a model and what its outputs mean is the matter of
 the task adapters in :mod:`video_worker.models`.

@@ -1,4 +1,4 @@
-"""What a step of the analysis is. See :mod:`video_worker.steps` for the list of them."""
+"""The interface of a step of the analysis. See :mod:`video_worker.steps` for the list of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How bright the picture is over time, so that a covered, dark or blinded camera is noticed."""
+"""Measures brightness over time, so that a covered, dark or blinded camera is noticed."""
 
 from __future__ import annotations
 

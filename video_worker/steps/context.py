@@ -1,4 +1,4 @@
-"""What a run's steps know: source, options, model, zones, and where their files go."""
+"""The context of a run's steps: source, options, model, zones, and where their files go."""
 
 from __future__ import annotations
 

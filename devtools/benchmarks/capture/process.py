@@ -85,7 +85,7 @@ class Capture:
         deadline = time.monotonic() + START_TIMEOUT_S
         while len(re.findall(pattern, self.text)) < count:
             if time.monotonic() > deadline or self._process.poll() is not None:
-                raise RuntimeError(f"capture does not say {pattern!r}:\n{self.text}")
+                raise RuntimeError(f"capture did not log {pattern!r}:\n{self.text}")
             time.sleep(0.1)
 
     def ready(self, connections: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Whether the moments of real footage are recorded, each with its pre-roll, and nothing else."""
+"""Checks that the moments of real footage are recorded, each with its pre-roll, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How much happened when: clips and sightings by day, hour and weekday, and per hour in which a camera was watched.
+"""Activity: clips and sightings by day, hour and weekday, and per hour in which a camera was watched.
 
 Frames in, frames out; no pictures. Times are local throughout, days and hours are those of the wall clock: on the day
 that daylight saving begins there is no hour 2 in Berlin, when it ends there are two, and rates know it.
 
-An hour in which nothing was seen and one that nobody watched are told apart by `watched`, a frame of
+An hour in which nothing was seen and one that nobody watched are distinguished by `watched`, a frame of
 :func:`notebooks.lab.data.results.uptime`: rates are per watched hour, and missing where there was none.
 """
 

@@ -1,4 +1,4 @@
-"""What a sentence tells: what the log holds, and "how often was there a cat today?"."""
+"""Answers in one sentence: what the log holds, and how often a label was seen on a day."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notebooks.lab.data.words import how_many
 MOST_LISTED = 4
 """Visits that are listed one by one; of more, only the first and the last."""
 AWAY_H = 0.1
-"""Hours that a camera must have been away for it to be said."""
+"""Hours that a camera must have been away before an answer mentions it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,12 +21,12 @@ class HowOften:
     """How often a label was there on a day; its text is a sentence.
 
     Attributes:
-        label: what was asked for.
+        label: the label that was counted.
         day: which day.
         word: what the asker calls it, such as ``today``.
         visits: one row per visit; see :func:`notebooks.lab.data.activity.visits`.
         clips: clips of the day, whatever they show.
-        away_h: hours of the day that each camera was not watched for; None where no log tells.
+        away_h: hours of the day that each camera was not watched for; None where there is no camera log.
         so_far_h: hours of the day that have passed.
         known: labels that the log has.
     """

@@ -1,4 +1,4 @@
-"""What is read of a line of ``detections_log.jsonl``, as msgspec takes it, and the columns it becomes.
+"""Types of the lines of ``detections_log.jsonl`` for msgspec, and the columns that are made of them.
 
 The worker's steps declare keys and columns of their own, which are read like all others.
 """

@@ -1,4 +1,4 @@
-"""Which boxes of two sides mean the same object, and what follows: agreement, precision, recall, average precision.
+"""Matches the boxes of two sets, and computes agreement, precision, recall and average precision.
 
 Pure: data frames in, data frames and numbers out. Boxes are frames with the columns of
 :func:`notebooks.lab.data.results.boxes`; corners in pixels of the clip. pycocotools gives the same AP to the third
@@ -102,7 +102,7 @@ def judge(found: pd.DataFrame, truth: pd.DataFrame, frames: pd.DataFrame, iou_mi
 
     Args:
         found: boxes with `conf`.
-        truth: what a person said; see :func:`notebooks.lab.data.labels.read`: boxes with `is_there`.
+        truth: the labels; see :func:`notebooks.lab.data.labels.read`: boxes with `is_there`.
         frames: the reviewed frames: `filename`, `frame`, `complete`.
         iou_min: least overlap.
 
@@ -177,7 +177,7 @@ def scores_by_class(found: pd.DataFrame, verdict: pd.Series[Any], truth: pd.Data
 
     Args:
         found: all boxes in the reviewed frames, weak ones too; `verdict`: of :func:`judge`, for each.
-        truth: the truth's boxes in the frames that `found` was looked for in.
+        truth: the truth's boxes in the frames of `found`.
         conf: the threshold.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A day laid out along a line: who was seen where and when, and when nobody looked. Plain data."""
+"""The timeline of one day as plain data: what was seen where and when, and when no camera was up."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class OneDay:
     Attributes:
         day: its date.
         rows: by camera, then label; a camera that saw nothing has one row without marks.
-        away: for each camera the parts of the day in which it was not watched, as shares; None where no log tells.
+        away: for each camera the parts of the day in which it was not watched, as shares; None without a camera log.
         ticks: (share, hour of the wall clock): on the days that clocks change, hours are missing or doubled.
         until: share of the day that has passed.
         clips: its number of clips.
@@ -99,7 +99,7 @@ def lay_out(
 
     Args:
         clips, seen: of :mod:`notebooks.lab.data.activity`.
-        watched: of :func:`notebooks.lab.data.results.uptime`; empty where no log tells.
+        watched: of :func:`notebooks.lab.data.results.uptime`; empty where there is no camera log.
         day, now: as for :func:`notebooks.lab.data.answers.how_often`.
     """
     zone = clips["started_at"].dt.tz

@@ -1,4 +1,4 @@
-"""What was found, as data frames: ``detections_log.jsonl``, the boxes files, and when cameras were watched.
+"""Results as data frames: ``detections_log.jsonl``, the boxes files, and when cameras were watched.
 
 The only module here that needs pandas and msgspec, which notebooks and tools have and workers do not.
 

@@ -1,4 +1,4 @@
-"""Which label a track has at which threshold, from the boxes of runs: what :mod:`notebooks.lab.tuning.sweep` counts."""
+"""Computes each track's label at each threshold from boxes of runs, for :mod:`notebooks.lab.tuning.sweep`."""
 
 from __future__ import annotations
 

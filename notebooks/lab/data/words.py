@@ -1,4 +1,4 @@
-"""Words of titles and answers."""
+"""Formats counts for titles and answers."""
 
 from __future__ import annotations
 

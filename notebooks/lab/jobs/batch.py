@@ -1,4 +1,4 @@
-"""Many clips through many configurations: what has been done already is not done again."""
+"""Runs many clips through several configurations, and skips the runs that exist already."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ NAMES = {
     "classes": "only",
     "aspect": "shown",
 }
-"""Options in the order in which they are told in a configuration's name, and what is put there with them."""
+"""Options in their order in a configuration's name, and the text that is put beside each there."""
 OPTIONS = frozenset(field.name for field in fields(Options))
 MODEL_SUFFIX = ".onnx"
-"""Of the files that the worker reads; the log tells a model's name without it."""
+"""Ending of the model files that the worker reads; names in the log are without it."""
 SOME = 5
-"""Names told in a line for people."""
+"""Names that are listed in one line."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def grid(**choices: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def usual_options(video_dir: Path) -> Options:
-    """Return the worker's own options, as its last run over a new clip tells; the environment's before there is one.
+    """Return the worker's own options, as in its last run over a new clip; the environment's before there is one.
 
     The worker reads them from its environment, which a notebook in another container does not see.
     """
@@ -87,7 +87,7 @@ def configurations(wanted: Sequence[Mapping[str, Any]], usual: Options | None = 
 
     Args:
         wanted: the options of each, fields of :class:`shared_utils.contracts.job_options.Options`; `name` may name it.
-        usual: the options of those that are not told; the environment's (``YOLO_MODEL`` and so on) if None.
+        usual: the options that a configuration leaves out; the environment's (``YOLO_MODEL`` and so on) if None.
 
     Raises:
         JobRefused: an option that the worker would refuse.

@@ -1,4 +1,4 @@
-"""CheckJupyter: is everything there that the notebooks need? Each check is green, or says what to do."""
+"""The checks of CheckJupyter: everything that the notebooks need, each item green or with its remedy."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ SEE_OWNER = "give UID and GID in .env the owner of the folder (id -u, id -g), th
 
 @dataclass(frozen=True, repr=False)
 class Check:
-    """One thing looked at.
+    """The result of one check.
 
     Attributes:
-        name: what was looked at.
+        name: what was checked.
         ok: whether all is well.
         found: what was found, in a line.
         remedy: what to do, where it is not well.

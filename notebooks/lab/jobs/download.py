@@ -1,4 +1,4 @@
-"""Videos from a URL into the shared volume: files by HTTP, those on pages by yt-dlp.
+"""Downloads videos from a URL into the shared volume: files by HTTP, those on pages by yt-dlp.
 
 Whatever is not whole and not playable lies under a hidden name, which nobody lists or analyses; the video gets its
 name by one step, and never the name of a file that is there.
@@ -76,7 +76,7 @@ def download(
         url: of a video file, or of a page that shows one; http or https.
         limits: of size and patience.
         progress: called with bytes received and total; None shows a bar.
-        judge: tells which IP addresses are of our own networks, where a public URL may not lead to.
+        judge: decides which IP addresses are of our own networks, where a public URL may not lead to.
 
     Raises:
         DownloadError: there is no video; nothing is left behind. An interrupt leaves nothing either.

@@ -1,4 +1,4 @@
-"""Following jobs with progress bars, in a terminal and in a notebook."""
+"""Follows jobs with progress bars, in a terminal and in a notebook."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def follow(poll: Callable[[], list[JobState]], has_worker: Callable[[], bool]) -
 
     Args:
         poll: returns all jobs as they are now.
-        has_worker: tells whether a worker serves them.
+        has_worker: returns whether a worker serves them.
     """
     watch = _Watch(poll, has_worker)
     try:

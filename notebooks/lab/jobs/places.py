@@ -1,4 +1,7 @@
-"""Where the notebooks find things: the shared volume, its log, the queue. One line at the top of each notebook."""
+"""Paths and connections of the notebooks: the shared volume, its log, the queue.
+
+One line at the top of each notebook.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RedisConnectionTest: what the queue holds, who works on it, what failed and why, and a button to try that again."""
+"""The panel of RedisConnectionTest: jobs, workers, failures with their reasons, and a button that queues them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hosts a download may connect to: one that begins at a public address stays out of our own networks.
+"""Keeps downloads from public URLs out of our own networks, whatever they redirect to.
 
 A page or a redirect elsewhere decides on further addresses, and Jupyter reaches what they do not: this machine's
 programs, the router, the cameras. The rule holds at the socket, where names are resolved and no library's redirect,
@@ -59,7 +59,7 @@ def from_here(url: str, judge: Judge = is_inside) -> Iterator[None]:
 
     Args:
         url: where the download begins.
-        judge: tells which addresses are inside.
+        judge: decides which addresses are inside.
 
     Raises:
         ForbiddenHostError: it failed as such a host was to be connected to.

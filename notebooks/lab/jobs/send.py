@@ -1,4 +1,4 @@
-"""SendProcessFile and DownloadProcessFile put together: what to analyse and how, the run, its outcome compared."""
+"""The forms of SendProcessFile and DownloadProcessFile: file and options, the run, and a comparison of its outcome."""
 
 from __future__ import annotations
 

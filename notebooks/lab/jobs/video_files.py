@@ -1,4 +1,4 @@
-"""Where a video that is fetched lies: under a hidden name until it is whole, then under a safe one of its own."""
+"""Files of downloaded videos: hidden while they are incomplete, then under a safe and unused name."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def safe_name(name: str) -> str:
         stem, ending = base, "mp4"
     stem = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", stem)).strip("._-")
     stem = stem.encode()[:MAX_STEM].decode("utf-8", "ignore").rstrip("._-")
-    return f"{stem or 'film'}.{ending.lower()}"
+    return f"{stem or 'video'}.{ending.lower()}"
 
 
 def publish(partial: Path, video_dir: Path, name: str) -> Path:

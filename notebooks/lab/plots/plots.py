@@ -1,6 +1,6 @@
-"""The pictures of ViewProcessResults. Each takes frames of :mod:`notebooks.lab.data.activity` and returns a figure.
+"""The plots of ViewProcessResults. Each takes frames of :mod:`notebooks.lab.data.activity` and returns a figure.
 
-Where nobody looked it is hatched, so that it is never taken for "nothing there".
+Times that no camera watched are hatched, so that they are never taken for "nothing there".
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LEGEND_LETTERS = 80
 """Letters in a line of a legend."""
 MIN_MARK = 0.003
 """Share of a day that a clip is drawn long at least: ten seconds would be a tenth of a pixel."""
-NO_CAMERA_LOG = "(no cameras_log.jsonl tells when nobody watched)"
+NO_CAMERA_LOG = "(without cameras_log.jsonl, unwatched times are unknown)"
 NOTHING_YET = "No clip has been analysed yet."
 
 
@@ -135,7 +135,7 @@ def _watched_strip(strip: Axes, watched: pd.DataFrame, days: pd.Index, shade: di
 
 
 def plot_hours(clips: pd.DataFrame, watched: pd.DataFrame) -> Figure:
-    """Clips per watched hour by the hour of the day; clips alone where no log tells what was watched."""
+    """Clips per watched hour by the hour of the day; clips alone where there is no camera log."""
     if clips.empty:
         return sentence(NOTHING_YET)
     table = activity.by_hour(clips, watched)
@@ -289,7 +289,7 @@ def plot_one_day(day: OneDay) -> Figure:
     if day.until < 1:
         axes.axvline(day.until, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate("now", (day.until, 0), (3, 3), "axes fraction", "offset points", color=GREY, fontsize=8)
-    detail = f"a mark is a clip; local time, {day.zone}"
+    detail = f"each mark is a clip; local time, {day.zone}"
     if day.away is None:
         detail += f" {NO_CAMERA_LOG}"
     elif any(day.away.values()):

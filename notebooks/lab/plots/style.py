@@ -1,4 +1,4 @@
-"""How every picture looks: one palette, titles that say the finding, no clutter."""
+"""The style of all plots: one palette, titles that state the finding, no clutter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was reviewed, as a data set in YOLO form: pictures, a text file of boxes for each, and ``data.yaml``.
+"""Exports reviewed frames as a YOLO data set: pictures, a text file of boxes for each, and ``data.yaml``.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Tunes a model on what was reviewed: training, export to ONNX, and into the models folder, where workers find it.
+"""Fine-tunes a model on reviewed frames: training, export to ONNX, and into the models folder, where workers find it.
 
 torch and ultralytics are not in the image, and are never imported here: they run in processes of their own, which give
 their memory back, can be interrupted, and get no secret of ours by their environment.
@@ -30,7 +30,7 @@ from video_worker.models.detector import OnnxDetector
 
 TRAINING_FOLDER = "training"
 POLL_S = 0.5
-"""Between two looks at how far a training is; an epoch takes seconds to minutes."""
+"""Between two checks of a training's progress; an epoch takes seconds to minutes."""
 STOP_S = 20.0
 HOW_TO_ADD = (
     "Fine-tuning needs torch, which is not installed here. Add it with: WITH_TORCH=1 docker compose build jupyter && "
@@ -38,7 +38,7 @@ HOW_TO_ADD = (
 )
 INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 QUIET = {
-    # whatever is missing is said, not looked for in the net
+    # missing packages are reported, never downloaded
     "YOLO_OFFLINE": "true",
     "YOLO_AUTOINSTALL": "false",
     "MPLBACKEND": "Agg",
@@ -189,7 +189,7 @@ def publish(weights: Path, name: str) -> str:
     command = [sys.executable, "-m", "video_worker", "export", str(weights), str(out)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ModelError(_last_line(f"{done.stdout}\n{done.stderr}") or "the export failed without a word")
+        raise ModelError(_last_line(f"{done.stdout}\n{done.stderr}") or "the export failed without a message")
     return out.name
 
 
@@ -230,7 +230,7 @@ def _before(folder: Path) -> Any:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of trainings and exports: none of our secrets, and nothing is looked for in the net."""
+    """Return the environment of trainings and exports: none of our secrets, and no downloads."""
     inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
     return {**inherited, **QUIET, "YOLO_CONFIG_DIR": os.environ.get("YOLO_CONFIG_DIR", "/tmp")}  # noqa: S108
 
@@ -248,7 +248,7 @@ def _run(command: Sequence[str], folder: Path, epochs: int) -> None:
         raise ModelError(f"the training was ended by signal {-process.returncode}; run it again, and it goes on")
     if process.returncode:
         reason = _last_line(log.read_text(encoding="utf-8", errors="replace"))
-        raise ModelError(f"the training failed: {reason or 'without a word'}; see {folder.name}/train.log")
+        raise ModelError(f"the training failed: {reason or 'without a message'}; see {folder.name}/train.log")
 
 
 def _epochs(process: subprocess.Popen[bytes], folder: Path, epochs: int) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Pictures of a review's pages, made ahead in a thread of their own so that the next one is there when it is wanted."""
+"""Prepares the pictures of a review's pages in a thread, so that the next one is ready when it is wanted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which boxes a person is asked about, and in what order. Pure.
+"""Selects and orders the boxes that a person is asked about. Pure.
 
 A walk across the picture is forty boxes that are nearly the same: asking about each would teach neither people nor
 models anything. By default few frames of a track are asked about: its best and its worst, and some between them in
@@ -74,7 +74,7 @@ class Page:
         return f"{self.frame}@{self.filename}"
 
     def label_of(self, candidate: Candidate, file: LabelFile) -> Label | None:
-        """Return what a person said of a box, by its run or of the same box of another run; None if nothing."""
+        """Return a person's verdict on a box, by its run or of the same box of another run; None if nothing."""
         here = [label for label in file.labels if label.frame == self.frame]
         own = Source(self.run_id, candidate.box)
         for label in here:

@@ -31,7 +31,7 @@ HERE = Path(__file__).resolve().parent
 PREFETCH = 8
 """Questions that the page knows beforehand, with the pictures of their pages."""
 CLIENTS = 16
-"""Browser pages that are told apart."""
+"""Browser pages that are distinguished."""
 POSTER_SIDE = 960
 
 

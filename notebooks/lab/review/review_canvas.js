@@ -1,4 +1,4 @@
-// The picture of LabelReview, its boxes, and what a drag takes hold of. review.py puts this before review.js.
+// The canvas of LabelReview: picture, boxes, and dragging of their handles. review.py puts this before review.js.
 
 const LINE = 2; // of a box, CSS pixels
 const HANDLE = 9; // side of a handle, and how near one must be to take it

@@ -1,4 +1,7 @@
-"""A review in work: where it stands, and what each verdict does to the labels files. Knows of no page and no widget."""
+"""The state of a review: its position, and the effect of each verdict on the labels files.
+
+It is independent of page and widget.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +107,7 @@ class Session:
         """Begin, or go on with, the review of the runs in `rows`.
 
         Args:
-            rows: of :func:`notebooks.lab.data.results.load_log`, one run a clip, such as ``latest(log)``.
+            rows: of :func:`notebooks.lab.data.results.load_log`, one run per clip, such as ``latest(log)``.
             min_conf: score from which boxes are asked about.
             per_track: frames of a track that are asked about at most; None for every one.
         """
@@ -159,7 +162,7 @@ class Session:
         return question.key in self._answered
 
     def label_of(self, question: Question) -> Label | None:
-        """Return what was said of a question's box."""
+        """Return the verdict on a question's box."""
         if question.candidate is None:
             return None
         return question.page.label_of(question.candidate, self.files[question.page.filename])
@@ -222,10 +225,10 @@ class Session:
         A page without boxes is ``right`` when there is nothing on it, or all there is has been drawn.
 
         Args:
-            scope: this box; or all of its track, or of its frame, of which nothing was said yet.
+            scope: this box; or all of its track, or of its frame, as far as they have no verdict yet.
 
         Returns:
-            Of how many boxes it was said.
+            The number of boxes that got the verdict.
         """
         question = self.question(key)
         page = question.page

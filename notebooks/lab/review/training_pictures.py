@@ -1,4 +1,4 @@
-"""Pictures of LabelReview: what a data set holds, and how a training went."""
+"""Plots of LabelReview: the contents of a data set, and the progress of a training."""
 
 from __future__ import annotations
 

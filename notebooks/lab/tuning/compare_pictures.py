@@ -25,7 +25,7 @@ from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.picture import fitted_size, resized
 
 MAX_CLIPS = 16
-"""Clips in a picture, those that agree least: more could not be told apart."""
+"""Clips in a picture, those that agree least: more could not be distinguished."""
 BAR_INCHES = 0.26
 """Height of a bar, with its gap."""
 FRAME_SIDE_PX = 640
@@ -188,7 +188,7 @@ def _empty(title: str, detail: str = "") -> Figure:
 
 
 def seconds_picture(comparison: Comparison) -> Figure:
-    """Draw the seconds a clip takes by each configuration."""
+    """Draw the seconds per clip of each configuration."""
     table = seconds(comparison)[::-1]
     figure, axes = plt.subplots(figsize=(9, 1.6 + 0.75 * len(table)))
     parts = (("total_s", "in all", GREY), ("infer_s", "model", BLUE), ("decode_s", "decoding", ORANGE))
@@ -199,7 +199,7 @@ def seconds_picture(comparison: Comparison) -> Figure:
             axes.annotate(f"{value:.2f}", (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8.5)
     axes.set_yticks(range(len(table)), [*map(str, table.index)])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("seconds a clip, mean")
+    axes.set_xlabel("seconds per clip, mean")
     axes.margins(x=0.08)
     handles, texts = axes.get_legend_handles_labels()
     axes.legend(handles, texts, loc="lower right")
@@ -208,7 +208,7 @@ def seconds_picture(comparison: Comparison) -> Figure:
     footage = table["duration_s"].mean()
     finding(
         axes,
-        f"{fastest} takes {total.min():.2f} s a clip, {slowest} {total.max() / total.min():.1f} times as long",
+        f"{fastest} takes {total.min():.2f} s per clip, {slowest} {total.max() / total.min():.1f} times as long",
         f"{len(comparison.clips)} clips of {footage:.0f} s on average; decoding and model work at once",
     )
     return figure

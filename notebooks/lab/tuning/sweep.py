@@ -1,4 +1,4 @@
-"""What other thresholds would have found in finished runs: from their boxes files, without inference.
+"""Computes what other thresholds would have found in finished runs: from their boxes files, without inference.
 
 What is exact, for thresholds from 0.1 (or the run's own, if lower) up: `detected`, its order, and `objects`. Weaker
 boxes never change stronger ones (NMS goes from the best down), so the files hold what a run with a higher threshold
@@ -224,7 +224,7 @@ def f1_score(points: pd.DataFrame) -> pd.Series[float]:
 def as_worker(seen: RunBoxes, conf: float, min_hits: int, classes: Sequence[str] = ()) -> Mapping[str, Any]:
     """Return `detected`, `count` and `objects` as a run with this threshold would have written them.
 
-    By the worker's own steps; the module tells what is exact.
+    By the worker's own steps; the module's docstring says what is exact.
 
     Args:
         seen: a run's boxes; see :meth:`notebooks.lab.media.clip.Run.read`.

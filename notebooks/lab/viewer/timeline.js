@@ -76,7 +76,7 @@ class Timeline {
   }
 
   detail(day) {
-    let text = `a mark is a clip: click it to play it; local time, ${day.zone}`;
+    let text = `each mark is a clip: click it to play it; local time, ${day.zone}`;
     if (day.away === null) text += " (times without watching are unknown: there is no cameras_log.jsonl)";
     else if (Object.values(day.away).some((parts) => parts.length)) text += "; hatched: the camera was not watched";
     return text;

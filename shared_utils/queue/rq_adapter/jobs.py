@@ -124,7 +124,7 @@ class StoredJob(Job):
         if not raw:
             raise NoSuchJobError(f"no such job: {self.id}")
         if lengths[-1]:
-            raw.setdefault("data", b"")  # too long: it ends as a job that asks for nothing we know
+            raw.setdefault("data", b"")  # too long: it ends as a job without a call
         self.restore(raw)
 
     def restore(self, raw_data: Mapping[bytes | str, Any]) -> None:

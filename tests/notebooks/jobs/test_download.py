@@ -1,4 +1,4 @@
-"""Films from an address: whole ones only, under safe names, and a clear line for everything else."""
+"""Videos from a URL: whole ones only, under safe names, and a clear line for everything else."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.support.network.download_site import Site
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_video(tmp_path_factory.mktemp("film") / "film.mp4", moving_box(320, 180), seconds=3)
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("video") / "video.mp4", moving_box(320, 180), seconds=3)
 
 
 @pytest.fixture
-def site(film: Path) -> Iterator[Site]:
-    site = Site(film.read_bytes())
+def site(video: Path) -> Iterator[Site]:
+    site = Site(video.read_bytes())
     yield site
     site.close()
 
@@ -43,22 +43,22 @@ def fetch(address: str, folder: Path, limits: Limits | None = None) -> Path:
     return download(address, folder, limits, progress=lambda done, total: None)
 
 
-def test_a_film_comes_whole_and_nothing_else_is_left(site, folder, film):
-    told: list[tuple[int, int | None]] = []
-    path = download(site.url("/film.mp4?x=1"), folder, progress=lambda done, total: told.append((done, total)))
-    assert path == folder / "film.mp4"
-    assert path.read_bytes() == film.read_bytes()
+def test_a_video_comes_whole_and_nothing_else_is_left(site, folder, video):
+    progress: list[tuple[int, int | None]] = []
+    path = download(site.url("/video.mp4?x=1"), folder, progress=lambda done, total: progress.append((done, total)))
+    assert path == folder / "video.mp4"
+    assert path.read_bytes() == video.read_bytes()
     assert list(folder.iterdir()) == [path]
-    assert told[-1] == (len(film.read_bytes()),) * 2
+    assert progress[-1] == (len(video.read_bytes()),) * 2
     assert path.stat().st_nlink == 1
 
 
-def test_nothing_is_ever_overwritten_nor_passes_for_another_cameras_clip(site, folder, film):
+def test_nothing_is_ever_overwritten_nor_passes_for_another_cameras_clip(site, folder, video):
     name = "20260223-144819-cam1.mp4"
     (folder / name).write_bytes(b"ours")
     path = fetch(site.url(f"/{name}"), folder)
     assert (folder / name).read_bytes() == b"ours"
-    assert path.read_bytes() == film.read_bytes()
+    assert path.read_bytes() == video.read_bytes()
     assert path.name == f"copy2-of-{name}"
     assert parse_clip_name(path.name) is None
     assert fetch(site.url(f"/{name}"), folder).name == f"copy3-of-{name}"
@@ -75,7 +75,7 @@ def test_nothing_is_ever_overwritten_nor_passes_for_another_cameras_clip(site, f
         ("/elsewhere", r"cannot be downloaded: "),
     ],
 )
-def test_what_is_no_film_is_said_in_one_line_and_leaves_nothing(site, folder, path, reason):
+def test_what_is_no_video_gives_one_line_and_leaves_nothing(site, folder, path, reason):
     with pytest.raises(DownloadError, match=reason) as caught:
         fetch(site.url(path), folder)
     assert "\n" not in str(caught.value)
@@ -83,10 +83,10 @@ def test_what_is_no_film_is_said_in_one_line_and_leaves_nothing(site, folder, pa
     assert list(folder.iterdir()) == []
 
 
-def test_a_broken_connection_goes_on_where_it_broke(site, folder, film):
+def test_a_broken_connection_goes_on_where_it_broke(site, folder, video):
     path = fetch(site.url("/resumed.mp4"), folder)
-    assert path.read_bytes() == film.read_bytes()
-    half = len(film.read_bytes()) // 2
+    assert path.read_bytes() == video.read_bytes()
+    half = len(video.read_bytes()) // 2
     assert site.requests == [("/resumed.mp4", None), ("/resumed.mp4", f"bytes={half}-")]
 
 
@@ -107,7 +107,7 @@ def test_an_interrupt_leaves_nothing(site, folder):
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("path", ["/film.mp4", "/unsized.mp4"])
+@pytest.mark.parametrize("path", ["/video.mp4", "/unsized.mp4"])
 def test_the_size_is_limited(site, folder, path):
     with pytest.raises(DownloadError, match=r"is larger than 0\.01 MB: give a higher max_mb"):
         fetch(site.url(path), folder, Limits(max_mb=0.01))
@@ -116,22 +116,22 @@ def test_the_size_is_limited(site, folder, path):
 
 def test_names_that_servers_give(site, folder):
     assert fetch(site.url("/named"), folder).name == "x_y.mp4"
-    assert fetch(site.url("/moved"), folder).name == "film.mp4"
+    assert fetch(site.url("/moved"), folder).name == "video.mp4"
     assert fetch(site.url("/a%2F..%2Fb%20%C3%BC%0A.mp4"), folder).name == "b_ü.mp4"
 
 
-def test_a_film_on_a_page_is_found_by_yt_dlp(site, folder, film):
-    path = fetch(site.url("/pages-film.html"), folder)
-    assert path.read_bytes() == film.read_bytes()
+def test_a_video_on_a_page_is_found_by_yt_dlp(site, folder, video):
+    path = fetch(site.url("/pages-video.html"), folder)
+    assert path.read_bytes() == video.read_bytes()
     assert path.parent == folder
     assert path.suffix == ".mp4"
     assert list(folder.iterdir()) == [path]
 
 
-def test_yt_dlp_takes_the_address_of_a_file_too(site, tmp_path, film):
-    path, name = fetch_page(site.url("/film.mp4"), tmp_path, Limits(), lambda done, total: None)
-    assert path.read_bytes() == film.read_bytes()
-    assert name == "film.mp4"
+def test_yt_dlp_takes_the_address_of_a_file_too(site, tmp_path, video):
+    path, name = fetch_page(site.url("/video.mp4"), tmp_path, Limits(), lambda done, total: None)
+    assert path.read_bytes() == video.read_bytes()
+    assert name == "video.mp4"
 
 
 def test_a_stream_in_pieces_is_put_together(folder, tmp_path):
@@ -147,12 +147,12 @@ def test_a_stream_in_pieces_is_put_together(folder, tmp_path):
 
 def test_yt_dlp_keeps_to_the_limit(site, folder):
     with pytest.raises(DownloadError, match=r"is larger than 0\.01 MB"):
-        fetch(site.url("/pages-film.html"), folder, Limits(max_mb=0.01))
+        fetch(site.url("/pages-video.html"), folder, Limits(max_mb=0.01))
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    "address", ["", "  ", "film.mp4", "file:///etc/passwd", "ftp://host/film.mp4", "http://", "http://[", "rtsp://h/s",
+    "address", ["", "  ", "video.mp4", "file:///etc/passwd", "ftp://host/video.mp4", "http://", "http://[", "rtsp://h/s",
                 "http://h:port/x", "http://h/a b", "javascript:alert(1)", "http://h/a\nb"]
 )  # fmt: skip
 def test_addresses_that_are_none(folder, address):
@@ -176,18 +176,18 @@ def test_nobody_there_and_no_secret_shown(folder):
 @pytest.mark.parametrize(
     ("given", "made"),
     [
-        ("film.mp4", "film.mp4"),
+        ("video.mp4", "video.mp4"),
         ("../../etc/passwd", "passwd.mp4"),
         (".hidden.mp4", "hidden.mp4"),
         ("-rf.MKV", "rf.mkv"),
-        ("", "film.mp4"),
-        ("...", "film.mp4"),
+        ("", "video.mp4"),
+        ("...", "video.mp4"),
         ("ein Film, ü.webm", "ein_Film_ü.webm"),
         ("Гараж.mp4", "Гараж.mp4"),
         ("%D0%93%D0%B0%D1%80%D0%B0%D0%B6%202.mp4", "Гараж_2.mp4"),
         ("ü" * 100 + ".mp4", "ü" * 60 + ".mp4"),
         ("u\u0308.mp4", "ü.mp4"),
-        ("\ud800\u2028.mp4", "film.mp4"),
+        ("\ud800\u2028.mp4", "video.mp4"),
         ("a" * 400 + ".mp4", "a" * 120 + ".mp4"),
         ("watch?v=1&x", "watch_v_1_x.mp4"),
         ("con\x00trol\x1b.mp4", "con_trol.mp4"),
@@ -203,10 +203,10 @@ def test_what_a_killed_kernel_left_is_cleared_away_after_a_day(site, folder):
     old, fresh = folder / f"{HIDDEN}old-1", folder / f"{HIDDEN}fresh-1"
     for path in (old, fresh):
         path.mkdir()
-        (path / "film").write_bytes(b"half")
+        (path / "video").write_bytes(b"half")
     os.utime(old, (0, 0))
-    fetch(site.url("/film.mp4"), folder)
-    assert sorted(path.name for path in folder.iterdir()) == [fresh.name, "film.mp4"]
+    fetch(site.url("/video.mp4"), folder)
+    assert sorted(path.name for path in folder.iterdir()) == [fresh.name, "video.mp4"]
 
 
 def is_first(address: str) -> bool:
@@ -215,8 +215,8 @@ def is_first(address: str) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/inside", "/inside.html", "/inside.m3u8", "/inside-page"])
-def test_a_public_address_does_not_lead_into_our_own_networks(site, folder, film, path):
-    public = Site(film.read_bytes(), ip="127.0.0.2", elsewhere=site.url(""))
+def test_a_public_address_does_not_lead_into_our_own_networks(site, folder, video, path):
+    public = Site(video.read_bytes(), ip="127.0.0.2", elsewhere=site.url(""))
     try:
         with pytest.raises(DownloadError, match=r"leads to 127\.0\.0\.1, a host of your own networks") as caught:
             download(public.url(path), folder, Limits(timeout_s=5), lambda *_: None, is_first)
@@ -225,9 +225,9 @@ def test_a_public_address_does_not_lead_into_our_own_networks(site, folder, film
         assert public.requests
         assert site.requests == []
         # a person may ask for it
-        assert download(site.url("/film.mp4"), folder, None, lambda *_: None, is_first).name == "film.mp4"
+        assert download(site.url("/video.mp4"), folder, None, lambda *_: None, is_first).name == "video.mp4"
         # and so may an address in our own networks lead wherever it wants
-        assert download(site.url("/film.mp4"), folder, None, lambda *_: None).read_bytes() == film.read_bytes()
+        assert download(site.url("/video.mp4"), folder, None, lambda *_: None).read_bytes() == video.read_bytes()
     finally:
         public.close()
 
@@ -267,18 +267,18 @@ def test_a_page_without_an_end_is_given_up(site, folder):
 
 
 def test_the_notebook_fetches_sends_and_shows(
-    run_notebook: RunNotebook, sample_volume: Path, worker_env: dict[str, str], film: Path
+    run_notebook: RunNotebook, sample_volume: Path, worker_env: dict[str, str], video: Path
 ) -> None:
     clip = next(sample_volume.glob("*.mp4"))
     site = Site(clip.read_bytes())
     try:
-        env = {**worker_env, "FILM_ADDRESS": site.url("/visit.mp4")}
+        env = {**worker_env, "VIDEO_URL": site.url("/visit.mp4")}
         done = run_notebook(
-            "DownloadProcessFile", sample_volume, env, values=["film.name", "sent.record", "sent.state.job_id"]
+            "DownloadProcessFile", sample_volume, env, values=["video.name", "sent.record", "sent.state.job_id"]
         )
     finally:
         site.close()
-    assert done.values["film.name"] == "visit.mp4"
+    assert done.values["video.name"] == "visit.mp4"
     assert (sample_volume / "visit.mp4").read_bytes() == clip.read_bytes()
     record = done.values["sent.record"]
     assert record["filename"] == "visit.mp4"

@@ -70,7 +70,7 @@ def test_the_widgets_say_what_is_sent(places: Places) -> None:
     assert form.sent.as_frame().loc["model", ""] == "scene, threshold 0.7, 320 px, 2.5 frames/s"
 
     # a file that is no video: the worker's reason, in a line
-    (places.video / "broken.mp4").write_bytes(b"no film")
+    (places.video / "broken.mp4").write_bytes(b"no video")
     form.picker.choose("broken.mp4")
     form.options.model.value = OWN_MODEL
     broken = form.run()

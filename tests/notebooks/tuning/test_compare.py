@@ -157,7 +157,7 @@ def test_pictures_of_clips_that_are_gone(two_clips: Path) -> None:
     classes = pictures.classes_picture(comparison, pair).axes[0]
     assert classes.get_title(loc="left") == "Most differs for dog: 1 clip in which only 640 px has it"
     seconds = pictures.seconds_picture(comparison).axes[0]
-    assert seconds.get_title(loc="left") == "320 px takes 1.20 s a clip, 640 px 1.8 times as long"
+    assert seconds.get_title(loc="left") == "320 px takes 1.20 s per clip, 640 px 1.8 times as long"
     assert pictures.matrix_picture(comparison).axes[0].get_title(loc="left") == "640 px and 320 px differ most"
 
 

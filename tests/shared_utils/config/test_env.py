@@ -8,7 +8,8 @@ from typing import Annotated
 
 import pytest
 
-from shared_utils.config.env import read_env, read_field
+from shared_utils.config.cameras import MotionSettings
+from shared_utils.config.env import format_number, read_env, read_field
 from shared_utils.config.folders import video_dir
 from shared_utils.config.job_options import options_from_env
 from shared_utils.config.log import LogSettings
@@ -64,6 +65,12 @@ def test_a_wrong_number_names_setting_value_and_bounds(raw: str) -> None:
 def test_a_wrong_whole_number_likewise(raw: str) -> None:
     with pytest.raises(SettingError, match=r"^COUNT is '.*': it takes a whole number from 1 to 65535, such as 1$"):
         read(COUNT=raw)
+
+
+def test_numbers_in_messages_are_written_as_people_write_them() -> None:
+    assert [format_number(number) for number in (0.0001, 0.5, 30.0, 1e6)] == ["0.0001", "0.5", "30", "1000000"]
+    with pytest.raises(SettingError, match=r"^MOTION_FPS is 'x': it takes a number from 0.5 to 30, such as 5$"):
+        read_env(declarations(MotionSettings), {"MOTION_FPS": "x"})
 
 
 @pytest.mark.parametrize(("raw", "value"), [(".5", 0.5), ("1", 1.0), ("5e-1", 0.5), ("0", 0.0)])

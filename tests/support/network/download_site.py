@@ -10,9 +10,9 @@ Answer = Callable[["Handler", bytes], None]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers each path as the test wants it; `film` is what there is to give."""
+    """Answers each path as the test wants it; `video` is what there is to give."""
 
-    film = b""
+    video = b""
     part = b""
     requests: list[tuple[str, str | None]]
 
@@ -22,32 +22,32 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         answers = {
             "/page": self.page,
-            "/pages-film.html": self.film_page,
+            "/pages-video.html": self.video_page,
             "/broken.mp4": self.broken,
             "/resumed.mp4": self.resumed,
             "/slow.mp4": self.slow,
-            "/text.mp4": lambda: self.give(b"no film at all " * 100),
+            "/text.mp4": lambda: self.give(b"no video at all " * 100),
             "/empty.mp4": lambda: self.give(b""),
             "/unsized.mp4": self.unsized,
             "/live.m3u8": lambda: self.give(PLAYLIST, kind="application/vnd.apple.mpegurl"),
             "/part.ts": lambda: self.give(self.part, kind="video/mp2t"),
-            "/moved": lambda: self.redirect("/film.mp4"),
+            "/moved": lambda: self.redirect("/video.mp4"),
             "/elsewhere": lambda: self.redirect("file:///etc/passwd"),
-            "/inside": lambda: self.redirect(f"{self.elsewhere}/film.mp4"),
+            "/inside": lambda: self.redirect(f"{self.elsewhere}/video.mp4"),
             "/inside.html": lambda: self.give(
-                f'<html><video src="{self.elsewhere}/film.mp4"></video></html>'.encode(), kind="text/html"
+                f'<html><video src="{self.elsewhere}/video.mp4"></video></html>'.encode(), kind="text/html"
             ),
             "/inside.m3u8": lambda: self.give(
                 PLAYLIST.replace(b"part.ts", f"{self.elsewhere}/part.ts".encode()), kind="application/x-mpegurl"
             ),
             "/inside-page": lambda: self.redirect(f"{self.elsewhere}/page"),
             "/endless.html": self.endless,
-            "/named": lambda: self.give(self.film, {"Content-Disposition": 'attachment; filename="../..\\x y.mp4"'}),
+            "/named": lambda: self.give(self.video, {"Content-Disposition": 'attachment; filename="../..\\x y.mp4"'}),
         }
         if path in answers:
             answers[path]()
         elif path.endswith(".mp4") and "missing" not in path:
-            self.give(self.film)
+            self.give(self.video)
         else:
             self.send_error(404)
 
@@ -64,18 +64,18 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def page(self) -> None:
-        self.give(b"<html><body>No film here.</body></html>", kind="text/html; charset=utf-8")
+        self.give(b"<html><body>No video here.</body></html>", kind="text/html; charset=utf-8")
 
-    def film_page(self) -> None:
-        self.give(b'<html><title>A film</title><video src="/film.mp4"></video></html>', kind="text/html")
+    def video_page(self) -> None:
+        self.give(b'<html><title>A video</title><video src="/video.mp4"></video></html>', kind="text/html")
 
     def broken(self) -> None:
         """Promise all, give half, and hang up."""
         self.send_response(200)
         self.send_header("Content-Type", "video/mp4")
-        self.send_header("Content-Length", str(len(self.film)))
+        self.send_header("Content-Length", str(len(self.video)))
         self.end_headers()
-        self.wfile.write(self.film[: len(self.film) // 2])
+        self.wfile.write(self.video[: len(self.video) // 2])
 
     def resumed(self) -> None:
         """Hang up at half on the first time, go on from there on the second."""
@@ -86,16 +86,16 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "video/mp4")
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("ETag", '"v1"')
-        self.send_header("Content-Length", str(len(self.film) - begin))
+        self.send_header("Content-Length", str(len(self.video) - begin))
         self.end_headers()
-        self.wfile.write(self.film[begin:] if begin else self.film[: len(self.film) // 2])
+        self.wfile.write(self.video[begin:] if begin else self.video[: len(self.video) // 2])
 
     def slow(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "video/mp4")
-        self.send_header("Content-Length", str(len(self.film)))
+        self.send_header("Content-Length", str(len(self.video)))
         self.end_headers()
-        self.wfile.write(self.film[:1000])
+        self.wfile.write(self.video[:1000])
         self.wfile.flush()
         self.server.release.wait(30)  # type: ignore[attr-defined]
 
@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "video/mp4")
         self.end_headers()
-        self.wfile.write(self.film)
+        self.wfile.write(self.video)
 
     def endless(self) -> None:
         """A page that does not end."""
@@ -128,9 +128,9 @@ PLAYLIST = b"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:3\n#EXTINF:3.0,\np
 
 
 class Site:
-    def __init__(self, film: bytes, part: bytes = b"", ip: str = "127.0.0.1", elsewhere: str = "") -> None:
+    def __init__(self, video: bytes, part: bytes = b"", ip: str = "127.0.0.1", elsewhere: str = "") -> None:
         self.requests: list[tuple[str, str | None]] = []
-        handler = type("Bound", (Handler,), {"film": film, "part": part, "requests": self.requests})
+        handler = type("Bound", (Handler,), {"video": video, "part": part, "requests": self.requests})
         self.server = ThreadingHTTPServer((ip, 0), handler)
         self.server.elsewhere = elsewhere  # type: ignore[attr-defined]
         self.server.release = threading.Event()  # type: ignore[attr-defined]

@@ -63,7 +63,7 @@ def stream(
 def test_packets_that_gathered_are_dated_as_they_arrived() -> None:
     reader = Reader(Arrivals(gathers=True))
     reader.read(stream(lambda sent: 77 + sent), 1060)
-    assert 200 < reader.pauses < 300  # four or five a second, where twenty packets come
+    assert 200 < reader.pauses < 300  # four or five per second, where twenty packets come
     assert max(map(abs, reader.errors)) < 0.002
     assert max(reader.delays) < GATHER_S + 0.01
 

@@ -71,7 +71,7 @@ def test_a_busy_port_is_named(site: Site) -> None:
 @pytest.mark.parametrize("host", ["203.0.113.7", "no.such.host.invalid", "not a host", "x" * 100])
 def test_a_host_that_is_none_is_named(board: FakeBoard, host: str) -> None:
     with pytest.raises(
-        SettingError, match=r"^HTTP_HOST is '.*', which is no address of this machine: use 127\.0\.0\.1"
+        SettingError, match=r"^HTTP_HOST is '.*', which is not an address of this machine: use 127\.0\.0\.1"
     ):
         HttpServer(HttpSettings(host, 0), board, {}).start()
 

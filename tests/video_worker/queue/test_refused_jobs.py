@@ -187,8 +187,8 @@ def test_data_that_is_not_packed_is_a_job_as_well(redis_server, queue, context):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ('{"aspect": "1e999999999"}', "no aspect ratio"),
-        ('{"aspect": "1:1e999999999"}', "no aspect ratio"),
+        ('{"aspect": "1e999999999"}', "not an aspect ratio"),
+        ('{"aspect": "1:1e999999999"}', "not an aspect ratio"),
         (f'{{"imgsz": {"9" * 4000}}}', "outside 32 to 4096"),
         ('{"fps": 1e999}', "outside 0 to 240"),
     ],

@@ -1,4 +1,4 @@
-"""A camera's clips on their way to the volume: opened, published, saved where the volume refuses them for a while."""
+"""Opens and publishes a camera's clips, and saves them while the volume fails."""
 
 from __future__ import annotations
 

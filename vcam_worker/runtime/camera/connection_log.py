@@ -1,4 +1,4 @@
-"""What the log says of a camera's connections: each loss and recovery once, a habit of losses in one line."""
+"""Logs a camera's connections: each loss and recovery once, a habit of losses in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a camera's process counts of its main stream."""
+"""Counters of a camera's main stream: packets, and their rate."""
 
 from __future__ import annotations
 

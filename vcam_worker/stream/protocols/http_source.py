@@ -199,7 +199,7 @@ class HttpClient:
         try:
             target = Target.of(urljoin(here, location))
         except ValueError:
-            raise SourceError(f"{self._camera.display_url} redirects to {there!r}, which is no address") from None
+            raise SourceError(f"{self._camera.display_url} redirects to {there!r}, which is not a URL") from None
         check_redirect(self._camera, self._origin, target, there, "http")
         if (target.port, target.scheme) != (self._target.port, self._target.scheme):
             self.close()

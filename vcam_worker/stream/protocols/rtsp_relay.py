@@ -252,7 +252,7 @@ class RtspRelay(Upstream):
         try:
             target = replace(self._target, path=location) if is_path else Target.of(location)
         except ValueError:
-            raise SourceError(f"{self._camera.display_url} redirects to {there!r}, which is no address") from None
+            raise SourceError(f"{self._camera.display_url} redirects to {there!r}, which is not a URL") from None
         check_redirect(self._camera, self._origin, target, there, "rtsp")
         if self._redirects > MAX_REDIRECTS:
             raise SourceError(

@@ -1,4 +1,4 @@
-"""When packets arrived, and when to read the next ones.
+"""Estimates when packets arrived, and decides when to read the next ones.
 
 Waking up for each packet costs more than copying it. A stream over TCP is therefore read in bursts: once everything
 received is read, the next read is delayed, and the kernel's buffer collects packets meanwhile. The camera's timestamps
@@ -26,7 +26,7 @@ first; the second corrects for a first packet that was late itself."""
 
 
 class Arrivals:
-    """Dates the video packets of one connection, and tells when to read on.
+    """Dates the video packets of one connection, and decides when to read on.
 
     Args:
         gathers: the transport buffers everything for a while, as TCP does.

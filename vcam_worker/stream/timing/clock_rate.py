@@ -1,4 +1,4 @@
-"""How fast a camera's clock runs, measured over the last seconds."""
+"""Measures the rate of a camera's clock over the last seconds."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_the_health_check_tells_whether_leases_are_renewed(redis_server, queue, 
     host = socket.gethostname()
     wait_until(lambda: workers(queue=queue) and duties_done(queue))
     assert check(redis_server.env, host, time.time()) == 0
-    with pytest.raises(QueueUnavailable, match="no worker of another gives a sign of life"):
+    with pytest.raises(QueueUnavailable, match="no worker of another has a fresh heartbeat"):
         check(redis_server.env, "another", time.time())
     [one] = workers(queue=queue)
     assert worker.stop() == 0
@@ -157,5 +157,5 @@ def test_the_health_check_tells_whether_leases_are_renewed(redis_server, queue, 
         queue.connection.hset(key, "last_heartbeat", f"{at:%Y-%m-%dT%H:%M:%S.%fZ}")
         if told is not None:
             queue.connection.hset(key, DUTIES_FIELD, told)
-        with pytest.raises(QueueUnavailable, match="does not look after its leases"):
+        with pytest.raises(QueueUnavailable, match="has not completed its maintenance lately"):
             check(redis_server.env, host, time.time())
