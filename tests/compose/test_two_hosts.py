@@ -229,14 +229,14 @@ except VcamError as error:
     assert "SettingError RDS_PSW" in other.python("video-worker", ask, "{'password': None}")
 
 
-def test_a_missing_mount_or_certificate_is_said_before_anything_starts(machines: tuple[Machine, Machine]) -> None:
+def test_a_missing_mount_or_certificate_is_reported_before_anything_starts(machines: tuple[Machine, Machine]) -> None:
     _, other = machines
     text = (other.folder / ".env").read_text()
     try:
         other.set(CLIPS=str(other.folder / "not-mounted"))
         assert "not-mounted" in other.compose("up", "-d", check=False)
         (other.folder / ".env").write_text(text.replace("CLIPS=", "#CLIPS="))
-        said = other.compose("up", "-d", check=False)
-        assert "give the folder in which the clips of the other machine are mounted" in said
+        output = other.compose("up", "-d", check=False)
+        assert "give the folder in which the clips of the other machine are mounted" in output
     finally:
         (other.folder / ".env").write_text(text)

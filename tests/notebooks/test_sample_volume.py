@@ -35,13 +35,13 @@ def test_every_clip_is_playable_dated_and_analysed(made_volume: Path) -> None:
     assert clips == ({*good["filename"], *failed["filename"]} - {log["filename"].iloc[0]})
     assert set(good["camera"]) == set(CAMERAS)
     for name in set(good["filename"]) & clips:
-        told = parse_clip_name(name)
-        assert told
+        expected = parse_clip_name(name)
+        assert expected
         with av.open(str(made_volume / name)) as container:
             assert container.streams.video[0].codec_context.name == "h264"
             assert sum(1 for _ in container.decode(video=0)) > 60
         [started_at] = good.loc[good["filename"] == name, "started_at"]
-        assert timedelta(0) <= started_at.to_pydatetime() - told.started_at.astimezone() < timedelta(seconds=1)
+        assert timedelta(0) <= started_at.to_pydatetime() - expected.started_at.astimezone() < timedelta(seconds=1)
     assert good["started_at"].max() < SMALL.end
     assert (log["timestamp"] > log["started_at"]).all()
 
@@ -122,7 +122,7 @@ def _check_labels(folder: Path, file: LabelFile, plan: Plan) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["--days", "0.1"], "--days is 0.1: give 0.5 to 365"),
         (["--clips", "1"], "--clips is 1: give 2 to 1000"),
@@ -130,9 +130,9 @@ def _check_labels(folder: Path, file: LabelFile, plan: Plan) -> None:
         ([], "is not empty: give a new folder"),
     ],
 )
-def test_wrong_use_is_one_line(programs: Programs, tmp_path: Path, arguments: list[str], told: str) -> None:
+def test_wrong_use_is_one_line(programs: Programs, tmp_path: Path, arguments: list[str], expected: str) -> None:
     (tmp_path / "something").touch()
     program = programs.python("-m", "devtools.sample_volume", str(tmp_path), *arguments)
     assert program.wait() == 2
-    assert told in program.text
+    assert expected in program.text
     assert len(program.lines) == 1

@@ -83,7 +83,7 @@ def test_clips_without_a_result_are_queued_once_however_often_it_is_run(
     assert enqueue_new_clip(queue, CLIPS[1])  # waits already
     for odd in ("IMG 0001.mp4", "a.b(1).mp4", ".hidden.mp4", "a\nb.mp4", os.fsdecode(b"bad\xff.mp4")):
         (project / "video" / odd).touch()
-    said = []
+    printed = []
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, "-c", program],
@@ -94,8 +94,8 @@ def test_clips_without_a_result_are_queued_once_however_often_it_is_run(
             text=True,
             timeout=60,
         )
-        said.append(done.stdout)
+        printed.append(done.stdout)
     refused = "a\\nb.mp4: its name holds a line break or another control character: rename the file\n"
     refused += "bad\\udcff.mp4: its name is not UTF-8: rename the file\n"
-    assert said == [f"4 clips queued\n{refused}", f"0 clips queued\n{refused}"]
+    assert printed == [f"4 clips queued\n{refused}", f"0 clips queued\n{refused}"]
     assert sorted(job.kwargs["filename"] for job in queue.jobs) == [*CLIPS[1:], "IMG 0001.mp4", "a.b(1).mp4"]

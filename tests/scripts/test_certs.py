@@ -94,7 +94,7 @@ def test_keys_are_out_of_reach_of_other_users(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [(), ("a b",), ("x,IP:1.2.3.4",)])
-def test_wrong_use_is_said_and_makes_nothing(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_wrong_use_is_reported_and_makes_nothing(tmp_path: Path, names: tuple[str, ...]) -> None:
     done = _certs(tmp_path, *names)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

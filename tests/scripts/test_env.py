@@ -216,7 +216,7 @@ def test_a_camera_at_the_terminal_with_user_and_password(place: Path, camera: in
     assert not {"COMPOSE_PROFILES", "YOLO_MODEL", "WITH_YOLOV8N"} & set(made)
 
 
-def test_no_address_at_the_terminal_is_the_demo(place: Path) -> None:
+def test_no_url_at_the_terminal_is_the_demo(place: Path) -> None:
     talk = _talk(place)
     talk.expect("Address")
     talk.sendline("")
@@ -261,7 +261,7 @@ def test_an_interrupt_at_the_terminal_leaves_nothing(place: Path) -> None:
         ("http://127.0.0.1:1/video?x=1&y=2", "http://127.0.0.1:1/video?x=1&y=2"),
     ],
 )
-def test_an_address_is_written_so_that_capture_understands_it(place: Path, given: str, written: str) -> None:
+def test_a_url_is_written_so_that_capture_understands_it(place: Path, given: str, written: str) -> None:
     done = _run(place, "--camera", given, "--yes")
     assert done.returncode == 0, done.stderr
     made = _settings(place)
@@ -271,7 +271,7 @@ def test_an_address_is_written_so_that_capture_understands_it(place: Path, given
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--camera", "ftp://127.0.0.1/x"), "begins with rtsp://"),
         (("--camera", "rtsp://u:secret@"), "no usable host"),
@@ -282,10 +282,10 @@ def test_an_address_is_written_so_that_capture_understands_it(place: Path, given
         ((), "--yes needs one of"),
     ],
 )
-def test_wrong_use_is_one_line_and_writes_nothing(place: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_use_is_one_line_and_writes_nothing(place: Path, arguments: tuple[str, ...], message: str) -> None:
     done = _run(place, *arguments, "--yes")
     assert done.returncode == 2
-    assert said in done.stderr.splitlines()[-1]
+    assert message in done.stderr.splitlines()[-1]
     assert "secret" not in done.stderr
     assert not (place / ".env").exists()
 
@@ -346,7 +346,7 @@ def test_a_further_machine_gets_the_redis_and_no_camera(place: Path) -> None:
     assert _settings(place)["REDIS_PASSWORD"] == "pass $word"
 
 
-def test_a_folder_of_someone_elses_is_said_with_the_remedy(place: Path) -> None:
+def test_a_folder_of_someone_elses_is_reported_with_the_remedy(place: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(shutil.copytree(place, Path(name) / "vcam"))
         (folder / "video").mkdir(mode=0o555)

@@ -16,7 +16,7 @@ def failing(number: int) -> None:
     raise OSError(number, os.strerror(number))
 
 
-def test_a_folder_whose_file_system_refuses_fsync_is_told_and_no_error() -> None:
+def test_a_folder_whose_file_system_refuses_fsync_is_reported_and_no_error() -> None:
     # procfs has no fsync, so the kernel itself answers EINVAL, as for CIFS before Linux 4.17
     assert sync_folder(Path("/proc/self")) == os.strerror(errno.EINVAL)
 
@@ -57,7 +57,7 @@ def test_a_lock_that_another_holds(tmp_path: Path) -> None:
             lock_where_possible(second.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_what_takes_no_locks_is_told(tmp_path: Path) -> None:
+def test_what_takes_no_locks_is_reported(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_PATH)  # a descriptor that the kernel locks nothing by
     try:
         assert not lock_where_possible(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -29,12 +29,12 @@ AWKWARD = ["p@ss:w/ör d1", "a%b&c=d", "plain-secret", "quote'\"me", "100%"]
         ("/video/film.mp4", "/video/film.mp4"),
     ],
 )
-def test_addresses_lose_their_secrets(url: str, shown: str) -> None:
+def test_urls_lose_their_secrets(url: str, shown: str) -> None:
     assert mask_url(url) == shown
 
 
 @pytest.mark.parametrize("secret", AWKWARD)
-def test_a_password_is_found_in_its_address_and_redacted_in_every_spelling(secret: str) -> None:
+def test_a_password_is_found_in_its_url_and_redacted_in_every_spelling(secret: str) -> None:
     encoded = quote(secret, safe="")
     redact = Redactor(url_secrets(f"rtsp://cam:{encoded}@10.0.0.2/1"))
     for spelling in (secret, encoded, encoded.lower(), quote(secret)):

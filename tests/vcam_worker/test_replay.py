@@ -105,21 +105,21 @@ THRESHOLDS = (0.001, 0.003, 0.005, 0.012, 0.03, 0.1)
 
 def assert_exact_as_far_as_reported(traced: Trace, min_area: float) -> bool:
     """Compare with a replay up to where exactness is claimed; return whether that is the end."""
-    told = rejudge(traced, min_area)
+    rejudged = rejudge(traced, min_area)
     real = trace(traced.path, dataclasses.replace(traced.motion, min_area=min_area), traced.rules)
-    until = traced.end_s + 1 if told.exact_until_s is None else told.exact_until_s
+    until = traced.end_s + 1 if rejudged.exact_until_s is None else rejudged.exact_until_s
     for name in ("trigger_s", "end_s"):
         times = [
             [(clip.start_s, getattr(clip, name)) for clip in clips if getattr(clip, name) < until]
-            for clips in (told.clips, real.clips)
+            for clips in (rejudged.clips, real.clips)
         ]
         assert times[0] == times[1], f"{min_area} {name}"
-    if told.exact_until_s is None:
-        assert told.clips == real.clips
+    if rejudged.exact_until_s is None:
+        assert rejudged.clips == real.clips
     known = [frame for frame in traced.frames if frame.time_s < until]
     verdicts = {frame.time_s: frame.moving and frame.share >= min_area for frame in known}
     assert verdicts == {frame.time_s: frame.moving for frame in real.frames if frame.time_s < until}
-    return told.exact_until_s is None
+    return rejudged.exact_until_s is None
 
 
 @pytest.mark.parametrize("rules", [SHORT, ClipRules(8, 2), ClipRules(30, 5)], ids=lambda rules: f"{rules.clip_seconds}")
@@ -134,10 +134,10 @@ def test_higher_thresholds_are_what_a_replay_gives(two_sizes: Path, rules: ClipR
 def test_where_it_is_not_exact_a_replay_does_differ(two_sizes: Path) -> None:
     """The claim is no idle caution: the large square comes in the small one's clip, and is in one keyframe."""
     traced = trace(two_sizes, LOWEST, ClipRules(30, 5))
-    told = rejudge(traced, 0.012)
+    rejudged = rejudge(traced, 0.012)
     real = trace(two_sizes, MotionSettings(min_area=0.012), ClipRules(30, 5))
-    assert told.exact_until_s is not None
-    assert told.clips != real.clips
+    assert rejudged.exact_until_s is not None
+    assert rejudged.clips != real.clips
 
 
 @pytest.mark.parametrize("name", ["car-detection.mp4", "bottle-detection.mp4"])
@@ -172,7 +172,7 @@ def test_replay_takes_files_of_any_name_and_goes_on_after_a_bad_one(
     env = {"PYTHONPATH": str(ROOT)}
     program = programs.python("-m", "vcam_worker", "replay", "--out", "kept", "--", *files, env=env, folder=tmp_path)
     assert program.wait(120) == 1
-    told = [json.loads(line)["filename"] for line in program.lines if line.startswith("{")]
-    assert list(dict.fromkeys(told)) == names
+    printed = [json.loads(line)["filename"] for line in program.lines if line.startswith("{")]
+    assert list(dict.fromkeys(printed)) == names
     assert sum("replay: cut.mp4: " in line for line in program.lines) == 1
     assert "vcam_worker: replay: gone.mp4: no such file" in program.lines

@@ -282,7 +282,7 @@ def test_a_free_port_without_redis_is_waited_for_until_stopped(start):
     assert program.stop() == 0
 
 
-def test_progress_is_told_at_most_twice_a_second(redis_server, start, video_folder):
+def test_progress_is_reported_at_most_twice_per_second(redis_server, start, video_folder):
     write_video(video_folder / "20260223-150000-cam1.mp4", moving_box(), seconds=120)
     program = start(**redis_server.env)
     program.wait_for(messages.WORKER_READY)

@@ -226,7 +226,7 @@ CATS = [
 
 
 @pytest.mark.parametrize(
-    ("label", "day", "told"),
+    ("label", "day", "sentence"),
     [
         ("cat", "today", "Cat: twice today (Tuesday 24 February), at 07:15 (door), 09:30 (yard); the longest "
          "for 12 s."),
@@ -237,8 +237,8 @@ CATS = [
          "it knows cat, dog."),
     ],
 )  # fmt: skip
-def test_how_often_is_a_sentence(log: Any, label: str, day: str, told: str) -> None:
-    assert repr(how_often(log(CATS), label, day, now=NOON)) == told
+def test_how_often_is_a_sentence(log: Any, label: str, day: str, sentence: str) -> None:
+    assert repr(how_often(log(CATS), label, day, now=NOON)) == sentence
 
 
 def test_how_often_tells_many_visits_by_first_and_last(log: Any) -> None:

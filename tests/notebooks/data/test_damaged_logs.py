@@ -49,7 +49,7 @@ def test_a_line_that_is_none_of_ours_is_counted_and_breaks_nothing(
     assert len(objects(log)) == 6
 
 
-def test_what_is_passed_over_is_said_in_one_line(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_passed_over_is_reported_in_one_line(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     log = load_log(write(path, line(), b"no\n", b"no\n", [1], line(), line(run_id="2", count="?"), b'{"ok": tru'))
     assert log.attrs == {
         "skipped": {"not JSON": 2, "foreign": 1, "torn at the end": 1, "of a run that is there already": 1},
@@ -125,7 +125,7 @@ def test_two_lines_that_were_run_together_are_two(path: Path) -> None:
     assert load_log(write(path, joined, b"no\n"))["run_id"].tolist() == ["01a", "2"]
 
 
-def test_a_missing_log_is_empty_and_a_missing_folder_is_told(tmp_path: Path) -> None:
+def test_a_missing_log_is_empty_and_a_missing_folder_is_reported(tmp_path: Path) -> None:
     assert load_log(tmp_path).empty
     assert load_log(log_path(tmp_path)).empty
     assert latest(load_log(tmp_path)).empty

@@ -91,20 +91,20 @@ def test_agreement(both: int, left: int, right: int, expected: float) -> None:
 
 def test_the_better_score_takes_the_object_and_the_second_box_is_wrong() -> None:
     found = boxes((0, "car", 0.6, 0, 0, 10, 10), (0, "car", 0.9, 0, 0, 10, 8))
-    told = truth((0, "car", "right", 0, 0, 10, 10))
-    assert judge(found, told.boxes, told.frames).tolist() == [False, True]
+    verdicts = truth((0, "car", "right", 0, 0, 10, 10))
+    assert judge(found, verdicts.boxes, verdicts.frames).tolist() == [False, True]
 
 
 def test_a_box_takes_the_object_that_is_left() -> None:
     found = boxes((0, "car", 0.9, 0, 0, 10, 10), (0, "car", 0.8, 1, 0, 11, 10))
-    told = truth((0, "car", "right", 0, 0, 10, 10), (0, "car", "missed", 2, 0, 12, 10))
-    assert judge(found, told.boxes, told.frames).tolist() == [True, True]
+    verdicts = truth((0, "car", "right", 0, 0, 10, 10), (0, "car", "missed", 2, 0, 12, 10))
+    assert judge(found, verdicts.boxes, verdicts.frames).tolist() == [True, True]
 
 
 def test_frames_that_were_not_reviewed_tell_nothing() -> None:
     found = boxes((0, "car", 0.9, 0, 0, 10, 10), (99, "car", 0.9, 0, 0, 10, 10))
-    told = truth()
-    assert judge(found, told.boxes, told.frames).tolist() == [False, pd.NA]
+    verdicts = truth()
+    assert judge(found, verdicts.boxes, verdicts.frames).tolist() == [False, pd.NA]
 
 
 def test_in_a_frame_reviewed_in_part_only_what_was_judged_counts() -> None:
@@ -114,15 +114,15 @@ def test_in_a_frame_reviewed_in_part_only_what_was_judged_counts() -> None:
         (0, "cat", 0.7, 100, 0, 110, 10),
         (0, "car", 0.6, 1, 0, 10, 10),
     )
-    told = truth((0, "car", "fixed", 0, 0, 10, 10), (0, "dog", "wrong", 50, 0, 60, 10), whole=False)
+    verdicts = truth((0, "car", "fixed", 0, 0, 10, 10), (0, "dog", "wrong", 50, 0, 60, 10), whole=False)
     # a car, a known mistake, nobody knows, and a second box on the car
-    assert judge(found, told.boxes, told.frames).tolist() == [True, False, pd.NA, False]
+    assert judge(found, verdicts.boxes, verdicts.frames).tolist() == [True, False, pd.NA, False]
 
 
 def test_judging_keeps_the_index() -> None:
     found = boxes((0, "car", 0.9, 0, 0, 10, 10), (0, "dog", 0.9, 0, 0, 10, 10)).set_index(pd.Index([7, 3]))
-    told = truth((0, "dog", "right", 0, 0, 10, 10))
-    assert judge(found, told.boxes, told.frames).to_dict() == {7: False, 3: True}
+    verdicts = truth((0, "dog", "right", 0, 0, 10, 10))
+    assert judge(found, verdicts.boxes, verdicts.frames).to_dict() == {7: False, 3: True}
 
 
 SCORES = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
@@ -172,10 +172,10 @@ def test_scores_by_class_by_hand() -> None:
         (0, "dog", 0.7, 0, 0, 10, 10),
         (99, "car", 0.9, 0, 0, 10, 10),
     )
-    told = truth(
+    verdicts = truth(
         (0, "car", "right", 0, 0, 10, 10), (1, "car", "missed", 0, 0, 10, 10), (3, "cat", "missed", 0, 0, 9, 9)
     )
-    table = scores_by_class(found, judge(found, told.boxes, told.frames), told.boxes, 0.5)
+    table = scores_by_class(found, judge(found, verdicts.boxes, verdicts.frames), verdicts.boxes, 0.5)
     assert table.index.tolist() == ["car", "cat", "dog", "all"]
     assert table[["objects", "found", "right", "not_judged"]].to_numpy().tolist() == [
         [2, 2, 1, 1],
@@ -194,8 +194,8 @@ def test_scores_by_class_by_hand() -> None:
 
 
 def test_scores_of_nothing() -> None:
-    told = truth()
-    table = scores_by_class(boxes(), judge(boxes(), told.boxes, told.frames), told.boxes, 0.5)
+    verdicts = truth()
+    table = scores_by_class(boxes(), judge(boxes(), verdicts.boxes, verdicts.frames), verdicts.boxes, 0.5)
     assert table.index.tolist() == ["all"]
     assert table.loc["all", ["objects", "found", "right"]].tolist() == [0, 0, 0]
     assert table.loc["all", ["precision", "recall", "ap50"]].isna().all()
@@ -212,17 +212,17 @@ def test_labels_files_become_truth(tmp_path: Any) -> None:
     wrong = Label(0.8, 8, "dog", (5, 5, 9, 9), "wrong")
     change(tmp_path, "a.mp4", Change(added=(right, wrong), reviewed=frozenset({4, 6})))
     (tmp_path / "labels" / "broken.json").write_text("not JSON")
-    told = read(tmp_path)
-    assert told.boxes[["frame", "label", "is_there"]].to_numpy().tolist() == [[4, "car", True], [8, "dog", False]]
+    verdicts = read(tmp_path)
+    assert verdicts.boxes[["frame", "label", "is_there"]].to_numpy().tolist() == [[4, "car", True], [8, "dog", False]]
     # 6 was reviewed, and is empty; 8 was left half-way
-    assert told.frames[["frame", "complete"]].to_numpy().tolist() == [[4, True], [6, True], [8, False]]
-    first, second = told.summary.splitlines()
+    assert verdicts.frames[["frame", "complete"]].to_numpy().tolist() == [[4, True], [6, True], [8, False]]
+    first, second = verdicts.summary.splitlines()
     assert first == "1 labelled object in 3 reviewed frames of 1 clip, 1 of which were reviewed in part only"
     assert "broken.json" in second
     write_labels(tmp_path, LabelFile("b.mp4", frozenset({2}), (right,), by="drawn scene"))
-    told = read(tmp_path)
-    assert told.by == ("drawn scene",)
-    assert told.summary.splitlines()[0].endswith("(from: drawn scene)")
+    verdicts = read(tmp_path)
+    assert verdicts.by == ("drawn scene",)
+    assert verdicts.summary.splitlines()[0].endswith("(from: drawn scene)")
 
 
 def test_no_labels_yet(tmp_path: Any) -> None:

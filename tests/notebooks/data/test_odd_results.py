@@ -86,7 +86,7 @@ def test_an_absurd_duration_is_left_empty(tmp_path):
     assert log.attrs["mended"] == 1
 
 
-def test_lines_of_a_newer_version_are_told_and_not_taken_for_nothing_found(tmp_path, caplog):
+def test_lines_of_a_newer_version_are_reported_and_not_taken_for_nothing_found(tmp_path, caplog):
     newer = json.dumps(json.loads(line(2)) | {"schema": 3, "detected": {"car": 1}, "objects": []})
     old = json.dumps({"ok": True, "filename": "20260225-144819-cam1.mp4", "detected": ["cat"], "count": 1})
     with caplog.at_level(logging.WARNING):

@@ -273,7 +273,7 @@ def test_boxes_are_read_clip_by_clip_when_they_are_asked_for(
     assert list(lazy) == []
 
 
-def test_boxes_of_a_film_without_a_time_of_day(tmp_path: Path, path: Path) -> None:
+def test_boxes_of_a_video_without_a_time_of_day(tmp_path: Path, path: Path) -> None:
     log = load_log(write(path, line(filename="holiday.mp4", clip={})), zone=KYIV)
     (tmp_path / "boxes").mkdir()
     write(tmp_path / "boxes" / "holiday.01a.jsonl", frame_line(0.2, ["cat", 0.2, 1, 2, 3, 4, None]))

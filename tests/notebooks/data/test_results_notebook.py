@@ -50,26 +50,26 @@ def test_on_the_sample_volume_it_tells_what_the_log_holds(run_notebook: RunNoteb
     assert "Warning" not in done.text
 
 
-def test_the_timeline_plays_clips_and_says_what_it_can_not(run_notebook: RunNotebook, sample_volume: Path) -> None:
+def test_the_timeline_plays_clips_and_says_what_it_cannot(run_notebook: RunNotebook, sample_volume: Path) -> None:
     broken = min(sample_volume.glob("*.mp4"), key=lambda path: path.stat().st_size).name
     (sample_volume / "20260223-120127-yard.mp4").unlink()
-    play = "view = DayView(log, watched, places.video, day='2026-02-22'); told = {}\n"
+    play = "view = DayView(log, watched, places.video, day='2026-02-22'); displayed = {}\n"
     play += "def click(name):\n    view.timeline.chosen = name; view.timeline.clicks += 1\n"
-    play += "    told[name] = (view.player.about['name'], view.message.value)\n"
+    play += "    displayed[name] = (view.player.about['name'], view.message.value)\n"
     play += f"for name in ('20260222-143912-street.mp4', {broken!r}): click(name)\n"
     play += "view.picker.value = view.picker.value.replace(day=23); click('20260223-120127-yard.mp4')\n"
     play += "view._go(-1); before = view.one_day.day.day; view._go(1); after = view.one_day.day.day\n"
     done = run_notebook(
         NAME,
         sample_volume,
-        values=["told", "before", "after", "len(view.timeline.day['rows'])"],
+        values=["displayed", "before", "after", "len(view.timeline.day['rows'])"],
         changes={'DayView(log, watched, places.video, day="last")': play},
     )
-    told = done.values["told"]
-    assert told["20260222-143912-street.mp4"] == ["20260222-143912-street.mp4", ""]
-    assert told[broken][0] == ""
-    assert "cannot be read" in told[broken][1] or "no video" in told[broken][1]
-    assert told["20260223-120127-yard.mp4"] == [
+    displayed = done.values["displayed"]
+    assert displayed["20260222-143912-street.mp4"] == ["20260222-143912-street.mp4", ""]
+    assert displayed[broken][0] == ""
+    assert "cannot be read" in displayed[broken][1] or "no video" in displayed[broken][1]
+    assert displayed["20260223-120127-yard.mp4"] == [
         "",
         "20260223-120127-yard.mp4 is not there (any more): choose another clip",
     ]
@@ -94,7 +94,7 @@ FAILURE = {
 
 
 @pytest.mark.parametrize(
-    ("lines", "clips", "told"),
+    ("lines", "clips", "displayed"),
     [
         ([], 0, "Nothing has been analysed yet"),
         ([FAILURE], 0, "1 run failed"),
@@ -104,14 +104,14 @@ FAILURE = {
     ids=["nothing", "failures only", "one line", "a huge month"],
 )
 def test_it_runs_to_the_end_whatever_the_log_holds(
-    run_notebook: RunNotebook, tmp_path: Path, lines: list[dict[str, Any]], clips: int, told: str
+    run_notebook: RunNotebook, tmp_path: Path, lines: list[dict[str, Any]], clips: int, displayed: str
 ) -> None:
     (tmp_path / "video").mkdir()
     if lines:
         (tmp_path / "video" / LOG_NAME).write_text("".join(json.dumps(line) + "\n" for line in lines))
     done = run_notebook(NAME, tmp_path / "video", values=ASKED[:2])
     assert list(done.values.values()) == ([clips, clips] if clips else [0, 0])
-    assert told in done.text
+    assert displayed in done.text
     if not clips:
         assert "No label has been seen so far." in done.text
     assert "Warning" not in done.text

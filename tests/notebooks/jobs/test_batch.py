@@ -61,7 +61,7 @@ def test_the_usual_options_are_those_of_the_worker_over_new_clips(two_clips: Pat
     assert batch.usual_options(made_volume) == USUAL
 
 
-def test_wrong_configurations_are_refused_in_a_line() -> None:
+def test_wrong_configurations_are_refused_in_one_line() -> None:
     with pytest.raises(SettingError, match="configurations 1 and 2 are the same"):
         batch.configurations([{"imgsz": 640}, {"conf": 0.5}], USUAL)
     with pytest.raises(JobRefused, match="unknown option 'size'"):

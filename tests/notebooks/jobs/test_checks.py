@@ -44,15 +44,15 @@ def test_check_jupyter_is_all_green_and_shows_a_frame(
     asked = ["found.ok", "[check.name for check in found]", "{check.name: check.found for check in found}"]
     done = run_notebook("CheckJupyter", sample_volume, worker_env, values=asked)
     assert done.values["found.ok"] is True, done.text
-    told = done.values[asked[2]]
+    by_check = done.values[asked[2]]
     newest = max(clip.name for clip in list_clips(sample_volume) if clip.stat().st_size > 1000)
-    assert told["newest clip"].startswith(newest[:15])
-    assert "640×360" in told["newest clip"]
-    assert told["models"] == SCENE_MODEL.name
-    assert told["worker"] == "1 running, 0 busy"
-    assert f"{len(load_log(sample_volume))} runs" in told["log"]
+    assert by_check["newest clip"].startswith(newest[:15])
+    assert "640×360" in by_check["newest clip"]
+    assert by_check["models"] == SCENE_MODEL.name
+    assert by_check["worker"] == "1 running, 0 busy"
+    assert f"{len(load_log(sample_volume))} runs" in by_check["log"]
     assert len(done.pictures) == 1
-    assert f"All {len(told)} checks are green." in done.text
+    assert f"All {len(by_check)} checks are green." in done.text
     assert worker_env["RDS_PSW"] not in done.text
 
 
@@ -102,7 +102,7 @@ def test_redis_connection_test_goes_to_its_end_without_redis(run_notebook: RunNo
 # -- the bad cases one by one
 
 
-def test_a_wrong_password_is_told_and_not_shown(redis_server: RedisServer) -> None:
+def test_a_wrong_password_is_reported_and_not_shown(redis_server: RedisServer) -> None:
     places = Places.from_env({**redis_server.env, "RDS_PSW": "wrong-pass"})
     for check in (checks.redis(places), ping(places)):
         assert not check.ok
@@ -112,7 +112,7 @@ def test_a_wrong_password_is_told_and_not_shown(redis_server: RedisServer) -> No
     assert not checks.worker(places).ok
 
 
-def test_no_redis_is_told(redis_server: RedisServer) -> None:
+def test_no_redis_is_reported(redis_server: RedisServer) -> None:
     places = Places.from_env({**redis_server.env, "RDS_PORT": str(free_port())})
     assert "is not available" in checks.redis(places).found
     assert "is not available" in ping(places).found
@@ -121,7 +121,7 @@ def test_no_redis_is_told(redis_server: RedisServer) -> None:
     assert panel.again.disabled
 
 
-def test_no_worker_is_told(places: Places) -> None:
+def test_no_worker_is_reported(places: Places) -> None:
     check = checks.worker(places)
     assert (check.ok, check.found) == (False, "no worker is running")
     assert "docker compose" in check.remedy
@@ -129,7 +129,7 @@ def test_no_worker_is_told(places: Places) -> None:
     assert list(who_works(places.queue())) == ["worker", "does", "done", "failed", "seen"]
 
 
-def test_a_folder_that_is_missing_or_can_not_be_written_to_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_missing_or_cannot_be_written_to_is_reported(tmp_path: Path) -> None:
     assert "no such folder" in checks.folder("video", tmp_path / "none").found
     assert checks.folder("video", tmp_path).ok
     assert list(tmp_path.iterdir()) == []
@@ -139,7 +139,7 @@ def test_a_folder_that_is_missing_or_can_not_be_written_to_is_told(tmp_path: Pat
     assert "UID and GID" in check.remedy
 
 
-def test_a_log_that_can_not_be_read_is_told(places: Places) -> None:
+def test_a_log_that_cannot_be_read_is_reported(places: Places) -> None:
     places.log.mkdir()
     check = checks.log(places)
     assert not check.ok
@@ -150,12 +150,12 @@ def test_a_log_that_can_not_be_read_is_told(places: Places) -> None:
     assert "1 runs over 1 clips, 0 failed; 1 lines skipped" in checks.log(places).found
 
 
-def test_little_room_is_told(places: Places) -> None:
+def test_little_room_is_reported(places: Places) -> None:
     assert not checks.disk(places.video, {"MIN_FREE_GB": "1000000"}).ok
     assert checks.disk(places.video, {"MIN_FREE_GB": "0"}).found.endswith("GB free")
 
 
-def test_models_are_looked_for_where_the_worker_looks(tmp_path: Path) -> None:
+def test_models_are_searched_where_the_worker_searches(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}.onnx").touch()
@@ -171,7 +171,7 @@ def test_a_library_that_is_missing_is_named() -> None:
     assert "no-such-library" in check.remedy
 
 
-def test_a_newest_clip_that_is_no_video_is_told(places: Places) -> None:
+def test_a_newest_clip_that_is_no_video_is_reported(places: Places) -> None:
     assert checks.newest_clip(places).found == "no clip yet"
     (places.video / "20260223-144819-door.mp4").write_bytes(b"no video")
     check = checks.newest_clip(places)

@@ -128,7 +128,7 @@ def test_a_video_on_a_page_is_found_by_yt_dlp(site, folder, video):
     assert list(folder.iterdir()) == [path]
 
 
-def test_yt_dlp_takes_the_address_of_a_file_too(site, tmp_path, video):
+def test_yt_dlp_takes_the_url_of_a_file_too(site, tmp_path, video):
     path, name = fetch_page(site.url("/video.mp4"), tmp_path, Limits(), lambda done, total: None)
     assert path.read_bytes() == video.read_bytes()
     assert name == "video.mp4"
@@ -155,7 +155,7 @@ def test_yt_dlp_keeps_to_the_limit(site, folder):
     "address", ["", "  ", "video.mp4", "file:///etc/passwd", "ftp://host/video.mp4", "http://", "http://[", "rtsp://h/s",
                 "http://h:port/x", "http://h/a b", "javascript:alert(1)", "http://h/a\nb"]
 )  # fmt: skip
-def test_addresses_that_are_none(folder, address):
+def test_urls_that_are_invalid(folder, address):
     with pytest.raises(
         DownloadError, match="is not a URL that can be downloaded: give one that begins with http:// or https://"
     ):
@@ -215,7 +215,7 @@ def is_first(address: str) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/inside", "/inside.html", "/inside.m3u8", "/inside-page"])
-def test_a_public_address_does_not_lead_into_our_own_networks(site, folder, video, path):
+def test_a_public_url_does_not_lead_into_our_own_networks(site, folder, video, path):
     public = Site(video.read_bytes(), ip="127.0.0.2", elsewhere=site.url(""))
     try:
         with pytest.raises(DownloadError, match=r"leads to 127\.0\.0\.1, a host of your own networks") as caught:
@@ -286,7 +286,7 @@ def test_the_notebook_fetches_sends_and_shows(
     assert any("image/jpeg" in output.get("data", {}) for output in done.outputs())
 
 
-def test_without_an_address_the_form_says_so(folder, capsys):
+def test_without_a_url_the_form_says_so(folder, capsys):
     form = DownloadForm(Places(folder, RedisSettings("127.0.0.1", 1)))
     assert tried(form.fetch) is None
     assert capsys.readouterr().out.startswith("no URL is given: put one into the field above")

@@ -84,7 +84,7 @@ def test_the_widgets_say_what_is_sent(places: Places) -> None:
     assert "failed: no video" in form.picker.list.options[0][0]
 
 
-def test_what_can_not_be_sent_is_one_line(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_sent_is_one_line(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
     form = SendForm(places)
     (places.video / form.picker.value).unlink()
     assert tried(form.run) is None

@@ -52,7 +52,7 @@ def test_what_is_cut_out_lies_within_the_picture():
     assert cut_out(picture, Box("a", 1, (0, 0, 640, 360), 1)).shape == (360, 640, 3)
 
 
-def test_a_sheet_has_two_pictures_an_object_and_says_what_it_shows(clip_path):
+def test_a_sheet_has_two_pictures_per_object_and_says_what_it_shows(clip_path):
     with Clip(clip_path) as clip:
         figure = contact_sheet(clip)
         assert figure.get_suptitle().strip() == f"{clip_path.name}: car ×1"

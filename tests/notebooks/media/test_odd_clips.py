@@ -49,7 +49,7 @@ def test_the_aspect_of_a_run_is_that_of_its_pictures(tmp_path):
             assert np.array_equal(grabber.frame(frame.index).picture, frame.picture)
 
 
-def test_a_turn_that_the_codec_tells_with_its_first_picture_alone(tmp_path):
+def test_a_rotation_that_the_codec_declares_with_its_first_picture_alone(tmp_path):
     path, turned = write_video(tmp_path / "s.ts", moving_box(160, 96, 0, 2), seconds=2), tmp_path / "t.mp4"
     turn_first_picture(path, turned)
     with FrameGrabber(turned) as grabber, ClipReader(turned, 5) as reader:

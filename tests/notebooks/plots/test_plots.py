@@ -111,7 +111,7 @@ def test_bars_by_hour_and_the_heat_map(log: Any) -> None:
     assert values.mask.reshape(7, 24)[2].all()  # nobody has watched on a Wednesday
 
 
-def test_without_a_camera_log_clips_are_counted_and_it_is_said(log: Any) -> None:
+def test_without_a_camera_log_clips_are_counted_and_it_is_reported(log: Any) -> None:
     clips = activity.clips_of(log(CATS))
     for figure in (plots.plot_days(clips, NEVER), plots.plot_hours(clips, NEVER), plots.plot_heat(clips, NEVER)):
         assert "no cameras_log.jsonl" in texts(figure)
@@ -154,8 +154,8 @@ def test_nothing_is_a_sentence(log: Any) -> None:
         assert texts(figure) == plots.NOTHING_YET
     assert texts(plots.plot_stays(seen)) == "Nothing has stayed yet."
     blind = log([clip("2026-02-24T08:00")])
-    told = texts(plots.plot_labels(activity.sightings_of(blind), activity.clips_of(blind)))
-    assert told.startswith("Nothing was found in 1 clip")
+    text_of_plot = texts(plots.plot_labels(activity.sightings_of(blind), activity.clips_of(blind)))
+    assert text_of_plot.startswith("Nothing was found in 1 clip")
 
 
 def test_many_labels_and_rows_stay_within_a_page(log: Any) -> None:

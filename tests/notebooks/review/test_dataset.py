@@ -58,11 +58,11 @@ def clips(sample_volume: Path) -> list[str]:
 
 def _read_back(done: Exported) -> dict[tuple[str, str], list[tuple[str, Xyxy]]]:
     """Labels and boxes in pixels, by side and picture."""
-    told = yaml.safe_load(done.yaml.read_text(encoding="utf-8"))
-    assert "path" not in told
+    config = yaml.safe_load(done.yaml.read_text(encoding="utf-8"))
+    assert "path" not in config
     found: dict[tuple[str, str], list[tuple[str, Xyxy]]] = {}
     for side in SIDES:
-        for image in sorted((done.yaml.parent / told[side]).iterdir()):
+        for image in sorted((done.yaml.parent / config[side]).iterdir()):
             with Image.open(image) as picture:
                 width, height = picture.size
             text = (image.parents[2] / "labels" / side / f"{image.stem}.txt").read_text()
@@ -71,7 +71,7 @@ def _read_back(done: Exported) -> dict[tuple[str, str], list[tuple[str, Xyxy]]]:
                 number, x, y, w, h = line.split()
                 cx, cy, bw, bh = float(x) * width, float(y) * height, float(w) * width, float(h) * height
                 corners = (cx - bw / 2, cy - bh / 2, cx + bw / 2, cy + bh / 2)
-                boxes.append((told["names"][int(number)], corners))
+                boxes.append((config["names"][int(number)], corners))
             found[side, image.name] = boxes
     return found
 
@@ -112,15 +112,15 @@ def test_ultralytics_reads_it(sample_volume: Path, clips: list[str]) -> None:
     from ultralytics.data.utils import check_det_dataset
 
     done = export_dataset(sample_volume)
-    told = check_det_dataset(str(done.yaml), autodownload=False)
+    config = check_det_dataset(str(done.yaml), autodownload=False)
     read = _read_back(done)
     for side in SIDES:
-        data = loader.YOLODataset(told[side], data=told, augment=False, imgsz=640)
+        data = loader.YOLODataset(config[side], data=config, augment=False, imgsz=640)
         assert len(data) == done.frames[side]
         for entry in data.labels:
             height, width = entry["shape"]
             boxes = read[side, Path(entry["im_file"]).name]
-            assert [told["names"][int(number)] for number in entry["cls"].ravel()] == [label for label, _ in boxes]
+            assert [config["names"][int(number)] for number in entry["cls"].ravel()] == [label for label, _ in boxes]
             for (x, y, w, h), (_, corners) in zip(entry["bboxes"], boxes, strict=True):
                 pixels = ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
                 assert pixels == pytest.approx(corners, abs=0.05)
@@ -174,7 +174,7 @@ def test_pictures_outlive_their_clip(sample_volume: Path, clips: list[str]) -> N
     assert sum(export_dataset(sample_volume).frames.values()) == 3 * (len(clips) - 1)
 
 
-def test_what_is_damaged_or_missing_is_said(sample_volume: Path, clips: list[str]) -> None:
+def test_what_is_damaged_or_missing_is_reported(sample_volume: Path, clips: list[str]) -> None:
     labels_path(sample_volume, clips[0]).write_text("{")
     change(sample_volume, clips[1], Change(reviewed=frozenset({99_999})))
     (sample_volume / clips[2]).write_bytes(b"no video")
@@ -217,6 +217,6 @@ def test_boxes_end_at_the_pictures_edge(xyxy: Xyxy, line: str) -> None:
 
 def test_a_label_file_in_other_words(sample_volume: Path, clips: list[str]) -> None:
     path = labels_path(sample_volume, clips[0])
-    told = json.loads(path.read_text())
-    path.write_text(json.dumps({key: told[key] for key in ("filename", "labels", "frames")}, indent=2))
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({key: config[key] for key in ("filename", "labels", "frames")}, indent=2))
     assert sum(export_dataset(sample_volume).frames.values()) == 3 * len(clips)

@@ -1,4 +1,4 @@
-"""Labels files: what is written is read again, what is damaged is told of, and nobody's work is lost."""
+"""Labels files: what is written is read again, what is damaged is reported, and nobody's work is lost."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def test_where_labels_come_from_is_kept(tmp_path: Path) -> None:
     # a person goes on in it
     change(tmp_path, CLIP, Change(added=(RIGHT,)))
     assert (read_labels(path).by, len(read_labels(path).labels)) == ("drawn scene", 2)
-    told = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**told, "by": 7}), encoding="utf-8")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "by": 7}), encoding="utf-8")
     assert (read_labels(path).by, len(read_labels(path).labels)) == ("", 2)
 
 
@@ -110,7 +110,7 @@ def test_no_file_is_no_labels(tmp_path: Path) -> None:
         ('{"schema": 2, "filename": "a.mp4", "labels": []}', "schema 2"),
     ],
 )
-def test_a_damaged_file_is_told_of_and_left_as_it_is(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_damaged_file_is_reported_and_left_as_it_is(tmp_path: Path, text: str, reason: str) -> None:
     path = labels_path(tmp_path, CLIP)
     path.parent.mkdir()
     path.write_text(text)

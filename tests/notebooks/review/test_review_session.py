@@ -68,13 +68,13 @@ def test_orders() -> None:
         _sample(3),
     ]
     asked = {order: questions_of(_pages(samples), order) for order in ORDERS}
-    told = {
+    ordered = {
         order: [(one.page.frame, one.candidate.label if one.candidate else "") for one in questions]
         for order, questions in asked.items()
     }
-    assert told["uncertain"] == [(2, "dog"), (1, "cat"), (1, "dog"), (3, "")]
-    assert told["clip"] == [(1, "dog"), (1, "cat"), (2, "dog"), (3, "")]
-    assert told["class"] == [(1, "cat"), (1, "dog"), (2, "dog"), (3, "")]
+    assert ordered["uncertain"] == [(2, "dog"), (1, "cat"), (1, "dog"), (3, "")]
+    assert ordered["clip"] == [(1, "dog"), (1, "cat"), (2, "dog"), (3, "")]
+    assert ordered["class"] == [(1, "cat"), (1, "dog"), (2, "dog"), (3, "")]
 
 
 def _session(folder: Path, samples: list[Sampled], run: str = "run-1") -> Session:
@@ -125,7 +125,7 @@ def test_a_track_and_a_frame_are_judged_at_once(tmp_path: Path) -> None:
     assert read_clip_labels(tmp_path, CLIP).frames == {0}
 
 
-def test_weak_boxes_without_a_track_are_judged_one_by_one(tmp_path: Path) -> None:
+def test_weak_boxes_without_a_track_are_judged_individually(tmp_path: Path) -> None:
     samples = [_sample(frame, Box("cat", 0.3, (1 + 9 * frame, 1, 9 + 9 * frame, 9), None)) for frame in range(3)]
     session = _session(tmp_path, samples)
     assert session.judge(_key(session), "wrong", "track") == 1
@@ -210,7 +210,7 @@ def test_two_kernels_on_one_clip(tmp_path: Path) -> None:
     assert [label.state for label in read_clip_labels(tmp_path, CLIP).labels] == ["right", "missed"]
 
 
-def test_what_can_not_be_reviewed_is_passed_over_and_said(sample_volume: Path) -> None:
+def test_what_cannot_be_reviewed_is_passed_over_and_reported(sample_volume: Path) -> None:
     rows = latest(load_log(sample_volume))
     names = [name for name in rows["filename"] if (sample_volume / name).is_file()]
     (sample_volume / names[0]).unlink()

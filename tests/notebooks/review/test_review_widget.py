@@ -49,7 +49,7 @@ def test_a_step_is_answered_with_where_the_review_stands(review: Review, sample_
     assert read_clip_labels(sample_volume, review.session.questions[0].page.filename).labels == ()
 
 
-def test_what_can_not_be_done_is_said(review: Review, sample_volume: Path) -> None:
+def test_what_cannot_be_done_is_reported(review: Review, sample_volume: Path) -> None:
     state = _tell(review, 1, "judge", key="0:7@gone.mp4", state="right")
     assert state["failed"]
     assert "no question of this review" in state["note"]

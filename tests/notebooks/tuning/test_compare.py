@@ -83,7 +83,7 @@ def test_of_runs_of_different_rates_the_common_frames_are_compared(two_clips: Pa
     assert pair.by_clip.loc[A, ["both", "only_left", "only_right"]].tolist() == [2, 1, 0]
 
 
-def test_classes_of_other_names_can_be_said_to_be_the_same(two_clips: Path) -> None:
+def test_classes_of_other_names_can_be_declared_the_same(two_clips: Path) -> None:
     first, second = wanted = batch.configurations([{"model": "a.onnx"}, {"model": "b.onnx"}], USUAL)
     write_run(two_clips, A, first.options, {n: [("motorbike", 0.9, *CAR, 1)] for n in range(3)})
     write_run(two_clips, A, second.options, {n: [("motorcycle", 0.9, *CAR, 1)] for n in range(3)})
@@ -105,7 +105,7 @@ def test_more_than_two(two_clips: Path) -> None:
     assert compare.seconds(comparison)["infer_s"].tolist() == [2.0, 1.0, 0.5]
 
 
-def test_clips_that_not_all_have_are_left_out_and_said(two_clips: Path) -> None:
+def test_clips_that_not_all_have_are_left_out_and_reported(two_clips: Path) -> None:
     first, second, third = wanted = batch.configurations([{"imgsz": 640}, {"imgsz": 320}, {"imgsz": 160}], USUAL)
     write_run(two_clips, A, first.options, {})
     write_run(two_clips, B, first.options, {})
@@ -119,7 +119,7 @@ def test_clips_that_not_all_have_are_left_out_and_said(two_clips: Path) -> None:
     assert third.name not in set(comparison.runs["configuration"])
 
 
-def test_nothing_to_compare_is_said_in_a_line(two_clips: Path) -> None:
+def test_nothing_to_compare_is_reported_in_one_line(two_clips: Path) -> None:
     first, second = wanted = batch.configurations([{"imgsz": 640}, {"imgsz": 320}], USUAL)
     write_run(two_clips, A, first.options, {})
     with pytest.raises(SettingError, match="1 of 2 configurations have runs"):

@@ -148,7 +148,7 @@ def test_without_boxes_files_there_are_no_moments(made_volume: Path, tmp_path: P
     assert tuning.moments_of_runs(latest(load_log(made_volume)), tmp_path).empty
 
 
-def test_files_that_can_not_be_read_are_told(tmp_path: Path, crossing: Path) -> None:
+def test_files_that_cannot_be_read_are_reported(tmp_path: Path, crossing: Path) -> None:
     (tmp_path / "20260101-000000-cam1.mp4").write_text("no video")
     (tmp_path / "20260101-000100-cam1.mp4").write_bytes(crossing.read_bytes())
     found = tuning.footage(None, tmp_path, 6)
@@ -163,7 +163,7 @@ def test_files_that_can_not_be_read_are_told(tmp_path: Path, crossing: Path) -> 
         tuning.footage(["gone.mp4"], tmp_path, 6)
 
 
-def test_a_threshold_is_told_by_the_trace_or_replayed(crossing: Path) -> None:
+def test_a_threshold_is_read_off_the_trace_or_replayed(crossing: Path) -> None:
     rules = dataclasses.replace(tuning.SHORT, clip_seconds=12.0, pre_roll_seconds=1.0)
     traced = trace(crossing, MotionSettings(min_area=0.001), rules)
     replays = {}

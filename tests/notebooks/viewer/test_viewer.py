@@ -83,7 +83,7 @@ def test_the_viewer_shows_what_is_chosen_and_saves_it(clip_path):
     assert viewer.player.samples == []
 
 
-def test_the_viewer_says_what_can_not_be_shown(clip_path):
+def test_the_viewer_says_what_cannot_be_shown(clip_path):
     folder = clip_path.parent
     (folder / "broken.mp4").write_bytes(b"x" * 1000)
     doomed = folder / "20260101-000000-cam1.mp4"

@@ -190,11 +190,11 @@ def test_jobs_are_followed_to_their_ends(
     assert done.seconds is not None
     assert 0 < done.seconds < 60
     assert failed.error == "no video that can be read (Invalid data found when processing input)"
-    told = capsys.readouterr()
-    assert "no worker is running: docker compose ps video-worker" in told.out
-    assert f"cut.mp4 failed: {failed.error}" in told.out
-    assert CLIP in told.err
-    assert "queued" in told.err
+    printed = capsys.readouterr()
+    assert "no worker is running: docker compose ps video-worker" in printed.out
+    assert f"cut.mp4 failed: {failed.error}" in printed.out
+    assert CLIP in printed.err
+    assert "queued" in printed.err
     frame = pd.DataFrame(outcomes).merge(load_log(video_dir), on="run_id", suffixes=("", "_log"))
     assert frame["filename_log"].tolist() == [CLIP, OTHER]
     assert frame["detected"].tolist() == frame["detected_log"].tolist()

@@ -79,7 +79,7 @@ def test_every_good_name_has_an_id_of_its_own_that_rq_takes() -> None:
     assert clip_job_id("Cat [x].mp4").startswith("clip-Cat-x-")
 
 
-def test_good_names_are_queued_once_and_told_as_they_are(queue: Queue) -> None:
+def test_good_names_are_queued_once_and_reported_as_they_are(queue: Queue) -> None:
     assert all(enqueue_new_clip(queue, name) for name in GOOD)
     assert not any(enqueue_new_clip(queue, name) for name in GOOD)
     jobs = submit_many(GOOD, queue=queue)
@@ -126,6 +126,6 @@ def test_names_that_begin_alike_keep_sidecars_apart() -> None:
     sidecar_stem(one).encode()
 
 
-def test_good_and_bad_are_told_apart() -> None:
+def test_good_and_bad_are_distinguished() -> None:
     assert not [name for name in GOOD if name_fault(name)]
     assert all(name_fault(name) for name in BAD)

@@ -188,7 +188,7 @@ def test_a_clip_that_cannot_be_finished_at_the_end_is_one_line(
     assert again.stop() == 0
 
 
-def test_a_process_that_waits_for_a_disk_is_told_from_one_that_hangs(mounted: Path) -> None:
+def test_a_process_that_waits_for_a_disk_is_distinguished_from_one_that_hangs(mounted: Path) -> None:
     code = "import sys; print('begins', flush=True); open(sys.argv[1], 'w').write('x')"
     if subprocess.run(["fsfreeze", "-f", str(mounted)], check=False, capture_output=True).returncode:
         pytest.skip("this machine freezes no file systems")

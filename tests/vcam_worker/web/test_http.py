@@ -55,9 +55,9 @@ def test_health_by_state(site: Site, state: State, reason: str | None, seconds: 
     assert answer.status == (200 if well else 503)
     assert answer.json["ok"] is well
     assert answer.json["cameras"]["cam1"]["ok"] is True
-    told = answer.json["cameras"]["cam2"]
-    assert (told["ok"], told["state"]) == (well, state)
-    assert well or told["reason"]
+    described = answer.json["cameras"]["cam2"]
+    assert (described["ok"], described["state"]) == (well, state)
+    assert well or described["reason"]
     assert site.metrics()["vcam_camera_up", "cam2"] == well
 
 

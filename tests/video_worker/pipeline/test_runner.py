@@ -88,7 +88,7 @@ def test_the_rate_holds_for_work_that_is_started_ahead():
     assert step.started == step.times == [0.0, 1.0, 2.0]
 
 
-def test_steps_are_told_when_a_track_is_over():
+def test_steps_are_notified_when_a_track_is_over():
     step = Listed()
     with StepRunner(context(), [Track, step]) as runner:
         for sample in (boxed(0.0, 10), boxed(0.2, 10, 300), boxed(0.4, 300), boxed(3.4, 300), boxed(3.6, 300)):

@@ -185,7 +185,7 @@ def test_data_that_is_not_packed_is_a_job_as_well(redis_server, queue, context):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ('{"aspect": "1e999999999"}', "not an aspect ratio"),
         ('{"aspect": "1:1e999999999"}', "not an aspect ratio"),
@@ -193,11 +193,11 @@ def test_data_that_is_not_packed_is_a_job_as_well(redis_server, queue, context):
         ('{"fps": 1e999}', "outside 0 to 240"),
     ],
 )
-def test_numbers_of_any_size_are_refused_at_once(redis_server, queue, context, options, told):
+def test_numbers_of_any_size_are_refused_at_once(redis_server, queue, context, options, message):
     job = submit(CLIP_NAME, queue=queue)
     call = f'["{PROCESS_CLIP}", null, [], {{"filename": "{CLIP_NAME}", "options": {options}}}]'
     queue.connection.hset(job.key, "data", zlib.compress(call.encode()))
     burst(redis_server, context)
     [state] = failed_jobs(queue=queue)
-    assert told in state.error
+    assert message in state.error
     assert len(state.error or "") < 200

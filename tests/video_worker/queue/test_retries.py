@@ -20,7 +20,7 @@ from video_worker import messages
 from video_worker.pipeline.run_names import RunNames, make_run_id
 
 
-def test_a_clip_that_can_not_be_analysed_is_logged_once_and_not_tried_again(redis_server, queue, context, caplog):
+def test_a_clip_that_cannot_be_analysed_is_logged_once_and_not_tried_again(redis_server, queue, context, caplog):
     (context.video_dir / "20260101-000000-cam1.mp4").write_text("no video")
     enqueue_new_clip(queue, "20260101-000000-cam1.mp4")
     burst(redis_server, context)
@@ -100,7 +100,7 @@ def test_a_full_disk_costs_no_tries_and_no_line(redis_server, queue, full_contex
 
 
 @pytest.mark.parametrize("name", ["boxes", LOG_NAME])
-def test_an_outcome_that_can_not_be_written_for_whatever_reason_costs_no_tries(
+def test_an_outcome_that_cannot_be_written_for_whatever_reason_costs_no_tries(
     redis_server, queue, context, name, caplog
 ):
     (context.video_dir / name).mkdir() if name == LOG_NAME else (context.video_dir / name).touch()
@@ -109,9 +109,9 @@ def test_an_outcome_that_can_not_be_written_for_whatever_reason_costs_no_tries(
         burst(redis_server, context)
         assert queue.scheduled_job_registry.get_job_ids() == [job.id]
         make_due(queue, job.id)
-    told = logged(caplog, messages.JOB_TRIED_AGAIN)
-    assert len(told) == 5
-    assert told[0].startswith(f"{CLIP_NAME}: {name} cannot be")
+    tried_again = logged(caplog, messages.JOB_TRIED_AGAIN)
+    assert len(tried_again) == 5
+    assert tried_again[0].startswith(f"{CLIP_NAME}: {name} cannot be")
     (context.video_dir / name).rmdir() if name == LOG_NAME else (context.video_dir / name).unlink()
     burst(redis_server, context)
     assert [record["ok"] for record in lines(context)] == [True]

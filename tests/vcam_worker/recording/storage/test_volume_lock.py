@@ -69,8 +69,13 @@ def test_the_holder_may_be_unknown(tmp_path: Path) -> None:
 def test_a_holder_elsewhere_is_not_waited_for(tmp_path: Path) -> None:
     first = VolumeLock(tmp_path)
     first.take()
-    told = {"host": "elsewhere", "pid": 2**22 + 1, "container": "0123456789ab", "started": "2026-11-27T16:40:00+00:00"}
-    (tmp_path / HOLDER_NAME).write_text(json.dumps(told))
+    foreign = {
+        "host": "elsewhere",
+        "pid": 2**22 + 1,
+        "container": "0123456789ab",
+        "started": "2026-11-27T16:40:00+00:00",
+    }
+    (tmp_path / HOLDER_NAME).write_text(json.dumps(foreign))
 
     def sleep(_: float) -> None:
         raise AssertionError("nothing to wait for")

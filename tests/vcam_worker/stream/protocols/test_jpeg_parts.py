@@ -16,8 +16,8 @@ THUMBNAIL = b"\xff\xe1" + (len(PICTURES[3]) + 2).to_bytes(2) + PICTURES[3]
 
 
 def part(picture: bytes, boundary: bytes = b"--frame", head: bytes = b"", length: int | None = None) -> bytes:
-    told = b"" if length is None else b"Content-Length: %d\r\n" % length
-    return boundary + b"\r\nContent-Type: image/jpeg\r\n" + head + told + b"\r\n" + picture + b"\r\n"
+    length_header = b"" if length is None else b"Content-Length: %d\r\n" % length
+    return boundary + b"\r\nContent-Type: image/jpeg\r\n" + head + length_header + b"\r\n" + picture + b"\r\n"
 
 
 def found(stream: bytes, step: int = 1000) -> list[bytes]:

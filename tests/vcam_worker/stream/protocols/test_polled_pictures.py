@@ -47,8 +47,8 @@ def test_a_camera_that_closes_after_each_picture_is_polled(length: bool) -> None
     def behave(call: Call) -> None:
         call.request()
         data = PICTURES[call.number % 5]
-        told = f"\r\nContent-Length: {len(data)}" if length else ""
-        call.answer(f"200 OK\r\nContent-Type: image/jpeg\r\nConnection: close{told}", data)
+        length_header = f"\r\nContent-Length: {len(data)}" if length else ""
+        call.answer(f"200 OK\r\nContent-Type: image/jpeg\r\nConnection: close{length_header}", data)
 
     with host(behave) as here:
         packets = read(f"{here.url}/snapshot.jpg", 3)

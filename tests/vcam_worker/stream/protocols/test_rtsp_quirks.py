@@ -178,8 +178,8 @@ def guarded(challenge: str, *, changes: bool = False, accepts: bool = True) -> S
         number += changes
         if request.startswith("OPTIONS") or (accepts and is_right(request, nonce)):
             return answer
-        told = challenge.replace("NONCE", f"nonce{number}").encode()
-        return b"\r\n".join([b"RTSP/1.0 401 Unauthorized", answer.splitlines()[1], told, b"", b""])
+        challenged = challenge.replace("NONCE", f"nonce{number}").encode()
+        return b"\r\n".join([b"RTSP/1.0 401 Unauthorized", answer.splitlines()[1], challenged, b"", b""])
 
     return speak
 

@@ -28,8 +28,8 @@ METHODS = ("OPTIONS", "DESCRIBE", "SETUP", "PLAY")
 def reply(request: str, head: str = "200 OK", headers: str = "", body: str = "", length: int | None = None) -> str:
     number = next(line for line in request.splitlines() if line.lower().startswith("cseq"))
     size = len(body) if length is None else length
-    told = f"Content-Length: {size}\r\n" if size else ""
-    return f"RTSP/1.0 {head}\r\n{number}\r\n{headers}{told}\r\n{body}"
+    length_header = f"Content-Length: {size}\r\n" if size else ""
+    return f"RTSP/1.0 {head}\r\n{number}\r\n{headers}{length_header}\r\n{body}"
 
 
 def ordinary(request: str, call: Call, other: str = "127.0.0.1") -> str:
@@ -196,7 +196,7 @@ PACKET = b"$\x00\x00\x04abcd"
 
 
 @pytest.mark.parametrize("step", [1, 3, 1000])
-def test_messages_and_packets_are_told_apart(step: int) -> None:
+def test_messages_and_packets_are_distinguished(step: int) -> None:
     stream = (
         MESSAGE + PACKET * 3 + b"\x00\x01rubbish" + PACKET + b"GET_PARAMETER rtsp://x/ RTSP/1.0\nCSeq: 1\n\n" + PACKET
     )

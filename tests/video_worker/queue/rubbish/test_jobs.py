@@ -81,9 +81,9 @@ def test_numbers_and_times_that_nobody_can_reckon_with_are_none(queue):
         queue.connection.hset(job.key, mapping={"status": "finished", "started_at": at, "ended_at": at})
         assert states([job.id], queue=queue)[0].ended_at is None
     queue.connection.sadd("rq:workers:video_queue", "rq:worker:x")
-    told = dict.fromkeys(("successful_job_count", "failed_job_count"), b"9" * 4000)
+    own_counts = dict.fromkeys(("successful_job_count", "failed_job_count"), b"9" * 4000)
     alive = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-    queue.connection.hset("rq:worker:x", mapping={**told, "total_working_time": "1", "last_heartbeat": alive})
+    queue.connection.hset("rq:worker:x", mapping={**own_counts, "total_working_time": "1", "last_heartbeat": alive})
     [one] = workers(queue=queue)
     assert one.done == 10**12
     assert read_figures(queue).workers[0].job_s == 0.5e-12

@@ -152,10 +152,10 @@ def test_the_health_check_tells_whether_leases_are_renewed(redis_server, queue, 
     at = datetime.now(UTC)
     key = f"rq:worker:{one.name}"
     queue.connection.sadd("rq:workers:video_queue", key)
-    for told in (None, "x", time.time() - 100):
+    for stored in (None, "x", time.time() - 100):
         queue.connection.delete(key)
         queue.connection.hset(key, "last_heartbeat", f"{at:%Y-%m-%dT%H:%M:%S.%fZ}")
-        if told is not None:
-            queue.connection.hset(key, DUTIES_FIELD, told)
+        if stored is not None:
+            queue.connection.hset(key, DUTIES_FIELD, stored)
         with pytest.raises(QueueUnavailable, match="has not completed its maintenance lately"):
             check(redis_server.env, host, time.time())
