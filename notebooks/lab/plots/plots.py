@@ -41,7 +41,7 @@ LEGEND_LETTERS = 80
 """Letters in a line of a legend."""
 MIN_MARK = 0.003
 """Share of a day that a clip is drawn long at least: ten seconds would be a tenth of a pixel."""
-NO_CAMERA_LOG = "(without cameras_log.jsonl, unwatched times are unknown)"
+NO_CAMERA_LOG = "(no cameras_log.jsonl: unwatched times are unknown)"
 NOTHING_YET = "No clip has been analysed yet."
 
 
