@@ -24,9 +24,17 @@ def noise_background(width: int, height: int, seed: int = 1) -> Picture:
 
 
 def moving_box(
-    width: int = 640, height: int = 360, start_s: float = 4.0, end_s: float = 5.5, side: int = 60
+    width: int = 640,
+    height: int = 360,
+    start_s: float = 4.0,
+    end_s: float = 5.5,
+    side: int = 60,
+    top: int | None = None,
 ) -> Callable[[float], Picture]:
-    """Return a function of time that draws a bright square crossing from left to right in `start_s..end_s`."""
+    """Return a function of time that draws a bright square crossing from left to right in `start_s..end_s`.
+
+    `top`: of the square, pixels; half-way down where it is None.
+    """
     background = noise_background(width, height)
     rng = np.random.default_rng(7)
     tiles = rng.normal(0, 2, (4, height, width, 1))
@@ -35,7 +43,7 @@ def moving_box(
         picture = background.astype(np.float64)
         if start_s <= seconds <= end_s:
             x = int((width - side) * (seconds - start_s) / (end_s - start_s))
-            y = height // 2 - side // 2
+            y = height // 2 - side // 2 if top is None else top
             picture[y : y + side, x : x + side] = (40, 60, 230)
         picture += tiles[int(seconds * 100) % len(tiles)]
         return np.clip(picture, 0, 255).astype(np.uint8)

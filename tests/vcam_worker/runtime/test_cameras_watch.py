@@ -85,7 +85,7 @@ def test_an_edit_is_taken_over_and_other_cameras_are_not_touched(
     _until(lambda: _pids(program) == {same})
 
     path.unlink()
-    program.wait_for(line_of(messages.CAMERAS_FILE_WRONG, ".*No such file or directory"))
+    program.wait_for(line_of(messages.CAMERAS_FILE_WRONG, ".*No such file or directory.*"))
     assert program.stop() == 0
     assert program.count(messages.CAMERAS_FILE_WRONG) == 2
     assert "hunter22" not in program.text
