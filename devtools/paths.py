@@ -7,6 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+CODE_FOLDERS = (
+    "shared_utils",
+    "vcam_worker",
+    "video_worker",
+    "camera_emulator",
+    "notebooks",
+    "devtools",
+    "scripts",
+    "tests",
+)
+"""All folders of Python code in the repository."""
 SCENE_MODEL = ROOT / "camera_emulator" / "scene_model" / "scene.onnx"
 """Weights that know the drawn scene; they are in the repository."""
 REAL_MODEL = ROOT / "models" / "yolov8n.onnx"

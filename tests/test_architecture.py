@@ -8,19 +8,9 @@ from pathlib import Path
 import pytest
 
 from devtools.module_list import DOCUMENT, PACKAGES, modules, summary, written
-from devtools.paths import ROOT
+from devtools.paths import CODE_FOLDERS, ROOT
 
 DOCUMENTS = [ROOT / "CONTRIBUTING.md", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FOLDERS = (
-    "shared_utils",
-    "vcam_worker",
-    "video_worker",
-    "camera_emulator",
-    "notebooks",
-    "devtools",
-    "scripts",
-    "tests",
-)
 MODULE = re.compile(r"`([a-z_0-9/]+\.(?:py|js))`")
 
 
@@ -43,7 +33,7 @@ def test_every_module_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_title)
 def test_modules_that_a_document_names_exist(document: Path) -> None:
-    known = [path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")]
+    known = [path.relative_to(ROOT).as_posix() for folder in CODE_FOLDERS for path in (ROOT / folder).rglob("*.*")]
     named = set(MODULE.findall(document.read_text(encoding="utf-8")))
     assert [name for name in sorted(named) if not any(f"/{path}".endswith(f"/{name}") for path in known)] == []
 

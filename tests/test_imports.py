@@ -9,18 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from devtools.paths import ROOT
+from devtools.paths import CODE_FOLDERS, ROOT
 
-PACKAGES = (
-    "shared_utils",
-    "vcam_worker",
-    "video_worker",
-    "camera_emulator",
-    "notebooks",
-    "devtools",
-    "scripts",
-    "tests",
-)
 PROGRAMS = {"vcam_worker", "video_worker", "camera_emulator", "notebooks", "devtools", "scripts", "tests"}
 
 HEAVY = {"cv2", "av", "numpy", "torch", "openvino", "onnxruntime", "ultralytics"}
@@ -80,7 +70,7 @@ RQ_PUBLIC = {"rq"}
 
 def _files() -> list[Path]:
     scripts = [path for path in sorted((ROOT / "scripts").iterdir()) if _is_python(path)]
-    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))] + scripts
+    return [path for package in CODE_FOLDERS for path in sorted((ROOT / package).rglob("*.py"))] + scripts
 
 
 def _is_python(path: Path) -> bool:
@@ -121,7 +111,7 @@ def test_imports_follow_the_design(path: Path) -> None:
 
 
 def test_every_package_is_checked() -> None:
-    assert {path.relative_to(ROOT).parts[0] for path in _files()} == set(PACKAGES)
+    assert {path.relative_to(ROOT).parts[0] for path in _files()} == set(CODE_FOLDERS)
 
 
 def _imported_modules(path: Path, known: set[str]) -> set[str]:

@@ -255,15 +255,20 @@ def test_a_step_is_logged_once(
     assert "-0.2 s" in line
 
 
-def test_sound_of_a_transport_stream_is_kept(tmp_path: Path, footage: Path) -> None:
-    """AAC with ADTS headers, as in HLS: MP4 wants it without."""
-    stream = tmp_path / "in.ts"
+def _transport_stream(footage: Path, stream: Path) -> Path:
+    """Copy the packets of `footage` into the MPEG-TS file `stream`, and return its path."""
     with av.open(str(footage)) as source, av.open(str(stream), "w") as output:
         copies = {one.index: output.add_stream_from_template(one) for one in source.streams}
         for packet in source.demux():
             if packet.dts is not None:
                 packet.stream = copies[packet.stream.index]
                 output.mux(packet)
+    return stream
+
+
+def test_sound_of_a_transport_stream_is_kept(tmp_path: Path, footage: Path) -> None:
+    """AAC with ADTS headers, as in HLS: MP4 wants it without."""
+    stream = _transport_stream(footage, tmp_path / "in.ts")
     with connect(Camera("cam1", str(stream)), "file", paced=False) as connection:
         recording = Recording(connection.info, tmp_path)
         recording.feed(to_the_end(connection))
@@ -278,13 +283,7 @@ def test_sound_of_a_transport_stream_is_kept(tmp_path: Path, footage: Path) -> N
 @pytest.mark.parametrize("good_first", [False, True])
 def test_a_damaged_block_of_sound_costs_no_picture(tmp_path: Path, footage: Path, good_first: bool) -> None:
     """With ADTS headers the muxer reads each block, and refuses one that has none; the first one as well."""
-    stream = tmp_path / "in.ts"
-    with av.open(str(footage)) as source, av.open(str(stream), "w") as output:
-        copies = {one.index: output.add_stream_from_template(one) for one in source.streams}
-        for packet in source.demux():
-            if packet.dts is not None:
-                packet.stream = copies[packet.stream.index]
-                output.mux(packet)
+    stream = _transport_stream(footage, tmp_path / "in.ts")
     with connect(Camera("cam1", str(stream)), "file", paced=False) as connection:
         received = list(to_the_end(connection))
         writer = ClipWriter(tmp_path / "clip.mp4", connection.info, 0.0, datetime.now().astimezone())
