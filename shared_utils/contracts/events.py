@@ -148,7 +148,12 @@ def event_from_dict(entry: Mapping[str, Any], path: Path) -> Event | None:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return None
 
 
 def append_event(path: Path, event: Event) -> None:

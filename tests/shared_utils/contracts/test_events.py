@@ -102,3 +102,9 @@ def test_ids_are_uuids_that_sort_by_time() -> None:
     assert ids == sorted(ids)
     assert {uuid.UUID(one).version for one in ids} == {7}
     assert len({make_event_id(0) for _ in range(100)}) == 100
+
+
+def test_a_number_beyond_all_bounds_is_none() -> None:
+    event = event_from_dict(event_to_dict(READING) | {"confidence": 10**400}, Path("x"))
+    assert event is not None
+    assert event.confidence is None
