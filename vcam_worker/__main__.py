@@ -18,6 +18,7 @@ from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
 from shared_utils.log import setup_logging
 from shared_utils.queue.jobs import connect
 from shared_utils.version import VERSION
+from vcam_worker.live.hub import Hub
 from vcam_worker.recording.storage.disk import DiskGuard
 from vcam_worker.recording.storage.leftovers import SETTLE_S, Leftovers
 from vcam_worker.recording.storage.queue_sender import redis_enqueue
@@ -71,13 +72,14 @@ def main() -> int:
         redis_enqueue(settings.redis, connect(settings.redis)),
         settle_s=0.0 if lock.keeps_others_away else SETTLE_S,
     )
+    live = Hub()
     supervisor = Supervisor(
-        settings, CamerasWatch(values), redact, lock, may_start=lambda name: not leftovers.is_busy_with(name)
+        settings, CamerasWatch(values), redact, lock, lambda name: not leftovers.is_busy_with(name), live
     )
     guard = DiskGuard(settings.video_dir, settings.disk, supervisor.pause, mount=settings.mount, lock=lock)
     watch = QueueWatch(settings.redis)
     http = HttpServer(
-        settings.http, supervisor, {"versions": _versions()}, redact, volume=guard.state, queue=watch.state
+        settings.http, supervisor, {"versions": _versions()}, redact, volume=guard.state, queue=watch.state, live=live
     )
     supervisor.check_redis()
     http.start()

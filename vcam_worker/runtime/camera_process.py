@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import select
 import signal
+import socket
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -12,13 +14,17 @@ from pathlib import Path
 
 from shared_utils.config.cameras import Camera
 from shared_utils.log import camera_logger
+from vcam_worker.live.channel import channel_pair
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.runtime.camera.process import run_camera
-from vcam_worker.runtime.link import PauseCommand, SnapshotCommand
+from vcam_worker.runtime.link import Command
 from vcam_worker.runtime.memory import MIB
 from vcam_worker.runtime.status import CameraStatus
 from vcam_worker.settings import CaptureSettings
 from vcam_worker.stream.backoff import Backoff
+
+OFFER_S = 0.05
+"""Longest wait for another thread that is sending."""
 
 _context = multiprocessing.get_context("spawn")
 
@@ -60,22 +66,25 @@ class CameraProcess:
         self.successor: Camera | None = None
         self._sending = threading.Lock()
 
-    def start(self, settings: CaptureSettings, lock: VolumeLock | None) -> None:
-        """Start a process; it shares the volume's lock."""
+    def start(self, settings: CaptureSettings, lock: VolumeLock | None) -> socket.socket:
+        """Start a process, which shares the volume's lock; return our end of its data channel."""
         ours, theirs = _context.Pipe()
+        channel, their_channel = channel_pair()
         process = _context.Process(
             target=run_camera,
-            args=(self.camera, settings, theirs, lock),
+            args=(self.camera, settings, theirs, their_channel, lock),
             name=f"camera-{self.camera.name}",
         )
         process.start()
         theirs.close()  # so that the pipe ends with the child
+        their_channel.close()
         with self._sending:
             self.process, self.pipe = process, ours
         self.last_heard = self.started = time.monotonic()
         self.memory_bytes, self.memory_excess = 0, None
+        return channel
 
-    def send(self, message: SnapshotCommand | PauseCommand) -> bool:
+    def send(self, message: Command) -> bool:
         """Send a message; False where no process takes it. May be called from any thread."""
         with self._sending:
             if self.pipe is None:
@@ -85,6 +94,22 @@ class CameraProcess:
             except OSError:  # it has just ended; the supervisor's own round sees to that
                 return False
         return True
+
+    def offer(self, message: Command) -> bool:
+        """Send a message without waiting; False where the process does not take it now. May be called from any
+        thread."""
+        if not self._sending.acquire(timeout=OFFER_S):
+            return False
+        try:
+            if self.pipe is None or not _is_writable(self.pipe):
+                return False
+            self.pipe.send(message)
+        except OSError:  # as in send()
+            return False
+        else:
+            return True
+        finally:
+            self._sending.release()
 
     def reap(self) -> int | None:
         """Wait for the process that has ended, and forget it; return its exit code."""
@@ -96,6 +121,13 @@ class CameraProcess:
             self.pipe.close()
             self.process = self.pipe = None
         return code
+
+
+def _is_writable(pipe: Connection) -> bool:
+    """Tell whether a pipe takes a command without blocking: a socket is writable while most of its buffer is free."""
+    writable = select.poll()
+    writable.register(pipe.fileno(), select.POLLOUT)
+    return bool(writable.poll(0))
 
 
 def waits_for_disk(pid: int | None) -> bool:

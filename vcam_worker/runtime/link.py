@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from vcam_worker.live.commands import LiveCommand, Subscribe, Unsubscribe
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
 
 STATUS_INTERVAL_S = 1.0
@@ -37,6 +38,9 @@ class PauseCommand:
     reason: str | None
 
 
+Command = SnapshotCommand | PauseCommand | LiveCommand
+
+
 class SupervisorGoneError(Exception):
     """The other end is closed: the supervisor is gone, and this process must end."""
 
@@ -48,6 +52,7 @@ class ChildLink:
         pipe: duplex.
         snapshot: encodes the newest frame.
         pause: takes a reason to pause recording, or None to resume it.
+        live: takes commands about live frames and video, whose data goes through the data channel.
     """
 
     def __init__(
@@ -55,10 +60,12 @@ class ChildLink:
         pipe: Connection,
         snapshot: Callable[[SnapshotRequest], Snapshot | None],
         pause: Callable[[str | None], None],
+        live: Callable[[LiveCommand], None],
     ) -> None:
         self._pipe = pipe
         self._snapshot = snapshot
         self._pause = pause
+        self._live = live
         self._last = 0.0
         # Connection.poll() creates a selector at each call, which costs as much as a packet
         self._commands = select.poll()
@@ -81,5 +88,7 @@ class ChildLink:
                     self._pipe.send(SnapshotReply(message.number, self._snapshot(message.request)))
                 elif isinstance(message, PauseCommand):
                     self._pause(message.reason)
+                elif isinstance(message, Subscribe | Unsubscribe):
+                    self._live(message)
         except (EOFError, OSError) as error:
             raise SupervisorGoneError from error

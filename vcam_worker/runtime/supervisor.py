@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import wait
 from types import FrameType
+from typing import Protocol
 
 from shared_utils.config.cameras import Camera
 from shared_utils.contracts.camera_log import camera_log_path
@@ -16,6 +18,7 @@ from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
 from shared_utils.queue.jobs import connect, redis_errors
 from shared_utils.redact import Redactor
 from vcam_worker import messages
+from vcam_worker.live.commands import LiveCommand
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.runtime import memory
 from vcam_worker.runtime.answers import Answers
@@ -41,6 +44,19 @@ SNAPSHOT_S = 5.0
 """Longest wait for a snapshot: a camera's process replies between two packets."""
 
 
+class Channels(Protocol):
+    """Who reads the data channels of cameras' processes, such as :class:`vcam_worker.live.hub.Hub`."""
+
+    def attach(self, camera: str, channel: socket.socket, offer: Callable[[LiveCommand], bool]) -> None:
+        """Take the data channel of a camera's process that was just started.
+
+        `offer` hands a command to it without waiting; False where it is not taken now.
+        """
+
+    def remove(self, camera: str) -> None:
+        """A camera is gone for good: removed from the settings, or a file at its end."""
+
+
 class Supervisor:
     """Runs all cameras until a signal, or until every one of them (a file) is at its end. The `Board` of the pages.
 
@@ -51,6 +67,7 @@ class Supervisor:
         lock: of the volume, held already, and shared with the cameras' processes.
         may_start: whether a camera's process may be started; not while clips that the camera left when it was removed
             are still being taken over.
+        channels: gets the data channel of each camera's process; None: they are closed.
     """
 
     def __init__(
@@ -60,10 +77,12 @@ class Supervisor:
         redact: Redactor | None = None,
         lock: VolumeLock | None = None,
         may_start: Callable[[str], bool] = lambda _: True,
+        channels: Channels | None = None,
     ) -> None:
         self._settings = settings
         self._lock = lock
         self._may_start = may_start
+        self._channels = channels
         self._log = logging.getLogger(__name__)
         self._watch = watch
         self._redact = redact or Redactor(settings.secrets)
@@ -224,9 +243,15 @@ class Supervisor:
         successor = [CameraProcess(child.successor)] if child.successor else []
         place = self._children.index(child)
         self._children = [*self._children[:place], *successor, *self._children[place + 1 :]]
+        if not successor and self._channels:
+            self._channels.remove(child.camera.name)
 
     def _start(self, child: CameraProcess) -> None:
-        child.start(self._settings, self._lock)
+        channel = child.start(self._settings, self._lock)
+        if self._channels:
+            self._channels.attach(child.camera.name, channel, child.offer)
+        else:
+            channel.close()
         if self._pause_reason:
             child.send(PauseCommand(self._pause_reason))
 
@@ -257,6 +282,8 @@ class Supervisor:
             return
         if code == EXIT_OK:
             child.finished = True
+            if self._channels:
+                self._channels.remove(child.camera.name)
             child.status = replace(child.status, state="stopped", reason=None, since=time.time())
             return
         healthy = MEMORY_HEALTHY_S if child.was_excessive else HEALTHY_S

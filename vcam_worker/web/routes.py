@@ -20,11 +20,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared_utils.config.web_hosts import is_own_host
+from vcam_worker.live.hub import Hub
 from vcam_worker.recording.storage.volume_figures import VolumeState
 from vcam_worker.runtime.health import Trouble, no_picture, old_picture
 from vcam_worker.runtime.queue_watch import QueueState
 from vcam_worker.runtime.status import QUALITY_LIMITS, WIDTH_LIMITS_PX, Board, CameraStatus, Snapshot, SnapshotRequest
 from vcam_worker.web import pages
+from vcam_worker.web.live_routes import LiveRoutes
 from vcam_worker.web.metrics import CameraCollector, Metrics, QueueCollector, VolumeCollector
 from vcam_worker.web.placeholder import Drawing, draw
 from vcam_worker.web.snapshot_cache import PictureCache, TooManyPictures
@@ -36,7 +38,7 @@ class Site:
     """The routes and their responses.
 
     Args:
-        board, info, redact, clock, now, volume, queue: as :class:`vcam_worker.web.server.HttpServer` takes them.
+        board, info, redact, clock, now, volume, queue, live: as :class:`vcam_worker.web.server.HttpServer` takes them.
         threads: for requesting and drawing pictures.
     """
 
@@ -50,6 +52,7 @@ class Site:
         threads: ThreadPoolExecutor,
         volume: Callable[[], VolumeState | None] = lambda: None,
         queue: Callable[[], QueueState | None] = lambda: None,
+        live: Hub | None = None,
     ) -> None:
         self._board = board
         self._volume = volume
@@ -61,6 +64,7 @@ class Site:
         self._pictures: PictureCache[SnapshotRequest] = PictureCache(self._ask, clock)
         self._drawings: PictureCache[Drawing] = PictureCache(self._draw, clock)
         self._missing: dict[str, float] = {}
+        self._live = LiveRoutes(live or Hub(), self._statuses, now)
         self._metrics = Metrics(
             CameraCollector(self._statuses, self._pictures.state, now), VolumeCollector(volume), QueueCollector(queue)
         )
@@ -75,6 +79,7 @@ class Site:
             Route("/snapshot", self._only_snapshot),
             Route("/snapshot/{name}.jpg", self._snapshot),
             Route("/snapshot/cache/clear", self._clear, methods=["POST"]),
+            *self._live.routes(),
         ]
         app = Starlette(routes=routes, middleware=[Middleware(_OwnNames, names=names)])
         app.router.redirect_slashes = False

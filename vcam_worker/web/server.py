@@ -21,6 +21,7 @@ from shared_utils.config.redis import MAX_PORT
 from shared_utils.errors import SettingError
 from shared_utils.redact import mask_url
 from vcam_worker import messages
+from vcam_worker.live.hub import Hub
 from vcam_worker.recording.storage.volume_figures import VolumeState
 from vcam_worker.runtime.queue_watch import QueueState
 from vcam_worker.runtime.status import Board
@@ -63,6 +64,7 @@ class HttpServer:
         limits: what one client may take.
         volume: how the shared volume is; None while that is not known.
         queue: how the queue is; None while that is not known.
+        live: live frames and video of the cameras; None: there are none.
     """
 
     def __init__(
@@ -76,11 +78,13 @@ class HttpServer:
         limits: HttpLimits | None = None,
         volume: Callable[[], VolumeState | None] = lambda: None,
         queue: Callable[[], QueueState | None] = lambda: None,
+        live: Hub | None = None,
     ) -> None:
         self._settings = settings
         self._limits = limits or HttpLimits()
         self._threads = ThreadPoolExecutor(SNAPSHOT_THREADS, thread_name_prefix="snapshot")
-        self._site = Site(board, info, redact, clock, now, self._threads, volume, queue)
+        self._live = live or Hub()
+        self._site = Site(board, info, redact, clock, now, self._threads, volume, queue, self._live)
         self._socket: socket.socket | None = None
         self._server: SleepingServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -120,7 +124,11 @@ class HttpServer:
     async def _serve(self, server: SleepingServer, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
         # in a thread other than the main one, uvicorn leaves the signals alone
-        await server.serve([listener])
+        self._live.start()
+        try:
+            await server.serve([listener])
+        finally:
+            self._live.stop()
 
     def stop(self) -> None:
         """Stop serving, within a second; may be called more than once, and without a start."""
@@ -130,6 +138,7 @@ class HttpServer:
                 try:
                     self._loop.call_soon_threadsafe(self._server.end)
                     self._loop.call_soon_threadsafe(self._site.cancel_pending)
+                    self._loop.call_soon_threadsafe(self._live.stop)
                 except RuntimeError:  # the loop has just closed: nobody waits
                     _log.debug("stopped before the waiting requests were cancelled")
             self._thread.join(STOP_TIMEOUT_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from multiprocessing.connection import Connection
 
@@ -29,9 +30,12 @@ def run_camera(
     camera: Camera,
     settings: CaptureSettings,
     pipe: Connection,
+    channel: socket.socket | None = None,
     lock: VolumeLock | None = None,  # noqa: ARG001  # held by being passed
 ) -> None:
     """Run one camera until it ends; the arguments come by a pipe, so that no password is in the process list.
+
+    `pipe` carries status and commands, `channel` live frames and video; see :mod:`vcam_worker.live`.
 
     The volume's lock is held as long as this process lives, even without the supervisor.
     """
@@ -46,8 +50,8 @@ def run_camera(
     try:
         enqueue = redis_enqueue(settings.redis, connect(settings.redis), camera.job_options)
         outbox = Outbox(settings.video_dir, camera.name, log, enqueue, settings.mount)
-        runner = CameraRunner(camera, settings.rules, outbox, log, stop)
-        link = ChildLink(pipe, runner.snapshot, runner.pause)
+        runner = CameraRunner(camera, settings.rules, outbox, log, stop, channel)
+        link = ChildLink(pipe, runner.snapshot, runner.pause, runner.live)
 
         def exchange() -> None:
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,10 @@ from functools import partial
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceStalled, SourceUnauthorized
 from vcam_worker import messages
+from vcam_worker.live.camera_side import LiveCamera
+from vcam_worker.live.channel import ChannelWriter
+from vcam_worker.live.commands import LiveCommand
+from vcam_worker.live.kinds import live_kinds
 from vcam_worker.motion.sub_stream import SubStream
 from vcam_worker.motion.watcher import Backgrounds, MotionWatcher
 from vcam_worker.recording.clip_logic import ClipLogic, ClipRules
@@ -56,9 +61,18 @@ class CameraRunner:
         outbox: takes finished clips.
         log: adds the camera's name to lines.
         stop: set to stop.
+        channel: takes live frames and video; None: nobody asks for any.
     """
 
-    def __init__(self, camera: Camera, rules: ClipRules, outbox: Outbox, log: Log, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        rules: ClipRules,
+        outbox: Outbox,
+        log: Log,
+        stop: threading.Event,
+        channel: socket.socket | None = None,
+    ) -> None:
         self._camera = camera
         self._rules = rules
         self._publisher = ClipPublisher(outbox, partial(self._pause, WRITE_ERROR), log)
@@ -84,6 +98,7 @@ class CameraRunner:
         self._blocked_until = 0.0
         self._status = CameraStatus(camera.name, camera.display_url, since=time.time())
         self._counters = StreamCounters()
+        self._live = LiveCamera(live_kinds(ChannelWriter(channel), lambda: self._watcher))
 
     def run(self, exchange: Callable[[], None], exchange_file: int) -> None:
         """Record until stopped, or until a file is at its end.
@@ -192,6 +207,7 @@ class CameraRunner:
         self._pipeline = Pipeline(stream, recorder, watcher)
         recorder.pause(bool(self._pauses))
         self._use_detect_stream()
+        self._live.connected(self._pipeline)
 
     def _use_detect_stream(self) -> None:
         """Watch the sub-stream instead of the main stream, as soon as both are connected."""
@@ -225,6 +241,7 @@ class CameraRunner:
 
     def _end_recorder(self) -> None:
         if self._pipeline:
+            self._live.lost()
             pipeline, self._pipeline = self._pipeline, None
             self._sub_stream = None
             self._seen_until = pipeline.stream.seen_until
@@ -254,6 +271,10 @@ class CameraRunner:
         taken = self._counters.last_packet - watcher.picture_age
         label = time_label(self._camera.name, taken) if request.timestamp else None
         return Snapshot(snapshot_jpeg(picture, request.quality, label), taken)
+
+    def live(self, command: LiveCommand) -> None:
+        """Begin, change or end a subscription to live frames or video."""
+        self._live.command(command)
 
     def pause(self, reason: str | None) -> None:
         """Pause recording for `reason`, or resume it without one, as the supervisor commands."""

@@ -1,0 +1,47 @@
+"""The routes of live frames and live video: answers that go on until the client leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+
+from vcam_worker.live.hub import Hub
+from vcam_worker.runtime.status import CameraStatus
+
+
+class LiveRoutes:
+    """The routes of live frames and live video.
+
+    Args:
+        hub: the live subscriptions.
+        statuses: of all cameras, without secrets.
+        now: seconds since the epoch.
+    """
+
+    def __init__(self, hub: Hub, statuses: Callable[[], list[CameraStatus]], now: Callable[[], float]) -> None:
+        self._hub = hub
+        self._statuses = statuses
+        self._now = now
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes."""
+        return []
+
+    def _camera(self, name: str, path: str) -> CameraStatus:
+        """Return a camera's status.
+
+        Args:
+            name: as requested.
+            path: of the route, with ``{name}``, for the answer where there is no such camera.
+
+        Raises:
+            HTTPException: there is none.
+        """
+        statuses = self._statuses()
+        for one in statuses:
+            if one.name == name:
+                return one
+        known = ", ".join(path.format(name=one.name) for one in statuses)
+        raise HTTPException(404, f"there is no such camera; there is {known}")
