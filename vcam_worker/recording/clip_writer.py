@@ -21,7 +21,7 @@ from av.stream import Stream
 
 from shared_utils.errors import SourceError
 from shared_utils.media.rules import FILE_OPTIONS, file_url
-from vcam_worker.recording.mp4 import HEVC_TAG, HevcSamples, moov_first
+from vcam_worker.recording.mp4 import HEVC_TAG, Samples, moov_first
 from vcam_worker.stream.info import StreamInfo, video_decoder, without_sound
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source_errors import plain
@@ -75,7 +75,7 @@ class ClipWriter:
         self._step = 1 / info.fps if info.fps else 0.04
         self._info = info
         self._encoder: _Encoder | None = None
-        self._samples: HevcSamples | None = None
+        self._samples: Samples | None = None
         self._video: Stream
         self._open(info)
 
@@ -98,7 +98,7 @@ class ClipWriter:
         if info.codec == "hevc":
             context.codec_tag = HEVC_TAG
             if info.sets:
-                self._samples = HevcSamples(info.sets)
+                self._samples = Samples(info.sets)
                 context.extradata = self._samples.config
         return stream
 

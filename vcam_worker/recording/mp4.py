@@ -1,4 +1,4 @@
-"""Completes MP4 files where FFmpeg's muxer does not: ``hvc1`` samples, and ``moov`` in front."""
+"""Completes MP4 files where FFmpeg's muxer does not: samples without the track's parameter sets, ``moov`` in front."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import BinaryIO
 from shared_utils.media.bitstream.mp4_boxes import MAX_HEADER_BYTES, read_box_header
 from shared_utils.media.bitstream.nal_units import is_parameter_set, join_units, split_units, unit_kind
 from shared_utils.media.bitstream.parameter_sets import ParameterSets
-from vcam_worker.stream.decoder_config import hvcc
+from vcam_worker.stream.decoder_config import avcc, hvcc
 
 LENGTH_BYTES = 4
-"""Size of the length field of NAL units in H.265 samples (ISO/IEC 14496-15, 8.3.3)."""
+"""Size of the length field of NAL units in samples (ISO/IEC 14496-15, 5.3.3 and 8.3.3)."""
 HEVC_TAG = "hvc1"
 """Sample entry of H.265: Apple's players (Safari, iOS, QuickTime) do not play ``hev1`` (Apple HLS Authoring
 Specification, 1.10)."""
@@ -27,28 +27,32 @@ FRONT_SUFFIX = ".front"
 _CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
 
 
-class HevcSamples:
-    """Turns H.265 packets into the samples of an ``hvc1`` track.
+class Samples:
+    """Turns packets into the samples of an ``avc1`` or ``hvc1`` track.
 
-    Parameter sets belong into the sample entry (ISO/IEC 14496-15, 8.3.2). Samples omit them until one differs from the
-    entry's; from then on they keep all, so that each keyframe carries those that apply.
+    Parameter sets belong into the sample entry (ISO/IEC 14496-15, 5.3.2 and 8.3.2). Samples omit them until one differs
+    from the entry's; from then on they keep all, so that each keyframe carries those that apply.
 
     Args:
-        sets: those of the sample entry, and the packets' framing.
+        sets: those of the sample entry, complete, and the packets' framing.
+
+    Attributes:
+        config: the decoder configuration record of the sample entry.
     """
 
     def __init__(self, sets: ParameterSets) -> None:
-        self.config = hvcc(sets, LENGTH_BYTES)
+        self.config = avcc(sets, LENGTH_BYTES) if sets.codec == "h264" else hvcc(sets, LENGTH_BYTES)
+        self._codec = sets.codec
         self._entry = frozenset(sets.units)
         self._length_size = sets.length_size
         self._keep = False
 
     def sample(self, data: bytes) -> bytes:
-        """Return a packet's sample."""
+        """Return a packet's sample; empty where nothing of the packet can be read."""
         units = []
         for unit in split_units(data, self._length_size):
-            kind = unit_kind("hevc", unit[0])
-            if is_parameter_set("hevc", kind):
+            kind = unit_kind(self._codec, unit[0])
+            if is_parameter_set(self._codec, kind):
                 self._keep = self._keep or unit not in self._entry
                 if not self._keep:
                     continue

@@ -17,13 +17,14 @@ def decoder_config(sets: ParameterSets) -> bytes | None:
         return None
     if not sets.length_size:
         return join_units(sets.units, 0)
-    return avcc(sets) if sets.codec == "h264" else hvcc(sets, sets.length_size)
+    build = avcc if sets.codec == "h264" else hvcc
+    return build(sets, sets.length_size)
 
 
-def avcc(sets: ParameterSets) -> bytes:
+def avcc(sets: ParameterSets, length_size: int) -> bytes:
     """Return an AVCDecoderConfigurationRecord."""
     sps, pps = sets.of_kind(H264_SPS), sets.of_kind(H264_PPS)
-    record = bytes((1, *sps[0][1:4], 0xFC | (sets.length_size - 1), 0xE0 | len(sps)))
+    record = bytes((1, *sps[0][1:4], 0xFC | (length_size - 1), 0xE0 | len(sps)))
     record += b"".join(_counted(unit) for unit in sps) + bytes((len(pps),)) + b"".join(_counted(unit) for unit in pps)
     if sets.picture and sps[0][1] in H264_HIGH_PROFILES:
         picture = sets.picture
@@ -37,13 +38,18 @@ def hvcc(sets: ParameterSets, length_size: int) -> bytes:
     layers = (sps[2] >> 1 & 7) + 1
     picture = sets.picture
     chroma, luma, other = (picture.chroma, picture.luma_bits, picture.chroma_bits) if picture else (1, 8, 8)
-    record = b"\1" + sps[3:15]  # profile, compatibility, constraints, level: as the SPS has them
+    record = b"\1" + hevc_profile(sps)
     record += struct.pack(">HBBBBH", 0xF000, 0xFC, 0xFC | chroma, 0xF8 | (luma - 8), 0xF8 | (other - 8), 0)
     record += bytes((layers << 3 | (sps[2] & 1) << 2 | (length_size - 1), 3))
     for kind in (HEVC_VPS, HEVC_SPS, HEVC_PPS):
         units = sets.of_kind(kind)
         record += bytes((0x80 | kind,)) + struct.pack(">H", len(units)) + b"".join(_counted(unit) for unit in units)
     return record
+
+
+def hevc_profile(sps: bytes) -> bytes:
+    """Return the 12 bytes of an SPS of H.265 that hold profile, tier, compatibility, constraints and level."""
+    return sps.replace(b"\0\0\3", b"\0\0")[3:15]
 
 
 def _counted(unit: bytes) -> bytes:
