@@ -55,7 +55,7 @@ ADAPTERS = {
     },
     ("shared_utils", "dotenv"): {"config/env_file.py"},
     ("vcam_worker", "uvicorn"): {"web/uvicorn_adapter.py"},
-    ("vcam_worker", "starlette"): {"web/routes.py", "web/live_routes.py"},
+    ("vcam_worker", "starlette"): {"web/routes.py", "web/live_routes.py", "web/video_routes.py"},
     ("vcam_worker", "prometheus_client"): {"web/metrics.py"},
     ("video_worker", "openvino"): {"engines/openvino.py"},
     ("video_worker", "onnxruntime"): {"engines/onnxruntime.py"},

@@ -80,7 +80,9 @@ class ChannelWriter:
             False where too much waits already: the subscription has ended, and must be forgotten.
         """
         with self._changed:
-            if self._sizes.get(number, 0) + len(payload) > MAX_QUEUED_BYTES:
+            waiting = self._sizes.get(number, 0)
+            # the first message of live video is a whole GOP, and may be larger
+            if waiting and waiting + len(payload) > MAX_QUEUED_BYTES:
                 self._drop(number)
                 self._put(Message(number, ENDED, b""))
                 return False

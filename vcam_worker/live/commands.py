@@ -22,7 +22,12 @@ class FramesWanted:
     motion_fps: float = 0.0
 
 
-Wanted = FramesWanted
+@dataclass(frozen=True)
+class VideoWanted:
+    """Live video, by packet copy."""
+
+
+Wanted = FramesWanted | VideoWanted
 """What can be subscribed to; a union of one class per kind."""
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from vcam_worker.live.camera_side import Kind
 from vcam_worker.live.channel import ChannelWriter
-from vcam_worker.live.commands import FramesWanted
+from vcam_worker.live.commands import FramesWanted, VideoWanted
 from vcam_worker.live.frames.service import FrameService
+from vcam_worker.live.video.service import VideoService
 from vcam_worker.motion.watcher import MotionWatcher
 
 
@@ -18,4 +19,4 @@ def live_kinds(writer: ChannelWriter, watcher: Callable[[], MotionWatcher | None
         writer: of the data channel.
         watcher: returns who looks for motion now, in the main stream or in the sub-stream.
     """
-    return {FramesWanted: FrameService(writer, watcher)}
+    return {FramesWanted: FrameService(writer, watcher), VideoWanted: VideoService(writer)}

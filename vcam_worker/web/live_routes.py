@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from vcam_worker.live.hub import Hub
 from vcam_worker.runtime.status import CameraStatus
+from vcam_worker.web.video_routes import VideoRoutes
 
 
 class LiveRoutes:
@@ -24,10 +26,11 @@ class LiveRoutes:
         self._hub = hub
         self._statuses = statuses
         self._now = now
+        self._video = VideoRoutes(hub, partial(self._camera, path="/live/{name}.mp4"), now)
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes."""
-        return []
+        return [Route("/live/{name}.mp4", self._video.video)]
 
     def _camera(self, name: str, path: str) -> CameraStatus:
         """Return a camera's status.

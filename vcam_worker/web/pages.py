@@ -5,8 +5,6 @@ Statuses come without secrets. Times are seconds since the epoch.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -100,8 +98,6 @@ def page(
     wrong = [one.name for one in statuses if trouble(one, now)]
     summary = f"{len(statuses) - len(wrong)} of {len(statuses)} well" if wrong else "all well"
     return _PAGE.substitute(
-        style=_STYLE,
-        script=_SCRIPT,
         title=escape(", ".join(one.name for one in statuses)),
         mood="bad" if wrong else "good",
         summary=escape(summary),
@@ -200,86 +196,6 @@ def _iso(when: float) -> str | None:
     return datetime.fromtimestamp(when).astimezone().isoformat(timespec="seconds") if when else None
 
 
-_STYLE = """
-:root {
-  color-scheme: light dark;
-  --back: #f2f3f5; --card: #fff; --text: #1b1e23; --dim: #646b76; --line: #dfe2e7;
-  --good: #14713f; --good-back: #dcf3e5; --bad: #a13708; --bad-back: #fde6d8; --rec: #b3182f; --rec-back: #fbe0e4;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --back: #121417; --card: #1c1f24; --text: #e9ebee; --dim: #98a0ac; --line: #2d323a;
-    --good: #6fdc9f; --good-back: #16351f; --bad: #ffab7d; --bad-back: #452110; --rec: #ff96a5; --rec-back: #4a1620;
-  }
-}
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--back); color: var(--text); font: 16px/1.45 system-ui, sans-serif; }
-header, main, footer { max-width: 100rem; margin: 0 auto; padding: 1rem clamp(.75rem, 2vw, 1.5rem); }
-header { display: flex; align-items: center; gap: .75rem; padding-bottom: 0; }
-h1 { font-size: 1.25rem; margin: 0; letter-spacing: .01em; }
-h2 { font-size: 1.05rem; margin: 0; overflow-wrap: anywhere; }
-main { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
-main:has(> :only-child) { grid-template-columns: minmax(0, 75rem); }
-article { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; overflow: hidden; }
-article a { display: block; background: #1a1d24; }
-img { display: block; width: 100%; height: auto; max-height: 80vh; object-fit: contain; }
-main:not(:has(> :only-child)) img { aspect-ratio: 16 / 9; }
-.text { padding: .8rem 1rem 1rem; }
-.line { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; }
-.badge { font-size: .8rem; font-weight: 600; padding: .1rem .6rem; border-radius: 1rem; white-space: nowrap; }
-.badge:empty { display: none; }
-.good { color: var(--good); background: var(--good-back); }
-.bad { color: var(--bad); background: var(--bad-back); }
-.wait { color: var(--dim); background: var(--line); }
-.rec { color: var(--rec); background: var(--rec-back); }
-.rec::before { content: "● "; }
-.reason { margin: .6rem 0 0; color: var(--bad); overflow-wrap: anywhere; }
-dl { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; margin: .7rem 0; font-variant-numeric: tabular-nums; }
-dt, .source, footer { font-size: .8rem; color: var(--dim); }
-dd { margin: 0; }
-.source { margin: 0; overflow-wrap: anywhere; }
-footer a { color: inherit; margin-right: 1rem; }
-.lost main { opacity: .45; }
-#lost { display: none; }
-.lost #lost { display: inline; }
-.lost #summary { display: none; }
-"""
-
-# The page fetches itself, so that texts are made in one place. Pictures are replaced once the new one is decoded, so
-# that nothing flickers or jumps.
-_SCRIPT = """
-"use strict";
-const EVERY = 2500;
-async function show(img) {
-  const answer = await fetch(img.dataset.src, {cache: "no-store", signal: AbortSignal.timeout(20000)});
-  if (!(answer.headers.get("content-type") || "").startsWith("image/")) return;
-  const url = URL.createObjectURL(await answer.blob());
-  const next = new Image();
-  next.src = url;
-  try { await next.decode(); } catch { URL.revokeObjectURL(url); return; }
-  const old = img.src;
-  img.src = url;
-  if (old.startsWith("blob:")) URL.revokeObjectURL(old);
-}
-async function tell() {
-  const answer = await fetch("/", {cache: "no-store", signal: AbortSignal.timeout(20000)});
-  const news = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const part of document.querySelectorAll(".news")) {
-    const next = news.getElementById(part.id);
-    if (next) part.replaceWith(next);
-  }
-}
-async function round() {
-  if (!document.hidden) {
-    const pictures = Array.from(document.querySelectorAll("img"), show);
-    const results = await Promise.allSettled([tell(), ...pictures]);
-    document.body.classList.toggle("lost", results[0].status === "rejected");
-  }
-  setTimeout(round, EVERY);
-}
-setTimeout(round, EVERY);
-"""
-
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -287,7 +203,8 @@ _PAGE = Template("""<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title · vcam</title>
 <link rel="icon" href="data:,">
-<style>$style</style>
+<link rel="stylesheet" href="/static/page.css">
+<script type="module" src="/static/page.js"></script>
 <noscript><meta http-equiv="refresh" content="5"></noscript>
 </head>
 <body>
@@ -300,13 +217,22 @@ $cards
 <footer><p class="news" id="queue">$queue</p>
 <p class="news" id="volume">$volume</p>
 <a href="/healthz">health</a><a href="/info">info</a><a href="/metrics">metrics</a></footer>
-<script>$script</script>
 </body>
 </html>
 """)
 
+# buttons are shown by the script, and stay when the script replaces the texts
 _CARD = Template("""<article>
+<div class="screen">
 <a href="$full"><img src="$picture" data-src="$picture" width="$width" height="$height" alt="$name, latest picture"></a>
+<video hidden muted playsinline aria-label="$name, live video"></video>
+</div>
+<div class="bar" hidden>
+<button type="button" class="live" data-src="/live/$name.mp4" aria-pressed="false" aria-label="Live video of $name">\
+Live</button>
+<button type="button" class="fullscreen" hidden aria-label="Live video of $name in full screen">Full screen</button>
+<span class="mode" role="status"></span>
+</div>
 <div class="text news" id="camera-$name">
 <div class="line"><h2>$name</h2><span class="badge $mood">$state</span>$recording</div>
 $reason<dl>$facts</dl>
@@ -315,21 +241,17 @@ $reason<dl>$facts</dl>
 </article>""")
 
 
-def _hash_source(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'none'",
         "connect-src 'self'",
         "img-src 'self' blob: data:",
-        f"style-src {_hash_source(_STYLE)}",
-        f"script-src {_hash_source(_SCRIPT)}",
+        "media-src 'self' blob:",
+        "style-src 'self'",
+        "script-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
     )
 )
-"""What the page may load and run: its own two blocks, by their hashes, and what this server serves."""
+"""What the page may load and run: only what this server serves, and nothing that is written into the page itself."""

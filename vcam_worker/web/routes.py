@@ -26,6 +26,7 @@ from vcam_worker.runtime.health import Trouble, no_picture, old_picture
 from vcam_worker.runtime.queue_watch import QueueState
 from vcam_worker.runtime.status import QUALITY_LIMITS, WIDTH_LIMITS_PX, Board, CameraStatus, Snapshot, SnapshotRequest
 from vcam_worker.web import pages
+from vcam_worker.web.assets import read_assets
 from vcam_worker.web.live_routes import LiveRoutes
 from vcam_worker.web.metrics import CameraCollector, Metrics, QueueCollector, VolumeCollector
 from vcam_worker.web.placeholder import Drawing, draw
@@ -64,6 +65,7 @@ class Site:
         self._pictures: PictureCache[SnapshotRequest] = PictureCache(self._ask, clock)
         self._drawings: PictureCache[Drawing] = PictureCache(self._draw, clock)
         self._missing: dict[str, float] = {}
+        self._assets = read_assets()
         self._live = LiveRoutes(live or Hub(), self._statuses, now)
         self._metrics = Metrics(
             CameraCollector(self._statuses, self._pictures.state, now), VolumeCollector(volume), QueueCollector(queue)
@@ -79,6 +81,7 @@ class Site:
             Route("/snapshot", self._only_snapshot),
             Route("/snapshot/{name}.jpg", self._snapshot),
             Route("/snapshot/cache/clear", self._clear, methods=["POST"]),
+            Route("/static/{name}", self._asset),
             *self._live.routes(),
         ]
         app = Starlette(routes=routes, middleware=[Middleware(_OwnNames, names=names)])
@@ -99,6 +102,13 @@ class Site:
 
     async def _page(self, _: Request) -> Response:
         return HTMLResponse(pages.page(self._statuses(), self._now(), self._volume(), self._queue()))
+
+    async def _asset(self, request: Request) -> Response:
+        found = self._assets.get(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        content, media_type = found
+        return Response(content, media_type=media_type)
 
     async def _healthz(self, _: Request) -> Response:
         well, body = pages.health(self._statuses(), self._now())
