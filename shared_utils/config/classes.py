@@ -52,7 +52,7 @@ def known_classes(wanted: Sequence[str], labels: Sequence[str], model: str, sett
     Raises:
         ModelError: the model does not know one of them.
     """
-    found = [_find(label, labels) for label in wanted]
+    found = [find_label(label, labels) for label in wanted]
     unknown = [label for label, own in zip(wanted, found, strict=True) if own is None]
     if unknown:
         problem = f"{setting} names {_describe_unknown(unknown, labels)}"
@@ -69,7 +69,7 @@ def usable_classes(wanted: Sequence[str], labels: Sequence[str], model: str) -> 
     Raises:
         ModelError: it knows none of them, so that nothing would ever be reported.
     """
-    found = tuple(label for label in wanted if _find(label, labels) is not None)
+    found = tuple(label for label in wanted if find_label(label, labels) is not None)
     if wanted and not found:
         raise ModelError(
             f"{SETTING} names {', '.join(wanted)}, and model {model} knows none of them: give the job classes=[], or "
@@ -78,7 +78,8 @@ def usable_classes(wanted: Sequence[str], labels: Sequence[str], model: str) -> 
     return known_classes(found, labels, model, SETTING)
 
 
-def _find(label: str, labels: Sequence[str]) -> str | None:
+def find_label(label: str, labels: Sequence[str]) -> str | None:
+    """Return a label in the spelling that a model's `labels` have; None if they have no such label."""
     if label in labels:
         return label
     folded = " ".join(label.split()).casefold()
@@ -89,7 +90,7 @@ def _describe_unknown(unknown: Sequence[str], labels: Sequence[str]) -> str:
     parts = []
     for label in unknown:
         near = difflib.get_close_matches(label.casefold(), [one.casefold() for one in labels], n=1)
-        meant = _find(near[0], labels) if near else None
+        meant = find_label(near[0], labels) if near else None
         parts.append(f"{label!r}, which is unknown" + (f" (did you mean {meant!r}?)" if meant else ""))
     return ", and ".join(parts)
 

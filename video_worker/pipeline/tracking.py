@@ -152,14 +152,18 @@ class _Group:
 class Tracker:
     """Follows the objects of one source.
 
+    Args:
+        begun: number of the last track before a restart; further ones follow it.
+
     Attributes:
         ended: numbers of the tracks that the last frame ended: out of sight for too long, or before a cut.
+        begun: number of the last track.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, begun: int = 0) -> None:
         self.ended: list[int] = []
+        self.begun = begun
         self._tracks: list[_Track] = []
-        self._begun = 0
         self._last_s = 0.0
 
     def update(self, found: Detections, time_s: float, cut: bool = False) -> Ints:
@@ -200,8 +204,8 @@ class Tracker:
         for group in assign(assign(_groups(found), recent, True), lost, False):
             owner = _track_of_duplicate(group, present)
             if owner is None:
-                self._begun += 1
-                owner = _Track(self._begun, group.xyxy, time_s)
+                self.begun += 1
+                owner = _Track(self.begun, group.xyxy, time_s)
                 self._tracks.append(owner)
                 present.append(owner)
             owner.add_labels(group.labels)

@@ -13,6 +13,9 @@ STEPS: tuple[type[Step], ...] = tuple(
         # a step that adds values to boxes comes before this one, which writes them
         "boxes:Boxes",
         "summarise:Summarise",
+        "zones.follow:Follow",
+        "zones.objects:Objects",
+        "zones.cross:Cross",
         "brightness:Brightness",
     )
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from video_worker.pipeline.tracking import NO_TRACK, Tracker
 from video_worker.steps.base import TRACK, Sample, Step
@@ -38,3 +39,11 @@ class Track(Step):
         """Give each box its track."""
         sample.columns[TRACK] = self._tracker.update(sample.detections, sample.time_s, sample.cut)
         sample.ended_tracks = self._tracker.ended
+
+    def state(self) -> Mapping[str, Any]:
+        """Return the number of the last track: it is not given again after a restart."""
+        return {"begun": self._tracker.begun}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on with the numbers."""
+        self._tracker = Tracker(state["begun"])

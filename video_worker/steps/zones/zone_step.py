@@ -1,0 +1,213 @@
+"""What the steps of zones have in common: what each object does, its label, and events that wait for the label."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+from shared_utils.config.zones.model import Task
+from video_worker.pipeline.track_summary import MAX_STEP_S
+from video_worker.steps.base import Sample, Step
+from video_worker.steps.context import StepContext, StepEvent
+from video_worker.steps.zones.follow import FOLLOWED, clock_state, seconds_ahead
+from video_worker.steps.zones.tasks import ZoneTask, reported_labels
+from video_worker.zones.following import LOST_S, Followed, FollowedObject
+from video_worker.zones.votes import Votes
+
+MAX_PENDING = 200
+"""What one object did that waits until its label is known; of more, the oldest is dropped."""
+TIME_DIGITS = 3
+SHARE_DIGITS = 4
+SCORE_DIGITS = 4
+
+Machine = TypeVar("Machine")
+"""What a step knows of one object in its zone."""
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something that an object did in a zone.
+
+    Attributes:
+        value: what, as in the event.
+        time_s: when.
+        box: where, corners in 0..1 of the picture.
+        more: further keys of the event.
+        counted: whether it happened, or only adds to the time spent in the zone.
+    """
+
+    value: str
+    time_s: float
+    box: Sequence[float]
+    more: Mapping[str, Any] = field(default_factory=dict)
+    counted: bool = True
+
+
+@dataclass
+class _Watched(Generic[Machine]):
+    """An object. `label`: that it was reported with; `pending`: what it did, with its track at that time."""
+
+    machine: Machine
+    votes: Votes = field(default_factory=Votes)
+    pending: deque[tuple[Happening, int]] = field(default_factory=lambda: deque(maxlen=MAX_PENDING))
+    label: str | None = None
+    one: FollowedObject | None = None
+
+    def note(self, happenings: Iterable[Happening], one: FollowedObject) -> None:
+        """Keep what the object did until its label is known."""
+        self.pending.extend((happening, one.track) for happening in happenings)
+
+
+class ZoneStep(Step, Generic[Machine]):
+    """Carries out one task of one zone, for every object in sight.
+
+    An object counts where the summary of a clip would count it, under the label that the summary would give it if the
+    labels of the task were its `classes`. In a clip that is known when the object is gone, or the clip has ended: only
+    then events are emitted, with the time at which it happened. In front of a live camera they are emitted as soon as
+    the object was seen often enough to count. It keeps the label that it has then: who comes in as a person goes out as
+    one.
+
+    Args:
+        context: of the run.
+        task: which task of which zone.
+        labels: those that the task reports; none for all.
+    """
+
+    def __init__(self, context: StepContext, task: ZoneTask[Task], labels: Sequence[str]) -> None:
+        self.zone = task.zone
+        self._number = task.number
+        self._source = context.source
+        self._emit = context.emit
+        self._options = context.options
+        self._labels = reported_labels(labels, context)
+        self._objects: dict[int, _Watched[Machine]] = {}
+        self._last_s: float | None = None
+        self._resumed = False
+
+    @property
+    def name(self) -> str:
+        """Name with those of the zone and of the task's place in it."""
+        return f"{type(self).__name__} {self.zone.name} {self._number}"
+
+    def make(self) -> Machine:
+        """Return what is known of an object that was not seen before."""
+        raise NotImplementedError
+
+    def see(self, machine: Machine, time_s: float, one: FollowedObject) -> list[Happening]:
+        """Take the place of an object in a frame; return what it did."""
+        raise NotImplementedError
+
+    def end(self, machine: Machine, one: FollowedObject, *, gone: bool) -> list[Happening]:
+        """Take note that an object will not be seen again: it has `gone`, or else the scene has ended."""
+        raise NotImplementedError
+
+    def count(self, happening: Happening, label: str) -> None:
+        """Count what an object of that label did."""
+        raise NotImplementedError
+
+    def counts(self) -> Mapping[str, Any]:
+        """Return what was counted so far, as JSON takes it."""
+        raise NotImplementedError
+
+    def resume_counts(self, counts: Mapping[str, Any]) -> None:
+        """Go on from :meth:`counts`."""
+        raise NotImplementedError
+
+    def machine_state(self, machine: Machine) -> dict[str, Any]:
+        """Return what is known of an object, as JSON takes it."""
+        raise NotImplementedError
+
+    def machine_of(self, state: dict[str, Any], later_s: float) -> Machine:
+        """Return what a :meth:`machine_state` holds; its times are by `later_s` ahead of those to come."""
+        raise NotImplementedError
+
+    def shape(self) -> object:
+        """Return what the objects' states depend on, as JSON takes it: a zone that was changed begins anew."""
+        raise NotImplementedError
+
+    def take(self, sample: Sample) -> None:
+        """Take the frame's objects."""
+        followed = cast("Followed", sample.values[FOLLOWED])
+        step_s = MAX_STEP_S if self._last_s is None else sample.time_s - self._last_s
+        self._last_s = sample.time_s
+        for one in followed.ended:
+            self._end(self._objects.pop(one.number, None), one, gone=False)
+        for one in followed.gone:
+            self._end(self._objects.pop(one.number, None), one, gone=True)
+        if self._resumed:
+            self._resumed = False
+            self._objects = {number: one for number, one in self._objects.items() if number in followed.known}
+        for one in followed.labelled:
+            self._watched(one).votes.add(one.labels, step_s, self._options.conf, self._labels)
+        for one in followed.seen:
+            watched = self._watched(one)
+            watched.note(self.see(watched.machine, sample.time_s, one), one)
+            if not self._source.has_end:
+                self._flush(watched)
+
+    def finish(self) -> None:
+        """Take note that the source has ended: no label will change any more."""
+        for watched in self._objects.values():
+            if watched.one is not None:
+                self._end(watched, watched.one, gone=(self._last_s or 0.0) - watched.one.seen_s > LOST_S)
+        self._objects.clear()
+
+    def _watched(self, one: FollowedObject) -> _Watched[Machine]:
+        watched = self._objects.get(one.number)
+        if watched is None:
+            watched = self._objects[one.number] = _Watched(self.make())
+        watched.one = one
+        return watched
+
+    def _end(self, watched: _Watched[Machine] | None, one: FollowedObject, *, gone: bool) -> None:
+        if watched is not None:
+            watched.note(self.end(watched.machine, one, gone=gone), one)
+            self._flush(watched)
+
+    def _flush(self, watched: _Watched[Machine]) -> None:
+        """Count and report what the object did, if it counts."""
+        if not watched.pending:
+            return
+        if watched.label is None and watched.votes.count(self._options.min_hits):
+            watched.label = watched.votes.label
+        if watched.label is None:
+            return
+        while watched.pending:
+            happening, track = watched.pending.popleft()
+            self.count(happening, watched.label)
+            if happening.counted:
+                box = [round(value, SHARE_DIGITS) for value in happening.box]
+                more = {"label": watched.label, "track": track, **happening.more, "box": box}
+                score = round(watched.votes.confidence(watched.label), SCORE_DIGITS)
+                time_s = round(happening.time_s, TIME_DIGITS)
+                self._emit(StepEvent("object", time_s, happening.value, self.zone.name, score, more=more))
+
+    def state(self) -> Mapping[str, Any]:
+        """Return the counts, and what every object is about to do."""
+        objects = {
+            str(number): {
+                "machine": self.machine_state(watched.machine),
+                "votes": watched.votes.state(),
+                "pending": [[asdict(happening), track] for happening, track in watched.pending],
+                "label": watched.label,
+            }
+            for number, watched in self._objects.items()
+        }
+        return {**clock_state(self._source), "shape": self.shape(), "counts": self.counts(), "objects": objects}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from a :meth:`state`; of a zone that was changed, with the counts alone."""
+        self.resume_counts(state["counts"])
+        if state["shape"] != self.shape():
+            return
+        later_s = seconds_ahead(state, self._source)
+        for number, entry in state["objects"].items():
+            watched = _Watched(self.machine_of(entry["machine"], later_s), Votes.of_state(entry["votes"]))
+            watched.label = entry["label"]
+            for happening, track in entry["pending"]:
+                noted = Happening(**{**happening, "time_s": happening["time_s"] + later_s})
+                watched.pending.append((noted, track))
+            self._objects[int(number)] = watched
+        self._resumed = True

@@ -1,0 +1,271 @@
+"""Follows objects from track to track: an object that is out of sight for a short time stays the same one.
+
+The tracker gives an object another number when it was hidden and came back elsewhere, and all objects do when live
+analysis was restarted. Zones count objects, not numbers: a new track begins where a lost one ended, and has a label in
+common with it, continues its object. What was out of sight counts in time that was watched: nobody leaves a zone
+while the camera is down.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+LOST_S = 2.0
+"""Seconds, watched, for which an object may be out of sight and be continued by another track."""
+PAUSE_S = 2.0
+"""Seconds between two frames from which nothing was watched in between."""
+TRACKED_S = 0.5
+"""Seconds for which only its own track may continue an object: the tracker knows better what is near, and how fast."""
+RETURN_S = 60.0
+"""Longest pause, seconds, after which an object in the same place may be the one from before it."""
+START_S = 1.0
+"""Seconds from the beginning in which what is first seen was there before: a detector misses some frames."""
+ARRIVE_S = 3.0
+"""Seconds in which an object that appears has to move, or else it was there before and was not recognised."""
+MOVED_SIZES = 0.25
+"""Distance, in sizes, that is a move: edges of boxes tremble by some percent of the size."""
+REACH_SIZES, REACH_SIZES_PER_S = 1.0, 1.0
+"""Distance, in sizes, at which a new track may continue a lost object, and what each second out of sight adds."""
+MAX_SIZE_RATIO = 2.0
+"""Factor by which their sizes may differ."""
+
+BoxShares = tuple[float, float, float, float]
+"""Corners x1, y1, x2, y2 in 0..1 of the picture."""
+
+
+class TrackBox(NamedTuple):
+    """What a frame holds of a track.
+
+    Attributes:
+        track: its number.
+        box: its best box; None where none is good enough to tell the place.
+        labels: best score of each of its labels, in the order of their scores.
+    """
+
+    track: int
+    box: BoxShares | None
+    labels: Mapping[str, float]
+
+
+@dataclass(eq=False)
+class FollowedObject:
+    """An object, over all its tracks. Sizes and distances are in heights of the picture.
+
+    Attributes:
+        number: its own, from 1 in order of first sight.
+        track: number of its last track.
+        tracked: whether that track may be continued; False after a restart.
+        box: where it was seen last.
+        aspect: width of the picture by its height.
+        first_s, seen_s: times of first and last sight, seconds from the source's first frame.
+        origin: centre of the box, at first sight.
+        at_start: whether it was there when the source, or a scene, began.
+        moved: whether it has moved since it was first seen.
+        arrived: whether it came in by itself: it moved soon after it was first seen.
+        known: all labels that it ever had.
+        labels: those of this frame with their scores.
+    """
+
+    number: int
+    track: int
+    tracked: bool
+    box: BoxShares
+    aspect: float
+    first_s: float
+    seen_s: float
+    origin: tuple[float, float]
+    at_start: bool
+    moved: bool = False
+    arrived: bool = False
+    known: set[str] = field(default_factory=set)
+    labels: Mapping[str, float] = field(default_factory=dict)
+    watched_s: float = 0.0
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Centre of the box, (x, y) in heights of the picture."""
+        return _centre(self.box, self.aspect)
+
+    @property
+    def size(self) -> float:
+        """Square root of the area."""
+        return _size(self.box, self.aspect)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The objects of a frame.
+
+    Attributes:
+        seen: those in sight.
+        gone: those that are out of sight for good.
+        ended: those whose scene is over: another one begins with this frame.
+        labelled: those in sight, or of which only boxes are that are too weak to tell the place.
+        known: numbers of those that are in sight, or may come back.
+    """
+
+    seen: Sequence[FollowedObject]
+    gone: Sequence[FollowedObject]
+    ended: Sequence[FollowedObject]
+    labelled: Sequence[FollowedObject]
+    known: Collection[int]
+
+
+class Follower:
+    """Follows the objects of one source.
+
+    Attributes:
+        objects: all that are in sight, or may come back, by number.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[int, FollowedObject] = {}
+        self._begun = 0
+        self._last_s: float | None = None
+        self._watched_s = 0.0
+        self._began_s = 0.0
+
+    def update(
+        self, time_s: float, tracks: Sequence[TrackBox], ended_tracks: Collection[int], aspect: float, cut: bool
+    ) -> Followed:
+        """Take a frame's tracks; frames come in the order of time.
+
+        Args:
+            time_s: of the frame, seconds from the source's first one.
+            tracks: those with a box in it.
+            ended_tracks: numbers of those that will not be continued.
+            aspect: width of the picture by its height.
+            cut: whether another scene begins with it.
+        """
+        ended = list(self.objects.values()) if cut else []
+        if cut:
+            self.objects.clear()
+        pause_s = math.inf if self._last_s is None else time_s - self._last_s
+        gone: list[FollowedObject] = []
+        if cut or pause_s > PAUSE_S:
+            self._began_s = time_s
+            gone = [one for one in self.objects.values() if time_s - one.seen_s > RETURN_S]
+            for one in gone:
+                del self.objects[one.number]
+        else:
+            self._watched_s += pause_s
+        self._last_s = time_s
+        for one in self.objects.values():
+            one.labels = {}
+            if one.track in ended_tracks:
+                one.tracked = False
+        seen, labelled = self._assign(time_s, tracks, aspect)
+        lost = [one for one in self.objects.values() if not one.tracked and self._watched_s - one.watched_s > LOST_S]
+        for one in lost:
+            del self.objects[one.number]
+        gone += lost
+        return Followed(seen, gone, ended, labelled, self.objects.keys())
+
+    def _assign(
+        self, time_s: float, tracks: Sequence[TrackBox], aspect: float
+    ) -> tuple[list[FollowedObject], list[FollowedObject]]:
+        """Give each track its object; return the objects in sight, and those with any box."""
+        objects = {one.track: one for one in self.objects.values() if one.tracked}
+        there = [objects[found.track] for found in tracks if found.track in objects]
+        fresh = [found for found in tracks if found.track not in objects]
+        objects |= self._continued(fresh, there, aspect)
+        seen: list[FollowedObject] = []
+        labelled: list[FollowedObject] = []
+        for found in tracks:
+            one = objects.get(found.track)
+            if one is None and found.box is not None:
+                one = self._new(time_s, found.box, aspect)
+            if one is None:
+                continue
+            one.track, one.tracked, one.labels = found.track, True, found.labels
+            one.known.update(found.labels)
+            labelled.append(one)
+            if found.box is not None:
+                self._move(one, time_s, found.box, aspect)
+                seen.append(one)
+        return seen, labelled
+
+    def _continued(
+        self, fresh: Sequence[TrackBox], there: Sequence[FollowedObject], aspect: float
+    ) -> dict[int, FollowedObject]:
+        """Return which lost objects new tracks continue, by the tracks' numbers: the nearest first."""
+        lost = [one for one in self.objects.values() if one not in there and self._may_continue(one)]
+        pairs = [
+            (away, found.track, one.number)
+            for found in fresh
+            for one in lost
+            if found.box is not None
+            and one.known & found.labels.keys()
+            and (away := _distance(one, found.box, aspect)) <= self._reach(one)
+        ]
+        continued: dict[int, FollowedObject] = {}
+        for _, track, number in sorted(pairs):
+            one = self.objects[number]
+            if track not in continued and one not in continued.values():
+                continued[track] = one
+        return continued
+
+    def _may_continue(self, one: FollowedObject) -> bool:
+        out_s = self._watched_s - one.watched_s
+        return out_s <= LOST_S and (not one.tracked or out_s >= TRACKED_S)
+
+    def _reach(self, one: FollowedObject) -> float:
+        return REACH_SIZES + REACH_SIZES_PER_S * (self._watched_s - one.watched_s)
+
+    def _new(self, time_s: float, box: BoxShares, aspect: float) -> FollowedObject:
+        self._begun += 1
+        one = FollowedObject(self._begun, 0, False, box, aspect, time_s, time_s, (0.0, 0.0), False)
+        one.origin = one.centre
+        one.at_start = time_s - self._began_s <= START_S
+        self.objects[one.number] = one
+        return one
+
+    def _move(self, one: FollowedObject, time_s: float, box: BoxShares, aspect: float) -> None:
+        one.box, one.aspect, one.seen_s, one.watched_s = box, aspect, time_s, self._watched_s
+        if not one.moved and math.dist(one.origin, one.centre) >= MOVED_SIZES * one.size:
+            one.moved = True
+            one.arrived = time_s - one.first_s <= ARRIVE_S
+
+    def state(self) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON takes it."""
+        objects = []
+        for one in self.objects.values():
+            entry = asdict(one)
+            del entry["labels"]
+            objects.append({**entry, "known": sorted(one.known)})
+        return {"begun": self._begun, "watched_s": self._watched_s, "objects": objects}
+
+    def resume(self, state: Mapping[str, Any], later_s: float) -> None:
+        """Go on from a :meth:`state`, as after a pause.
+
+        Args:
+            state: of an earlier follower.
+            later_s: what its times are ahead of those to come.
+        """
+        self._begun, self._watched_s = int(state["begun"]), float(state["watched_s"])
+        for entry in state["objects"]:
+            places = {"box": tuple(entry["box"]), "origin": tuple(entry["origin"]), "known": set(entry["known"])}
+            one = FollowedObject(**{**entry, "tracked": False, **places})
+            one.first_s, one.seen_s = one.first_s + later_s, one.seen_s + later_s
+            self.objects[one.number] = one
+
+
+def _centre(box: BoxShares, aspect: float) -> tuple[float, float]:
+    x1, y1, x2, y2 = box
+    return (x1 + x2) / 2 * aspect, (y1 + y2) / 2
+
+
+def _size(box: BoxShares, aspect: float) -> float:
+    x1, y1, x2, y2 = box
+    return math.sqrt(max((x2 - x1) * aspect * (y2 - y1), 1e-9))
+
+
+def _distance(one: FollowedObject, box: BoxShares, aspect: float) -> float:
+    """Return how far a box is from where an object was seen last, in sizes; endless where it is of another size."""
+    size = _size(box, aspect)
+    if not 1 / MAX_SIZE_RATIO <= size / one.size <= MAX_SIZE_RATIO:
+        return math.inf
+    return math.dist(one.centre, _centre(box, aspect)) / min(one.size, size)
