@@ -160,6 +160,8 @@ CLOCK_LEAP_PASSED = LogMessage("clock_leap_passed", "no clip is kept because of 
 PAGES_SERVED = LogMessage("pages_served", "pages served at %s")
 PAGES_ENDED = LogMessage("pages_ended", "the HTTP pages have ended; recording goes on")
 
+LIVE_FRAMES_FAILED = LogMessage("live_frames_failed", "live frames have ended unexpectedly; recording goes on")
+
 # the cameras' log
 CAMERA_LOG_NOT_WRITTEN = LogMessage("camera_log_not_written", "%s cannot be written (%s); recording goes on")
 CAMERA_LOG_WRITTEN_AGAIN = LogMessage("camera_log_written_again", "%s can be written again")

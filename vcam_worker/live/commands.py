@@ -14,12 +14,14 @@ class FramesWanted:
         quality: of the JPEG; None for the default, which also allows a camera's own JPEG to be passed on.
         fps: frames per second at any time; 0: none.
         motion_fps: frames per second while there is motion; 0: none.
+        asked: rises with each client that wants a frame at once, before the next one is due.
     """
 
     width: int | None
     quality: int | None
     fps: float
     motion_fps: float = 0.0
+    asked: int = 0
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,14 @@ class Hub:
             if not found.clients and one.subscriptions.get(key) is found:
                 found.linger = asyncio.get_running_loop().call_later(LINGER_S, self._unsubscribe, found)
 
+    def has_room(self, camera: str, key: Hashable, kind: type[Feed], most: int) -> bool:
+        """Tell whether a camera has a subscription for `key`, or fewer than `most` of a kind of feed, with those
+        that linger."""
+        one = self._cameras.get(camera)
+        if one is None or key in one.subscriptions:
+            return True
+        return sum(isinstance(subscription.feed, kind) for subscription in one.subscriptions.values()) < most
+
     def changed(self, camera: str) -> None:
         """Have a camera send what its feeds want now."""
         one = self._cameras.get(camera)

@@ -1,12 +1,15 @@
-"""Decodes for motion detection alone, by PyAV: only the luma plane, downscaled, of a few frames per second."""
+"""Decodes for motion detection, by PyAV: only the luma plane, downscaled, of a few frames per second.
+
+Live frames are a guest here: while somebody asks for them, frames are decoded in full quality.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
-from av import FFmpegError, VideoFrame
+from av import FFmpegError, VideoCodecContext, VideoFrame
 from av import Packet as AvPacket
 from numpy.typing import NDArray
 
@@ -39,6 +42,17 @@ class DueFrame(NamedTuple):
     size: tuple[int, int]
 
 
+class FrameTap(Protocol):
+    """Takes decoded frames in full quality and colour. Must not wait for anything."""
+
+    @property
+    def due(self) -> float:
+        """Stream time from which the next frame is wanted; infinity while none is."""
+
+    def take(self, frame: VideoFrame, time: float) -> None:
+        """Take the frame at a stream time."""
+
+
 class LumaDecoder:
     """Decodes the packets of one stream, and returns the frames that are due for analysis.
 
@@ -53,17 +67,20 @@ class LumaDecoder:
     Attributes:
         latest_time: stream time of the newest decoded frame, seconds.
         health: whether frames can be decoded.
+        tap: gets frames as well, decoded with the loop filter; None: nobody wants any. A change takes effect at the
+            next keyframe.
     """
 
     def __init__(self, info: StreamInfo, fps: float, *, keyframes_only: bool = False) -> None:
         self._step = 1.0 / fps
         self._due = 0.0
         self._keyframes_only = keyframes_only
-        self._context = video_decoder(info)
+        self._info = info
         self.health = DecodeHealth()
-        # the loop filter smooths block edges, of which nothing is left at a sixth of the size
-        self._context.options = {**self._context.options, "skip_loop_filter": "all", "flags2": "+fast"}
+        self.tap: FrameTap | None = None
         self._is_intra_only = info.codec == "mjpeg"
+        self._is_full = self._is_intra_only  # decodes in full quality; a JPEG has no loop filter
+        self._context = self._new_context(info)
         self._wait_for_keyframe = True
         self._waiting: list[Packet] = []
         self._spared: list[Packet] | None = None  # packets skipped since the last keyframe, if all of them are kept
@@ -81,26 +98,51 @@ class LumaDecoder:
         Returns:
             The frames that are due, mostly none or one.
         """
+        found = []
         if packet.is_keyframe:
             self.health.keyframe()
             self._spared = []
+            if not self._is_intra_only and self._is_full != (self.tap is not None):
+                found = self._switch_quality(packet)
         elif self._keyframes_only or ((keyframes_only or self._wait_for_keyframe) and not (catch_up and self._spared)):
             self.health.waiting(packet.time)
             self._spare(packet)
-            return []
+            return found
         self._wait_for_keyframe = False
         if packet.is_keyframe or self._is_intra_only:
             self._waiting.clear()  # no later packet depends on them
         if self._spared:
             self._waiting, self._spared = self._spared, []
         self._waiting.append(packet)
-        if packet.time + packet.delay < self._due and len(self._waiting) < MAX_WAITING:
-            return []
-        found = []
+        if packet.time + packet.delay < self._next_due() and len(self._waiting) < MAX_WAITING:
+            return found
         for waiting in self._waiting:
             found += [one for one in map(self._if_due, self._decode(waiting)) if one]
         self._waiting.clear()
         return found
+
+    def _new_context(self, info: StreamInfo) -> VideoCodecContext:
+        context = video_decoder(info)
+        if not self._is_full:
+            # the loop filter smooths block edges, of which nothing is left at a sixth of the size
+            context.options = {**context.options, "skip_loop_filter": "all", "flags2": "+fast"}
+        return context
+
+    def _switch_quality(self, keyframe: Packet) -> list[DueFrame]:
+        """Decode in the other quality from a keyframe on; return the due frames that the decoder still held."""
+        found = [one for one in map(self._if_due, self._flush()) if one]
+        self._is_full = not self._is_full
+        self._context = self._new_context(self._info.at_keyframe(keyframe))
+        return found
+
+    def _flush(self) -> list[VideoFrame]:
+        try:
+            return self._context.decode(None) if self._context.is_open else []
+        except FFmpegError:
+            return []
+
+    def _next_due(self) -> float:
+        return min(self._due, self.tap.due) if self.tap and self._is_full else self._due
 
     def _spare(self, packet: Packet) -> None:
         """Skip a packet, and keep it so that :meth:`feed` can catch up on it."""
@@ -133,6 +175,8 @@ class LumaDecoder:
             return None
         time = frame.pts / MICROSECONDS
         self._latest, self.latest_time = frame, time
+        if self.tap and self._is_full and time >= self.tap.due - HALF_TICK:
+            self.tap.take(frame, time)
         if time < self._due - HALF_TICK:
             return None
         # counting from the last due time keeps the rate; after a gap, count from this frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from shared_utils.config.cameras import MotionSettings
 from vcam_worker.motion.decode_health import DecodeHealth
-from vcam_worker.motion.decoder import DueFrame, LumaDecoder
+from vcam_worker.motion.decoder import DueFrame, FrameTap, LumaDecoder
 from vcam_worker.motion.detector import Luma, Motion, MotionDetector
 from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.packets import Packet
@@ -63,9 +64,14 @@ class MotionWatcher:
         settings: how to detect motion.
         observe: called with each analysed frame.
         backgrounds: of a connection to the same scene that has just ended.
+        clock: monotonic seconds.
 
     Attributes:
         backgrounds: what has been learnt of the scene.
+        decodes_keyframes_only: other frames are never decoded, as the settings say.
+        share: moving share of the picture, by the newest verdict.
+        moved_at: when something was last seen moving, by `clock`; None: not yet.
+        never_skips: analyse frames at the full rate even where motion decides nothing, as somebody waits for it.
     """
 
     def __init__(
@@ -74,12 +80,18 @@ class MotionWatcher:
         settings: MotionSettings,
         observe: FrameObserver | None = None,
         backgrounds: Backgrounds | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._decoder = LumaDecoder(info, settings.fps, keyframes_only=settings.decode == "keyframes")
+        self.decodes_keyframes_only = settings.decode == "keyframes"
+        self._decoder = LumaDecoder(info, settings.fps, keyframes_only=self.decodes_keyframes_only)
         self._min_area = settings.min_area
         self._observe = observe
         self._keyframes_only = KeyframesOnlyRule()
         self._latest_packet_time = 0.0
+        self._clock = clock
+        self.share = 0.0
+        self.moved_at: float | None = None
+        self.never_skips = False
         # one background per frame size: a stream that alternates between two would always be learning
         self.backgrounds: Backgrounds = backgrounds or {}
         for one in self.backgrounds.values():
@@ -101,7 +113,7 @@ class MotionWatcher:
             self._decoder.skip()
             return []
         self._keyframes_only.take(packet)
-        skip = self._keyframes_only.allows(packet.time, settled_until)
+        skip = not self.never_skips and self._keyframes_only.allows(packet.time, settled_until)
         overdue = self._keyframes_only.overdue(packet.time)
         return [self._analyse(frame) for frame in self._decoder.feed(packet, keyframes_only=skip, catch_up=overdue)]
 
@@ -111,9 +123,16 @@ class MotionWatcher:
         if len(self.backgrounds) > MAX_SIZES:
             self.backgrounds.pop(next(iter(self.backgrounds)))
         motion = detector.analyse(frame.luma, frame.time)
+        self.share = motion.share
+        if motion.moving:
+            self.moved_at = self._clock()
         if self._observe:
             self._observe(frame.time, motion, detector.mask)
         return frame.time, motion
+
+    def serve(self, tap: FrameTap | None) -> None:
+        """Decode for live frames as well, from the next keyframe on, or for motion alone."""
+        self._decoder.tap = tap
 
     @property
     def health(self) -> DecodeHealth:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from vcam_worker.live.hub import Hub
 from vcam_worker.runtime.status import CameraStatus
+from vcam_worker.web.frame_routes import FrameRoutes
 from vcam_worker.web.video_routes import VideoRoutes
 
 
@@ -26,11 +27,12 @@ class LiveRoutes:
         self._hub = hub
         self._statuses = statuses
         self._now = now
+        self._frames = FrameRoutes(hub, partial(self._camera, path="/frames/{name}"), statuses, now)
         self._video = VideoRoutes(hub, partial(self._camera, path="/live/{name}.mp4"), now)
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes."""
-        return [Route("/live/{name}.mp4", self._video.video)]
+        return [Route("/frames/{name}", self._frames.frames), Route("/live/{name}.mp4", self._video.video)]
 
     def _camera(self, name: str, path: str) -> CameraStatus:
         """Return a camera's status.

@@ -1,0 +1,82 @@
+"""Which frames each subscription wants, by stream time. Pure; may be used from several threads."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+
+from vcam_worker.live.commands import FramesWanted
+
+HALF_TICK_S = 0.5e-6
+"""Seconds; a decoder rounds a frame's time to microseconds."""
+
+
+@dataclass
+class _Rate:
+    wanted: FramesWanted
+    due: float = -math.inf
+
+
+class FrameRates:
+    """The rates of several subscriptions, and when each wants its next frame. Times are stream time, seconds."""
+
+    def __init__(self) -> None:
+        self._rates: dict[int, _Rate] = {}
+        self._is_moving = False
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._rates)
+
+    def set(self, number: int, wanted: FramesWanted) -> None:
+        """Add a subscription, which wants a frame at once, or change what one wants."""
+        with self._lock:
+            before = self._rates.get(number)
+            is_same = before is not None and before.wanted.asked == wanted.asked
+            self._rates[number] = _Rate(wanted, before.due if before and is_same else -math.inf)
+
+    def remove(self, number: int) -> None:
+        """Remove a subscription, if it is there."""
+        with self._lock:
+            self._rates.pop(number, None)
+
+    def set_moving(self, is_moving: bool) -> None:
+        """Note whether there is motion, which some subscriptions wait for."""
+        self._is_moving = is_moving
+
+    def restart(self) -> None:
+        """Stream time begins again: each subscription wants the next frame."""
+        with self._lock:
+            for rate in self._rates.values():
+                rate.due = -math.inf
+
+    @property
+    def wants_motion(self) -> bool:
+        """A subscription waits for motion."""
+        with self._lock:
+            return any(rate.wanted.motion_fps for rate in self._rates.values())
+
+    @property
+    def due(self) -> float:
+        """When the next frame is wanted; infinity while none is."""
+        with self._lock:
+            return min(
+                (rate.due for rate in self._rates.values() if _fps(rate.wanted, self._is_moving)), default=math.inf
+            )
+
+    def take_due(self, time: float) -> dict[int, FramesWanted]:
+        """Return the subscriptions that want the frame at `time`, by number; each wants the next one a step later."""
+        found = {}
+        with self._lock:
+            for number, rate in self._rates.items():
+                fps = _fps(rate.wanted, self._is_moving)
+                if fps and time >= rate.due - HALF_TICK_S:
+                    # counting from the last due time keeps the rate; after a gap, count from this frame
+                    rate.due = max(rate.due + 1 / fps, time)
+                    found[number] = rate.wanted
+        return found
+
+
+def _fps(wanted: FramesWanted, is_moving: bool) -> float:
+    return max(wanted.fps, wanted.motion_fps) if is_moving else wanted.fps
