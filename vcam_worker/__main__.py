@@ -16,6 +16,7 @@ from shared_utils.config.env_file import with_env_file
 from shared_utils.contracts.clips import printable_path
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
 from shared_utils.log import setup_logging
+from shared_utils.queue.event_stream import EventPublisher
 from shared_utils.queue.jobs import connect
 from shared_utils.version import VERSION
 from vcam_worker.live.hub import Hub
@@ -25,8 +26,10 @@ from vcam_worker.recording.storage.queue_sender import redis_enqueue
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.replay import print_line, replay
+from vcam_worker.runtime.camera.camera_events import clip_event
 from vcam_worker.runtime.camera.process import PROGRAM
 from vcam_worker.runtime.cameras_watch import CamerasWatch
+from vcam_worker.runtime.capture_events import CaptureEvents
 from vcam_worker.runtime.queue_watch import QueueWatch
 from vcam_worker.runtime.supervisor import Supervisor
 from vcam_worker.settings import clip_rules, read_settings
@@ -66,15 +69,23 @@ def main() -> int:
     redact = setup_logging(settings.log, PROGRAM, settings.secrets)
     lock = VolumeLock(settings.video_dir)
     lock.take()
+    events = EventPublisher(settings.redis)
     leftovers = Leftovers(
         Volume(settings.video_dir, settings.mount),
         lambda: [status.name for status in supervisor.statuses()],
         redis_enqueue(settings.redis, connect(settings.redis)),
         settle_s=0.0 if lock.keeps_others_away else SETTLE_S,
+        announce=lambda clip: events.publish(clip_event(clip)),
     )
     live = Hub()
     supervisor = Supervisor(
-        settings, CamerasWatch(values), redact, lock, lambda name: not leftovers.is_busy_with(name), live
+        settings,
+        CamerasWatch(values),
+        redact,
+        lock,
+        may_start=lambda name: not leftovers.is_busy_with(name),
+        channels=live,
+        events=CaptureEvents(events.publish),
     )
     guard = DiskGuard(settings.video_dir, settings.disk, supervisor.pause, mount=settings.mount, lock=lock)
     watch = QueueWatch(settings.redis)
@@ -82,6 +93,7 @@ def main() -> int:
         settings.http, supervisor, {"versions": _versions()}, redact, volume=guard.state, queue=watch.state, live=live
     )
     supervisor.check_redis()
+    events.start()
     http.start()
     guard.start()
     watch.start()
@@ -93,6 +105,7 @@ def main() -> int:
         watch.stop()
         leftovers.stop(LEFTOVERS_S)
         http.stop()
+        events.stop()
         lock.release()
 
 

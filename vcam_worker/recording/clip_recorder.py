@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -51,19 +52,28 @@ class ClipRecorder:
         events: decides when a clip starts and ends.
         sink: where clips go.
         log: one line per event.
+        observe: called with the verdict on each analysed frame, and the frame's time, seconds since the epoch.
 
     Attributes:
         info: what the stream delivers, as of its last keyframe.
         ring: its last seconds.
     """
 
-    def __init__(self, stream: TimedStream, events: ClipLogic, sink: ClipSink, log: Log) -> None:
+    def __init__(
+        self,
+        stream: TimedStream,
+        events: ClipLogic,
+        sink: ClipSink,
+        log: Log,
+        observe: Callable[[float, Motion], None] | None = None,
+    ) -> None:
         self.info = stream.info
         self._stream = stream
         self._events = events
         self._rules = events.rules
         self._sink = sink
         self._log = log
+        self._observe = observe
         # a backlog after connecting may be long, and nothing is recorded before it has arrived
         self.ring = PacketRing(MAX_S if stream.is_live else self._rules.pre_roll_seconds + TRIGGER_LATENCY_S)
         self._gops = GopReport(self._rules, log)
@@ -185,6 +195,8 @@ class ClipRecorder:
 
     def on_motion(self, time: float, motion: Motion) -> None:
         """Take the verdict on one analysed frame, at its stream time."""
+        if self._observe and self._last_video:
+            self._observe(self._wall(time, self._last_video), motion)
         trigger = self._events.motion(time, motion.moving)
         if trigger is None or self._paused or trigger < self._stream.resumes_at:
             return
@@ -230,7 +242,7 @@ class ClipRecorder:
                 self._gops.lost_beginning()
             return
         start = packets[0].time
-        started_at = datetime.fromtimestamp(latest.wall - (self._stream.time_at(latest.arrived) - start)).astimezone()
+        started_at = datetime.fromtimestamp(self._wall(start, latest)).astimezone()
         sound = self._opening_sound(packets, start)
         info = self.info.at_keyframe(packets[0])
         writer = self._sink.open_clip(info if sound else without_sound(info), start, started_at)
@@ -243,6 +255,10 @@ class ClipRecorder:
         for packet in packets:
             if packet is not sound:
                 self._clip.write(packet)
+
+    def _wall(self, time: float, latest: Packet) -> float:
+        """Return seconds since the epoch of a stream time, as the packet `latest` shows them."""
+        return latest.wall - (self._stream.time_at(latest.arrived) - time)
 
     def _unseen(self, packets: list[Packet]) -> list[Packet]:
         """Return the packets from the first keyframe on that the previous connection has not delivered."""

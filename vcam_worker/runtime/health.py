@@ -14,7 +14,7 @@ stall after 15 s."""
 PICTURE_S = 15.0
 """Age from which a picture is no longer current."""
 
-_REASONS = {
+REASONS = {
     "starting": "no picture yet",
     "stalled": "connected, but no packets come",
     "offline": "no connection",
@@ -23,6 +23,7 @@ _REASONS = {
     "paused": "the disk is full: nothing is recorded",
     "stopped": "the file is at its end",
 }
+"""What is wrong in general, by state."""
 
 
 @dataclass(frozen=True)
@@ -78,4 +79,4 @@ def _silence(status: CameraStatus, now: float) -> Trouble | None:
 
 
 def _by_state(status: CameraStatus) -> Trouble:
-    return Trouble(status.state, status.reason or _REASONS[status.state], status.since)
+    return Trouble(status.state, status.reason or REASONS[status.state], status.since)

@@ -1,18 +1,23 @@
-"""The pipe between a camera's process and the supervisor: status upstream, commands downstream."""
+"""The pipe between a camera's process and the supervisor: status and events upstream, commands downstream."""
 
 from __future__ import annotations
 
 import select
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from shared_utils.contracts.events import Event
 from vcam_worker.live.commands import LiveCommand, Subscribe, Unsubscribe
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
 
 STATUS_INTERVAL_S = 1.0
 """Interval between status messages of a camera's process, which also show that it is alive."""
+MAX_EVENTS = 100
+"""Events that wait for the supervisor; it reads them within milliseconds, as a rule."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,11 @@ class SupervisorGoneError(Exception):
     """The other end is closed: the supervisor is gone, and this process must end."""
 
 
+def waiting_events() -> deque[Event]:
+    """Return a queue for a link's events; when it is full, the oldest are dropped."""
+    return deque(maxlen=MAX_EVENTS)
+
+
 class ChildLink:
     """A camera process's end.
 
@@ -53,6 +63,7 @@ class ChildLink:
         snapshot: encodes the newest frame.
         pause: takes a reason to pause recording, or None to resume it.
         live: takes commands about live frames and video, whose data goes through the data channel.
+        events: those that wait to be sent.
     """
 
     def __init__(
@@ -61,15 +72,19 @@ class ChildLink:
         snapshot: Callable[[SnapshotRequest], Snapshot | None],
         pause: Callable[[str | None], None],
         live: Callable[[LiveCommand], None],
+        events: deque[Event],
     ) -> None:
         self._pipe = pipe
         self._snapshot = snapshot
         self._pause = pause
         self._live = live
+        self._events = events
         self._last = 0.0
         # Connection.poll() creates a selector at each call, which costs as much as a packet
         self._commands = select.poll()
         self._commands.register(pipe.fileno(), select.POLLIN)
+        self._room = select.poll()
+        self._room.register(pipe.fileno(), select.POLLOUT)
 
     def exchange(self, status: Callable[[], CameraStatus]) -> None:
         """Send the status when it is due, and execute the supervisor's commands. Does not block.
@@ -90,5 +105,15 @@ class ChildLink:
                     self._pause(message.reason)
                 elif isinstance(message, Subscribe | Unsubscribe):
                     self._live(message)
+            self._send_events()
         except (EOFError, OSError) as error:
             raise SupervisorGoneError from error
+
+    def send_events(self) -> None:
+        """Send the last events, as far as the supervisor takes them at once."""
+        with suppress(OSError):
+            self._send_events()
+
+    def _send_events(self) -> None:
+        while self._events and self._room.poll(0):
+            self._pipe.send(self._events.popleft())

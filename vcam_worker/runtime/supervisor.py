@@ -14,6 +14,7 @@ from typing import Protocol
 
 from shared_utils.config.cameras import Camera
 from shared_utils.contracts.camera_log import camera_log_path
+from shared_utils.contracts.events import Event
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, QueueUnavailable
 from shared_utils.queue.jobs import connect, redis_errors
 from shared_utils.redact import Redactor
@@ -25,6 +26,7 @@ from vcam_worker.runtime.answers import Answers
 from vcam_worker.runtime.camera_log import CameraLogWriter
 from vcam_worker.runtime.camera_process import CameraProcess, describe_exit, waits_for_disk
 from vcam_worker.runtime.cameras_watch import CamerasWatch
+from vcam_worker.runtime.capture_events import CaptureEvents
 from vcam_worker.runtime.link import PauseCommand, SnapshotCommand, SnapshotReply
 from vcam_worker.runtime.status import CameraStatus, Snapshot, SnapshotRequest
 from vcam_worker.settings import CaptureSettings
@@ -68,6 +70,7 @@ class Supervisor:
         may_start: whether a camera's process may be started; not while clips that the camera left when it was removed
             are still being taken over.
         channels: gets the data channel of each camera's process; None: they are closed.
+        events: takes what happens to cameras and to capture.
     """
 
     def __init__(
@@ -78,11 +81,13 @@ class Supervisor:
         lock: VolumeLock | None = None,
         may_start: Callable[[str], bool] = lambda _: True,
         channels: Channels | None = None,
+        events: CaptureEvents | None = None,
     ) -> None:
         self._settings = settings
         self._lock = lock
         self._may_start = may_start
         self._channels = channels
+        self._events = events or CaptureEvents(lambda _: None)
         self._log = logging.getLogger(__name__)
         self._watch = watch
         self._redact = redact or Redactor(settings.secrets)
@@ -100,6 +105,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         self._camera_log.start()
+        self._events.service("started")
         try:
             while not self._signals and not all(child.finished for child in self._children):
                 self._round()
@@ -108,6 +114,7 @@ class Supervisor:
             self._camera_log.stop()
             clean = self._stop_all()
             self._camera_log.join()
+            self._events.service("stopped")
         self._log.info(messages.CAPTURE_STOPPED)
         return EXIT_OK if clean else EXIT_FAILED
 
@@ -173,6 +180,8 @@ class Supervisor:
             self._receive(next(child for child in self._children if child.pipe is ready))
         self._check_memory()
         self._check_hangs()
+        hangs = any(child.waits_for_disk for child in self._children)
+        self._events.check(self.statuses(), pause_reason=self._pause_reason, volume_hangs=hangs)
 
     def _check_hangs(self) -> None:
         for child in self._children:
@@ -269,6 +278,8 @@ class Supervisor:
             child.log.info(messages.VOLUME_ANSWERS_AGAIN)
         if isinstance(message, CameraStatus):
             child.status = message
+        elif isinstance(message, Event):
+            self._events.forward(message)
         elif isinstance(message, SnapshotReply):
             self._answers.put(message.number, message.snapshot)
 

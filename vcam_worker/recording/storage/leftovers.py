@@ -16,7 +16,7 @@ from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.log import camera_logger
 from vcam_worker import messages
 from vcam_worker.recording.storage.notes import waiting_clips
-from vcam_worker.recording.storage.outbox import Enqueue, Outbox
+from vcam_worker.recording.storage.outbox import Announce, Enqueue, Outbox
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.work_files import PART_SUFFIX, parse_part_name
 
@@ -39,6 +39,7 @@ class Leftovers:
         poll_s: seconds between scans.
         settle_s: seconds for which an unfinished file must not have grown; more than 0 where no lock keeps another
             capture away, which may be writing these files.
+        announce: called with each clip that was saved.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Leftovers:
         enqueue: Enqueue,
         poll_s: float = POLL_S,
         settle_s: float = 0.0,
+        announce: Announce = lambda _: None,
     ) -> None:
         self._volume = volume
         self._active = active
         self._enqueue = enqueue
         self._poll_s = poll_s
         self._settle_s = settle_s
+        self._announce = announce
         self._sizes: dict[Path, tuple[int, float]] = {}  # of unfinished files, and since when they have it
         self._foreign_files: set[Path] = set()
         self._outboxes: dict[str, Outbox] = {}
@@ -131,7 +134,7 @@ class Leftovers:
             )
             logger = camera_logger(__name__, camera)
             outbox = self._outboxes[camera] = Outbox(
-                self._volume.path, camera, logger, self._enqueue, self._volume.mount
+                self._volume.path, camera, logger, self._enqueue, self._volume.mount, self._announce
             )
         outbox.recover()
         outbox.send()

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,27 @@ Enqueue = Callable[[str, str | None], bool]
 to be tried again."""
 
 
+@dataclass(frozen=True)
+class SavedClip:
+    """A clip that has got its place on the volume.
+
+    Attributes:
+        name: its file.
+        started_at: local time of its first frame.
+        seconds: its duration; None where it is not known.
+        size: bytes.
+    """
+
+    name: str
+    started_at: datetime
+    seconds: float | None
+    size: int
+
+
+Announce = Callable[[SavedClip], None]
+"""Called with each clip that was saved; must neither block nor raise."""
+
+
 class Outbox:
     """Publishes one camera's clips.
 
@@ -50,13 +72,23 @@ class Outbox:
         enqueue: queues a clip.
         mount: the mount point of the volume, which must be one; see
         :class:`vcam_worker.recording.storage.volume.Volume`.
+        announce: called with each clip that was saved.
     """
 
-    def __init__(self, video_dir: Path, camera: str, log: Log, enqueue: Enqueue, mount: Path | None = None) -> None:
+    def __init__(
+        self,
+        video_dir: Path,
+        camera: str,
+        log: Log,
+        enqueue: Enqueue,
+        mount: Path | None = None,
+        announce: Announce = lambda _: None,
+    ) -> None:
         self._volume = Volume(video_dir, mount)
         self._camera = camera
         self._log = log
         self._enqueue = enqueue
+        self._announce = announce
         self._files = WorkFiles(self._volume, camera, log)
         self._names = UsedNames(log_path(video_dir), camera)
         self._left_alone: set[Path] = set()
@@ -91,8 +123,13 @@ class Outbox:
         for folder in self._volume.prepare():
             self._log.warning(messages.FOLDER_MADE_AGAIN, folder)
 
-    def publish(self, work: Path, started_at: datetime) -> str:
+    def publish(self, work: Path, started_at: datetime, seconds: float | None = None) -> str:
         """Move a closed file to its place; :meth:`send` queues it.
+
+        Args:
+            work: the file.
+            started_at: local time of its first frame.
+            seconds: its duration.
 
         Returns:
             The clip's name.
@@ -112,7 +149,15 @@ class Outbox:
         finally:
             self._moving.discard(name)
         self._files.release(work)
+        self._saved(name, started_at, seconds)
         return name
+
+    def _saved(self, name: str, started_at: datetime, seconds: float | None = None) -> None:
+        try:
+            size = self.path_of(name).stat().st_size
+        except OSError:  # deleted already
+            return
+        self._announce(SavedClip(name, started_at, seconds, size))
 
     def path_of(self, name: str) -> Path:
         """Return the path of a clip."""
@@ -248,6 +293,9 @@ class Outbox:
         if work is not None and work.is_file():
             self._place(work, name)
             self._log.info(messages.CLIP_PUBLISHED_LATE, name)
+            clip = parse_clip_name(name)
+            if clip:
+                self._saved(name, clip.started_at.astimezone())
             return
         if work is not None:
             self._log.warning(messages.CLIP_GONE, name, self._volume.path)
@@ -278,7 +326,7 @@ class Outbox:
             return
         # one step: after a crash here, the complete file has its old name, and there is no second copy
         whole.replace(work)
-        name = self.publish(work, started_at)
+        name = self.publish(work, started_at, summary.seconds)
         self._log.warning(messages.CLIP_RECOVERED, name, summary.seconds)
 
 

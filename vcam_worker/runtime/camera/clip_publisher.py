@@ -72,7 +72,7 @@ class ClipPublisher:
 
     def take_clip(self, clip: FinishedClip) -> None:
         """Publish a closed clip."""
-        name = self._outbox.publish(clip.path, clip.started_at)
+        name = self._outbox.publish(clip.path, clip.started_at, clip.summary.seconds)
         size = self._outbox.path_of(name).stat().st_size
         self._log.info(messages.CLIP_SAVED, name, clip.summary.seconds, size / 1e6)
         self.clips += 1

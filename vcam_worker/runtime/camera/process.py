@@ -17,8 +17,9 @@ from vcam_worker import messages
 from vcam_worker.recording.storage.outbox import Outbox
 from vcam_worker.recording.storage.queue_sender import redis_enqueue
 from vcam_worker.recording.storage.volume_lock import VolumeLock
+from vcam_worker.runtime.camera.camera_events import CameraEvents
 from vcam_worker.runtime.camera.runner import CameraRunner, FeedHangsError
-from vcam_worker.runtime.link import ChildLink, SupervisorGoneError
+from vcam_worker.runtime.link import ChildLink, SupervisorGoneError, waiting_events
 from vcam_worker.runtime.memory import MIB, bound_own
 from vcam_worker.settings import CaptureSettings
 
@@ -49,9 +50,11 @@ def run_camera(
     code = EXIT_OK
     try:
         enqueue = redis_enqueue(settings.redis, connect(settings.redis), camera.job_options)
-        outbox = Outbox(settings.video_dir, camera.name, log, enqueue, settings.mount)
-        runner = CameraRunner(camera, settings.rules, outbox, log, stop, channel)
-        link = ChildLink(pipe, runner.snapshot, runner.pause, runner.live)
+        waiting = waiting_events()
+        events = CameraEvents(camera.name, waiting.append)
+        outbox = Outbox(settings.video_dir, camera.name, log, enqueue, settings.mount, events.clip_saved)
+        runner = CameraRunner(camera, settings.rules, outbox, log, stop, events, channel)
+        link = ChildLink(pipe, runner.snapshot, runner.pause, runner.live, waiting)
 
         def exchange() -> None:
             try:
@@ -59,7 +62,10 @@ def run_camera(
             except SupervisorGoneError:
                 stop.set()
 
-        runner.run(exchange, pipe.fileno())
+        try:
+            runner.run(exchange, pipe.fileno())
+        finally:
+            link.send_events()
     except FeedHangsError as error:
         log.error(messages.CONNECTION_HANGS, error)  # noqa: TRY400  # our traceback does not show where it hangs
         code = EXIT_FAILED

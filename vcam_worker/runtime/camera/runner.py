@@ -24,6 +24,7 @@ from vcam_worker.recording.clip_logic import ClipLogic, ClipRules
 from vcam_worker.recording.clip_recorder import ClipRecorder
 from vcam_worker.recording.pipeline import Pipeline
 from vcam_worker.recording.storage.outbox import Outbox
+from vcam_worker.runtime.camera.camera_events import CameraEvents
 from vcam_worker.runtime.camera.clip_publisher import ClipPublisher
 from vcam_worker.runtime.camera.connection_log import ConnectionLog
 from vcam_worker.runtime.camera.snapshot import snapshot_jpeg, time_label
@@ -61,6 +62,7 @@ class CameraRunner:
         outbox: takes finished clips.
         log: adds the camera's name to lines.
         stop: set to stop.
+        events: takes what the camera sees.
         channel: takes live frames and video; None: nobody asks for any.
     """
 
@@ -71,6 +73,7 @@ class CameraRunner:
         outbox: Outbox,
         log: Log,
         stop: threading.Event,
+        events: CameraEvents,
         channel: socket.socket | None = None,
     ) -> None:
         self._camera = camera
@@ -78,6 +81,7 @@ class CameraRunner:
         self._publisher = ClipPublisher(outbox, partial(self._pause, WRITE_ERROR), log)
         self._log = log
         self._stop = stop
+        self._events = events
         self._inbox: Inbox[Feed] = Inbox()
         self._main = Feed(camera, self._inbox, stop, log)
         self._detect: Feed | None = None
@@ -128,6 +132,7 @@ class CameraRunner:
                     self._guarded(feed, item)
         finally:
             self._end_recorder()
+            self._events.close()
             self._publisher.stop()
 
     # -- items of the inbox
@@ -201,7 +206,9 @@ class CameraRunner:
         self._show_pause()
         motion = self._camera.motion
         stream = TimedStream(info, self._log, live=True, seen_until=self._seen_until)
-        recorder = ClipRecorder(stream, ClipLogic.of(self._rules, motion), self._publisher, self._log)
+        recorder = ClipRecorder(
+            stream, ClipLogic.of(self._rules, motion), self._publisher, self._log, self._events.motion
+        )
         is_same_scene = away_s is not None and away_s < SAME_SCENE_S
         watcher = MotionWatcher(info, motion, backgrounds=self._backgrounds if is_same_scene else None)
         self._pipeline = Pipeline(stream, recorder, watcher)
@@ -257,6 +264,7 @@ class CameraRunner:
 
     def status(self) -> CameraStatus:
         """Return the camera's status."""
+        self._events.check()
         for connection in self._connections.values():
             connection.check_steady()
         is_recording = bool(self._pipeline and self._pipeline.recorder.recording)

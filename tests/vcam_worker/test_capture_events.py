@@ -1,0 +1,187 @@
+"""Capture's events on the stream: a real camera, a real capture, and a Redis that comes and goes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+import urllib.request
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from devtools.ports import free_port
+from devtools.redis_server import RedisServer
+from shared_utils import messages
+from shared_utils.contracts.clips import list_clips
+from shared_utils.contracts.events import Event, event_to_dict
+from shared_utils.errors import QueueUnavailable
+from shared_utils.queue.event_stream import EventReader
+from tests.support.footage.video import packet_times
+from tests.support.network.cameras import camera_processes, capture, emulator
+from tests.support.programs import Programs
+
+pytestmark = pytest.mark.slow
+
+WAIT_S = 60.0
+
+
+class Listener:
+    """Gathers the events of a stream."""
+
+    def __init__(self, server: RedisServer, after: str | None = "0") -> None:
+        self._reader = EventReader(server.settings, after=after)
+        self.events: list[Event] = []
+
+    def wait_for(self, type: str, value: str, count: int = 1, seconds: float = WAIT_S) -> Event:
+        deadline = time.monotonic() + seconds
+        while len(found := self.of(type, value)) < count:
+            assert time.monotonic() < deadline, f"no {type} {value} ({count}) in {self.summary()}"
+            try:
+                self.events += self._reader.read(0.5)
+            except QueueUnavailable:
+                continue
+        return found[count - 1]
+
+    def of(self, type: str, value: str) -> list[Event]:
+        return [event for event in self.events if (event.type, event.value) == (type, value)]
+
+    def summary(self) -> list[str]:
+        return [f"{event.type} {event.value}" for event in self.events]
+
+
+def numbers(env: dict[str, str]) -> tuple[int, int]:
+    """Return how many clips capture has saved, and how many packets it could not analyse in time."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{env['HTTP_PORT']}/healthz", timeout=10) as reply:
+        [camera] = json.load(reply)["cameras"].values()
+    return len(list_clips(Path(env["VIDEO_DIR"]))), camera["skipped_frames"]
+
+
+def test_one_passage(
+    programs: Programs, footage: Path, env: dict[str, str], video_dir: Path, redis_server: RedisServer
+) -> None:
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    camera = emulator(programs, footage, url)
+    began = datetime.now().astimezone()
+    program = capture(programs, env, url.replace("//", "//user:geheim77@"))
+    listener = Listener(redis_server)
+    saved, ended = listener.wait_for("clip", "saved"), listener.wait_for("motion", "ended")
+    started, up = listener.of("motion", "started")[0], listener.of("camera", "up")[0]
+    camera.end()
+    down = listener.wait_for("camera", "down")
+    assert program.stop() == 0
+    listener.wait_for("service", "stopped")
+
+    order = [f"{event.type} {event.value}" for event in listener.events]
+    assert order[0] == "service started"
+    assert order[-1] == "service stopped"
+    assert order.index("motion started") < order.index("clip saved")
+    assert {event.camera for event in (saved, ended, started, up, down)} == {"cam1"}
+    assert all(began < event.at < datetime.now().astimezone() for event in listener.events)
+    # the passage takes 0.9 s, and the clip has it: 1 s of 4 lies before its trigger, and up to a GOP more
+    assert 0.3 < (ended.at - started.at).total_seconds() < 1.5
+    assert ended.more["duration_s"] == pytest.approx((ended.at - started.at).total_seconds(), abs=0.1)
+    assert 0 < started.more["share"] < 0.2
+    clip_start = datetime.fromisoformat(saved.more["start"])
+    assert timedelta(0) <= started.at - clip_start < timedelta(seconds=2.5)
+    clip = video_dir / saved.filename
+    assert saved.more["bytes"] == clip.stat().st_size
+    assert saved.more["duration_s"] == pytest.approx(packet_times(clip)[-1], abs=0.3)
+    assert dict(down.more) == {"reason": "no connection", "state": "offline"}
+    everything = json.dumps([event_to_dict(event) for event in listener.events])
+    assert "geheim77" not in everything
+    assert "127.0.0.1" not in everything
+
+
+def test_redis_that_dies_and_comes_back_costs_no_event_and_no_clip(
+    programs: Programs, footage: Path, env: dict[str, str], redis_server: RedisServer
+) -> None:
+    redis_server.stop()
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, url)
+    program = capture(programs, env, url)
+    program.wait_for(messages.EVENTS_NOT_PUBLISHED)
+    redis_server.start()
+    listener = Listener(redis_server)
+    listener.wait_for("clip", "saved")
+    assert listener.events[0].value == "started"
+    redis_server.stop()
+    program.wait_for(messages.EVENTS_NOT_PUBLISHED, count=2)
+    saved_before = numbers(env)[0]
+    deadline = time.monotonic() + WAIT_S
+    while numbers(env)[0] <= saved_before:
+        assert time.monotonic() < deadline, program.text
+    redis_server.start()
+    program.wait_for(messages.EVENTS_PUBLISHED_AGAIN, count=2)
+    listener.wait_for("clip", "saved", numbers(env)[0])
+    names = [event.filename for event in listener.of("clip", "saved")]
+    assert len(set(names)) == len(names)
+    assert len({event.id for event in listener.events}) == len(listener.events)
+    assert program.stop() == 0
+    assert program.count(messages.EVENTS_NOT_PUBLISHED) == program.count(messages.EVENTS_PUBLISHED_AGAIN) == 2
+
+
+def test_a_redis_that_hangs_delays_no_recording(
+    programs: Programs, footage: Path, env: dict[str, str], tmp_path: Path, redis_server: RedisServer
+) -> None:
+    """Two captures of one camera: the Redis of one stops answering for half a minute."""
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, url)
+    other = RedisServer(tmp_path / "other-redis")
+    other.start()
+    other_env = {**env, **other.env, "VIDEO_DIR": str(tmp_path / "other-video"), "HTTP_PORT": str(free_port())}
+    try:
+        program, control = capture(programs, env, url), capture(programs, other_env, url)
+        listener, control_listener = Listener(redis_server), Listener(other)
+        listener.wait_for("clip", "saved")
+        control_listener.wait_for("clip", "saved")
+        assert redis_server.process
+        redis_server.process.send_signal(signal.SIGSTOP)
+        try:
+            # a passage every 8 s
+            control_listener.wait_for("clip", "saved", len(control_listener.of("clip", "saved")) + 4)
+        finally:
+            redis_server.process.send_signal(signal.SIGCONT)
+        ((clips, late), (control_clips, control_late)) = numbers(env), numbers(other_env)
+        assert abs(clips - control_clips) <= 1  # one may have been saved in between
+        assert late == control_late == 0
+        program.wait_for(messages.EVENTS_PUBLISHED_AGAIN)
+        listener.wait_for("clip", "saved", clips)
+        names = [event.filename for event in listener.of("clip", "saved")]
+        assert len(set(names)) == len(names)
+        assert program.stop() == control.stop() == 0
+    finally:
+        other.stop()
+
+
+def test_a_recovered_clip_is_announced(
+    programs: Programs, footage: Path, env: dict[str, str], redis_server: RedisServer
+) -> None:
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, url)
+    program = capture(programs, env, url, CLIP_SECONDS="60")
+    listener = Listener(redis_server)
+    listener.wait_for("motion", "ended")  # seconds after the clip began
+    program.end()
+    again = capture(programs, env, url)
+    saved = listener.wait_for("clip", "saved")
+    assert saved.more["duration_s"] > 3
+    assert again.stop() == 0
+
+
+def test_a_camera_process_that_dies_is_no_news_if_it_is_back_at_once(
+    programs: Programs, footage: Path, env: dict[str, str], redis_server: RedisServer
+) -> None:
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, url)
+    program = capture(programs, env, url)
+    listener = Listener(redis_server)
+    listener.wait_for("camera", "up")
+    [child] = camera_processes(program)
+    child.kill()
+    listener.wait_for("motion", "started", len(listener.of("motion", "started")) + 1)
+    ups_and_downs = [event.value for event in listener.events if event.type == "camera"]
+    # whether it counts as down depends on how long its start takes
+    assert ups_and_downs in (["up"], ["up", "down", "up"])
+    assert program.stop() == 0
