@@ -130,6 +130,7 @@ class Project:
             "capture": {"image": self.image("capture"), "volumes": [f"{self.video}:/video"]},
             "camera": {"image": self.image("capture")},
             "video-worker": {"image": self.image("video-worker"), "volumes": [f"{self.video}:/video"]},
+            "live": {"image": self.image("video-worker"), "volumes": [f"{self.video}:/video"]},
             "jupyter": {
                 "image": self.image("jupyter"),
                 "volumes": [f"{self.video}:/lab/video", f"{self.notebooks}:/lab/notebooks"],

@@ -13,7 +13,7 @@
     ├── ModelError                 a file is no detection model we can run
     ├── FormatError                a file of the shared volume is of an unknown version, or damaged as a whole
     ├── NotWritten                 a run's outcome cannot be written: disk full, rights, a share that is gone (retried)
-    ├── VolumeInUse                another capture records into the same VIDEO_DIR
+    ├── VolumeInUse                another capture, or another live worker, uses the same VIDEO_DIR
     ├── JobRefused                 a job that is not ours to run: other function, path out of video/, unknown option
     └── QueueUnavailable           Redis is away or refuses us (retried at run time)
 
@@ -72,7 +72,7 @@ class NotWritten(VcamError):
 
 
 class VolumeInUse(VcamError):
-    """Another capture holds the shared volume."""
+    """Another program of the same kind holds the shared volume."""
 
 
 class ClipGrowing(ClipMissing):

@@ -1,4 +1,4 @@
-"""Command line of the worker: ``python -m video_worker``, ``… analyse FILE…``, and ``… export WEIGHTS OUT``."""
+"""Command line of the worker: ``python -m video_worker``, ``… live``, ``… analyse FILE…``, ``… export WEIGHTS OUT``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
 
     def run() -> int:
         values = with_env_file(os.environ) if environment is None else environment
+        if parsed.command == "live":
+            from video_worker.live.program import live
+
+            return live(values)
         return analyse(parsed.files, values) if parsed.command == "analyse" else work(values)
 
     return run_program(PROGRAM, run)
@@ -37,7 +41,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Analyse clips with a YOLO model. Without a command: take them from the queue, until stopped. "
         "Settings come from the environment and from .env in this folder, see .env.example.",
     )
-    commands = parser.add_subparsers(dest="command", metavar="{analyse,export}")
+    commands = parser.add_subparsers(dest="command", metavar="{live,analyse,export}")
+    commands.add_parser("live", help="analyse live frames of capture's cameras, until stopped")
     analyse = commands.add_parser("analyse", help="analyse files without queue or log; one JSON line per file")
     analyse.add_argument("files", nargs="+", type=Path, metavar="FILE")
     export = commands.add_parser("export", help="turn ultralytics weights (.pt) into ONNX (needs ultralytics)")

@@ -31,6 +31,40 @@ JOB_STALLED = LogMessage(
 )
 JOB_NOT_CONCLUDED = LogMessage("job_not_concluded", "%s: could not be concluded")
 
+# the live worker
+LIVE_READY = LogMessage("live_ready", "ready: %s; frames from %s, events to %s")
+LIVE_STOPPED = LogMessage("live_stopped", "stopped")
+LIVE_CAMERA_SERVED = LogMessage("live_camera_served", "live: %s")
+LIVE_CAMERA_LEFT = LogMessage("live_camera_left", "live: no longer wanted")
+LIVE_CAMERA_REFUSED = LogMessage("live_camera_refused", "live: cannot be analysed: %s")
+LIVE_CAMERA_FAILED = LogMessage("live_camera_failed", "live: the analysis failed; tried again in %d s")
+LIVE_EVENT = LogMessage("live_event", "%s %s%s%s (%.1f s after its frame)")
+LIVE_CAPTURE_AWAY = LogMessage(
+    "live_capture_away", "capture does not say which cameras there are: %s; trying until it does"
+)
+LIVE_CAPTURE_BACK = LogMessage("live_capture_back", "capture says again which cameras there are")
+LIVE_PLANS_FAILED = LogMessage("live_plans_failed", "following the cameras failed")
+LIVE_ZONES_WRONG = LogMessage("live_zones_wrong", "%s; the zones before stay in force")
+LIVE_ZONES_RIGHT_AGAIN = LogMessage("live_zones_right_again", "%s is right again")
+LIVE_FRAMES_MISSING = LogMessage("live_frames_missing", "no live frames: %s; trying again until there are some")
+LIVE_FRAMES_AGAIN = LogMessage("live_frames_again", "live frames again")
+LIVE_READER_FAILED = LogMessage("live_reader_failed", "reading live frames failed")
+LIVE_FRAME_UNDECODABLE = LogMessage("live_frame_undecodable", "a live frame cannot be decoded: %s; it is skipped")
+LIVE_FRAMES_DECODABLE_AGAIN = LogMessage("live_frames_decodable_again", "live frames can be decoded again")
+LIVE_TOO_SLOW = LogMessage(
+    "live_too_slow",
+    "too little CPU: %.1f frames per second and camera are analysed instead of %.1f; fewer are asked for from now on",
+)
+LIVE_FAST_AGAIN = LogMessage("live_fast_again", "CPU enough again: %.1f frames per second and camera are asked for")
+LIVE_STATE_UNUSABLE = LogMessage("live_state_unusable", "the saved state cannot be used: %s begins anew")
+LIVE_NOT_WRITTEN = LogMessage(
+    "live_not_written", "events or states cannot be written: %s; they are kept and written later"
+)
+LIVE_WRITTEN_AGAIN = LogMessage(
+    "live_written_again", "events and states are written again; %d events were lost meanwhile"
+)
+LIVE_JOURNAL_FAILED = LogMessage("live_journal_failed", "an event or state could not be written, and is dropped")
+
 # jobs of workers that have died, and lists that were deleted
 JOB_ABANDONED = LogMessage("job_abandoned", "%s: its worker is gone, queued again (%d tries left)")
 JOBS_FOUND_AGAIN = LogMessage("jobs_found_again", "%d jobs that no list in Redis named any more were queued again")

@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from shared_utils.config.classes import SETTING, known_classes
 from shared_utils.config.log import LogSettings
-from shared_utils.errors import EXIT_FAILED, EXIT_OK, ModelError, SettingError
+from shared_utils.errors import EXIT_FAILED, EXIT_OK
 from shared_utils.log import setup_logging
 from video_worker import messages
-from video_worker.engines.base import EngineChoice
 from video_worker.jobs import WorkerContext
-from video_worker.models.registry import DETECT, ModelRegistry
+from video_worker.models.own import load_own_model
 from video_worker.pipeline.analyse import analyse_files
 from video_worker.pipeline.analysis import Analyst
 from video_worker.pipeline.cores import share_of_cores
@@ -36,20 +34,8 @@ def _now() -> datetime:
 def _analyst(settings: AnalysisSettings) -> tuple[Analyst, str]:
     """Return an analyst with its own model loaded, and a description of what it analyses with."""
     threads = settings.threads or share_of_cores(1)
-    models = ModelRegistry(
-        settings.models_dirs, EngineChoice(settings.engine, settings.device, threads), settings.own_model
-    )
-    try:
-        model = models.get(DETECT, settings.options.model)
-    except ModelError as error:
-        raise SettingError(f"YOLO_MODEL is {settings.options.model!r}: {error}") from None
-    try:
-        classes = known_classes(settings.options.classes, model.detector.labels, model.name, SETTING)
-    except ModelError as error:
-        raise SettingError(str(error)) from None
-    description = model.describe(settings.options.imgsz)
-    description += f", only {', '.join(classes)}" if classes else ""
-    return Analyst(models, threads, _now), f"{description}, {threads} threads"
+    own = load_own_model(settings, threads)
+    return Analyst(own.models, threads, _now), f"{own.description}, {threads} threads"
 
 
 def work(values: Mapping[str, str]) -> int:

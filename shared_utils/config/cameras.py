@@ -20,6 +20,7 @@ from shared_utils.redact import mask_url
 DEFAULT_NAME = "cam1"
 TRANSPORTS = ("auto", "tcp", "udp")
 MOTION_DECODES = ("all", "keyframes")
+LIVE_OBJECTS = ("motion", "on", "off")
 
 URL_REMEDY = "give the camera's URL, such as rtsp://192.168.1.20:554/stream1, with user and password (see README.md)"
 
@@ -61,6 +62,7 @@ class Camera:
         url: with its password: never logged; :attr:`display_url` is for people.
         detect_url: a sub-stream of the same camera to look for motion in; None takes the main stream.
         classes: labels to report of its clips, empty for all; None leaves them to the worker's own setting.
+        live_objects: when objects are looked for in live frames: while something moves, always, or never.
         setting: where the URL came from, for error messages: ``RTSP_URL`` or ``url of [door] in cameras.toml``.
     """
 
@@ -70,6 +72,9 @@ class Camera:
         str, Setting("RTSP_TRANSPORT", "transport of RTSP; auto tries TCP, then UDP", choices=TRANSPORTS)
     ] = "auto"
     motion: MotionSettings = field(default_factory=MotionSettings)
+    live_objects: Annotated[
+        str, Setting("LIVE_OBJECTS", "when objects are looked for in live frames", choices=LIVE_OBJECTS)
+    ] = "motion"
     setting: str = "RTSP_URL"
     detect_url: str | None = field(default=None, repr=False)
     classes: tuple[str, ...] | None = None

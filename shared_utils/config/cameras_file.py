@@ -8,7 +8,8 @@
     transport = "tcp"            # optional: auto, tcp, udp
     enabled = true               # optional
     motion_fps = 5               # optional, as are motion_min_area and motion_decode
-    classes = ["person", "car"]  # optional: only these labels are reported of its clips
+    classes = ["person", "car"]  # optional: only these labels are reported
+    live_objects = "motion"      # optional: motion, on, off
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ _KEYS: dict[str, Declaration] = {
     "transport": declarations(Camera)["transport"],
     "enabled": Declaration("enabled", bool, Setting("", "whether the camera is recorded")),
     **_MOTION_KEYS,
-    "classes": Declaration("classes", list[Any], Setting("", "labels that are reported of its clips")),
+    "classes": Declaration("classes", list[Any], Setting("", "labels that are reported")),
+    "live_objects": declarations(Camera)["live_objects"],
 }
 """The keys of a table. Those that are settings as well keep to what is declared there."""
 
@@ -89,7 +91,7 @@ def cameras_from_toml(data: bytes, name: str, values: Mapping[str, str]) -> list
     Raises:
         SettingError: the first error, with its line where that is known.
     """
-    found = read_env({"transport": _KEYS["transport"]}, values)
+    found = read_env({key: _KEYS[key] for key in ("transport", "live_objects")}, values)
     usual = Camera("", "", **found, motion=MotionSettings.from_env(values))
     try:
         text = decode_text(data)

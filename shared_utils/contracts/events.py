@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from shared_utils.contracts.json_lines import append_line, parse_object, read_objects
+from shared_utils.contracts.json_lines import append_line, parse_object, read_objects, settled_size
 from shared_utils.contracts.sidecars import EVENTS_FOLDER, SidecarWriter, check_schema, read_header, sidecar_name
 
 EVENTS_LOG_NAME = "events_log.jsonl"
@@ -178,6 +178,27 @@ def read_events(path: Path) -> Iterator[Event]:
         event = event_from_dict(entry, path)
         if event is not None:
             yield event
+
+
+def read_last_events(path: Path, max_bytes: int) -> list[Event]:
+    """Return the last events of the log, oldest first: those in its last `max_bytes`.
+
+    Raises:
+        OSError: it cannot be read; a missing log is an empty one.
+        FormatError: a line is of a later version.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return []
+    with file:
+        start = max(0, settled_size(file.fileno()) - max_bytes)
+        file.seek(start)
+        lines = file.read(max_bytes).splitlines()
+    # the first line may have begun before
+    entries = (parse_object(line) for line in lines[1 if start else 0 :])
+    found = (event_from_dict(entry, path) for entry in entries if entry is not None)
+    return [event for event in found if event is not None]
 
 
 def write_clip_events(path: Path, events: Iterable[Event]) -> None:

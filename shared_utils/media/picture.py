@@ -6,11 +6,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_utils.media.bitstream.jpeg_header import jpeg_size
+
 # programs assign their cores to decoding and inference; a resize takes a third of a millisecond in one thread
 cv2.setNumThreads(1)
 
 Picture = NDArray[np.uint8]
 """Height×width×3, uint8, blue green red."""
+
+
+MAX_PIXELS = 8192 * 4320
+"""Of a JPEG that is decoded: 8K. Its header may announce thousands of millions in a few bytes."""
 
 
 def fitted_into(picture: Picture, size: tuple[int, int]) -> Picture:
@@ -55,3 +61,23 @@ def encode_jpeg(picture: Picture, quality: int) -> bytes:
     if not ok:
         raise ValueError(f"a picture of shape {picture.shape} cannot be encoded")
     return bytes(encoded)
+
+
+def decode_jpeg(jpeg: bytes) -> Picture:
+    """Return the picture of a JPEG, height×width×3, blue green red.
+
+    Raises:
+        ValueError: it cannot be decoded, or is larger than 8K.
+    """
+    size = jpeg_size(jpeg) if jpeg.startswith(b"\xff\xd8") else None
+    if size is None:
+        raise ValueError("it is no JPEG")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(f"it has {size[0]}×{size[1]} pixels, more than 8K")
+    try:
+        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        picture = None
+    if picture is None:
+        raise ValueError("it is damaged")
+    return np.asarray(picture, np.uint8)

@@ -10,18 +10,23 @@ from shared_utils.config.setting import Declaration, declarations, declared_sett
 from shared_utils.config.web_hosts import HTTP_NAMES
 from vcam_worker.recording.storage.disk import DiskRules
 from vcam_worker.settings import CaptureSettings
+from video_worker.live.settings import LiveSettings
 from video_worker.settings import AnalysisSettings, WorkerSettings
 
 OPTIONS = {one.setting.name: one for one in DECLARED.values()}
 DECLARATIONS: dict[str, Declaration] = {
-    **declared_settings(CaptureSettings, AnalysisSettings, WorkerSettings),
+    **declared_settings(CaptureSettings, AnalysisSettings, WorkerSettings, LiveSettings),
     **OPTIONS,
 }
 """All settings of our programs, by name."""
 
+LIVE_IGNORES = {"THREADS"}
+"""Live computes with one thread, whatever the workers do."""
+
 SERVICES: dict[str, set[str]] = {
     "capture": set(declared_settings(CaptureSettings)),
     "video-worker": {*declared_settings(AnalysisSettings, WorkerSettings), *OPTIONS},
+    "live": {*declared_settings(AnalysisSettings, LiveSettings), *OPTIONS} - LIVE_IGNORES,
     "jupyter": {
         *declared_settings(Places, LogSettings),
         *OPTIONS,
@@ -47,6 +52,7 @@ BY_COMPOSE: dict[str, dict[str, str]] = {
         "CAMERAS_FILE": "a mount, of the file or folder that .env names",
     },
     "video-worker": _REDIS,
+    "live": _REDIS,
     "jupyter": _REDIS,
     "camera": {},
 }

@@ -20,7 +20,7 @@ EXAMPLE = ROOT / ".env.example"
 SECRETS = {"REDIS_PASSWORD": "redis-secret-7", "JUPYTER_TOKEN": "jupyter-secret-7"}
 TIMEOUT = 60
 
-OWN_PROGRAMS = {"capture", "video-worker", "jupyter", "camera"}
+OWN_PROGRAMS = {"capture", "video-worker", "live", "jupyter", "camera"}
 RUNNING = OWN_PROGRAMS | {"redis"}
 
 
@@ -144,7 +144,7 @@ def test_a_setting_that_is_left_out_is_left_to_the_program(tmp_path: Path, servi
 @pytest.mark.parametrize("given", ["video", "./elsewhere", "/mnt/vcam/video"])
 def test_the_folder_of_the_volume_is_a_setting(tmp_path: Path, given: str) -> None:
     services = _services(tmp_path, VIDEO_DIR=given)
-    for name in ("capture", "video-worker", "jupyter"):
+    for name in ("capture", "video-worker", "live", "jupyter"):
         mounts = {mount["target"]: mount["source"] for mount in services[name]["volumes"]}
         assert mounts[services[name]["environment"]["VIDEO_DIR"]] == str(ROOT / given)
 
@@ -206,6 +206,10 @@ def test_other_devices_are_asked_for_in_their_own_files_alone(tmp_path: Path) ->
     def worker(name: str) -> dict[str, Any]:
         config = json.loads(_overridden(tmp_path, name, OVERRIDES[name]).stdout)
         service: dict[str, Any] = config["services"]["video-worker"]
+        live = config["services"]["live"]
+        assert live["image"] == service["image"]
+        assert live["environment"]["DETECTOR_DEVICE"] == service["environment"]["DETECTOR_DEVICE"]
+        assert live.get("devices") == service.get("devices")
         return service
 
     nvidia = worker("docker-compose.nvidia.yml")
@@ -268,6 +272,7 @@ def test_redis_and_the_workers_have_no_way_out(tmp_path: Path) -> None:
         outside = "outside" in project["services"][name]["networks"]
         assert outside == (name in {"capture", "jupyter", "camera"}), name
     assert "queue" not in project["services"]["camera"]["networks"]
+    assert set(project["services"]["live"]["networks"]) == {"queue"}
 
 
 def test_weights_are_exported_where_nothing_can_be_reached(tmp_path: Path) -> None:
@@ -285,7 +290,7 @@ def test_the_workers_may_not_write_models(tmp_path: Path) -> None:
         for mount in service.get("volumes", [])
         if mount["target"] == "/models"
     }
-    assert writable == {"video-worker": False, "jupyter": True, "export": True}
+    assert writable == {"video-worker": False, "live": False, "jupyter": True, "export": True}
 
 
 def test_a_secret_is_in_the_environment_of_those_who_need_it_and_nowhere_else(tmp_path: Path) -> None:
@@ -297,7 +302,7 @@ def test_a_secret_is_in_the_environment_of_those_who_need_it_and_nowhere_else(tm
             if secret in environment.values():
                 found.add(name)
             assert secret not in json.dumps(service), f"{name} shows a secret in its command, arguments or labels"
-    assert holders[SECRETS["REDIS_PASSWORD"]] == {"redis", "capture", "video-worker", "jupyter"}
+    assert holders[SECRETS["REDIS_PASSWORD"]] == {"redis", "capture", "video-worker", "live", "jupyter"}
     assert holders[SECRETS["JUPYTER_TOKEN"]] == {"jupyter"}
 
 
@@ -314,6 +319,7 @@ def test_images_are_built_once_and_the_base_first(tmp_path: Path) -> None:
     built = [service["image"] for service in services.values() if "build" in service]
     assert len(built) == len(set(built)) == 5
     assert services["camera"]["image"] == services["capture"]["image"]
+    assert services["live"]["image"] == services["video-worker"]["image"]
     assert services["base"]["scale"] == 0
     for name in OWN_PROGRAMS:
         assert "base" in services[name]["depends_on"], name

@@ -115,7 +115,7 @@ def test_compose_hands_over_no_setting_that_a_service_does_not_read(service: str
     assert given - SERVICES[service] <= {"JUPYTER_TOKEN"}
 
 
-@pytest.mark.parametrize("service", ["capture", "video-worker", "jupyter"])
+@pytest.mark.parametrize("service", ["capture", "video-worker", "live", "jupyter"])
 def test_the_folder_of_the_volume_is_mounted_where_the_service_expects_it(service: str) -> None:
     found = compose_file("docker-compose.yml")["services"][service]
     sources = {one["target"]: one["source"] for one in found["volumes"] if isinstance(one, dict)}

@@ -9,8 +9,8 @@ from tests.e2e.incident import Row, Running
 from tests.e2e.steps import add_yard
 
 OPEN_TIMEOUT_S = 60.0
-SERVICES = ("redis", "capture", "video-worker", "jupyter", "camera", "camera-yard")
-KEEPERS = ("redis", "capture", "video-worker")
+SERVICES = ("redis", "capture", "video-worker", "live", "jupyter", "camera", "camera-yard")
+KEEPERS = ("redis", "capture", "video-worker", "live")
 
 
 def test_down_ends_everything_in_order_and_up_goes_on(running: Running) -> None:

@@ -22,7 +22,14 @@ from tests.e2e.steps import add_yard, page
 
 PUBLISHED = {"capture": {"8080/tcp"}, "jupyter": {"8888/tcp"}}
 """What README tells of; on 127.0.0.1 unless .env says otherwise."""
-OPEN_INSIDE = {"redis": {6379}, "capture": {8080}, "jupyter": {8888}, "camera": {8554}, "video-worker": set()}
+OPEN_INSIDE = {
+    "redis": {6379},
+    "capture": {8080},
+    "jupyter": {8888},
+    "camera": {8554},
+    "video-worker": set(),
+    "live": set(),
+}
 """TCP ports that the containers of the project show to each other."""
 ENGINES_OWN = {"/lab", "/etc/vcam", "/usr/sbin/docker-init"}
 """What the engine itself adds: places to mount at, and its first process."""
@@ -183,6 +190,7 @@ def test_a_secret_is_in_the_environment_of_its_own_service_and_nowhere_else(runn
         "redis": queue,
         "capture": queue | camera,
         "video-worker": queue,
+        "live": queue,
         "jupyter": queue | {"jupyter"},
         "camera": set(),
         "camera-yard": set(),

@@ -52,7 +52,13 @@ class CameraProcess:
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
         self.log = camera_logger(__name__, camera.name)
-        self.status = CameraStatus(camera.name, camera.display_url, since=time.time())
+        self.status = CameraStatus(
+            camera.name,
+            camera.display_url,
+            since=time.time(),
+            live_objects=camera.live_objects,
+            classes=camera.classes,
+        )
         self.backoff = Backoff()
         self.process: SpawnProcess | None = None
         self.pipe: Connection | None = None

@@ -36,6 +36,8 @@ class CameraStatus:
         clips: published since then.
         reconnects: connections made after the first.
         late: packets that were not analysed, as the machine could not keep up.
+        live_objects, classes: of the camera's settings, for the live worker; see
+            :class:`shared_utils.config.cameras.Camera`.
     """
 
     name: str
@@ -55,6 +57,8 @@ class CameraStatus:
     clips: int = 0
     reconnects: int = 0
     late: int = 0
+    live_objects: str = "motion"
+    classes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,9 @@ def info(
             "height": one.height,
             "fps": round(one.fps, 1),
             "transport": one.transport,
+            # for the live worker, which has no access to the settings of cameras
+            "live_objects": one.live_objects,
+            "classes": None if one.classes is None else list(one.classes),
         }
         for one in statuses
     }

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 
 from shared_utils.closing import Closing
+from shared_utils.contracts.events import Event
 from shared_utils.contracts.json_lines import to_line
 from shared_utils.media.picture import Picture
 from shared_utils.media.sampling import Sampler
@@ -17,6 +18,9 @@ from video_worker.pipeline.tracking import NO_TRACK
 from video_worker.steps import STEPS
 from video_worker.steps.base import EndedTrack, Sample, Step
 from video_worker.steps.context import StepContext
+
+OPEN_TRACKS = "open tracks"
+"""Name of the runner's own part in :meth:`StepRunner.states`; no class can have it."""
 
 StepSource = type[Step] | Step
 """A kind of step, which is made for the run, or a step that was made elsewhere."""
@@ -101,14 +105,32 @@ class StepRunner(Closing):
         return found
 
     def states(self) -> dict[str, Mapping[str, Any]]:
-        """Return the state of each step that has one, by its name, as JSON takes it."""
-        return {timed.step.name: state for timed in self._steps if (state := timed.step.state())}
+        """Return the state of each step that has one, by its name, as JSON takes it; and the tracks that are open."""
+        found = {timed.step.name: state for timed in self._steps if (state := timed.step.state())}
+        open_tracks = self._open_tracks.state()
+        return {**found, OPEN_TRACKS: open_tracks} if open_tracks else found
 
-    def resume(self, states: Mapping[str, Mapping[str, Any]]) -> None:
-        """Go on from earlier :meth:`states`, before the first frame. Those of steps that are gone are ignored."""
-        for timed in self._steps:
-            if timed.step.name in states:
-                timed.step.resume(states[timed.step.name])
+    def resume(self, states: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Go on from earlier :meth:`states`, before the first frame. Those of steps that are gone are ignored.
+
+        Returns:
+            Names of the steps that cannot go on from theirs, such as those of another version.
+        """
+        failed = []
+        resumed = [(timed.step.name, timed.step.resume) for timed in self._steps]
+        for name, resume in [*resumed, (OPEN_TRACKS, self._open_tracks.resume)]:
+            if name in states:
+                try:
+                    resume(states[name])
+                except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+                    failed.append(name)
+        return failed
+
+    def catch_up(self, events: Iterable[Event]) -> None:
+        """Tell all steps of the events that were reported after the states were saved, before the first frame."""
+        for event in events:
+            for timed in self._steps:
+                timed.step.catch_up(event)
 
     def seconds(self) -> dict[str, float]:
         """Return how long each step was at work so far, by its name."""
@@ -231,6 +253,19 @@ class _OpenTracks:
     def __init__(self, steps: Sequence[_Timed]) -> None:
         self._steps = [timed for timed in steps if type(timed.step).on_track_end is not Step.on_track_end]
         self._tracks: dict[int, tuple[float, float]] = {}
+
+    def state(self) -> dict[str, Any]:
+        """Return the tracks as JSON takes them; empty for none."""
+        return {str(number): list(span) for number, span in self._tracks.items()}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from a :meth:`state`.
+
+        Raises:
+            ValueError, TypeError: it is none.
+        """
+        if self._steps:
+            self._tracks = {int(number): (float(first_s), float(last_s)) for number, (first_s, last_s) in state.items()}
 
     def see(self, sample: Sample) -> None:
         """Take note of the tracks in `sample`."""

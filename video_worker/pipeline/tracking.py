@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -81,6 +82,9 @@ GROWTH_S = 0.25
 SPEED_TRUST = 2.0
 """Seconds for which a speed is extrapolated, per second for which it was measured."""
 
+STATE_DIGITS = 3
+"""Decimals of boxes, speeds and scores in a saved state."""
+
 
 @dataclass
 class _Track:
@@ -93,6 +97,32 @@ class _Track:
     measured_s: float = 0.0
     labels: dict[int, float] = field(default_factory=dict)
     best: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the track as JSON takes it."""
+        return {
+            "number": self.number,
+            "xyxy": [round(value, STATE_DIGITS) for value in self.xyxy.tolist()],
+            "seen_s": self.seen_s,
+            "speed": [round(value, STATE_DIGITS) for value in self.speed.tolist()],
+            "measured_s": self.measured_s,
+            "labels": [[label, round(score, STATE_DIGITS)] for label, score in self.labels.items()],
+            "best": self.best,
+        }
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> _Track:
+        """Return the track of an :meth:`as_dict`.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is none.
+        """
+        xyxy, speed = (np.array([float(value) for value in entry[key]], np.float32) for key in ("xyxy", "speed"))
+        if xyxy.shape != (4,) or speed.shape != (4,) or not np.isfinite([xyxy, speed]).all():
+            raise ValueError("a track has no box")
+        labels = {int(label): float(score) for label, score in entry["labels"]}
+        seen_s, measured_s, best = (float(entry[key]) for key in ("seen_s", "measured_s", "best"))
+        return cls(int(entry["number"]), xyxy, seen_s, speed, measured_s, labels, best)
 
     def expected(self, time_s: float) -> Floats:
         """Return the predicted box.
@@ -152,19 +182,51 @@ class _Group:
 class Tracker:
     """Follows the objects of one source.
 
-    Args:
-        begun: number of the last track before a restart; further ones follow it.
-
     Attributes:
         ended: numbers of the tracks that the last frame ended: out of sight for too long, or before a cut.
         begun: number of the last track.
     """
 
-    def __init__(self, begun: int = 0) -> None:
+    def __init__(self) -> None:
         self.ended: list[int] = []
-        self.begun = begun
+        self.begun = 0
         self._tracks: list[_Track] = []
         self._last_s = 0.0
+
+    def state(self) -> dict[str, Any]:
+        """Return the tracks that may still be continued, as JSON takes them."""
+        return {
+            "begun": self.begun,
+            "last_s": self._last_s,
+            "tracks": [track.as_dict() for track in self._tracks],
+        }
+
+    def resume(self, state: Mapping[str, Any], later_s: float = 0.0) -> None:
+        """Go on from a :meth:`state`.
+
+        Args:
+            state: of an earlier tracker.
+            later_s: what its times are ahead of those to come.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is none.
+        """
+        tracks = [_Track.from_dict(entry) for entry in state["tracks"]]
+        begun, last_s = int(state["begun"]), float(state["last_s"])
+        for track in tracks:
+            track.seen_s += later_s
+        self._tracks, self._last_s = tracks, last_s + later_s
+        self.begun = max([begun, self.begun, *(track.number for track in tracks)])
+
+    def skip_numbers(self, number: int) -> None:
+        """Give new tracks numbers above `number`."""
+        self.begun = max(self.begun, number)
+
+    def scale(self, factors: tuple[float, float]) -> None:
+        """Convert the tracks to pictures whose width and height differ by these factors."""
+        both = np.array([*factors, *factors], np.float32)
+        for track in self._tracks:
+            track.xyxy, track.speed = track.xyxy * both, track.speed * both
 
     def update(self, found: Detections, time_s: float, cut: bool = False) -> Ints:
         """Return the track number of each box in `found`, from 1 in order of first sight.

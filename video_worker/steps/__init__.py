@@ -10,6 +10,7 @@ STEPS: tuple[type[Step], ...] = tuple(
         "detect:Detect",
         "cuts:Cuts",
         "track:Track",
+        "first_sight:FirstSight",
         # a step that adds values to boxes comes before this one, which writes them
         "boxes:Boxes",
         "summarise:Summarise",

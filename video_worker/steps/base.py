@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_utils.contracts.events import Event
 from shared_utils.media.picture import Picture
 from video_worker.models.postprocess import Detections
 from video_worker.pipeline.tracking import NO_TRACK
@@ -103,7 +104,17 @@ class Step:
         return {}
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Go on from a :meth:`state`, before the first frame."""
+        """Go on from a :meth:`state`, before the first frame.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is none, such as one of another version; the step begins anew.
+        """
+
+    def catch_up(self, event: Event) -> None:
+        """Take note of an event that was reported after the state was saved that was resumed, before the first frame.
+
+        So nothing is reported twice when a process is killed between the two. Each event is given to all steps.
+        """
 
     def result(self) -> Mapping[str, object]:
         """Return what goes into the record, by its keys there, as JSON takes it. Mappings under one key are merged."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from shared_utils.config.zones.model import Zones
 from shared_utils.contracts.job_options import Options
@@ -54,6 +55,17 @@ class Source:
         return None if self.started_at is None else self.started_at + timedelta(seconds=time_s)
 
 
+def seconds_ahead(state: Mapping[str, Any], source: Source) -> float:
+    """Return what the times of a state of :func:`clock_state` are ahead of those of `source`, seconds."""
+    before, now = state.get("started_at"), clock_state(source)["started_at"]
+    return 0.0 if before is None or now is None else before - now
+
+
+def clock_state(source: Source) -> dict[str, float | None]:
+    """Return when the times of a source begin, for a state: after a restart they begin anew."""
+    return {"started_at": None if source.started_at is None else source.started_at.timestamp()}
+
+
 @dataclass(frozen=True)
 class StepEvent:
     """An event as a step reports it, when it happens.
@@ -100,6 +112,7 @@ class StepContext:
         names: of the run and its clip; None for a live camera.
         output_dir: the shared volume, for files beside the record; None to write none.
         box_columns: values of each box that earlier steps of the run add.
+        report_objects: whether objects are reported at first sight, where the source has no end.
         emit: takes an event when it happens; by default, events are ignored.
         now: the time of day, with its zone.
     """
@@ -115,6 +128,7 @@ class StepContext:
     names: RunNames | None = None
     output_dir: Path | None = None
     box_columns: tuple[BoxColumn, ...] = ()
+    report_objects: bool = True
     emit: Callable[[StepEvent], None] = _ignore
     now: Callable[[], datetime] = local_now
 

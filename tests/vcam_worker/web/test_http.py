@@ -114,6 +114,8 @@ def test_info(site: Site) -> None:
                 "height": 360,
                 "fps": 20.0,
                 "transport": "tcp",
+                "live_objects": "motion",
+                "classes": None,
             }
         },
         "snapshot_cache": {"entries": 1, "bytes": 1007, "hits": 1, "encodes": 1, "oldest_s": 1.5},

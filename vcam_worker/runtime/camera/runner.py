@@ -100,7 +100,13 @@ class CameraRunner:
         self._undecodable: str | None = None  # why nothing can be decoded
         self._pauses: dict[str, str] = {}  # who wants a pause, and why
         self._blocked_until = 0.0
-        self._status = CameraStatus(camera.name, camera.display_url, since=time.time())
+        self._status = CameraStatus(
+            camera.name,
+            camera.display_url,
+            since=time.time(),
+            live_objects=camera.live_objects,
+            classes=camera.classes,
+        )
         self._counters = StreamCounters()
         self._live = LiveCamera(live_kinds(ChannelWriter(channel), lambda: self._watcher))
 

@@ -7,24 +7,13 @@ from typing import Any
 
 from video_worker.pipeline.tracking import NO_TRACK, WEAK_SCORE
 from video_worker.steps.base import Sample, Step
-from video_worker.steps.context import Source, StepContext
+from video_worker.steps.context import Source, StepContext, clock_state, seconds_ahead
 from video_worker.steps.zones.tasks import counted_tasks
 from video_worker.zones.following import Follower, TrackBox
 
 FOLLOWED = "followed"
 """Name of the frame's :class:`video_worker.zones.following.Followed` in ``Sample.values``."""
 NO_SHAPE = (1, 1)
-
-
-def seconds_ahead(state: Mapping[str, Any], source: Source) -> float:
-    """Return what the times of a state of :func:`clock_state` are ahead of those of `source`, seconds."""
-    before, now = state.get("started_at"), clock_state(source)["started_at"]
-    return 0.0 if before is None or now is None else before - now
-
-
-def clock_state(source: Source) -> dict[str, float | None]:
-    """Return when the times of a source begin, for a state: after a restart they begin anew."""
-    return {"started_at": None if source.started_at is None else source.started_at.timestamp()}
 
 
 class Follow(Step):

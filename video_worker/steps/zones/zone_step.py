@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar, cast
 from shared_utils.config.zones.model import Task
 from video_worker.pipeline.track_summary import MAX_STEP_S
 from video_worker.steps.base import Sample, Step
-from video_worker.steps.context import StepContext, StepEvent
-from video_worker.steps.zones.follow import FOLLOWED, clock_state, seconds_ahead
+from video_worker.steps.context import StepContext, StepEvent, clock_state, seconds_ahead
+from video_worker.steps.zones.follow import FOLLOWED
 from video_worker.steps.zones.tasks import ZoneTask, reported_labels
 from video_worker.zones.following import LOST_S, Followed, FollowedObject
 from video_worker.zones.votes import Votes

@@ -1,0 +1,193 @@
+"""Requests to capture with a deadline for every byte: a server that answers slowly, or never ends, holds nobody up."""
+
+from __future__ import annotations
+
+import io
+import math
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPException, HTTPResponse
+from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
+
+from shared_utils.closing import Closing
+from shared_utils.errors import SourceEnded, SourceError, SourceRefused, SourceStalled
+
+CONNECT_S = 5.0
+"""Longest time for a connection, and for the headers of an answer."""
+MAX_REASON_BYTES = 300
+"""Part of an error's text that is repeated in messages."""
+KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_TRIES = 20, 5, 3
+"""How a connection is noticed whose other end has gone without a word: nothing is sent while nothing moves."""
+BUFFER_BYTES = 65_536
+
+
+class HttpStream(Closing):
+    """The open answer to a ``GET`` request.
+
+    Attributes:
+        content_type: of the answer.
+
+    Args:
+        url: http or https.
+        clock: monotonic seconds.
+
+    Raises:
+        SourceError: there is no answer, or one that is no success.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        parts = urlsplit(url)
+        self._place = f"{parts.scheme}://{parts.netloc}"
+        self._socket = self._connect(parts.hostname or "", parts.port, parts.scheme == "https")
+        self._raw = _TimedSocket(self._socket, clock)
+        self._clock = clock
+        try:
+            with self.within(CONNECT_S):
+                # HTTPResponse asks for a socket and uses its makefile() alone
+                self._response = HTTPResponse(cast("socket.socket", _Readable(self._raw)), method="GET")
+                target = parts.path + (f"?{parts.query}" if parts.query else "")
+                head = f"GET {target or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+                self._socket.sendall(head.encode("ascii"))
+                self._response.begin()
+                self._check_status()
+        except BaseException:
+            self.close()
+            raise
+        self.content_type = self._response.headers.get("Content-Type", "")
+
+    def _connect(self, host: str, port: int | None, tls: bool) -> socket.socket:
+        try:
+            connection = socket.create_connection((host, port or (443 if tls else 80)), CONNECT_S)
+        except (OSError, UnicodeError) as error:
+            raise SourceRefused(f"{self._place} cannot be reached ({_reason(error)}): see CAPTURE_URL") from None
+        try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in (
+                ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
+                ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
+                ("TCP_KEEPCNT", KEEPALIVE_TRIES),
+            ):
+                if hasattr(socket, name):
+                    connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+            if tls:
+                return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+        except OSError as error:
+            connection.close()
+            raise SourceRefused(f"{self._place} cannot be reached ({_reason(error)}): see CAPTURE_URL") from None
+        return connection
+
+    def _check_status(self) -> None:
+        if self._response.status != 200:
+            text = self._response.read(MAX_REASON_BYTES).decode("utf-8", "replace")
+            line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+            raise SourceRefused(f"{self._place} answers {self._response.status}{f': {line}' if line else ''}")
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Give what is read in this block so much time, from now on.
+
+        Raises:
+            SourceStalled: it took longer.
+            SourceError: the connection failed, or its other end does not keep to HTTP.
+        """
+        self._raw.deadline = self._clock() + seconds
+        try:
+            yield
+        except TimeoutError:
+            raise SourceStalled(f"{self._place} sends nothing, or too slowly") from None
+        except SourceError:
+            raise
+        except (OSError, HTTPException, ValueError, AttributeError) as error:
+            # HTTPResponse raises AttributeError where it was closed from another thread in the middle of a read
+            raise SourceEnded(f"the connection to {self._place} failed ({_reason(error)})") from None
+        finally:
+            self._raw.deadline = math.inf
+
+    def has_more(self) -> bool:
+        """Wait for more to read; False at the end of the answer. To be called :meth:`within` a time."""
+        return bool(self._response.peek(1))
+
+    def read(self, size: int) -> bytes:
+        """Return `size` bytes. To be called :meth:`within` a time.
+
+        Raises:
+            SourceEnded: the answer ended before.
+        """
+        data = self._response.read(size)
+        if len(data) < size:
+            raise SourceEnded(f"{self._place} ended the connection")
+        return data
+
+    def read_line(self, limit: int) -> bytes:
+        """Return a line without its end. To be called :meth:`within` a time.
+
+        Raises:
+            SourceEnded: the answer ended before.
+            SourceRefused: the line is longer than `limit` bytes.
+        """
+        line = self._response.readline(limit + 2)
+        if not line:
+            raise SourceEnded(f"{self._place} ended the connection")
+        if not line.endswith(b"\n"):
+            raise SourceRefused(f"{self._place} sends a line of more than {limit} bytes")
+        return line.rstrip(b"\r\n")
+
+    def read_all(self, limit: int) -> bytes:
+        """Return the rest of the answer. To be called :meth:`within` a time.
+
+        Raises:
+            SourceRefused: it is longer than `limit` bytes.
+        """
+        data = self._response.read(limit + 1)
+        if len(data) > limit:
+            raise SourceRefused(f"{self._place} sends more than {limit} bytes")
+        return data
+
+    def interrupt(self) -> None:
+        """End the connection; a thread that reads gets :class:`SourceEnded`. Any thread may call it."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with suppress(OSError):
+            self._socket.close()
+
+
+class _TimedSocket(io.RawIOBase):
+    """What a socket receives, until a deadline."""
+
+    def __init__(self, connection: socket.socket, clock: Callable[[], float]) -> None:
+        self._socket = connection
+        self._clock = clock
+        self.deadline = math.inf
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self.deadline - self._clock()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(None if left == math.inf else left)
+        return self._socket.recv_into(buffer)
+
+
+class _Readable:
+    """A socket as :class:`http.client.HTTPResponse` uses it."""
+
+    def __init__(self, raw: _TimedSocket) -> None:
+        self._raw = raw
+
+    def makefile(self, mode: str) -> BinaryIO:
+        del mode
+        return io.BufferedReader(self._raw, BUFFER_BYTES)
+
+
+def _reason(error: BaseException) -> str:
+    text = (getattr(error, "strerror", None) or str(error)).strip()
+    return text.splitlines()[0][:160] if text else type(error).__name__

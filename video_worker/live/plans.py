@@ -1,0 +1,244 @@
+"""Which cameras are wanted live, and what for: by capture's list of cameras, and by their zones on the volume."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared_utils.config.cameras import LIVE_OBJECTS
+from shared_utils.config.classes import check_classes
+from shared_utils.config.zones.file import load_zones
+from shared_utils.config.zones.model import CrossTask, MatchTask, ObjectsTask, Task, Zones
+from shared_utils.contracts.clips import CAMERA_PATTERN
+from shared_utils.contracts.json_lines import parse_object
+from shared_utils.contracts.zones import zones_path
+from shared_utils.errors import SettingError, SourceError, SourceRefused
+from shared_utils.log import camera_logger
+from video_worker import messages
+from video_worker.live.http_stream import HttpStream
+
+POLL_S = 1.5
+"""Interval of the rounds. Capture itself takes over an edit of ``cameras.toml`` within 2 s."""
+ANSWER_S = 5.0
+MAX_INFO_BYTES = 4 * 2**20
+MAX_CAMERAS = 1000
+MAX_WIDTH_PX = 65_535
+LIVE = ("live", "both")
+"""Values of a task's ``when`` that ask for live frames."""
+WITH_OBJECTS = (ObjectsTask, CrossTask, MatchTask)
+"""Kinds of tasks that need the detector's boxes."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CameraFacts:
+    """What capture says of a camera.
+
+    Attributes:
+        objects: when objects are looked for; see :class:`shared_utils.config.cameras.Camera`.
+        classes: labels to report; None for the live worker's own.
+        width: of its picture, pixels; None while it is not known.
+    """
+
+    objects: str = "motion"
+    classes: tuple[str, ...] | None = None
+    width: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is wanted of a camera.
+
+    Attributes:
+        camera: its name.
+        facts: what capture says of it.
+        zones: its zones; None for none.
+    """
+
+    camera: str
+    facts: CameraFacts
+    zones: Zones | None = None
+
+    @property
+    def live_tasks(self) -> Sequence[Task]:
+        """The tasks of its zones that ask for live frames."""
+        zones = self.zones.zones if self.zones else ()
+        return [task for zone in zones for task in zone.tasks if task.when in LIVE]
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether its frames are wanted at all."""
+        return self.facts.objects != "off" or bool(self.live_tasks)
+
+    @property
+    def when_motion(self) -> bool:
+        """Whether frames are wanted only while capture sees motion: a lamp or a display changes without any."""
+        return self.facts.objects == "motion" and not self.live_tasks
+
+    @property
+    def needs_detector(self) -> bool:
+        """Whether objects are to be found in its frames."""
+        return self.facts.objects != "off" or any(isinstance(task, WITH_OBJECTS) for task in self.live_tasks)
+
+
+def parse_cameras(content: bytes) -> dict[str, CameraFacts]:
+    """Return the cameras that the JSON of capture's ``/info`` names.
+
+    Raises:
+        SourceRefused: it is none.
+    """
+    info = parse_object(content) or {}
+    cameras = info.get("cameras")
+    if not isinstance(cameras, Mapping) or len(cameras) > MAX_CAMERAS:
+        raise SourceRefused("what answers at CAPTURE_URL is not capture: its /info names no cameras")
+    return {
+        name: _facts(entry)
+        for name, entry in cameras.items()
+        if re.fullmatch(CAMERA_PATTERN, name) and isinstance(entry, Mapping)
+    }
+
+
+def _facts(entry: Mapping[str, Any]) -> CameraFacts:
+    objects, classes, width = entry.get("live_objects"), entry.get("classes"), entry.get("width")
+    try:
+        labels = check_classes(classes) if isinstance(classes, list) else None
+    except ValueError:
+        labels = None
+    known_width = isinstance(width, int) and not isinstance(width, bool) and 0 < width <= MAX_WIDTH_PX
+    return CameraFacts(
+        objects if objects in LIVE_OBJECTS else CameraFacts.objects, labels, width if known_width else None
+    )
+
+
+class ZonesFiles:
+    """The zones of cameras, read again when their file changes; the last good revision of a wrong file stays.
+
+    Args:
+        video_dir: the shared volume.
+    """
+
+    def __init__(self, video_dir: Path) -> None:
+        self._video_dir = video_dir
+        self._signs: dict[str, tuple[int, int, int] | None] = {}
+        self._zones: dict[str, Zones | None] = {}
+        self._wrong: set[str] = set()
+
+    def get(self, camera: str) -> Zones | None:
+        """Return the zones of a camera; a wrong file is logged once."""
+        path = zones_path(self._video_dir, camera)
+        try:
+            sign = _sign(path)
+        except OSError:  # the volume is away: what was read stays
+            return self._zones.get(camera)
+        if camera in self._signs and self._signs[camera] == sign:
+            return self._zones[camera]
+        self._signs[camera] = sign
+        if sign is None:
+            self._zones[camera] = None
+            self._wrong.discard(camera)
+            return None
+        log = camera_logger(__name__, camera)
+        try:
+            self._zones[camera] = load_zones(path)
+        except SettingError as error:
+            log.error(messages.LIVE_ZONES_WRONG, error)  # noqa: TRY400  # the user's error, not ours
+            self._wrong.add(camera)
+            return self._zones.setdefault(camera, None)
+        if camera in self._wrong:
+            self._wrong.discard(camera)
+            log.info(messages.LIVE_ZONES_RIGHT_AGAIN, path.name)
+        return self._zones[camera]
+
+
+def _sign(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells one state of a file from the next; None without a file."""
+    try:
+        stat = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+class PlanWatch:
+    """Follows the cameras in a thread: what capture says of them, and their zones.
+
+    While capture is away, its last list stands.
+
+    Args:
+        capture_url: where capture is.
+        video_dir: the shared volume.
+        changed: called when there is another list, from the thread.
+        poll_s: interval of the rounds.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        capture_url: str,
+        video_dir: Path,
+        changed: Callable[[], None],
+        poll_s: float = POLL_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = f"{capture_url}/info"
+        self._zones = ZonesFiles(video_dir)
+        self._changed = changed
+        self._poll_s = poll_s
+        self._clock = clock
+        self._facts: dict[str, CameraFacts] = {}
+        self._plans: tuple[Plan, ...] | None = None
+        self._failed = False
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="plans", daemon=True)
+
+    @property
+    def plans(self) -> Sequence[Plan] | None:
+        """The cameras that are wanted; None before capture has answered for the first time."""
+        return self._plans
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; a request that is under way is not waited for."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._round()
+            except Exception:
+                # the outermost call of this thread: without it, no change would ever be taken over
+                logger.exception(messages.LIVE_PLANS_FAILED)
+            self._stopped.wait(self._poll_s)
+
+    def _round(self) -> None:
+        try:
+            self._facts = self._ask()
+        except SourceError as error:
+            if not self._failed:
+                logger.warning(messages.LIVE_CAPTURE_AWAY, error)
+            self._failed = True
+            if self._plans is None:
+                return
+        else:
+            if self._failed:
+                logger.info(messages.LIVE_CAPTURE_BACK)
+            self._failed = False
+        plans = tuple(Plan(name, facts, self._zones.get(name)) for name, facts in self._facts.items())
+        wanted = tuple(plan for plan in plans if plan.is_wanted)
+        if wanted != self._plans:
+            self._plans = wanted
+            self._changed()
+
+    def _ask(self) -> dict[str, CameraFacts]:
+        with HttpStream(self._url, self._clock) as answer, answer.within(ANSWER_S):
+            return parse_cameras(answer.read_all(MAX_INFO_BYTES))

@@ -1,0 +1,68 @@
+"""``python -m video_worker live``: runs the live worker from its settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import datetime
+
+from shared_utils.contracts.events import Event
+from shared_utils.errors import EXIT_OK
+from shared_utils.log import setup_logging
+from shared_utils.queue.event_publisher import EventPublisher
+from shared_utils.queue.live_boxes import BoxesPublisher
+from shared_utils.version import VERSION
+from video_worker import messages
+from video_worker.live.camera import Analysis
+from video_worker.live.journal import Journal
+from video_worker.live.settings import LiveSettings
+from video_worker.live.volume import LiveVolume
+from video_worker.live.worker import LiveWorker
+from video_worker.models.own import load_own_model
+from video_worker.queue.stop import Stop
+from video_worker.settings import AnalysisSettings
+
+PROGRAM = "live"
+"""In the lines of its log, and in its events."""
+THREADS = 1
+"""Threads of inference: the clips' workers have the other cores. A frame of 640×384 takes 30 ms in one."""
+
+logger = logging.getLogger(__name__)
+
+
+def live(values: Mapping[str, str]) -> int:
+    """Analyse live frames until stopped; return the exit code.
+
+    Raises:
+        SettingError: a setting is wrong.
+        VolumeInUse: another live worker serves this volume.
+    """
+    settings = LiveSettings.from_env(values)
+    setup_logging(settings.log, PROGRAM, [settings.redis.password] if settings.redis.password else [])
+    own = load_own_model(AnalysisSettings.from_env(values), THREADS)
+    stop = Stop(0)
+    stop.install()
+    with ExitStack() as stack:
+        volume = LiveVolume(settings.video_dir)
+        volume.take_lock()
+        stack.callback(volume.release)
+        publisher = EventPublisher(settings.redis)
+        publisher.start()
+        stack.callback(publisher.stop)
+        journal = stack.enter_context(Journal(volume, publisher))
+        journal.start()
+        viewers = stack.enter_context(BoxesPublisher(settings.redis))
+        viewers.start()
+        analysis = Analysis(own.model, own.models, own.options, journal, viewers)
+        worker = stack.enter_context(LiveWorker(settings.capture_url, settings.fps, analysis, volume, journal))
+        logger.info(messages.LIVE_READY, own.description, settings.capture_url, settings.video_dir)
+        publisher.publish(_service("started"))
+        worker.run(lambda: stop.requested)
+        publisher.publish(_service("stopped"))
+    logger.info(messages.LIVE_STOPPED)
+    return EXIT_OK
+
+
+def _service(value: str) -> Event:
+    return Event("service", datetime.now().astimezone(), value=value, more={"program": PROGRAM, "version": VERSION})

@@ -1,0 +1,214 @@
+"""The live worker's files on the shared volume: its lock, its sign of life, states of cameras, pictures of events."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shared_utils.contracts.events import Event, append_event, events_log_path, read_last_events
+from shared_utils.contracts.json_lines import parse_object
+from shared_utils.contracts.sidecars import EVENTS_FOLDER
+from shared_utils.durable import lock_where_possible
+from shared_utils.errors import FormatError, SettingError, VolumeInUse
+
+LIVE_FOLDER = ".live"
+LOCK_NAME, ALIVE_NAME = "lock", "alive"
+STATE_SUFFIX = ".json"
+SCHEMA = 1
+MAX_STATE_BYTES = 16 * 2**20
+LOCK_WAIT_S = 10.0
+"""Time for a live worker that was told to stop to end."""
+LOCK_POLL_S = 0.2
+MAX_PICTURES = 10_000
+"""Pictures of events that are kept: 1 GB. Nothing else would ever delete them, as no clip is theirs."""
+TAIL_BYTES = 2**20
+"""Part of the log of events that is read at a start, from its end: 3,000 lines, of seconds."""
+
+PICTURE_NAME = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jpg")
+
+
+def alive_path(video_dir: Path) -> Path:
+    """Return the path of the file whose time says when the live worker of a volume was last seen to work."""
+    return video_dir / LIVE_FOLDER / ALIVE_NAME
+
+
+class LiveVolume:
+    """The shared volume, for one live worker.
+
+    Args:
+        video_dir: its folder.
+
+    Raises:
+        SettingError: the live worker's own folder cannot be made.
+    """
+
+    def __init__(self, video_dir: Path) -> None:
+        self.path = video_dir
+        self._folder = video_dir / LIVE_FOLDER
+        self._lock: int | None = None
+        try:
+            self._device = video_dir.stat().st_dev
+            self._folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise SettingError(
+                f"VIDEO_DIR is {str(video_dir)!r}, where {LIVE_FOLDER} cannot be made ({error.strerror}): "
+                "see to its owner and rights"
+            ) from None
+
+    def take_lock(self, wait_s: float = LOCK_WAIT_S, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Take the lock that keeps a second live worker away; it ends with this process.
+
+        Raises:
+            VolumeInUse: another live worker holds it.
+            SettingError: it cannot be opened.
+        """
+        path = self._folder / LOCK_NAME
+        try:
+            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            deadline = time.monotonic() + wait_s
+            while not self._try_lock(self._lock):
+                if time.monotonic() >= deadline:
+                    raise VolumeInUse(
+                        f"VIDEO_DIR {str(self.path)!r} is in use by another live worker ({_holder(path)}): one serves "
+                        "all cameras; stop that one, or give this one a folder of its own"
+                    )
+                sleep(LOCK_POLL_S)
+            about = {"host": socket.gethostname(), "pid": os.getpid(), "since": datetime.now(UTC).isoformat()}
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, json.dumps(about).encode(), 0)
+        except OSError as error:
+            raise SettingError(
+                f"VIDEO_DIR {str(self.path)!r} cannot be locked ({error.strerror or error}): see to the rights of "
+                f"{LIVE_FOLDER} in it"
+            ) from None
+
+    @staticmethod
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            # where there are no locks, nothing but the user keeps a second one away
+            lock_where_possible(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):  # CIFS says EACCES
+            return False
+        return True
+
+    def release(self) -> None:
+        """Release the lock."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def mark_alive(self) -> None:
+        """Note the present time as that of the last sign of life.
+
+        Raises:
+            OSError: the volume is away.
+        """
+        path = alive_path(self.path)
+        try:
+            os.utime(path, (time.time(), time.time()))
+        except FileNotFoundError:
+            self._check_device()
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+
+    def write_event(self, event: Event, jpeg: bytes | None) -> None:
+        """Write an event's picture, then its line; both are there when this returns.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        self._check_device()
+        if event.picture and jpeg is not None:
+            path = self.path / event.picture
+            path.parent.mkdir(exist_ok=True)
+            partial = path.with_name(f".{path.name}.partial")
+            try:
+                partial.write_bytes(jpeg)
+                partial.replace(path)
+            except OSError:
+                partial.unlink(missing_ok=True)
+                raise
+        append_event(events_log_path(self.path), event)
+
+    def remove_old_pictures(self, kept: int = MAX_PICTURES) -> None:
+        """Delete the oldest pictures of events, beyond those that are kept.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        try:
+            # ids sort by the time they were made
+            found = sorted(one for one in (self.path / EVENTS_FOLDER).iterdir() if PICTURE_NAME.fullmatch(one.name))
+        except FileNotFoundError:
+            return
+        for one in found[: max(0, len(found) - kept)]:
+            one.unlink(missing_ok=True)
+
+    def write_state(self, camera: str, text: str) -> None:
+        """Replace the state of a camera.
+
+        It is not flushed to disk, as a killed process loses nothing that way; after a power cut the state may be older.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._check_device()
+        self._folder.mkdir(exist_ok=True)
+        path = self._state_path(camera)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+
+    def read_state(self, camera: str) -> Mapping[str, Any] | None:
+        """Return the state of a camera; None where there is none, or none of this version."""
+        path = self._state_path(camera)
+        try:
+            if path.stat().st_size > MAX_STATE_BYTES:
+                return None
+            state = parse_object(path.read_bytes())
+        except OSError:
+            return None
+        return state if state is not None and state.get("schema") == SCHEMA else None
+
+    def last_events(self) -> Sequence[Event]:
+        """Return the last events of the log, oldest first; none where it cannot be read."""
+        try:
+            return read_last_events(events_log_path(self.path), TAIL_BYTES)
+        except (OSError, FormatError):
+            return []
+
+    def _state_path(self, camera: str) -> Path:
+        return self._folder / f"{camera}{STATE_SUFFIX}"
+
+    def _check_device(self) -> None:
+        """Refuse to write below a mount point whose volume has gone.
+
+        Raises:
+            OSError: it has.
+        """
+        if self.path.stat().st_dev != self._device:
+            raise OSError(errno.ENODEV, f"{self.path} is on another file system than at the start: mount the volume")
+
+
+def picture_name(event_id: str) -> str:
+    """Return the path of an event's picture, from the volume's folder on."""
+    return f"{EVENTS_FOLDER}/{event_id}.jpg"
+
+
+def _holder(path: Path) -> str:
+    try:
+        about = parse_object(path.read_bytes())
+    except OSError:  # locked files cannot be read on CIFS
+        about = None
+    if not about:
+        return "it does not say where it runs"
+    return f"host {about.get('host')}, process {about.get('pid')}, since {about.get('since')}"

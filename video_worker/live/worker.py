@@ -1,0 +1,244 @@
+"""The live worker's loop: serves all cameras in turn, and follows what is wanted of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from shared_utils.closing import Closing
+from shared_utils.errors import ModelError
+from shared_utils.log import camera_logger
+from video_worker import messages
+from video_worker.live.camera import Analysis, LiveCamera
+from video_worker.live.frame_reader import FrameReader, FrameRequest
+from video_worker.live.journal import Journal
+from video_worker.live.plans import Plan, PlanWatch
+from video_worker.live.rate import WINDOW_S, RateControl, Window
+from video_worker.live.volume import LiveVolume
+
+TICK_S = 0.25
+"""Longest wait for frames, after which states are saved and plans compared."""
+WIDTH_PX = 1280
+"""Width of the frames that are asked for: more than the model sees, for the pictures of events; full HD and 4K cost
+capture and this program twice and eight times as much."""
+RETRY_S = 30.0
+"""Wait before a camera whose analysis failed is tried again."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Served:
+    """A camera that is served, and when it was served last (monotonic seconds)."""
+
+    camera: LiveCamera
+    reader: FrameReader
+    served_s: float = 0.0
+
+
+class LiveWorker(Closing):
+    """Serves cameras until it is stopped: the one that was served longest ago comes first.
+
+    Args:
+        capture_url: where capture is.
+        fps: frames per second and camera, at most.
+        analysis: what all cameras share.
+        volume: where states are.
+        journal: writes them, and events.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        capture_url: str,
+        fps: float,
+        analysis: Analysis,
+        volume: LiveVolume,
+        journal: Journal,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._capture_url = capture_url
+        self._analysis = analysis
+        self._volume = volume
+        self._journal = journal
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._watch = PlanWatch(capture_url, volume.path, self._wake)
+        self._rate = RateControl(fps)
+        self._served: dict[str, _Served] = {}
+        self._plans: Sequence[Plan] = ()
+        self._refused: dict[str, tuple[Plan, float]] = {}  # until when a camera is left alone, unless its plan changes
+        self._reported: dict[str, Plan] = {}  # whose classes are wrong
+        self._window_s, self._busy_s = clock(), 0.0
+        self._received = self._analysed = 0  # frames in the window
+        self._counted: dict[FrameReader, int] = {}  # frames of each reader that are counted already
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Serve until `stopped` returns True; it is asked four times per second at least."""
+        self._watch.start()
+        while not stopped():
+            served = self._next()
+            if served is None:
+                self._wait()
+            else:
+                self._analyse(served)
+            self._tick()
+
+    def close(self) -> None:
+        """Stop all readers, and save all states."""
+        self._watch.stop()
+        with ExitStack() as stack:
+            for served in self._served.values():
+                served.reader.stop()
+                stack.callback(served.camera.close)
+                stack.callback(served.camera.save)
+        self._served.clear()
+
+    # -- the loop
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify()
+
+    def _wait(self) -> None:
+        with self._changed:
+            if self._next() is None:
+                self._changed.wait(TICK_S)
+
+    def _next(self) -> _Served | None:
+        ready = (served for served in list(self._served.values()) if served.reader.has_frame)
+        return min(ready, key=lambda served: served.served_s, default=None)
+
+    def _analyse(self, served: _Served) -> None:
+        frame = served.reader.take()
+        if frame is None:
+            return
+        began_s = served.served_s = self._clock()
+        self._analysed += 1
+        name = served.camera.plan.camera
+        try:
+            served.camera.analyse(frame)
+        except Exception:  # noqa: BLE001
+            # the outermost call for this camera: others go on, and it is tried again
+            camera_logger(__name__, name).exception(messages.LIVE_CAMERA_FAILED, RETRY_S)
+            self._refused[name] = served.camera.plan, began_s + RETRY_S
+            self._drop(name, keep_state=False)
+        self._busy_s += self._clock() - began_s
+
+    def _tick(self) -> None:
+        self._journal.note_round()
+        now_s = self._clock()
+        plans = self._watch.plans
+        if plans is not None and (plans != self._plans or self._refused):
+            self._follow(plans)
+            self._plans = plans
+        for served in self._served.values():
+            served.camera.save_if_due()
+            served.reader.log_recovery()
+        if now_s - self._window_s >= WINDOW_S:
+            self._judge()
+
+    # -- cameras that come, change and go
+
+    def _follow(self, plans: Sequence[Plan]) -> None:
+        wanted = {plan.camera: plan for plan in plans}
+        for name in [name for name in self._served if name not in wanted]:
+            self._drop(name)
+            camera_logger(__name__, name).info(messages.LIVE_CAMERA_LEFT)
+        for name in [name for name in self._refused if name not in wanted]:
+            del self._refused[name]
+        for name, plan in wanted.items():
+            refused, until_s = self._refused.get(name, (None, 0.0))
+            if refused == plan and self._clock() < until_s:
+                continue
+            self._refused.pop(name, None)
+            self._serve(plan)
+
+    def _serve(self, plan: Plan) -> None:
+        name, served = plan.camera, self._served.get(plan.camera)
+        if served is not None and served.camera.plan == plan:
+            return
+        log = camera_logger(__name__, name)
+        try:
+            if served is None:
+                camera = LiveCamera(plan, self._analysis, self._volume.read_state(name), self._volume.last_events())
+                served = self._served[name] = _Served(camera, self._reader(plan))
+                served.reader.start()
+                log.info(messages.LIVE_CAMERA_SERVED, _describe(plan))
+            else:
+                before = served.camera.plan
+                served.camera.replan(plan)
+                if _describe(before) != _describe(plan):
+                    log.info(messages.LIVE_CAMERA_SERVED, _describe(plan))
+        except ModelError as error:
+            if self._reported.get(name) != plan:
+                log.error(messages.LIVE_CAMERA_REFUSED, error)  # noqa: TRY400  # the user's error, not ours
+            self._reported[name] = plan
+            self._refused[name] = plan, self._clock() + RETRY_S
+            self._drop(name)
+            return
+        self._ask_again(served)
+
+    def _reader(self, plan: Plan) -> FrameReader:
+        width = plan.facts.width
+        wanted_px = max(WIDTH_PX, self._analysis.model.side(self._analysis.options.imgsz))
+        request = FrameRequest(
+            plan.camera, self._rate.fps, wanted_px if width is None else min(width, wanted_px), plan.when_motion
+        )
+        return FrameReader(self._capture_url, request, self._wake, self._clock)
+
+    def _ask_again(self, served: _Served) -> None:
+        """Ask capture for other frames, where those that are wanted have changed."""
+        reader = self._reader(served.camera.plan)
+        if reader.request == served.reader.request:
+            return
+        self._count(served.reader)
+        self._counted.pop(served.reader, None)
+        served.reader.stop()
+        served.reader = reader
+        reader.start()
+
+    def _drop(self, name: str, *, keep_state: bool = True) -> None:
+        served = self._served.pop(name, None)
+        if served is None:
+            return
+        self._count(served.reader)
+        self._counted.pop(served.reader, None)
+        served.reader.stop()
+        if keep_state:
+            served.camera.save()
+        served.camera.close()
+
+    # -- the rate
+
+    def _count(self, reader: FrameReader) -> None:
+        """Count what a reader has received since it was counted last."""
+        received = reader.received
+        self._received += received - self._counted.get(reader, 0)
+        self._counted[reader] = received
+
+    def _judge(self) -> None:
+        for served in self._served.values():
+            self._count(served.reader)
+        was_lowered, wanted_fps = self._rate.is_lowered, self._rate.fps
+        window = Window(self._received, self._analysed, self._busy_s)
+        if self._rate.judge(window):
+            if not was_lowered:
+                logger.warning(messages.LIVE_TOO_SLOW, self._rate.reached_fps, wanted_fps)
+            elif not self._rate.is_lowered:
+                logger.info(messages.LIVE_FAST_AGAIN, self._rate.fps)
+            for served in self._served.values():
+                self._ask_again(served)
+        self._window_s, self._busy_s = self._clock(), 0.0
+        self._received = self._analysed = 0
+
+
+def _describe(plan: Plan) -> str:
+    """Return what is looked for in a camera's frames, for people."""
+    objects = {"motion": "objects while something moves", "on": "objects", "off": ""}[plan.facts.objects]
+    tasks = f"{len(plan.live_tasks)} tasks of its zones" if plan.live_tasks else ""
+    return " and ".join(part for part in (objects, tasks) if part)

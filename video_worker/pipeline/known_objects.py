@@ -1,0 +1,190 @@
+"""Objects that were reported: what stands where one of them stood is not new, whatever number its track has. Pure.
+
+A track ends when its object is out of sight for some seconds of the source's time, or when no frames come: while
+nothing moves, while a camera is away, while the program starts again. A car that is parked all day would be reported
+at each of these. So a reported object is remembered where it was seen last, and the object of a new track is the same,
+
+* if it lies at the same place under the same label, or covers it under another one;
+* or if frames were missing for some seconds just before, and it has the same label: it may have moved meanwhile.
+
+What counts against the memory is time that was watched: once the place has been seen empty for
+:data:`FORGET_WATCHED_S`, the object is gone, and the next one there is new. Time without frames counts up to
+:data:`FORGET_S`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+FORGET_WATCHED_S = 30.0
+"""Seconds in which frames came and the object was in none of them. Detectors lose things that stand still for less."""
+FORGET_S = 86_400.0
+"""Seconds since an object was seen, with or without frames."""
+SAME_PLACE_IOU = 0.5
+"""IoU from which two boxes of one label are at the same place."""
+OTHER_LABEL_IOU = 0.8
+"""The same for boxes of two labels: a parked car that the model calls a truck."""
+MAX_STEP_S = 1.0
+"""Longest time that a frame stands for; more is a pause."""
+GAP_S = 1.0
+"""Seconds without frames from which an object may have moved unseen."""
+MAX_GAP_S = 15.0
+"""Age of the last sight up to which it is taken for the same then: a restart takes five seconds, ten on a busy
+machine."""
+SETTLE_S = 2.0
+"""Seconds of frames after such a gap within which its track has to have its hits."""
+MAX_OBJECTS = 500
+
+Box = tuple[float, float, float, float]
+"""Corners x1, y1, x2, y2 as shares of the picture's width and height."""
+
+
+@dataclass
+class _Object:
+    """A reported object: `track`: the number that it has now; `watched_s`: watched time when it was seen last."""
+
+    label: str
+    box: Box
+    track: int
+    seen_s: float
+    watched_s: float
+
+
+class KnownObjects:
+    """The objects of one source that were reported. Times are seconds from the source's first frame."""
+
+    def __init__(self) -> None:
+        self._objects: list[_Object] = []
+        self._by_track: dict[int, _Object] = {}
+        self._now_s: float | None = None
+        self._watched_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def frame(self, time_s: float) -> None:
+        """Go on to the frame at `time_s`, and forget what has been gone for long enough."""
+        if self._now_s is not None:
+            self._watched_s += min(max(time_s - self._now_s, 0.0), MAX_STEP_S)
+        self._now_s = time_s
+        gone = [
+            one
+            for one in self._objects
+            if self._watched_s - one.watched_s > FORGET_WATCHED_S or time_s - one.seen_s > FORGET_S
+        ]
+        for one in gone:
+            self._forget(one)
+
+    def see(self, track: int, box: Box) -> bool:
+        """Take note of a box of this frame; return whether its track is that of a known object."""
+        known = self._by_track.get(track)
+        if known is None:
+            return False
+        known.box, known.seen_s, known.watched_s = box, self._time_s, self._watched_s
+        return True
+
+    def recognise(self, track: int, label: str, boxes: Sequence[Box], present: Collection[int]) -> bool:
+        """Return whether the object of a new track is a known one, whose track it is from then on.
+
+        Args:
+            track: number of the new track.
+            label: of it.
+            boxes: where it was seen, in this frame last.
+            present: numbers of all tracks in this frame.
+        """
+        found = max(
+            (
+                (likeness, number)
+                for number, one in enumerate(self._objects)
+                if one.track not in present and (likeness := self._likeness(one, label, boxes)) > 0
+            ),
+            default=None,
+        )
+        if found is None:
+            return False
+        known = self._objects[found[1]]
+        self._by_track.pop(known.track, None)
+        known.track = track
+        self._by_track[track] = known
+        return self.see(track, boxes[-1])
+
+    def add(self, track: int, label: str, box: Box, seen_s: float | None = None) -> None:
+        """Remember an object that was just reported."""
+        if track in self._by_track:
+            self._forget(self._by_track[track])
+        if len(self._objects) >= MAX_OBJECTS:
+            self._forget(min(self._objects, key=lambda one: one.seen_s))
+        known = _Object(label, box, track, self._time_s if seen_s is None else seen_s, self._watched_s)
+        self._objects.append(known)
+        self._by_track[track] = known
+
+    def state(self) -> dict[str, Any]:
+        """Return what is remembered, as JSON takes it."""
+        objects = [[one.label, list(one.box), one.track, one.seen_s, one.watched_s] for one in self._objects]
+        return {"now_s": self._now_s, "watched_s": self._watched_s, "objects": objects}
+
+    def resume(self, state: Mapping[str, Any], later_s: float = 0.0) -> None:
+        """Go on from a :meth:`state`.
+
+        Args:
+            state: of earlier known objects.
+            later_s: what its times are ahead of those to come.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is none.
+        """
+        now_s, watched_s = state["now_s"], float(state["watched_s"])
+        objects = [
+            _Object(str(label), _box(box), int(track), float(seen_s) + later_s, float(seen_watched_s))
+            for label, box, track, seen_s, seen_watched_s in state["objects"][:MAX_OBJECTS]
+        ]
+        self._now_s, self._watched_s = None if now_s is None else float(now_s) + later_s, watched_s
+        self._objects = objects
+        self._by_track = {one.track: one for one in objects}
+
+    @property
+    def _time_s(self) -> float:
+        return self._now_s or 0.0
+
+    def _likeness(self, one: _Object, label: str, boxes: Sequence[Box]) -> float:
+        """Return how much an object resembles a known one, 0..2; 0 where it is another."""
+        overlap = max(iou(one.box, box) for box in boxes)
+        if overlap >= (SAME_PLACE_IOU if one.label == label else OTHER_LABEL_IOU):
+            return 1 + overlap
+        age_s, watched_s = self._time_s - one.seen_s, self._watched_s - one.watched_s
+        may_have_moved = age_s - watched_s >= GAP_S and age_s <= MAX_GAP_S and watched_s <= SETTLE_S
+        if one.label == label and may_have_moved:
+            return 0.5 + overlap / 4 - _distance(one.box, boxes[0]) / 8
+        return 0.0
+
+    def _forget(self, one: _Object) -> None:
+        self._objects.remove(one)
+        if self._by_track.get(one.track) is one:
+            del self._by_track[one.track]
+
+
+def iou(one: Box, other: Box) -> float:
+    """Return intersection over union of two boxes."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    inside = width * height
+    return inside / max(_area(one) + _area(other) - inside, 1e-12)
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _distance(one: Box, other: Box) -> float:
+    """Return the distance of two centres, in widths and heights of the picture; at most 1.42."""
+    across, down = (one[0] + one[2] - other[0] - other[2]) / 2, (one[1] + one[3] - other[1] - other[3]) / 2
+    return float((across**2 + down**2) ** 0.5)
+
+
+def _box(corners: Sequence[Any]) -> Box:
+    x1, y1, x2, y2 = (float(value) for value in corners)
+    return x1, y1, x2, y2
