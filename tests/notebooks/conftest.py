@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from rq import Queue
 
 from devtools.paths import SCENE_MODEL
@@ -20,6 +19,7 @@ from devtools.sample_volume.plan import Plan
 from devtools.sample_volume.volume import make_volume
 from notebooks.lab.plots import style
 from shared_utils.queue.jobs import clip_queue
+from tests.support.chromium import chromium, new_page
 from tests.support.footage.barcode_clips import CARS, add_run, barcode
 from tests.support.footage.video import write_video
 from tests.support.jupyterlab import Lab, running_lab
@@ -27,10 +27,6 @@ from tests.support.programs import Programs
 from video_worker import messages
 
 RunNotebook = Callable[..., Executed]
-
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-PATIENCE_MS = 60_000
 
 SMALL = Plan(end=datetime(2026, 2, 23, 20, 0).astimezone(), days=3.0, clips=6, seed=1)
 
@@ -103,23 +99,15 @@ def lab(made_volume: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
-    if not CHROMIUM.exists():
-        message = f"no {CHROMIUM}: install Debian's chromium"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page without cookies of another test's."""
-    context = browser.new_context(viewport={"width": 1300, "height": 1100})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    yield page
-    context.close()
+    with new_page(browser) as opened:
+        yield opened
 
 
 @pytest.fixture

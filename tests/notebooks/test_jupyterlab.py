@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from devtools.paths import ROOT
-from tests.notebooks.conftest import PATIENCE_MS
+from tests.support.chromium import PATIENCE_MS
 from tests.support.jupyterlab import TOKEN, Lab, open_notebook, run_all_cells
 
 NOTEBOOK = "ViewProcessResults"

@@ -82,7 +82,8 @@ class VideoRoutes:
             HTTPException: why.
         """
         wrong = no_picture(status, self._now())
-        if wrong:
+        # one that starts may have its first frame before its status says so
+        if wrong and status.state != "starting":
             raise _not_now(f"{wrong.what}: {wrong.reason}")
         if status.codec and not can_mux(status.codec):
             raise HTTPException(

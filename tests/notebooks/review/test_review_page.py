@@ -16,7 +16,7 @@ from playwright.sync_api import Page
 
 from shared_utils.contracts.boxes import boxes_path, read_boxes
 from shared_utils.contracts.labels import Label, list_labels, read_labels
-from tests.notebooks.conftest import PATIENCE_MS
+from tests.support.chromium import PATIENCE_MS
 from tests.support.jupyterlab import IDLE, Lab, open_notebook
 
 CELL = """
