@@ -19,6 +19,7 @@ from shared_utils.contracts.sidecars import remove_partials_of_run
 from shared_utils.durable import written
 from shared_utils.log import CAMERA_FIELD
 from video_worker import messages
+from video_worker.events import WorkerEvents
 from video_worker.pipeline import record as records
 from video_worker.pipeline.analysis import Analyst, Progress, Task
 from video_worker.pipeline.run_names import RunNames, make_run_id
@@ -39,6 +40,7 @@ class WorkerContext:
         now: the time of day, with its zone.
         share_cores: whether the number of threads follows the number of workers on these cores.
         index: of the runs in the volume's log.
+        events: takes what becomes of clips.
     """
 
     video_dir: Path
@@ -47,6 +49,7 @@ class WorkerContext:
     now: Callable[[], datetime]
     share_cores: bool = False
     index: RunIndex = field(default_factory=RunIndex, repr=False)
+    events: WorkerEvents = field(default_factory=WorkerEvents, repr=False)
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ def process_clip(context: WorkerContext, facts: JobFacts, *, filename: object, o
         done = find_run(path_of_log, names.run_id, context.index)
     if done is not None:
         log.info(messages.CLIP_ANALYSED_BEFORE, name, extra=camera_field(name))
+        context.events.analysed(done, context.video_dir)  # the worker may have died before it did
         return _outcome(done)
     queued_s = None
     if facts.enqueued_at is not None:
@@ -111,6 +115,7 @@ def process_clip(context: WorkerContext, facts: JobFacts, *, filename: object, o
     with written(_NO_LOG):
         append_once(path_of_log, record, context.index)
     log.info(messages.CLIP_ANALYSED, name, records.describe(record), extra=camera_field(name))
+    context.events.analysed(record, context.video_dir)
     return _outcome(record)
 
 
@@ -120,6 +125,7 @@ def write_failure(context: WorkerContext, names: RunNames, error: str) -> None:
     append_once(log_path(context.video_dir), record, context.index)
     remove_partials_of_run(context.video_dir, names.filename, names.run_id)
     log.error(messages.CLIP_FAILED, names.filename, error, extra=camera_field(names.filename))
+    context.events.analysed(record, context.video_dir)
 
 
 def _outcome(record: Record) -> Outcome:

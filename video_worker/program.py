@@ -11,7 +11,9 @@ from pathlib import Path
 from shared_utils.config.log import LogSettings
 from shared_utils.errors import EXIT_FAILED, EXIT_OK
 from shared_utils.log import setup_logging
+from shared_utils.queue.event_stream import EventPublisher
 from video_worker import messages
+from video_worker.events import WorkerEvents
 from video_worker.jobs import WorkerContext
 from video_worker.models.own import load_own_model
 from video_worker.pipeline.analyse import analyse_files
@@ -46,12 +48,22 @@ def work(values: Mapping[str, str]) -> int:
     analyst, description = _analyst(settings)
     stop = Stop(worker.stop_grace_s)
     stop.install()
-    serve(
-        worker.redis,
-        WorkerContext(worker.video_dir, settings.options, analyst, _now, share_cores=not settings.threads),
-        stop,
-        ready=lambda: log.info(messages.WORKER_READY, description, worker.redis.queue, worker.redis.address),
-    )
+    publisher = EventPublisher(worker.redis)
+    publisher.start()
+    events = WorkerEvents(publisher.publish)
+    events.service("started")
+    try:
+        serve(
+            worker.redis,
+            WorkerContext(
+                worker.video_dir, settings.options, analyst, _now, share_cores=not settings.threads, events=events
+            ),
+            stop,
+            ready=lambda: log.info(messages.WORKER_READY, description, worker.redis.queue, worker.redis.address),
+        )
+    finally:
+        events.service("stopped")
+        publisher.stop()
     log.info(messages.WORKER_STOPPED)
     return EXIT_OK
 

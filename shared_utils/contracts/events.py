@@ -17,12 +17,19 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from shared_utils.contracts.json_lines import append_line, parse_object, read_objects, settled_size
+from shared_utils.contracts.json_lines import (
+    append_line,
+    parse_object,
+    read_objects,
+    read_objects_backwards,
+    settled_size,
+)
 from shared_utils.contracts.sidecars import EVENTS_FOLDER, SidecarWriter, check_schema, read_header, sidecar_name
+from shared_utils.errors import FormatError
 
 EVENTS_LOG_NAME = "events_log.jsonl"
 SCHEMA = 1
@@ -88,6 +95,12 @@ class Event:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
+SEARCH_BYTES = 8_000_000
+"""Most of the log that is searched for live events: 20,000 of them."""
+MAX_REFERENCES = 100
+"""Most live events that the event of a clip refers to."""
+_DELAY = timedelta(minutes=1)
+"""Live events of several cameras and zones are logged some seconds after they happen, and not in their order."""
 _KEYS = ("schema", "id", *(one.name for one in fields(Event) if one.name not in ("id", "more")))
 """Common keys of a line, in their order."""
 _TEXTS = ("camera", "zone", "run_id", "filename", "picture")
@@ -199,6 +212,36 @@ def read_last_events(path: Path, max_bytes: int) -> list[Event]:
     entries = (parse_object(line) for line in lines[1 if start else 0 :])
     found = (event_from_dict(entry, path) for entry in entries if entry is not None)
     return [event for event in found if event is not None]
+
+
+def find_live_objects(path: Path, camera: str, start: datetime, end: datetime) -> list[str]:
+    """Return the ids of the ``object`` events of a camera that were seen live between two times, oldest first.
+
+    The log of live events is read from its end backwards, until it is older than `start`, and at most its last
+    :data:`SEARCH_BYTES`; of more events than :data:`MAX_REFERENCES`, the oldest are returned. Lines of a later version
+    are skipped: a reference that is missing does no harm. A missing log is an empty one.
+
+    Args:
+        path: the log.
+        camera: name of the camera.
+        start, end: with their zones; both included.
+
+    Raises:
+        OSError: the log cannot be read.
+    """
+    found: list[str] = []
+    for entry in read_objects_backwards(path, SEARCH_BYTES):
+        try:
+            event = event_from_dict(entry, path)
+        except FormatError:
+            continue
+        if event is None:
+            continue
+        if event.at < start - _DELAY:
+            break
+        if event.type == "object" and event.camera == camera and start <= event.at <= end:
+            found.append(event.id)
+    return found[::-1][:MAX_REFERENCES]
 
 
 def write_clip_events(path: Path, events: Iterable[Event]) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 
 from shared_utils.durable import lock_where_possible, sync_file
 
+BACKWARDS_BYTES = 64 * 1024
+"""Bytes that are read at once from the end of a log."""
+
 
 def to_line(entry: Mapping[str, Any]) -> str:
     """Return `entry` as one line of JSON, without its newline."""
@@ -81,6 +84,38 @@ def read_objects(path: Path) -> Iterator[dict[str, Any]]:
             entry = parse_object(line)
             if entry is not None:
                 yield entry
+
+
+def read_objects_backwards(path: Path, max_bytes: int) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects of a log, newest first, out of its last `max_bytes`. Other lines are skipped.
+
+    A missing file is an empty log.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        end = file.seek(0, os.SEEK_END)
+        first = max(0, end - max_bytes)
+        rest = b""  # the beginning of a line whose other half was read already
+        while end > first:
+            start = max(first, end - BACKWARDS_BYTES)
+            file.seek(start)
+            block = file.read(end - start) + rest
+            end = start
+            rest, *lines = block.split(b"\n")
+            for line in reversed(lines):
+                entry = parse_object(line) if line else None
+                if entry is not None:
+                    yield entry
+        # with an earlier part left out, the first line may be the end of one
+        entry = parse_object(rest) if first == 0 else None
+        if entry is not None:
+            yield entry
 
 
 def settled_size(descriptor: int) -> int:

@@ -15,40 +15,13 @@ from devtools.ports import free_port
 from devtools.redis_server import RedisServer
 from shared_utils import messages
 from shared_utils.contracts.clips import list_clips
-from shared_utils.contracts.events import Event, event_to_dict
-from shared_utils.errors import QueueUnavailable
-from shared_utils.queue.event_stream import EventReader
+from shared_utils.contracts.events import event_to_dict
+from tests.support.events import WAIT_S, Listener
 from tests.support.footage.video import packet_times
 from tests.support.network.cameras import camera_processes, capture, emulator
 from tests.support.programs import Programs
 
 pytestmark = pytest.mark.slow
-
-WAIT_S = 60.0
-
-
-class Listener:
-    """Gathers the events of a stream."""
-
-    def __init__(self, server: RedisServer, after: str | None = "0") -> None:
-        self._reader = EventReader(server.settings, after=after)
-        self.events: list[Event] = []
-
-    def wait_for(self, type: str, value: str, count: int = 1, seconds: float = WAIT_S) -> Event:
-        deadline = time.monotonic() + seconds
-        while len(found := self.of(type, value)) < count:
-            assert time.monotonic() < deadline, f"no {type} {value} ({count}) in {self.summary()}"
-            try:
-                self.events += self._reader.read(0.5)
-            except QueueUnavailable:
-                continue
-        return found[count - 1]
-
-    def of(self, type: str, value: str) -> list[Event]:
-        return [event for event in self.events if (event.type, event.value) == (type, value)]
-
-    def summary(self) -> list[str]:
-        return [f"{event.type} {event.value}" for event in self.events]
 
 
 def numbers(env: dict[str, str]) -> tuple[int, int]:
@@ -73,7 +46,7 @@ def test_one_passage(
     assert program.stop() == 0
     listener.wait_for("service", "stopped")
 
-    order = [f"{event.type} {event.value}" for event in listener.events]
+    order = listener.summary()
     assert order[0] == "service started"
     assert order[-1] == "service stopped"
     assert order.index("motion started") < order.index("clip saved")

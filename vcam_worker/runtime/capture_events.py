@@ -6,6 +6,7 @@ and the pages have the particular ones.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ class CaptureEvents:
 
     def service(self, value: str, **more: object) -> None:
         """Publish that capture has ``started``, ``stopped`` or is in ``trouble``."""
-        self._publish(Event("service", self._at(), value=value, more={"program": PROGRAM, "version": VERSION, **more}))
+        about = {"program": PROGRAM, "version": VERSION, "host": socket.gethostname(), **more}
+        self._publish(Event("service", self._at(), value=value, more=about))
 
     def check(self, statuses: Iterable[CameraStatus], *, pause_reason: str | None, volume_hangs: bool) -> None:
         """Publish what has changed since the last call, at most once per :data:`CHECK_S`.

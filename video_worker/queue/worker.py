@@ -158,6 +158,7 @@ class ClipWorker(JobWorker):
             job.retry_later(GROWING_RETRY_S)
         if isinstance(error, NotWritten) or (isinstance(error, OSError) and error.errno in VOLUME_ERRORS):
             job.retry_later(VOLUME_RETRY_S)
+            self._context.events.volume_failed(_reason(error))
         if isinstance(error, VcamError | DeserializationError):
             text = _reason(error)
         self._report(job, error)
@@ -194,6 +195,7 @@ class ClipWorker(JobWorker):
         except OSError as error:
             # no run is to end without its line
             job.retry_later(VOLUME_RETRY_S)
+            self._context.events.volume_failed(_reason(error))
             log.error(messages.RESULT_NOT_WRITTEN, job.filename, error, VOLUME_RETRY_S)  # noqa: TRY400
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from shared_utils.contracts.events import (
+    MAX_REFERENCES,
+    SEARCH_BYTES,
     Event,
     append_event,
     clip_events_path,
     event_from_dict,
     event_to_dict,
     events_log_path,
+    find_live_objects,
     make_event_id,
     read_clip_events,
     read_events,
@@ -108,3 +111,42 @@ def test_a_number_beyond_all_bounds_is_none() -> None:
     event = event_from_dict(event_to_dict(READING) | {"confidence": 10**400}, Path("x"))
     assert event is not None
     assert event.confidence is None
+
+
+def live(at_s: float, camera: str = "door", type: str = "object") -> Event:
+    return Event(type, AT + timedelta(seconds=at_s), camera, value="seen")
+
+
+def test_live_objects_between_two_times(tmp_path: Path) -> None:
+    path = events_log_path(tmp_path)
+    assert find_live_objects(path, "door", AT, AT + timedelta(seconds=30)) == []
+    events = [live(-1), live(0), live(12, "garden"), live(12, type="light"), live(10), live(30), live(30.5), live(3600)]
+    for event in events:
+        append_event(path, event)
+    with path.open("a") as file:
+        file.write(json.dumps(event_to_dict(live(5)) | {"schema": 2}) + '\n[1]\n{"schema": 1, "id": "to')
+    found = find_live_objects(path, "door", AT, AT + timedelta(seconds=30))
+    assert found == [events[1].id, events[4].id, events[5].id]
+
+
+def test_a_long_log_is_read_from_its_end(tmp_path: Path) -> None:
+    path = events_log_path(tmp_path)
+    wanted = [live(number) for number in range(3)]
+    lines = [json.dumps(event_to_dict(event)) for event in [live(-3600)] * 5000 + wanted + [live(3600)] * 5000]
+    path.write_text("\n".join(["x" * 200_000, *lines]) + "\n")
+    assert find_live_objects(path, "door", AT, AT + timedelta(seconds=10)) == [event.id for event in wanted]
+    many = [live(number / 100) for number in range(500)]
+    path.write_text("".join(json.dumps(event_to_dict(event)) + "\n" for event in many))
+    found = find_live_objects(path, "door", AT, AT + timedelta(seconds=10))
+    assert found == [event.id for event in many[:MAX_REFERENCES]]
+
+
+def test_a_log_is_searched_up_to_a_bound(tmp_path: Path) -> None:
+    path = events_log_path(tmp_path)
+    later = json.dumps(event_to_dict(live(3600))) + "\n"
+    with path.open("w") as file:
+        file.write(json.dumps(event_to_dict(live(1))) + "\n")
+        file.write(later * (SEARCH_BYTES // len(later) + 1))
+    assert find_live_objects(path, "door", AT, AT + timedelta(seconds=10)) == []
+    path.write_bytes(b"x" * (SEARCH_BYTES + 5))
+    assert find_live_objects(path, "door", AT, AT + timedelta(seconds=10)) == []
