@@ -43,6 +43,7 @@ ADAPTERS = {
         "stream/source_errors.py",
         "stream/opening.py",
         "stream/selection.py",
+        "stream/protocols/hls/segments.py",
         "motion/decoder.py",
         "live/frames/decoder.py",
         "recording/clip_writer.py",

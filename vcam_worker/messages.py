@@ -75,6 +75,16 @@ GOP_TOO_LARGE = LogMessage(
     "the camera sends more than %d MB without a keyframe: motion after that starts a clip only at "
     "the next keyframe; %s",
 )
+SEGMENTS_MISSING = LogMessage(
+    "segments_missing",
+    "%.1f s of the stream are missing, as segments could not be fetched (%s): clips have a gap there; further gaps of "
+    "this connection are not reported",
+)
+SUB_STREAM_OUT_OF_STEP = LogMessage(
+    "sub_stream_out_of_step",
+    "motion is detected in the main stream: HLS comes many seconds late, so url and detect_url have to be both HLS "
+    "with the same target duration, or neither",
+)
 SOUND_CLOCK_STEPS = LogMessage(
     "sound_clock_steps", "the clock of the sound jumped by %+.1f s: sound is timed by its arrival"
 )

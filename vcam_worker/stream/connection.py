@@ -88,8 +88,8 @@ class Connection(PacketSource):
         self._paced = paced and self._is_file
         self._is_live = paced or not self._is_file
         self._has_timestamps = self._is_file or not (_UNTIMED_FORMATS & set(container.format.name.split(",")))
-        video, sound, left_out = _selected(container, camera)
-        self.info = _stream_info(video, sound, left_out, transport)
+        video, sound, left_out = selected(container, camera)
+        self.info = stream_info(video, sound, left_out, transport)
         self._video_index = video.index
         self._audio_index = sound.index if sound else None
         # read once, as PyAV makes a new Fraction at each access
@@ -199,10 +199,14 @@ class Connection(PacketSource):
         return self._clocks.monotonic()
 
 
-def _selected(
+def selected(
     container: InputContainer, camera: Camera
 ) -> tuple[av.VideoStream, Stream | None, tuple[str, ...]]:  # fmt: skip
-    """Return the video and audio streams to record, and what is left out."""
+    """Return the video and audio streams to record, and what is left out.
+
+    Raises:
+        SourceError: there is no video that can be recorded.
+    """
     if not container.streams.video:
         raise SourceError(f"{camera.setting}: no video in what {camera.display_url} sends; check the path of the URL")
     selection = select(container)
@@ -214,9 +218,15 @@ def _selected(
     return selection.video, selection.audio, selection.left_out
 
 
-def _stream_info(
+def stream_info(
     video: av.VideoStream, sound: Stream | None, left_out: tuple[str, ...], transport: str
 ) -> StreamInfo:  # fmt: skip
+    """Return what an open container delivers; it outlives the container.
+
+    Args:
+        video, sound, left_out: as :func:`selected` returns them.
+        transport: of the connection.
+    """
     rate = float(video.average_rate) if video.average_rate else None
     context = video.codec_context
     codec = context.codec.canonical_name

@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceUnauthorized
 from vcam_worker.stream import opening
 from vcam_worker.stream.backoff import RETRY_FIRST_S, Backoff
 from vcam_worker.stream.inbox import Connected, Finished, Inbox, Item, Lost
-from vcam_worker.stream.packet_source import PacketSource
+from vcam_worker.stream.packet_source import PacketSource, Trail
 
 UNAUTHORIZED_RETRY_S = 60.0
 """Delay after a wrong password: cameras lock an account after a few quick failures."""
@@ -49,7 +50,7 @@ class Feed:
         connect: Callable[[Camera, str], PacketSource] | None = None,
     ) -> None:
         self.camera = camera
-        self._open = connect or opening.connect
+        self._open = connect or partial(opening.connect, trail=Trail(log))
         self._inbox = inbox
         self._stop = stop
         self._log = log

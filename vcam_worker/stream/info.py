@@ -31,7 +31,7 @@ class StreamInfo:
         codec: FFmpeg's name, such as ``h264``.
         width, height: pixels.
         fps: frames per second as announced; None where unknown or implausible.
-        transport: ``tcp``, ``udp``, ``http`` or ``file``.
+        transport: ``tcp``, ``udp``, ``http``, ``hls`` or ``file``.
         audio_codec: of the audio that clips can hold; None without.
         left_out: one line per stream that is sent and not recorded.
         description: parameter sets of the stream's description (SDP, MP4 header), as FFmpeg gives them.
@@ -39,6 +39,7 @@ class StreamInfo:
         audio: likewise, for audio.
         sets: parameter sets of a certain keyframe; None: those of the stream's description.
         encoded: clips are encoded though MP4 could hold the packets.
+        delay_s: from the moment at which a frame is published to its packet, seconds; 0 for all but HLS.
     """
 
     codec: str
@@ -53,6 +54,7 @@ class StreamInfo:
     audio: Stream | None
     sets: ParameterSets | None = None
     encoded: bool = False
+    delay_s: float = 0.0
 
     @property
     def is_copied(self) -> bool:
@@ -85,7 +87,8 @@ class StreamInfo:
         sound = f", sound {self.audio_codec}" if self.audio_codec else ""
         # some streams tell it with their first frame only
         size = f" {self.width}×{self.height}" if self.width and self.height else ""
-        return f"{self.codec}{size}{rate}, {self.transport}{sound}"
+        delay = f", {self.delay_s:g} s late" if self.delay_s else ""
+        return f"{self.codec}{size}{rate}, {self.transport}{delay}{sound}"
 
 
 def without_sound(info: StreamInfo) -> StreamInfo:

@@ -2,13 +2,15 @@
 
 Nothing that a camera sends decides where we connect to. Files are opened by the protocol ``file`` alone, HTTP
 is spoken by :mod:`vcam_worker.stream.protocols.http_source`, RTSP passes through
-:mod:`vcam_worker.stream.protocols.rtsp_relay`. Only formats that hold the video itself are read: no playlists, and no
-lists of other files.
+:mod:`vcam_worker.stream.protocols.rtsp_relay`. The library reads formats that hold the video itself, and no lists of
+other files; playlists of HLS are read by :mod:`vcam_worker.stream.protocols.hls`, which leads to HTTP alone.
 """
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 
 import av
 from av.container import InputContainer
@@ -16,9 +18,11 @@ from av.container import InputContainer
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceError, SourceRefused, SourceStalled, SourceUnauthorized
 from shared_utils.media.rules import FILE_OPTIONS, FORMATS, file_url
+from shared_utils.networks import is_inside
 from vcam_worker.stream.connection import Connection, Upstream
 from vcam_worker.stream.info import probing_limits
-from vcam_worker.stream.packet_source import PacketSource
+from vcam_worker.stream.packet_source import PacketSource, Trail
+from vcam_worker.stream.protocols.hls.source import is_playlist, open_hls
 from vcam_worker.stream.protocols.http_source import Answer, HttpClient
 from vcam_worker.stream.protocols.pictures import open_pictures
 from vcam_worker.stream.protocols.rtsp_relay import RtspRelay
@@ -29,20 +33,24 @@ from vcam_worker.stream.timing.arrivals import GATHER_S
 NOT_ABOUT_TRANSPORT = (SourceRefused, SourceUnauthorized)
 """Failures that another RTSP transport would not cure."""
 
+_log = logging.LoggerAdapter(logging.getLogger(__name__))
 _SNIFF_BYTES = 16
 """Bytes of a body that tell its kind."""
 _ALIVE_BYTES = 1024
 """What a stream sends at least within the stall timeout; one that sends less is dead."""
 _PICTURE_KINDS = ("multipart/", "image/")
 _PAGE_KINDS = frozenset({"text/html", "application/json", "application/xml", "text/xml"})
-_PLAYLIST_KINDS = frozenset(
-    {"application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl"}
-)
 
 
 def connect(
-    camera: Camera, transport: str, *, paced: bool = True, timeouts: Timeouts = TIMEOUTS
-) -> PacketSource:  # fmt: skip
+    camera: Camera,
+    transport: str,
+    *,
+    paced: bool = True,
+    timeouts: Timeouts = TIMEOUTS,
+    trail: Trail | None = None,
+    is_inside: Callable[[str], bool] = is_inside,
+) -> PacketSource:
     """Open `camera`'s stream over one transport.
 
     Args:
@@ -50,6 +58,8 @@ def connect(
         transport: ``tcp`` or ``udp``; for RTSP only.
         paced: deliver a file in real time, as a camera would; else as fast as it can be read.
         timeouts: how long the camera is waited for.
+        trail: what the connection before handed on, and takes what this one hands on.
+        is_inside: tells IP addresses of private networks, into which a public camera must not lead.
 
     Raises:
         SourceError: it could not be opened; the kind says why.
@@ -57,7 +67,7 @@ def connect(
     if camera.scheme in {"rtsp", "rtsps"}:
         return _connect_rtsp(camera, transport, timeouts)
     if camera.scheme in {"http", "https"}:
-        return _connect_http(camera, timeouts)
+        return _connect_http(camera, timeouts, trail or Trail(_log), is_inside)
     return open_file(camera, paced=paced)
 
 
@@ -116,13 +126,17 @@ def _connect_rtsp(camera: Camera, transport: str, timeouts: Timeouts) -> Connect
         raise
 
 
-def _connect_http(camera: Camera, timeouts: Timeouts) -> PacketSource:
-    client = HttpClient(camera, timeouts.open_s)
+def _connect_http(
+    camera: Camera, timeouts: Timeouts, trail: Trail, is_inside: Callable[[str], bool]
+) -> PacketSource:  # fmt: skip
+    client = HttpClient(camera, timeouts.open_s, keeps_cookies=True)
     try:
         answer = client.get()
         begun = _sniff(answer, camera, timeouts.open_s)
         if answer.kind.startswith(_PICTURE_KINDS) or begun.startswith((b"\xff\xd8\xff", b"--", b"\r\n--")):
             return open_pictures(client, answer, begun, camera, timeouts=timeouts)
+        if is_playlist(answer.kind, begun):
+            return open_hls(client, answer, begun, camera, trail, timeouts=timeouts, is_inside=is_inside)
         _refuse(answer, begun, camera)
         body = _Body(client, answer, begun, timeouts)
         options = {"protocol_whitelist": "none", "format_whitelist": FORMATS, **probing_limits()}
@@ -155,11 +169,6 @@ def _sniff(answer: Answer, camera: Camera, timeout_s: float) -> bytes:
 def _refuse(answer: Answer, begun: bytes, camera: Camera) -> None:
     """Raise SourceError for an answer that is no stream."""
     start = begun.lstrip(b"\xef\xbb\xbf \t\r\n")[:_SNIFF_BYTES].lower()
-    if answer.kind in _PLAYLIST_KINDS or start.startswith(b"#extm3u"):
-        raise SourceError(
-            f"{camera.display_url} is a playlist (HLS), which is not read: "
-            f"give the camera's RTSP or MJPEG URL in {camera.setting}"
-        )
     if answer.kind in _PAGE_KINDS or start.startswith((b"<", b"{")):
         raise SourceError(
             f"{camera.display_url} answers with a page ({answer.kind or 'no type'}), which is no stream: "

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from shared_utils.closing import Closing
 from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.packets import Packet
+
+
+@dataclass
+class Trail:
+    """What the connections to one URL hand on to the next one.
+
+    Attributes:
+        log: takes what a connection has to say while it lasts.
+        played: where the connection before ended: for HLS, number and URI of the segment that was played last.
+    """
+
+    log: logging.LoggerAdapter[logging.Logger]
+    played: tuple[int, str] | None = None
 
 
 class PacketSource(Closing):

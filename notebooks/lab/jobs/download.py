@@ -21,10 +21,11 @@ import httpx
 import yt_dlp
 from tqdm.auto import tqdm
 
-from notebooks.lab.jobs.reach import ForbiddenHostError, Judge, from_here, is_inside
+from notebooks.lab.jobs.reach import ForbiddenHostError, Judge, from_here
 from notebooks.lab.jobs.video_files import DownloadError, download_folder, publish
 from shared_utils.errors import ClipError
 from shared_utils.media.frames import ClipReader
+from shared_utils.networks import is_inside
 from shared_utils.redact import mask_url
 
 MAX_MB = 2000

@@ -8,7 +8,6 @@ playlist or page can get around it.
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 import sys
 import urllib.request
@@ -19,12 +18,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from shared_utils.errors import VcamError
+from shared_utils.networks import is_inside
 
 Judge = Callable[[str], bool]
 """Tells whether an IP address belongs to a network that strangers do not reach."""
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""Holds an IPv4 address in its last 32 bits."""
 
 
 @dataclass
@@ -40,17 +37,6 @@ _rule: ContextVar[_Rule | None] = ContextVar("rule", default=None)
 
 class ForbiddenHostError(VcamError):
     """A public address leads to a host of our own networks; the text is the host's address."""
-
-
-def is_inside(address: str) -> bool:
-    """Tell whether strangers do not reach an IP address: private, of this machine, or of no single host."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped or found.sixtofour:
-            return is_inside(str(found.ipv4_mapped or found.sixtofour))
-        if found in _NAT64:
-            return is_inside(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
-    return not found.is_global or found.is_multicast
 
 
 @contextmanager

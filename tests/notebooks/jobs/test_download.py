@@ -10,11 +10,11 @@ import pytest
 
 from notebooks.lab.jobs.download import Limits, check_url, download, fetch_page
 from notebooks.lab.jobs.places import Places
-from notebooks.lab.jobs.reach import is_inside
 from notebooks.lab.jobs.send import DownloadForm, tried
 from notebooks.lab.jobs.video_files import HIDDEN, DownloadError, safe_name
 from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.clips import parse_clip_name
+from shared_utils.networks import is_inside
 from tests.notebooks.conftest import RunNotebook
 from tests.support.footage.video import moving_box, write_video
 from tests.support.network.download_site import Site

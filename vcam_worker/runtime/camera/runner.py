@@ -43,6 +43,8 @@ BLOCKED_S, BLOCKED_SHARE = 1.0, 0.1
 are analysed nevertheless, as the machine can keep up."""
 SAME_SCENE_S = 10.0
 """A connection made again within this time shows the same scene: motion is detected from its first frames on."""
+IN_STEP_S = 1.0
+"""Most by which the delays of main stream and sub-stream differ: HLS comes seconds late."""
 WRITE_ERROR, DISK_GUARD = "write error", "disk guard"
 """Who may pause the recording: a failed write, or the supervisor, before one fails."""
 
@@ -94,6 +96,7 @@ class CameraRunner:
         self._backgrounds: Backgrounds = {}  # likewise
         self._sub_stream: SubStream | None = None
         self._detect_info: StreamInfo | None = None  # while the sub-stream is connected
+        self._is_out_of_step = False  # they were found not to go together
         self._connections = {
             feed: ConnectionLog(feed.camera.display_url, is_main=feed is self._main, log=log) for feed in self._feeds
         }
@@ -223,8 +226,16 @@ class CameraRunner:
         self._live.connected(self._pipeline)
 
     def _use_detect_stream(self) -> None:
-        """Watch the sub-stream instead of the main stream, as soon as both are connected."""
+        """Watch the sub-stream instead of the main stream, as soon as both are connected.
+
+        The two are aligned by arrival: HLS, which comes late, goes with HLS alone.
+        """
         if self._pipeline and self._detect_info:
+            if abs(self._pipeline.stream.info.delay_s - self._detect_info.delay_s) > IN_STEP_S:
+                if not self._is_out_of_step:
+                    self._log.warning(messages.SUB_STREAM_OUT_OF_STEP)
+                self._is_out_of_step = True
+                return
             motion = self._camera.motion
             self._sub_stream = SubStream(self._detect_info, motion, self._pipeline.stream, self._pipeline.recorder)
             self._pipeline.watcher = None

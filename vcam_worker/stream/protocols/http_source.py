@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled, SourceUnauthorized
 from shared_utils.redact import mask_url
+from vcam_worker.stream.protocols.cookies import Cookies
 from vcam_worker.stream.protocols.credentials import Credentials
 from vcam_worker.stream.protocols.wire import (
     CHUNK_BYTES,
@@ -51,6 +52,7 @@ class Answer:
     _chunked: bool = False
     _left: int | None = None  # bytes left of the body, or of the chunk; None: up to the connection's end
     _over: bool = False
+    _cut: bool = False
 
     @classmethod
     def of(cls, status: int, headers: dict[str, list[str]], wire: Wire) -> Answer:
@@ -85,6 +87,11 @@ class Answer:
         """The body's length is stated in the headers."""
         return self._left is not None and not self._chunked
 
+    @property
+    def was_cut(self) -> bool:
+        """The connection ended before the body did."""
+        return self._cut
+
     def unframed(self) -> Answer:
         """Ignore a stated length, which cameras send for endless streams: the body lasts as long as the connection."""
         if not self._chunked:
@@ -114,6 +121,7 @@ class Answer:
             raise
         except (OSError, TooLongError, ValueError) as error:
             raise SourceEnded(f"the connection broke ({_reason(error)})") from None
+        self._cut = not data and (self._chunked or bool(self._left))
         self._over = not data or (self._left == 0 and not self._chunked)
         return data
 
@@ -132,12 +140,25 @@ class HttpClient:
         camera: whose URL is requested, with its user and password.
         timeout: seconds for one answer's headers, redirects and authentication included.
         clock: monotonic seconds.
+        keeps_cookies: send the cookies that the host sets, as browsers do, for as long as this object lives.
+
+    Attributes:
+        is_forbidden: tells which IP addresses must not be connected to; None allows all.
     """
 
-    def __init__(self, camera: Camera, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        keeps_cookies: bool = False,
+    ) -> None:
+        self.is_forbidden: Callable[[str], bool] | None = None
         self._camera = camera
         self._timeout = timeout
         self._clock = clock
+        self._cookies: Cookies | None = Cookies() if keeps_cookies else None
         self._origin = self._target = _target(camera)
         self._credentials = Credentials(self._target.user, self._target.password)
         self._wire: Wire | None = None
@@ -148,6 +169,22 @@ class HttpClient:
         if self._wire:
             self._wire.close()
         self._wire = self._answer = None
+
+    def abort(self) -> None:
+        """End a request that another thread waits for."""
+        wire = self._wire
+        if wire:
+            wire.abort()
+
+    @property
+    def url(self) -> str:
+        """The URL of the last answer, after redirects, without user and password."""
+        return f"{self._target.scheme}://{self._target.netloc}{self._target.path}"
+
+    @property
+    def peer(self) -> str:
+        """The IP address of the host, while there is a connection; else empty."""
+        return self._wire.peer if self._wire else ""
 
     def get(self, headers: dict[str, str] | None = None) -> Answer:
         """Request the camera's URL.
@@ -161,6 +198,25 @@ class HttpClient:
         Raises:
             SourceError: anything else; the type says why.
         """
+        answer = self.request(headers)
+        self._check(answer)
+        return answer
+
+    def request(self, headers: dict[str, str] | None = None, url: str | None = None) -> Answer:
+        """Request the camera's URL, or another one, and follow redirects.
+
+        Args:
+            headers: additional ones.
+            url: on the camera's host.
+
+        Returns:
+            An answer of any status but that of a redirect.
+
+        Raises:
+            SourceError: there is none; the type says why.
+        """
+        if url is not None:
+            self._go(replace(Target.of(url), user=None, password=None))
         deadline = self._clock() + self._timeout
         repeats = 0
         for _ in range(MAX_REDIRECTS + MAX_REPEATS + 1):
@@ -177,7 +233,6 @@ class HttpClient:
             if answer.status in _REDIRECTS:
                 self._redirect(answer.header("location"))
                 continue
-            self._check(answer)
             return answer
         raise SourceError(f"{self._camera.display_url} redirects in a circle: check the path in {self._camera.setting}")
 
@@ -194,16 +249,18 @@ class HttpClient:
             raise SourceError(f"{camera.display_url} answers with an error (HTTP {answer.status})")
 
     def _redirect(self, location: str) -> None:
-        here = f"{self._target.scheme}://{self._target.netloc}{self._target.path}"
         there = mask_url(location)[:100] or "nowhere"
         try:
-            target = Target.of(urljoin(here, location))
+            target = Target.of(urljoin(self.url, location))
         except ValueError:
             raise SourceError(f"{self._camera.display_url} redirects to {there!r}, which is not a URL") from None
         check_redirect(self._camera, self._origin, target, there, "http")
+        self._go(replace(target, user=None, password=None))
+
+    def _go(self, target: Target) -> None:
         if (target.port, target.scheme) != (self._target.port, self._target.scheme):
             self.close()
-        self._target = replace(target, user=None, password=None)
+        self._target = target
 
     def _once(self, headers: dict[str, str], deadline: float) -> Answer:
         """Send one request, over a new connection where the last one cannot be reused."""
@@ -213,7 +270,7 @@ class HttpClient:
             except SourceError:  # the camera has closed the connection meanwhile
                 pass
         self.close()
-        sock = dial(self._target, self._camera, max(0.1, deadline - self._clock()))
+        sock = dial(self._target, self._camera, max(0.1, deadline - self._clock()), self.is_forbidden)
         self._wire = Wire(sock, self._clock)
         return self._ask(self._wire, headers, deadline)
 
@@ -245,6 +302,9 @@ class HttpClient:
         authorization = self._credentials.header("GET", path)
         if authorization:
             fields["Authorization"] = authorization
+        cookies = self._cookies.header() if self._cookies else ""
+        if cookies:
+            fields["Cookie"] = cookies
         lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
         try:
             wire.send("\r\n".join(lines).encode(), deadline)
@@ -257,6 +317,8 @@ class HttpClient:
             raise SourceError(
                 f"{self._camera.display_url} answers, but its stream cannot be opened ({_reason(error)})"
             ) from None
+        if self._cookies:
+            self._cookies.take(self._answer.headers.get("set-cookie", []))
         return self._answer
 
     def _head(self, wire: Wire, deadline: float) -> Answer:

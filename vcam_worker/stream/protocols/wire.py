@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +20,10 @@ MAX_HEAD_BYTES = 64 * 1024
 """Most bytes of an answer's first line and headers together; cameras send less than 1 KiB."""
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+
+
+class NotFollowedError(SourceError):
+    """What a camera sends names an address that must not be connected to."""
 
 
 class TooLongError(Exception):
@@ -87,17 +92,26 @@ class Target:
         return self.host.rstrip(".").lower() == other.host.rstrip(".").lower()
 
 
-def dial(target: Target, camera: Camera, timeout: float) -> socket.socket:
+def dial(
+    target: Target, camera: Camera, timeout: float, is_forbidden: Callable[[str], bool] | None = None
+) -> socket.socket:  # fmt: skip
     """Connect to a camera's host, with TLS where its URL asks for that.
 
     Certificates are not verified, as cameras sign their own: TLS hides the stream, and does not authenticate the
     camera.
 
+    Args:
+        target: where to connect to.
+        camera: for messages.
+        timeout: seconds.
+        is_forbidden: tells which IP addresses must not be connected to; None allows all.
+
     Raises:
         SourceRefused: nothing answers there; the text says what to check.
+        NotFollowedError: the host's address is forbidden.
         SourceError: no TLS.
     """
-    plain = connect_tcp(target, camera, timeout)
+    plain = connect_tcp(target, camera, timeout, is_forbidden)
     if not target.is_encrypted:
         return plain
     context = ssl.create_default_context()
@@ -116,15 +130,19 @@ def dial(target: Target, camera: Camera, timeout: float) -> socket.socket:
         raise SourceError(f"{target.netloc} does not speak TLS ({reason}): check {camera.setting}") from None
 
 
-def connect_tcp(target: Target, camera: Camera, timeout: float) -> socket.socket:
-    """Connect to a camera's host.
+def connect_tcp(
+    target: Target, camera: Camera, timeout: float, is_forbidden: Callable[[str], bool] | None = None
+) -> socket.socket:  # fmt: skip
+    """Connect to a camera's host; the arguments are those of :func:`dial`.
 
     Raises:
         SourceRefused: nothing answers there; the text says what to check.
+        NotFollowedError: the host's address is forbidden.
     """
     host, port = target.host, target.port
     try:
-        found = socket.create_connection((host, port), timeout=timeout)
+        address = _allowed(host, port, is_forbidden) if is_forbidden else host
+        found = socket.create_connection((address, port), timeout=timeout)
     except (socket.gaierror, UnicodeError):
         reason = f"the name {host!r} is not known: check the host in {camera.setting}, or use its IP"
         raise SourceRefused(reason) from None
@@ -136,6 +154,14 @@ def connect_tcp(target: Target, camera: Camera, timeout: float) -> socket.socket
         raise SourceRefused(f"{host}:{port} cannot be reached ({reason}): is the camera on the network?") from None
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return found
+
+
+def _allowed(host: str, port: int, is_forbidden: Callable[[str], bool]) -> str:
+    """Return a host's IP address. It is what is connected to, so that the name cannot mean another one by then."""
+    found = [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if any(is_forbidden(one) for one in found):
+        raise NotFollowedError(f"a public camera leads to {host} in a private network, which is not followed")
+    return found[0]
 
 
 class Wire(Closing):
@@ -154,6 +180,16 @@ class Wire(Closing):
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+
+    @property
+    def peer(self) -> str:
+        """The IP address of the other side."""
+        return str(self._socket.getpeername()[0])
+
+    def abort(self) -> None:
+        """End what another thread waits for here; the connection cannot be used any more."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def send(self, data: bytes, deadline: float) -> None:
         """Send all of `data`.

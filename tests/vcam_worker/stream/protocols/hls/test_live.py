@@ -1,0 +1,405 @@
+"""Live HLS over real connections: every frame at its time, whatever the server does meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import pytest
+
+from shared_utils.config.cameras import Camera
+from shared_utils.errors import SourceEnded, SourceError, SourceRefused, SourceStalled
+from tests.support.footage.barcode_clips import barcode, number_in
+from tests.support.footage.hls import Cut, LiveSite, cut, give, live, with_sound
+from tests.support.footage.recording import Recording, tracks
+from tests.support.footage.video import write_video
+from tests.support.network.hosts import Call
+from vcam_worker.stream.info import StreamInfo, video_decoder
+from vcam_worker.stream.opening import connect
+from vcam_worker.stream.packet_source import Trail
+from vcam_worker.stream.packets import Packet
+from vcam_worker.stream.source_errors import TIMEOUTS, Timeouts
+
+pytestmark = pytest.mark.slow
+
+FPS = 10
+LENGTH_S = 40
+SECONDS = 14.0
+"""For which a stream is watched."""
+
+
+@dataclass
+class Result:
+    """What came of a stream.
+
+    Attributes:
+        info: of the connection.
+        pictures, sound: packets, in order.
+        handed: when each picture was handed over, monotonic seconds.
+        numbers: that the pictures show.
+        error: that ended it, if one did, and when.
+        log: lines.
+    """
+
+    info: StreamInfo | None = None
+    pictures: list[Packet] = field(default_factory=list)
+    sound: list[Packet] = field(default_factory=list)
+    handed: list[float] = field(default_factory=list)
+    error: SourceError | None = None
+    began: float = field(default_factory=time.monotonic)
+    ended: float = 0.0
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def numbers(self) -> list[int]:
+        assert self.info
+        decoder = video_decoder(self.info)
+        found = []
+        for packet in self.pictures:
+            for frame in decoder.decode(av.Packet(packet.data)):
+                found.append(number_in(frame.to_ndarray(format="bgr24")))
+        return found
+
+    @property
+    def steps(self) -> list[float]:
+        """Between the arrivals of pictures, seconds."""
+        return [later.arrived - one.arrived for one, later in itertools.pairwise(self.pictures)]
+
+    def gaps(self) -> list[float]:
+        """Those of more than three frames, between the first ones that came at once and the end."""
+        return [step for step in self.steps if step > 3.5 / FPS]
+
+
+class Lines(logging.Handler):
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(record.getMessage())
+
+
+def watch(
+    url: str,
+    seconds: float = SECONDS,
+    *,
+    played: tuple[int, str] | None = None,
+    timeouts: Timeouts | None = None,
+    is_inside: Callable[[str], bool] = lambda _: True,
+) -> Result:
+    """Read a stream until the time is over, or it ends."""
+    result = Result()
+    logger = logging.getLogger(f"tests.hls.{url}")
+    logger.handlers = [Lines(result.log)]
+    trail = Trail(logging.LoggerAdapter(logger), played)
+    until = result.began + seconds
+    try:
+        with connect(
+            Camera("cam1", url), "any", timeouts=timeouts or Timeouts(), trail=trail, is_inside=is_inside
+        ) as connection:
+            result.info = connection.info
+            for packet in connection.packets():
+                if packet.kind == "video":
+                    result.pictures.append(packet)
+                    result.handed.append(time.monotonic())
+                else:
+                    result.sound.append(packet)
+                if time.monotonic() >= until:
+                    break
+    except SourceError as error:
+        result.error = error
+    result.ended = time.monotonic()
+    return result
+
+
+# -- scenarios, all at once, as each takes its real time
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A site, and what is done to it while it is watched."""
+
+    site: LiveSite
+    seconds: float = SECONDS
+    timeouts: Timeouts = TIMEOUTS
+
+
+TENTH = "/9.seg"
+"""Path of the segment that trouble befalls."""
+
+
+def missing(_: LiveSite, call: Call, __: str) -> None:
+    call.answer("404 Not Found\r\nContent-Length: 0")
+
+
+def slow(seconds: float) -> Callable[[LiveSite, Call, str], None]:
+    """Give a segment in small portions over so many seconds."""
+
+    def answer(site: LiveSite, call: Call, request: str) -> None:
+        number = int(request.split()[1].strip("/").removesuffix(".seg"))
+        data = next(piece.data for one, piece, _ in site.listed if one == number)
+        call.answer(f"200 OK\r\nContent-Length: {len(data)}")
+        portion = -(-len(data) // 20)
+        for start in range(0, len(data), portion):
+            call.send(data[start : start + portion])
+            time.sleep(seconds / 20)
+
+    return answer
+
+
+def endless(_: LiveSite, call: Call, __: str) -> None:
+    call.answer("200 OK\r\nTransfer-Encoding: chunked")
+    while True:
+        call.send(b"10000\r\n", bytes(0x10000), b"\r\n")
+
+
+def cut_off(site: LiveSite, call: Call, request: str) -> None:
+    """Break the connection in the middle of a segment, once."""
+    path = request.split()[1]
+    del site.overrides[path]
+    call.answer("200 OK\r\nContent-Length: 100000", bytes(500))
+    call.socket.close()
+
+
+def away(first: float, last: float) -> Callable[[LiveSite, Call, str], None]:
+    """Be a server that fails for a while."""
+
+    def answer(site: LiveSite, call: Call, _: str) -> None:
+        passed = time.monotonic() - site.began
+        if first <= passed < last:
+            call.answer("503 Unavailable\r\nContent-Length: 0")
+        else:
+            give(call, site.playlist.encode(), "Content-Type: application/x-mpegurl")
+
+    return answer
+
+
+def ended(site: LiveSite, call: Call, _: str) -> None:
+    """End the stream after 10 segments."""
+    site.frozen = 10
+    site.tail = "#EXT-X-ENDLIST" if len(site.published) == site.frozen else ""
+    give(call, site.playlist.encode(), "Content-Type: audio/mpegurl")
+
+
+@pytest.fixture(scope="module")
+def cuts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cut]:
+    """The same footage, whose frames show their numbers, cut in several ways."""
+    folder = tmp_path_factory.mktemp("hls")
+    video = write_video(folder / "video.mp4", barcode(FPS), seconds=LENGTH_S, fps=FPS, gop=FPS)
+    sound = with_sound(video, folder / "sound.mp4")
+    return {
+        "ts": cut(video, folder / "ts"),
+        "moved": cut(video, folder / "moved", offset=5000),
+        "sound": cut(sound, folder / "sound"),
+        "fmp4": cut(sound, folder / "fmp4", kind="fmp4"),
+        "single": cut(video, folder / "single", kind="single"),
+    }
+
+
+@pytest.fixture(scope="module")
+def results(cuts: dict[str, Cut]) -> dict[str, tuple[Result, LiveSite]]:
+    ts = cuts["ts"].pieces
+    moved = cuts["moved"].pieces
+    scenarios = {
+        "ts": Scenario(LiveSite(ts)),
+        "sound": Scenario(LiveSite(cuts["sound"].pieces)),
+        "fmp4": Scenario(LiveSite(cuts["fmp4"].pieces, cuts["fmp4"].section)),
+        "ranges": Scenario(LiveSite(cuts["single"].pieces)),
+        "discontinuity": Scenario(LiveSite([*ts[:9], None, *moved[9:]])),
+        "unstated": Scenario(LiveSite([*ts[:9], *moved[9:]])),
+        "missing": Scenario(LiveSite(ts, overrides={TENTH: missing})),
+        "slow": Scenario(LiveSite(ts, overrides={TENTH: slow(2.0)})),
+        "cut off": Scenario(LiveSite(ts, overrides={TENTH: cut_off})),
+        "endless": Scenario(LiveSite(ts, overrides={TENTH: endless})),
+        "overrun": Scenario(LiveSite(ts, overrides={TENTH: slow(9.0)}, window=4), 20.0),
+        "away": Scenario(LiveSite(ts, overrides={"/live.m3u8": away(4, 5.5)})),
+        "stops": Scenario(LiveSite(ts, frozen=10), 30.0, Timeouts(stall_s=3.0)),
+        "gone": Scenario(LiveSite(ts, overrides={"/live.m3u8": away(4, 99)}), 30.0, Timeouts(stall_s=3.0)),
+        "ends": Scenario(LiveSite(ts, overrides={"/live.m3u8": ended}), 30.0),
+        "dead": Scenario(LiveSite(ts, frozen=5), 30.0, Timeouts(open_s=2.0)),
+    }
+
+    def run(scenario: Scenario) -> tuple[Result, LiveSite]:
+        with live(scenario.site) as site:
+            return watch(f"http://{site.url}", scenario.seconds, timeouts=scenario.timeouts), site
+
+    with ThreadPoolExecutor(len(scenarios)) as pool:
+        running = {name: pool.submit(run, scenario) for name, scenario in scenarios.items()}
+        return {name: one.result() for name, one in running.items()}
+
+
+STEADY = ["ts", "sound", "fmp4", "ranges", "discontinuity", "unstated", "slow", "cut off", "away"]
+
+
+def consecutive(numbers: list[int]) -> bool:
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+@pytest.mark.parametrize("name", STEADY)
+def test_every_frame_comes_once_and_at_its_time(results: dict[str, tuple[Result, LiveSite]], name: str) -> None:
+    result, _ = results[name]
+    assert result.error is None
+    assert result.info
+    assert (result.info.codec, result.info.transport, result.info.delay_s) == ("h264", "hls", 3)
+    assert consecutive(result.numbers)
+    assert len(result.pictures) > 9 * FPS
+    assert result.gaps() == []
+    assert result.log == []
+    media = [packet.dts or 0.0 for packet in result.pictures]
+    assert [later - one for one, later in itertools.pairwise(media)] == [pytest.approx(1 / FPS, abs=0.02)] * (
+        len(media) - 1
+    )
+    took = result.pictures[-1].arrived - result.pictures[0].arrived
+    assert took == pytest.approx(media[-1] - media[0], abs=1.1)  # the first ones came at once
+
+
+@pytest.mark.parametrize("name", STEADY)
+def test_frames_are_handed_over_steadily(results: dict[str, tuple[Result, LiveSite]], name: str) -> None:
+    result, _ = results[name]
+    late = [handed - packet.arrived for handed, packet in zip(result.handed, result.pictures, strict=True)]
+    assert sorted(late)[len(late) * 9 // 10] < 0.5
+    assert all(packet.arrived <= handed for handed, packet in zip(result.handed, result.pictures, strict=True))
+
+
+@pytest.mark.parametrize("name", ["sound", "fmp4"])
+def test_sound_comes_beside_its_pictures(results: dict[str, tuple[Result, LiveSite]], name: str) -> None:
+    result, _ = results[name]
+    assert result.info
+    assert result.info.audio_codec == "aac"
+    stamps = [packet.dts or 0.0 for packet in result.sound]
+    assert max(later - one for one, later in itertools.pairwise(stamps)) < 0.05
+    assert stamps[-1] == pytest.approx(result.pictures[-1].dts, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "last", "lost"), [("missing", 8, 1), ("endless", 8, 1), ("overrun", 9, None)]
+)  # fmt: skip
+def test_what_cannot_be_had_is_a_gap_and_reported_once(
+    results: dict[str, tuple[Result, LiveSite]], name: str, last: int, lost: int | None
+) -> None:
+    result, _ = results[name]
+    assert result.error is None
+    numbers = result.numbers
+    missed = [(one, later) for one, later in itertools.pairwise(numbers) if later != one + 1]
+    assert len(missed) == 1
+    before, after = missed[0]
+    assert before == (last + 1) * FPS - 1
+    if lost:
+        assert after == before + 1 + lost * FPS
+    stamps = [packet.dts or 0.0 for packet in result.pictures]
+    place = numbers.index(after)
+    assert stamps[place] - stamps[place - 1] == pytest.approx((after - before) / FPS, abs=0.05)
+    assert len(result.log) == 1
+    assert f"{(after - before - 1) / FPS:.1f} s of the stream are missing" in result.log[0]
+
+
+def test_a_stream_that_stops_is_stalled_in_time(results: dict[str, tuple[Result, LiveSite]]) -> None:
+    result, _ = results["stops"]
+    assert isinstance(result.error, SourceStalled)
+    assert "the playlist of http://127.0.0.1" in str(result.error)
+    assert result.numbers[-1] == 10 * FPS - 1
+    assert 2.5 < result.ended - result.handed[-1] < 6
+
+
+def test_a_server_that_is_gone_is_named_after_what_was_there(results: dict[str, tuple[Result, LiveSite]]) -> None:
+    result, _ = results["gone"]
+    assert "a part of the stream is refused (HTTP 503)" in str(result.error)
+    assert not isinstance(result.error, SourceStalled)
+    assert consecutive(result.numbers)
+
+
+def test_an_ended_stream_is_played_to_its_end(results: dict[str, tuple[Result, LiveSite]]) -> None:
+    result, _ = results["ends"]
+    assert isinstance(result.error, SourceEnded)
+    assert "the camera ended the stream" in str(result.error)
+    assert result.numbers[-1] == 10 * FPS - 1
+
+
+def test_a_playlist_that_never_changes_is_no_live_stream(results: dict[str, tuple[Result, LiveSite]]) -> None:
+    result, _ = results["dead"]
+    assert isinstance(result.error, SourceStalled)
+    assert result.pictures == []
+
+
+def test_playlists_are_reloaded_at_the_pace_of_the_rfc(results: dict[str, tuple[Result, LiveSite]]) -> None:
+    for name in ("ts", "stops"):
+        _, site = results[name]
+        loads = [at for at, path in site.requests if path.endswith(".m3u8")]
+        assert min(later - one for one, later in itertools.pairwise(loads)) > 0.3
+        whole = [later - one for one, later in itertools.pairwise(loads) if later - one > 0.95]
+        assert len(whole) >= 5
+
+
+def test_each_segment_is_requested_once(results: dict[str, tuple[Result, LiveSite]]) -> None:
+    for name in ("ts", "discontinuity", "fmp4", "missing"):
+        _, site = results[name]
+        paths = [path for _, path in site.requests if not path.endswith(".m3u8")]
+        assert len(paths) == len(set(paths))
+
+
+# -- clips
+
+
+def test_clips_play_in_real_time(cuts: dict[str, Cut], tmp_path: Path) -> None:
+    result = Result()
+    with (
+        live(LiveSite(cuts["sound"].pieces)) as site,
+        connect(Camera("cam1", f"http://{site.url}"), "any") as connection,
+    ):
+        recording = Recording(connection.info, tmp_path, clip_seconds=8)
+        until = time.monotonic() + 16
+
+        def kept(packets: Iterable[Packet]) -> Iterable[Packet]:
+            for packet in packets:
+                if packet.kind == "video":
+                    result.pictures.append(packet)
+                yield packet
+                if time.monotonic() > until:
+                    return
+
+        recording.feed(kept(connection.packets()))
+        recording.close()
+    passed = result.pictures[-1].arrived - result.pictures[0].arrived
+    times: list[float] = []
+    for clip in recording.clips:
+        found = tracks(clip.path)
+        times += [clip.start + at for at in found["video"]]
+        assert found["audio"][-1] == pytest.approx(found["video"][-1], abs=0.3)
+        assert clip.started_at.timestamp() <= result.pictures[-1].wall
+    assert len(times) == len(result.pictures)
+    assert times[-1] - times[0] == pytest.approx(passed, abs=1.2)
+    steps = [later - one for one, later in itertools.pairwise(times)]
+    assert steps == [pytest.approx(1 / FPS, abs=0.02)] * len(steps)
+
+
+# -- what a connection hands on to the next one
+
+
+def test_a_server_that_comes_back_goes_on_without_a_frame_twice(cuts: dict[str, Cut]) -> None:
+    trail: tuple[int, str] | None = None
+    with live(LiveSite(cuts["ts"].pieces, frozen=9)) as site:
+        url = f"http://{site.url}"
+        first = watch(url, 30, timeouts=Timeouts(stall_s=1.0))
+        assert isinstance(first.error, SourceStalled)
+        trail = 8, "8.seg"
+        dead = watch(url, 30, played=trail, timeouts=Timeouts(open_s=1.0))
+        assert isinstance(dead.error, SourceStalled)
+        assert dead.pictures == []
+        site.began, site.lead, site.frozen = time.monotonic(), 10.0, None
+        again = watch(url, 7, played=trail)
+    assert first.numbers[-1] == 9 * FPS - 1
+    assert again.numbers[0] == 9 * FPS
+    assert consecutive(again.numbers)
+
+
+def test_a_refused_connection_is_named_as_for_any_camera() -> None:
+    with live(LiveSite([])) as site:
+        url = f"http://{site.url}"
+    result = watch(url)
+    assert isinstance(result.error, SourceRefused)
