@@ -158,6 +158,7 @@ FOLDER_MADE_AGAIN = LogMessage("folder_made_again", "%s was deleted; made again"
 FILE_WRITTEN_AGAIN = LogMessage("file_written_again", "%s was deleted while it was being recorded; written again")
 OLD_CLIPS_DELETED = LogMessage("old_clips_deleted", "%d clips older than RETENTION_DAYS=%g deleted")
 CLIPS_DELETED_FOR_ROOM = LogMessage("clips_deleted_for_room", "%d oldest analysed clips deleted: %.1f GB are free now")
+EVENT_PICTURES_DELETED = LogMessage("event_pictures_deleted", "%d oldest pictures of live events deleted")
 CLIP_NOT_DELETED = LogMessage("clip_not_deleted", "%s cannot be deleted (%s): check its owner and permissions")
 CLOCK_LEAPT = LogMessage(
     "clock_leapt",

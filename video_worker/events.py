@@ -15,7 +15,7 @@ from shared_utils.version import VERSION
 PROGRAM = "worker"
 MAX_ERROR = 200
 """Characters of an error; the record has all of it."""
-MAX_LABELS = 100
+MAX_LABELS = 40
 """Labels in an event; the record has all of them."""
 
 Publish = Callable[[Event], None]

@@ -97,7 +97,7 @@ class Event:
 
 SEARCH_BYTES = 8_000_000
 """Most of the log that is searched for live events: 20,000 of them."""
-MAX_REFERENCES = 100
+MAX_REFERENCES = 40
 """Most live events that the event of a clip refers to."""
 _DELAY = timedelta(minutes=1)
 """Live events of several cameras and zones are logged some seconds after they happen, and not in their order."""

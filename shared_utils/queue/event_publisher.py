@@ -26,8 +26,9 @@ FIELD = "event"
 """Of an entry: the JSON of an event."""
 KEPT = 10_000
 """Events that the stream keeps, and a few more: Redis removes whole nodes of its list."""
-MAX_ENTRY_BYTES = 16 * 1024
-"""Longest event, as JSON; a usual one has 400 bytes."""
+MAX_ENTRY_BYTES = 4096
+"""Longest event, as JSON; a usual one has 400 bytes. So the stream takes 6 MB as a rule, and never more than 50 of the
+256 MB that Redis has for the queue as well."""
 CAPACITY = 1000
 """Events that wait for Redis in a program; beyond that, the oldest are dropped."""
 BATCH = 100

@@ -40,6 +40,8 @@ from shared_utils.queue.event_publisher import (
 
 __all__ = ["FIELD", "KEPT", "MAX_ENTRY_BYTES", "STREAM_KEY", "EventPublisher", "EventReader"]
 
+MAX_READ_BYTES = 64 * 1024
+"""Longest entry that is parsed; later versions may publish longer events than this one."""
 BLOCK_S = 2.0
 """Longest time that one request waits for news: shorter than the connection's timeout."""
 ITERATION_S = 10.0
@@ -227,7 +229,7 @@ class EventReader(Closing):
         """Return the event of an entry, if it is one that is wanted."""
         content = fields.get(FIELD.encode(), b"")
         try:
-            entry = parse_object(content) if len(content) <= MAX_ENTRY_BYTES else None
+            entry = parse_object(content) if len(content) <= MAX_READ_BYTES else None
             event = None if entry is None else event_from_dict(entry, _ORIGIN)
         except FormatError as error:
             self._skip("schema", str(error))

@@ -29,7 +29,7 @@ LOCK_WAIT_S = 10.0
 """Time for a live worker that was told to stop to end."""
 LOCK_POLL_S = 0.2
 MAX_PICTURES = 10_000
-"""Pictures of events that are kept: 1 GB. Nothing else would ever delete them, as no clip is theirs."""
+"""Pictures of events that are kept: 1 GB. Capture deletes older ones by RETENTION_DAYS, and for room."""
 TAIL_BYTES = 2**20
 """Part of the log of events that is read at a start, from its end: 3,000 lines, of seconds."""
 

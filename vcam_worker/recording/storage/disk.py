@@ -1,4 +1,7 @@
-"""Keeps the shared volume from filling up: deletes the oldest analysed clips, never one without a result."""
+"""Keeps the shared volume from filling up: deletes the oldest analysed clips, never one without a result.
+
+Pictures of live events go as clips do, by their age and for room; what is in the logs stays.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from shared_utils.contracts.clips import list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import LogFollower, log_path
 from shared_utils.contracts.sidecars import delete_sidecars
 from vcam_worker import messages
+from vcam_worker.recording.storage.event_pictures import list_pictures
 from vcam_worker.recording.storage.retention import SAVE_INTERVAL, STATE_NAME, RetentionClock, load_state, save_state
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.volume_figures import ClipSizes, OutboxGrowth, VolumeState, measure
@@ -27,6 +31,8 @@ SWEEP_S = 10.0
 """Interval between sweeps: a 16 Mb/s camera writes 20 MB meanwhile, far below any sensible MIN_FREE_GB."""
 COUNT_S = 60.0
 """Interval between counts of clips: listing 100,000 takes a fifth of a second."""
+PICTURES_S = 600.0
+"""Interval between searches for old pictures: they lie among the sidecars of all clips."""
 GB = 1_000_000_000
 
 
@@ -93,6 +99,7 @@ class DiskGuard:
         self._sizes = ClipSizes()
         self._count = (0, 0)  # clips, and their bytes
         self._counted_at: float | None = None
+        self._pictures_at: float | None = None
         self._growth = OutboxGrowth(self._log)
         self._state: VolumeState | None = None
         self._thread = threading.Thread(target=self._run, name="disk guard", daemon=True)
@@ -183,6 +190,18 @@ class DiskGuard:
         if deleted:
             self._log.info(messages.OLD_CLIPS_DELETED, deleted, self._rules.retention_days)
         self._log_kept(kept, clock)
+        self._delete_old_pictures(retention, now, clock)
+
+    def _delete_old_pictures(self, retention: timedelta, now: datetime, clock: RetentionClock) -> None:
+        tick = self._tick()
+        if self._pictures_at is not None and tick - self._pictures_at < PICTURES_S:
+            return
+        self._pictures_at = tick
+        pictures = list_pictures(self._video_dir)
+        old = [one.path for one in pictures if clock.age(one.path.name, one.taken, now) >= retention]
+        deleted = sum(self._unlink(path) for path in old)
+        if deleted:
+            self._log.info(messages.EVENT_PICTURES_DELETED, deleted)
 
     def _updated_clock(
         self, retention: timedelta, now: datetime, clips: list[Path], times: dict[str, datetime]
@@ -216,21 +235,26 @@ class DiskGuard:
         self._kept = kept
 
     def _make_room(self) -> int | None:
-        """Delete clips until there is room; return the free bytes if that is not enough, else None."""
+        """Delete the oldest clips and pictures until there is room; return the free bytes if that is not enough."""
         wanted = self._rules.min_free_gb * GB
         free = self._free(self._video_dir)
         if free >= wanted:
             return None
-        deleted = 0
-        for path in self._deletable():
-            if not self._delete(path):
+        clips = [(_started_at(path), path, True) for path in self._deletable()]
+        pictures = [(one.taken, one.path, False) for one in list_pictures(self._video_dir)]
+        clips_deleted = pictures_deleted = 0
+        for _, path, is_clip in sorted([*clips, *pictures]):
+            if not (self._delete(path) if is_clip else self._unlink(path)):
                 continue
-            deleted += 1
+            clips_deleted += is_clip
+            pictures_deleted += not is_clip
             free = self._free(self._video_dir)
             if free >= wanted:
                 break
-        if deleted:
-            self._log.info(messages.CLIPS_DELETED_FOR_ROOM, deleted, free / GB)
+        if clips_deleted:
+            self._log.info(messages.CLIPS_DELETED_FOR_ROOM, clips_deleted, free / GB)
+        if pictures_deleted:
+            self._log.info(messages.EVENT_PICTURES_DELETED, pictures_deleted)
         return None if free >= wanted else free
 
     def _measure(self) -> None:
@@ -266,17 +290,23 @@ class DiskGuard:
 
     def _delete(self, path: Path) -> bool:
         """Delete a clip and its sidecars, and return whether that worked; a failure does not stop others."""
+        if not self._unlink(path, lambda: delete_sidecars(self._video_dir, path.name)):
+            return False
+        self._analysed.discard(path.name)
+        self._deleted += 1
+        return True
+
+    def _unlink(self, path: Path, finish: Callable[[], None] = lambda: None) -> bool:
+        """Delete a file and `finish`, and return whether that worked."""
         try:
             path.unlink(missing_ok=True)
-            delete_sidecars(self._video_dir, path.name)
+            finish()
         except OSError as error:
             if not self._undeletable:
                 self._log.warning(messages.CLIP_NOT_DELETED, path.name, error.strerror)
             self._undeletable.add(path.name)
             return False
-        self._analysed.discard(path.name)
         self._undeletable.discard(path.name)
-        self._deleted += 1
         return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from devtools.log_lines import line_of
 from devtools.redis_server import RedisServer
 from shared_utils.contracts.clips import list_clips
 from shared_utils.contracts.detections_log import LogFollower, append_record, log_path
-from shared_utils.contracts.sidecars import SIDECAR_FOLDERS, sidecar_name
+from shared_utils.contracts.events import Event, append_event, events_log_path, make_event_id, read_events
+from shared_utils.contracts.sidecars import EVENTS_FOLDER, SIDECAR_FOLDERS, sidecar_name
 from shared_utils.log import camera_logger
 from tests.support.footage.video import moving_box, packet_times, write_video
 from tests.support.log_lines import logged
 from tests.support.programs import Programs
 from vcam_worker import messages
-from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
+from vcam_worker.recording.storage.disk import GB, PICTURES_S, DiskGuard, DiskRules
 from vcam_worker.recording.storage.outbox import Outbox
 
 NOW = datetime(2026, 3, 1, 12)
@@ -42,11 +44,24 @@ class Volume:
             append_record(log_path(self.folder), {"ok": ok, "filename": name, "timestamp": "x", "schema": 1})
         return name
 
-    def free(self, _: Path) -> int:
-        return (self.size_gb - len(list_clips(self.folder))) * GB
+    def picture(self, stamp: str) -> str:
+        """Add the picture of a live event; it counts as 1 GB as well."""
+        taken = datetime.strptime(stamp, "%Y%m%d-%H%M%S")
+        folder = self.folder / EVENTS_FOLDER
+        folder.mkdir(exist_ok=True)
+        name = f"{make_event_id(taken.timestamp())}.jpg"
+        (folder / name).touch()
+        return name
 
-    def guard(self, **rules: float) -> DiskGuard:
-        return DiskGuard(self.folder, DiskRules(**rules), self.reasons.append, now=lambda: NOW, free=self.free)
+    def free(self, _: Path) -> int:
+        return (self.size_gb - len(list_clips(self.folder)) - len(self.pictures)) * GB
+
+    def guard(self, now: Callable[[], datetime] = lambda: NOW, **rules: float) -> DiskGuard:
+        return DiskGuard(self.folder, DiskRules(**rules), self.reasons.append, now=now, free=self.free)
+
+    @property
+    def pictures(self) -> list[str]:
+        return sorted(path.name for path in (self.folder / EVENTS_FOLDER).glob("*.jpg"))
 
     @property
     def names(self) -> list[str]:
@@ -102,6 +117,61 @@ def test_days_of_zero_keep_everything(tmp_path: Path) -> None:
     volume.clip("20200101-000000")
     volume.guard(retention_days=0).sweep()
     assert len(volume.names) == 1
+
+
+def test_pictures_of_live_events_go_after_their_days_and_sidecars_stay(tmp_path: Path) -> None:
+    volume = Volume(tmp_path, 100)
+    volume.clip("20260228-000000")
+    volume.picture("20260201-000000")
+    kept = volume.picture("20260228-000000")
+    others = ["holiday.jpg", f"{'0' * 8}-0000-4000-8000-{'0' * 12}.jpg", f".{kept}.partial"]
+    for name in others:
+        (tmp_path / EVENTS_FOLDER / name).touch()
+    append_event(events_log_path(tmp_path), Event("object", NOW.astimezone(), "cam1", value="seen"))
+    volume.guard(retention_days=7).sweep()
+    names = {path.name for path in (tmp_path / EVENTS_FOLDER).iterdir()}
+    assert names == {kept, *others, sidecar_name("20260228-000000-cam1.mp4", "run1")}
+    assert len(list(read_events(events_log_path(tmp_path)))) == 1
+    volume.picture("20260201-000000")
+    volume.guard(retention_days=0).sweep()
+    assert len(volume.pictures) == 4
+
+
+def test_old_pictures_are_looked_for_now_and_then(tmp_path: Path) -> None:
+    volume = Volume(tmp_path, 100)
+    ticks = iter([0.0, 0.0, 0.0, PICTURES_S / 2, PICTURES_S / 2, PICTURES_S / 2, *[PICTURES_S] * 9])
+    guard = DiskGuard(
+        tmp_path, DiskRules(7), lambda _: None, now=lambda: NOW, free=volume.free, tick=lambda: next(ticks)
+    )
+    guard.sweep()
+    volume.picture("20260201-000000")
+    guard.sweep()
+    assert len(volume.pictures) == 1
+    guard.sweep()
+    assert volume.pictures == []
+
+
+def test_for_room_the_oldest_go_first_be_it_a_clip_or_a_picture(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    volume = Volume(tmp_path, 6)
+    volume.clip("20260101-000000")
+    volume.picture("20260102-000000")
+    unseen = volume.clip("20260103-000000", ok=None)
+    volume.picture("20260104-000000")
+    clip, picture = volume.clip("20260105-000000"), volume.picture("20260106-000000")
+    volume.guard(min_free_gb=3).sweep()
+    assert (volume.names, volume.pictures) == ([unseen, clip], [picture])
+    assert (
+        len(logged(caplog, messages.CLIPS_DELETED_FOR_ROOM))
+        == len(logged(caplog, messages.EVENT_PICTURES_DELETED))
+        == 1
+    )
+    assert volume.reasons == [None]
+    volume.guard(min_free_gb=6).sweep()
+    assert (volume.names, volume.pictures) == ([unseen], [])
+    assert volume.reasons[-1]
 
 
 def test_a_clip_that_cannot_be_deleted_does_not_stop_others_and_is_logged_once(
