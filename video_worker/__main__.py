@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
             from video_worker.live.program import live
 
             return live(values)
-        return analyse(parsed.files, values) if parsed.command == "analyse" else work(values)
+        return analyse(parsed.files, values, parsed.zones) if parsed.command == "analyse" else work(values)
 
     return run_program(PROGRAM, run)
 
@@ -45,6 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("live", help="analyse live frames of capture's cameras, until stopped")
     analyse = commands.add_parser("analyse", help="analyse files without queue or log; one JSON line per file")
     analyse.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    analyse.add_argument(
+        "--zones",
+        type=Path,
+        metavar="ZONES.json",
+        help="zones for all files; without it, those of the camera in a file's name, from zones/ in VIDEO_DIR",
+    )
     export = commands.add_parser("export", help="turn ultralytics weights (.pt) into ONNX (needs ultralytics)")
     export.add_argument("weights", type=Path, metavar="WEIGHTS.pt")
     export.add_argument("out", type=Path, metavar="OUT.onnx")

@@ -19,6 +19,9 @@ CLIP_ANALYSED_BEFORE = LogMessage(
     "clip_analysed_before", "%s: is in the log already: its worker was interrupted after writing it"
 )
 STEP_TIMES = LogMessage("step_times", "%s: seconds by step: %s")
+ZONES_WRONG = LogMessage("zones_wrong", "%s; clips are analysed with the last good revision, or without zones")
+ZONES_RIGHT_AGAIN = LogMessage("zones_right_again", "the zones of camera %s are right again")
+ZONE_LABEL_UNKNOWN = LogMessage("zone_label_unknown", "%s, which model %s does not know: it counts none of them")
 CLIP_FAILED = LogMessage("clip_failed", "%s: failed: %s")
 ANALYSIS_CRASHED = LogMessage("analysis_crashed", "%s: failed unexpectedly")
 RESULT_NOT_WRITTEN = LogMessage("result_not_written", "%s: cannot be logged: %s; tried again in %d s")

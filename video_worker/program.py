@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from shared_utils.config.folders import video_path
 from shared_utils.config.log import LogSettings
+from shared_utils.config.zones.files import read_zones_file
 from shared_utils.errors import EXIT_FAILED, EXIT_OK
 from shared_utils.log import setup_logging
 from shared_utils.queue.event_stream import EventPublisher
@@ -18,6 +20,7 @@ from video_worker.jobs import WorkerContext
 from video_worker.models.own import load_own_model
 from video_worker.pipeline.analyse import analyse_files
 from video_worker.pipeline.analysis import Analyst
+from video_worker.pipeline.clip_zones import ClipZones
 from video_worker.pipeline.cores import share_of_cores
 from video_worker.queue.serve import serve
 from video_worker.queue.stop import Stop
@@ -33,11 +36,11 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
-def _analyst(settings: AnalysisSettings) -> tuple[Analyst, str]:
+def _analyst(settings: AnalysisSettings, zones: ClipZones) -> tuple[Analyst, str]:
     """Return an analyst with its own model loaded, and a description of what it analyses with."""
     threads = settings.threads or share_of_cores(1)
     own = load_own_model(settings, threads)
-    return Analyst(own.models, threads, _now), f"{own.description}, {threads} threads"
+    return Analyst(own.models, threads, _now, zones=zones), f"{own.description}, {threads} threads"
 
 
 def work(values: Mapping[str, str]) -> int:
@@ -45,7 +48,7 @@ def work(values: Mapping[str, str]) -> int:
     worker = WorkerSettings.from_env(values)
     setup_logging(worker.log, PROGRAM, [worker.redis.password] if worker.redis.password else [])
     settings = AnalysisSettings.from_env(values)
-    analyst, description = _analyst(settings)
+    analyst, description = _analyst(settings, ClipZones(worker.video_dir))
     stop = Stop(worker.stop_grace_s)
     stop.install()
     publisher = EventPublisher(worker.redis)
@@ -68,10 +71,17 @@ def work(values: Mapping[str, str]) -> int:
     return EXIT_OK
 
 
-def analyse(files: Sequence[Path], values: Mapping[str, str]) -> int:
-    """Print the record of each file; return the exit code."""
+def analyse(files: Sequence[Path], values: Mapping[str, str], zones_file: Path | None = None) -> int:
+    """Print the record of each file; return the exit code.
+
+    Args:
+        files: clips.
+        values: the environment.
+        zones_file: zones for all of them; None for those of their cameras on the volume.
+    """
     setup_logging(LogSettings.from_env(values), PROGRAM)
+    given = None if zones_file is None else read_zones_file(zones_file, named_after_camera=False)
     settings = AnalysisSettings.from_env(values)
-    analyst, _ = _analyst(settings)
+    analyst, _ = _analyst(settings, ClipZones(video_path(values), given))
     failures = analyse_files(files, analyst, settings.options, _now, out=sys.stdout, err=sys.stderr)
     return EXIT_FAILED if failures else EXIT_OK

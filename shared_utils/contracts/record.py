@@ -67,6 +67,27 @@ class ModelEntry(TypedDict):
     input: NotRequired[list[int]]
 
 
+class ZoneEntry(TypedDict):
+    """What happened in a zone of the clip.
+
+    `entered`, `left`: objects by label; `crossed`: objects by label and direction (``left``, ``right``) of a line;
+    `dwell_s`: seconds of all stays together; `readings`: readings that were made; `items`: items that passed, by name.
+    """
+
+    entered: dict[str, int]
+    left: dict[str, int]
+    crossed: dict[str, dict[str, int]]
+    dwell_s: float
+    readings: int
+    items: dict[str, int]
+
+
+class SetupEntry(TypedDict):
+    """What the result depends on beside clip, model and options: SHA-256 of the file of zones."""
+
+    zones_sha256: NotRequired[str]
+
+
 class TimingEntry(TypedDict):
     """Seconds spent. `queued_s` is None where no queue was used."""
 
@@ -90,8 +111,10 @@ class Record(TypedDict):
     run_id: NotRequired[str]
     job_id: NotRequired[str | None]
     objects: NotRequired[list[ObjectEntry]]
+    zones: NotRequired[dict[str, ZoneEntry]]
     clip: NotRequired[ClipEntry]
     model: NotRequired[ModelEntry]
+    setup: NotRequired[SetupEntry]
     timing: NotRequired[TimingEntry]
     options: NotRequired[dict[str, Any]]
     versions: NotRequired[dict[str, str]]

@@ -21,6 +21,8 @@ from shared_utils.media.frames import ClipFacts, ClipReader, Irregular, ReadOpti
 from video_worker import messages
 from video_worker.models.registry import DETECT, LoadedModel, Models
 from video_worker.pipeline import record as records
+from video_worker.pipeline.clip_events import ClipEvents
+from video_worker.pipeline.clip_zones import ClipZones
 from video_worker.pipeline.prefetch import prefetch
 from video_worker.pipeline.run_names import RunNames
 from video_worker.pipeline.runner import StepRunner
@@ -88,6 +90,7 @@ class Analyst:
         now: the time of day, with its zone.
         steps: the steps, in their order.
         sleep: waits for a number of seconds.
+        zones: finds the zones of clips; None for none.
     """
 
     def __init__(
@@ -97,12 +100,14 @@ class Analyst:
         now: Callable[[], datetime],
         steps: Sequence[type[Step]] = STEPS,
         sleep: Callable[[float], None] = time.sleep,
+        zones: ClipZones | None = None,
     ) -> None:
         self._models = models
         self._threads = threads
         self._now = now
         self._steps = tuple(steps)
         self._sleep = sleep
+        self._zones = zones or ClipZones()
 
     def use_threads(self, threads: int) -> None:
         """Decode and compute with this many threads from the next clip on."""
@@ -142,11 +147,14 @@ class Analyst:
         options, threads = task.options_for(model), max(1, self._threads // DECODE_SHARE)
         with ClipReader(task.path, options.fps, threads, ReadOptions(options.aspect, careful, strict=True)) as reader:
             clip = records.clip_entry(task.names.filename, reader.facts, file_sha256(task.path))
-            context = self._context(task, model, options, reader.facts)
-            with StepRunner(context, self._steps) as runner:
+            context, setup = self._context(task, model, options, reader.facts)
+            events = ClipEvents(task.names, context.source, context.camera, self._now)
+            with StepRunner(replace(context, emit=events.emit), self._steps) as runner:
                 _take_all(runner, reader, progress, should_stop)
                 growth.check()
                 results, infer_s = runner.results(), runner.timing().get("infer_s", 0.0)
+                if task.output_dir is not None and "zones" in results:
+                    events.write(task.output_dir)
             seconds = ", ".join(f"{name} {value:.3f} s" for name, value in runner.seconds().items())
             logger.debug(messages.STEP_TIMES, task.names.filename, seconds)
             if reader.damaged:
@@ -158,24 +166,31 @@ class Analyst:
             clip,
             records.model_entry(model, options),
             records.timing_entry(task.queued_s, decode_s, infer_s, time.perf_counter() - began),
-            results,
+            {**results, **setup},
             self._now(),
         )
 
-    def _context(self, task: Task, model: LoadedModel, options: Options, facts: ClipFacts) -> StepContext:
+    def _context(
+        self, task: Task, model: LoadedModel, options: Options, facts: ClipFacts
+    ) -> tuple[StepContext, dict[str, object]]:
+        """Return what the steps know, and the record's keys about the files that they depend on."""
         clip_name = parse_clip_name(task.names.filename)
+        camera = clip_name.camera if clip_name else None
         began = records.started_at(task.names.filename, facts)
-        return StepContext(
+        loaded = self._zones.get(camera, model)
+        context = StepContext(
             Source.of_clip(facts, None if began is None else datetime.fromisoformat(began)),
             options,
             model.detector.labels,
-            clip_name.camera if clip_name else None,
+            camera,
             model.detector,
             self._models,
+            zones=None if loaded is None else loaded.zones,
             names=task.names,
             output_dir=task.output_dir,
             now=self._now,
         )
+        return context, {} if loaded is None else {"setup": records.setup_entry(loaded)}
 
 
 def _take_all(runner: StepRunner, reader: ClipReader, progress: Progress, should_stop: Callable[[], bool]) -> None:

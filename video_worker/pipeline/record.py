@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from typing import Any, cast
 
+from shared_utils.config.zones.files import LoadedZones
 from shared_utils.contracts.clips import parse_clip_name
 from shared_utils.contracts.job_options import Options, options_as_dict
-from shared_utils.contracts.record import SCHEMA, ClipEntry, ModelEntry, Record, TimingEntry
+from shared_utils.contracts.record import SCHEMA, ClipEntry, ModelEntry, Record, SetupEntry, TimingEntry, ZoneEntry
 from shared_utils.media.frames import ClipFacts
 from video_worker.models.registry import LoadedModel
 from video_worker.pipeline.run_names import RunNames
@@ -64,6 +65,8 @@ def success(
     if taken := found.keys() & results.keys():
         raise ValueError(f"a step adds {min(taken)!r} to the record, which has that key already")
     found.update(results)
+    if zones := results.get("zones"):
+        found["zones"] = zones_entry(cast("Mapping[str, Mapping[str, Any]]", zones))
     first = {key: found[key] for key in KEYS_FIRST if key in found}
     return cast("Record", {**first, **found})
 
@@ -126,6 +129,20 @@ def timing_entry(queued_s: float | None, decode_s: float, infer_s: float, total_
         "infer_s": round(infer_s, SECONDS_DIGITS),
         "total_s": round(total_s, SECONDS_DIGITS),
     }
+
+
+def zones_entry(zones: Mapping[str, Mapping[str, Any]]) -> dict[str, ZoneEntry]:
+    """Return the record's ``zones``: what each zone counted, with all keys, whichever steps were at work."""
+    entries: dict[str, ZoneEntry] = {}
+    for name, counts in zones.items():
+        entry: ZoneEntry = {"entered": {}, "left": {}, "crossed": {}, "dwell_s": 0.0, "readings": 0, "items": {}}
+        entries[name] = cast("ZoneEntry", {**entry, **counts})
+    return entries
+
+
+def setup_entry(zones: LoadedZones) -> SetupEntry:
+    """Return the record's ``setup``."""
+    return {"zones_sha256": zones.sha256}
 
 
 def _head(names: RunNames, now: datetime) -> dict[str, Any]:

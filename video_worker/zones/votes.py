@@ -1,7 +1,7 @@
-"""The label of an object, and whether it counts, by the rules of the summary of a clip, without keeping its frames.
+"""The label of an object, and whether it counts, as in the summary of a clip, without keeping its frames.
 
-:mod:`video_worker.pipeline.track_summary` decides the same for a clip as a whole. An object in front of a live camera
-may stay for days, so that only sums are kept here.
+:mod:`video_worker.pipeline.track_summary` gives the same label to a clip's tracks, and calls the same ones detected. An
+object in front of a live camera may stay for days, so that only sums are kept here.
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ class Votes:
 
     Attributes:
         hits: frames with a label that is reported, at or above the threshold.
-        boxes: frames with a label that is reported, of any score.
-        seen_s: seconds that the frames at or above the threshold stand for, of any label.
+        seen_s: seconds that the frames with a label that is reported stand for, of any score.
         labels: of each reported label at or above the threshold, its frames, the sum of its scores, and the best one.
     """
 
     hits: int = 0
-    boxes: int = 0
     seen_s: float = 0.0
     labels: dict[str, tuple[int, float, float]] = field(default_factory=dict)
 
@@ -38,19 +36,20 @@ class Votes:
             conf: the threshold.
             wanted: labels that are reported; None for all.
         """
-        strong = {label: score for label, score in scores.items() if score >= conf}
-        reported = {label: score for label, score in strong.items() if wanted is None or label in wanted}
-        self.seen_s += min(step_s, MAX_STEP_S) if strong else 0.0
-        self.boxes += any(wanted is None or label in wanted for label in scores)
-        self.hits += bool(reported)
-        for label, score in reported.items():
+        reported = {label: score for label, score in scores.items() if wanted is None or label in wanted}
+        strong = {label: score for label, score in reported.items() if score >= conf}
+        self.seen_s += min(step_s, MAX_STEP_S) if reported else 0.0
+        self.hits += bool(strong)
+        for label, score in strong.items():
             frames, total, best = self.labels.get(label, (0, 0.0, 0.0))
             self.labels[label] = frames + 1, total + score, max(best, score)
 
     def count(self, min_hits: int) -> bool:
-        """Return whether the object was seen often and long enough."""
-        enough_s = (min_hits - 0.5) * HIT_S - TOLERANCE_S
-        return min(self.hits, self.boxes) >= min_hits and self.seen_s >= enough_s
+        """Return whether the object was seen often enough, as for `detected`, and long enough to be no ghost.
+
+        At high rates a ghost has its hits in no time. What is really there has weaker boxes too, before and after.
+        """
+        return self.hits >= min_hits and self.seen_s >= (min_hits - 0.5) * HIT_S - TOLERANCE_S
 
     @property
     def label(self) -> str | None:
@@ -65,10 +64,10 @@ class Votes:
 
     def state(self) -> list[Any]:
         """Return what must survive a restart, as JSON takes it."""
-        return [self.hits, self.boxes, self.seen_s, {label: list(sums) for label, sums in self.labels.items()}]
+        return [self.hits, self.seen_s, {label: list(sums) for label, sums in self.labels.items()}]
 
     @classmethod
     def of_state(cls, state: Any) -> Votes:
         """Return the votes of a :meth:`state`."""
-        hits, boxes, seen_s, labels = state
-        return cls(hits, boxes, seen_s, {label: (one[0], one[1], one[2]) for label, one in labels.items()})
+        hits, seen_s, labels = state
+        return cls(hits, seen_s, {label: (one[0], one[1], one[2]) for label, one in labels.items()})

@@ -37,6 +37,19 @@ def load_zones(path: Path) -> Zones:
         SettingError: the file cannot be read, or is wrong; one line that names the zone, the key, the value and the
             remedy.
     """
+    return load_zones_file(path)[0]
+
+
+def load_zones_file(path: Path, *, named_after_camera: bool = True) -> tuple[Zones, bytes]:
+    """Return the zones of a file, and its bytes.
+
+    Args:
+        path: of the file.
+        named_after_camera: whether it has to be named after its camera.
+
+    Raises:
+        SettingError: as :func:`load_zones`.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -45,9 +58,9 @@ def load_zones(path: Path) -> Zones:
         zones = parse_zones(data)
     except ValueError as error:
         raise SettingError(f"{path}: {error}") from None
-    if zones.camera != path.stem:
+    if named_after_camera and zones.camera != path.stem:
         raise SettingError(f"{path}: camera is {zones.camera!r}, but the file is named after camera {path.stem!r}")
-    return zones
+    return zones, data
 
 
 def parse_zones(data: bytes) -> Zones:
