@@ -27,13 +27,36 @@ ARRIVE_S = 3.0
 """Seconds in which an object that appears has to move, or else it was there before and was not recognised."""
 MOVED_SIZES = 0.25
 """Distance, in sizes, that is a move: edges of boxes tremble by some percent of the size."""
-REACH_SIZES, REACH_SIZES_PER_S = 1.0, 1.0
-"""Distance, in sizes, at which a new track may continue a lost object, and what each second out of sight adds."""
+REACH_SIZES, REACH_SIZES_PER_S, REACH_S = 1.0, 1.0, 3.0
+"""Distance, in sizes, at which a new track may continue a lost object, and what each second out of sight adds, up to so
+many seconds."""
+SAME_TRACK_REACH = 3.0
+"""Factor for a track that goes on after a restart: the tracker knows how fast it was."""
 MAX_SIZE_RATIO = 2.0
 """Factor by which their sizes may differ."""
 
 BoxShares = tuple[float, float, float, float]
 """Corners x1, y1, x2, y2 in 0..1 of the picture."""
+
+
+def box_of(corners: Sequence[Any]) -> BoxShares:
+    """Return a box of a state.
+
+    Raises:
+        ValueError, TypeError: it is none.
+    """
+    x1, y1, x2, y2 = (float(value) for value in corners)
+    return x1, y1, x2, y2
+
+
+def point_of(values: Sequence[Any]) -> tuple[float, float]:
+    """Return a point of a state.
+
+    Raises:
+        ValueError, TypeError: it is none.
+    """
+    x, y = (float(value) for value in values)
+    return x, y
 
 
 class TrackBox(NamedTuple):
@@ -171,7 +194,7 @@ class Follower:
         objects = {one.track: one for one in self.objects.values() if one.tracked}
         there = [objects[found.track] for found in tracks if found.track in objects]
         fresh = [found for found in tracks if found.track not in objects]
-        objects |= self._continued(fresh, there, aspect)
+        objects |= self._continued(time_s, fresh, there, aspect)
         seen: list[FollowedObject] = []
         labelled: list[FollowedObject] = []
         for found in tracks:
@@ -189,20 +212,23 @@ class Follower:
         return seen, labelled
 
     def _continued(
-        self, fresh: Sequence[TrackBox], there: Sequence[FollowedObject], aspect: float
+        self, time_s: float, fresh: Sequence[TrackBox], there: Sequence[FollowedObject], aspect: float
     ) -> dict[int, FollowedObject]:
-        """Return which lost objects new tracks continue, by the tracks' numbers: the nearest first."""
+        """Return which lost objects new tracks continue, by the tracks' numbers: the nearest first.
+
+        After a restart, a track of the same number comes before all others.
+        """
         lost = [one for one in self.objects.values() if one not in there and self._may_continue(one)]
         pairs = [
-            (away, found.track, one.number)
+            (found.track != one.track, away, found.track, one.number)
             for found in fresh
             for one in lost
             if found.box is not None
             and one.known & found.labels.keys()
-            and (away := _distance(one, found.box, aspect)) <= self._reach(one)
+            and (away := _distance(one, found.box, aspect)) <= _reach(time_s - one.seen_s, found.track == one.track)
         ]
         continued: dict[int, FollowedObject] = {}
-        for _, track, number in sorted(pairs):
+        for *_, track, number in sorted(pairs):
             one = self.objects[number]
             if track not in continued and one not in continued.values():
                 continued[track] = one
@@ -211,9 +237,6 @@ class Follower:
     def _may_continue(self, one: FollowedObject) -> bool:
         out_s = self._watched_s - one.watched_s
         return out_s <= LOST_S and (not one.tracked or out_s >= TRACKED_S)
-
-    def _reach(self, one: FollowedObject) -> float:
-        return REACH_SIZES + REACH_SIZES_PER_S * (self._watched_s - one.watched_s)
 
     def _new(self, time_s: float, box: BoxShares, aspect: float) -> FollowedObject:
         self._begun += 1
@@ -244,13 +267,24 @@ class Follower:
         Args:
             state: of an earlier follower.
             later_s: what its times are ahead of those to come.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is none.
         """
-        self._begun, self._watched_s = int(state["begun"]), float(state["watched_s"])
+        objects = []
         for entry in state["objects"]:
-            places = {"box": tuple(entry["box"]), "origin": tuple(entry["origin"]), "known": set(entry["known"])}
+            places = {"box": box_of(entry["box"]), "origin": point_of(entry["origin"]), "known": set(entry["known"])}
             one = FollowedObject(**{**entry, "tracked": False, **places})
             one.first_s, one.seen_s = one.first_s + later_s, one.seen_s + later_s
-            self.objects[one.number] = one
+            objects.append(one)
+        self._begun, self._watched_s = int(state["begun"]), float(state["watched_s"])
+        self.objects = {one.number: one for one in objects}
+
+
+def _reach(out_s: float, same_track: bool) -> float:
+    """Return how far from where it was seen last an object may be after so many seconds, in sizes."""
+    reach = REACH_SIZES + REACH_SIZES_PER_S * min(out_s, REACH_S)
+    return SAME_TRACK_REACH * reach if same_track else reach
 
 
 def _centre(box: BoxShares, aspect: float) -> tuple[float, float]:

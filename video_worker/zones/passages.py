@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from video_worker.zones.following import BoxShares, FollowedObject
+from video_worker.zones.following import BoxShares, FollowedObject, box_of
 from video_worker.zones.geometry import LEFT, RIGHT, Anchor, anchors, crossings, distance_to_line
 from video_worker.zones.hysteresis import Clearance, near_distance
 
@@ -148,7 +148,7 @@ class Passages:
         """Return the passages of a :meth:`state`, whose times are by `later_s` ahead of those to come."""
         found = cls()
         for entry in cast("Sequence[dict[str, Any]]", state["points"]):
-            times = {"met_s": entry["met_s"] + later_s, "clearance": Clearance(), "met_box": tuple(entry["met_box"])}
+            times = {"met_s": entry["met_s"] + later_s, "clearance": Clearance(), "met_box": box_of(entry["met_box"])}
             found._points.append(_Point(**{**entry, **times}))
         found._places, found._last_s = state["places"], state["last_s"] + later_s
         found._crossed, found._total, found._whole = list(state["crossed"]), state["total"], state["whole"]

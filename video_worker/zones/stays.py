@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from video_worker.zones.following import BoxShares, FollowedObject
+from video_worker.zones.following import BoxShares, FollowedObject, box_of
 from video_worker.zones.geometry import (
     Anchor,
     anchors,
@@ -111,7 +111,7 @@ class Stay:
             return []
         outside = self.out_s is not None and self.clearance.clear_s is not None
         last_s = self.out_s if self.out_s is not None and (gone or outside) else one.seen_s
-        changes = self._begin(last_s, one, rules)
+        changes = self._begin(last_s, one, rules) + self._loiter(last_s, one, rules)
         if self.counts:
             # what never moved did not go away: it is not recognised any more
             leaves = outside or (gone and (one.moved or self.came_in or self.out_s is not None))
@@ -132,15 +132,14 @@ class Stay:
         if 2 * self.frames_in < self.frames:
             return []
         changes = self._begin(time_s, one, rules)
-        loiter_s = rules.loiter_s
-        if self.counts and not self.loitered and loiter_s is not None and time_s - self.since_s >= loiter_s - SLACK_S:
-            self.loitered = True
-            changes.append(StayChange(LOITERING, self.since_s + loiter_s, loiter_s, one.box))
+        changes += self._loiter(time_s, one, rules)
         return changes
 
     def _outside(
         self, time_s: float, edge_s: float, distance: float, one: FollowedObject, rules: StayRules
     ) -> list[StayChange]:
+        if self.since_s is None:
+            self._pass_through(time_s, one, rules)
         if self.since_s is None:
             return []
         self.frames += 1
@@ -154,7 +153,7 @@ class Stay:
         if time_s - self.out_s < rules.min_s - SLACK_S:
             return []
         out_s = self.out_s
-        changes = self._begin(out_s, one, rules)
+        changes = self._begin(out_s, one, rules) + self._loiter(out_s, one, rules)
         if self.counts:
             changes.append(StayChange(LEFT, out_s, out_s - self.since_s, self.out_box or one.box))
         self._reset()
@@ -170,6 +169,31 @@ class Stay:
             return []
         self.reported_in = True
         return [StayChange(ENTERED, self.since_s, 0.0, self.since_box or one.box)]
+
+    def _loiter(self, until_s: float, one: FollowedObject, rules: StayRules) -> list[StayChange]:
+        """Report once who stays for long."""
+        loiter_s = rules.loiter_s
+        if self.since_s is None or loiter_s is None or not self.counts or self.loitered:
+            return []
+        if until_s - self.since_s < loiter_s - SLACK_S:
+            return []
+        self.loitered = True
+        return [StayChange(LOITERING, self.since_s + loiter_s, loiter_s, one.box)]
+
+    def _pass_through(self, time_s: float, one: FollowedObject, rules: StayRules) -> None:
+        """Begin and end a stay between two frames, where the way from one to the next leads through the polygon."""
+        if self.last_s is None or self.last_box is None or rules.anchor == "any":
+            return
+        step_s = time_s - self.last_s
+        if step_s < rules.min_s - SLACK_S:
+            return
+        before, after = (anchors(box, rules.anchor)[0] for box in (self.last_box, one.box))
+        shares = outline_shares(before, after, rules.polygon)
+        if shares:
+            self.since_s, self.out_s = self.last_s + shares[0] * step_s, self.last_s + shares[-1] * step_s
+            self.since_box = self.out_box = one.box
+            self.came_in = True
+            self.frames = self.frames_in = 1
 
     def _edge_s(self, time_s: float, one: FollowedObject, rules: StayRules) -> float:
         """Return when the anchor passed the outline, between this frame and the one before."""
@@ -201,7 +225,7 @@ class Stay:
             setattr(stay, key, None if value is None else value + later_s)
         for key in ("last_box", "since_box", "out_box"):
             box = getattr(stay, key)
-            setattr(stay, key, None if box is None else tuple(box))
+            setattr(stay, key, None if box is None else box_of(box))
         stay.clearance.reset()
         return stay
 

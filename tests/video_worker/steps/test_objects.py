@@ -24,6 +24,17 @@ def test_who_walks_through_enters_once_and_leaves_once_at_any_rate(fps, anchor):
     assert watch.said() == [("entered", 3.0), ("left", 7.0)]
 
 
+@pytest.mark.parametrize(("min_s", "times"), [(0.0, 1), (0.15, 1), (0.6, 0)])
+def test_who_rushes_through_between_two_frames_enters_and_leaves(min_s, times):
+    rush = along((0, 0.05, 0.7), (1.9, 0.05, 0.7), (2.35, 0.95, 0.7), (4, 0.95, 0.7))
+    watch = Watch(objects(min_s=min_s)).feed(Mover(rush), end_s=4, fps=2)
+    found = watch.zone("gate")
+    assert found["entered"] == found["left"] == ({"person": times} if times else {})
+    assert found["dwell_s"] == pytest.approx(0.286 * times, abs=0.02)
+    past = along((0, 0.05, 0.1), (1.9, 0.05, 0.1), (2.35, 0.95, 0.1), (4, 0.95, 0.1))
+    assert Watch(objects(min_s=min_s)).feed(Mover(past), end_s=4, fps=2).zone("gate")["entered"] == {}
+
+
 def test_any_part_of_the_box_is_enough_where_the_zone_says_so():
     watch = Watch(objects(anchor="any")).feed(Mover(THROUGH), end_s=10, fps=25)
     # half a box earlier, and later

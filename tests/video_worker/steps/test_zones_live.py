@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared_utils.contracts.events import Event
 from tests.video_worker.steps.zone_scenes import Mover, Place, Watch, along, cross, hidden, objects, sample
+from video_worker.steps.context import StepEvent
 
 BEGAN = datetime(2026, 2, 23, 14, 48, 19, tzinfo=UTC)
 THROUGH = along((0, 0.1, 0.7), (10, 1.1, 0.7))
@@ -21,6 +23,13 @@ def restarted(watch: Watch, after_s: float, *zones) -> Watch:
     later = Watch(*zones, live=True, started_at=BEGAN + timedelta(seconds=after_s))
     later.runner.resume(states)
     return later
+
+
+def logged(event: StepEvent) -> Event:
+    """Return an event as the log of live events holds it."""
+    return Event(
+        type=event.type, at=BEGAN + timedelta(seconds=event.time_s), zone=event.zone, value=event.value, more=event.more
+    )
 
 
 def shifted(at: Callable[[float], Place | None], by_s: float) -> Callable[[float], Place | None]:
@@ -137,6 +146,48 @@ def test_a_state_in_the_middle_of_anything_can_be_resumed():
         found += [(event.value, round(event.time_s + number / 5, 3), event.more) for event in later.events]
         assert [one[0] for one in found] == [one[0] for one in expected], number
         assert [one[1] for one in found] == pytest.approx([one[1] for one in expected], abs=0.002), number
+
+
+def test_what_was_reported_after_the_state_was_saved_is_not_reported_again():
+    """Killed up to a second after a state was saved: the events since then are in the log."""
+    way = along((0, 0.1, 0.7), (5, 0.6, 0.7), (6, 0.55, 0.7), (8, 1.1, 0.7), (11, 0.1, 0.7))
+    zones = (objects(loiter_s=1), cross())
+    whole = Watch(*zones, live=True, started_at=BEGAN).feed(Mover(way), end_s=12)
+    expected = [(event.value, event.more.get("direction")) for event in whole.events]
+    counts = [whole.runner.states()[name]["counts"] for name in ("Objects gate 0", "Cross door 0")]
+    for number in range(5, 56):
+        saved_s, killed_s, again_s = (number - 5) / 5, number / 5, number / 5 + 0.4
+        watch = Watch(*zones, live=True, started_at=BEGAN).feed(Mover(way), end_s=saved_s)
+        states = json.loads(json.dumps(watch.runner.states()))
+        before = len(watch.events)
+        watch.feed(Mover(way), start_s=saved_s + 0.2, end_s=killed_s)
+        later = Watch(*zones, live=True, started_at=BEGAN + timedelta(seconds=again_s))
+        assert later.runner.resume(states) == []
+        later.runner.catch_up([logged(event) for event in watch.events[before:]])
+        later.feed(Mover(shifted(way, again_s)), end_s=12 - again_s)
+        found = [(event.value, event.more.get("direction")) for event in watch.events + later.events]
+        assert sorted(map(str, found)) == sorted(map(str, expected)), number
+        states = later.runner.states()
+        for name, one in zip(("Objects gate 0", "Cross door 0"), counts, strict=True):
+            rounded = {"dwell_s": pytest.approx(one["dwell_s"], abs=0.4)} if "dwell_s" in one else {}
+            assert states[name]["counts"] == {**one, **rounded}, number
+
+
+@pytest.mark.parametrize("name", ["Follow", "Objects gate 0", "Cross door 0"])
+@pytest.mark.parametrize("state", [{}, {"counts": 1}, {"objects": [1]}, {"begun": "x", "watched_s": 0, "objects": []}])
+def test_a_state_that_is_none_is_refused_and_the_step_begins_anew(name, state):
+    watch = Watch(objects(), cross(), live=True)
+    assert watch.runner.resume({name: state}) == [name]
+    watch.feed(Mover(THROUGH), end_s=10)
+    assert [event.value for event in watch.events] == ["entered", "crossed", "left"]
+
+
+def test_who_walks_on_during_a_restart_is_the_same():
+    """Two sizes further on after two seconds, by a track of another number."""
+    way = along((0, 0.1, 0.7), (3, 0.45, 0.7), (5.4, 0.75, 0.7), (8, 1.1, 0.7))
+    watch = Watch(objects(), live=True, started_at=BEGAN).feed(Mover(way), end_s=3.8)
+    later = restarted(watch, 5.4, objects()).feed(Mover(shifted(way, 5.4), track=9), end_s=3)
+    assert [event.value for event in watch.events + later.events] == ["entered", "left"]
 
 
 def test_a_zone_that_was_changed_goes_on_with_its_counts_alone():

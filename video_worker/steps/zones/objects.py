@@ -10,7 +10,7 @@ from typing import Any
 from shared_utils.config.zones.model import ObjectsTask
 from video_worker.steps.base import Step
 from video_worker.steps.context import StepContext
-from video_worker.steps.declarations import Adds, RecordKey
+from video_worker.steps.declarations import Adds, Kind, LogColumn, RecordKey
 from video_worker.steps.zones.tasks import ZoneTask, tasks_of
 from video_worker.steps.zones.zone_step import TIME_DIGITS, Happening, ZoneStep
 from video_worker.zones.following import FollowedObject
@@ -47,7 +47,15 @@ class Objects(ZoneStep[Stay]):
                 '{"gate": {"entered": {"person": 1}, "left": {"person": 1}, "crossed": {}, "dwell_s": 12.4, '
                 '"readings": 0, "items": {}}}',
             ),
-        )
+        ),
+        columns=(
+            LogColumn(
+                "zones_sha256",
+                ("setup", "zones_sha256"),
+                Kind.TEXT,
+                "SHA-256 of the file of zones that the clip was analysed with; missing where there was none",
+            ),
+        ),
     )
 
     def __init__(self, context: StepContext, task: ZoneTask[ObjectsTask]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
 from shared_utils.config.zones.model import Task
+from shared_utils.contracts.events import Event
 from video_worker.pipeline.track_summary import MAX_STEP_S
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import StepContext, StepEvent, clock_state, seconds_ahead
@@ -18,6 +19,8 @@ from video_worker.zones.votes import Votes
 
 MAX_PENDING = 200
 """What one object did that waits until its label is known; of more, the oldest is dropped."""
+SAME_S = 5.0
+"""Seconds by which the times of one event may differ that is found again after a restart, from other frames."""
 TIME_DIGITS = 3
 SHARE_DIGITS = 4
 SCORE_DIGITS = 4
@@ -85,6 +88,7 @@ class ZoneStep(Step, Generic[Machine]):
         self._objects: dict[int, _Watched[Machine]] = {}
         self._last_s: float | None = None
         self._resumed = False
+        self._reported: list[tuple[object, object, float]] = []
 
     @property
     def name(self) -> str:
@@ -176,6 +180,8 @@ class ZoneStep(Step, Generic[Machine]):
             return
         while watched.pending:
             happening, track = watched.pending.popleft()
+            if self._was_reported(happening):
+                continue
             self.count(happening, watched.label)
             if happening.counted:
                 box = [round(value, SHARE_DIGITS) for value in happening.box]
@@ -203,11 +209,38 @@ class ZoneStep(Step, Generic[Machine]):
         if state["shape"] != self.shape():
             return
         later_s = seconds_ahead(state, self._source)
+        objects: dict[int, _Watched[Machine]] = {}
         for number, entry in state["objects"].items():
             watched = _Watched(self.machine_of(entry["machine"], later_s), Votes.of_state(entry["votes"]))
             watched.label = entry["label"]
             for happening, track in entry["pending"]:
                 noted = Happening(**{**happening, "time_s": happening["time_s"] + later_s})
                 watched.pending.append((noted, track))
-            self._objects[int(number)] = watched
-        self._resumed = True
+            objects[int(number)] = watched
+        self._objects, self._resumed = objects, True
+
+    def catch_up(self, event: Event) -> None:
+        """Count what was reported after the state was saved; it is not reported again when it is found again."""
+        began, label = self._source.started_at, event.more.get("label")
+        if event.type != "object" or event.zone != self.zone.name or began is None or not isinstance(label, str):
+            return
+        if self._labels is not None and label not in self._labels:
+            return
+        dwell_s = event.more.get("dwell_s", 0.0)
+        happening = Happening(
+            str(event.value),
+            (event.at - began).total_seconds(),
+            (),
+            {"direction": event.more.get("direction"), "dwell_s": dwell_s if isinstance(dwell_s, float) else 0.0},
+        )
+        self.count(happening, label)
+        self._reported.append((happening.value, happening.more["direction"], happening.time_s))
+
+    def _was_reported(self, happening: Happening) -> bool:
+        """Return whether something was reported before a restart, and forget that."""
+        for place, (value, direction, time_s) in enumerate(self._reported):
+            near = abs(happening.time_s - time_s) <= SAME_S
+            if near and happening.counted and (value, direction) == (happening.value, happening.more.get("direction")):
+                del self._reported[place]
+                return True
+        return False
