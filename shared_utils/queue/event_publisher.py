@@ -190,7 +190,8 @@ class EventPublisher:
             reason = f"it is longer than {MAX_ENTRY_BYTES} bytes"
         except (AttributeError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:  # whatever it holds
             reason = f"{type(error).__name__}: {error}"[:200]
-        self.dropped += 1
+        with self._lock:
+            self.dropped += 1
         if event.type not in self._refused:
             self._refused.add(event.type)
             self._log.warning(messages.EVENT_UNUSABLE, event.type[:40], reason)

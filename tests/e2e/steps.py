@@ -16,6 +16,16 @@ import json, sys
 from shared_utils.queue.jobs import submit
 print(submit(sys.argv[1], **json.loads(sys.argv[2])).id)
 """
+_EVENTS = """
+import json, os
+from shared_utils.config.redis import RedisSettings
+from shared_utils.contracts.events import event_to_dict
+from shared_utils.queue.event_stream import EventReader
+with EventReader(RedisSettings.from_env(os.environ), after="0") as reader:
+    while found := reader.read(0):
+        for event in found:
+            print(json.dumps(event_to_dict(event)))
+"""
 PAGE_TIMEOUT_S = 5
 CLIP_TIMEOUT_S = 60.0
 """Longest until a camera that sees motion has a clip open, or saved."""
@@ -26,6 +36,12 @@ def submit(running: Running, filename: str, **options: object) -> str:
     job = running.project.python("jupyter", _SUBMIT, filename, json.dumps(options)).split()[-1]
     running.jobs.append(job)
     return job
+
+
+def events(running: Running) -> list[dict[str, Any]]:
+    """Return what is on the event stream, as a program in the Jupyter container reads it."""
+    lines = running.project.python("jupyter", _EVENTS).splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 def add_yard(running: Running) -> None:

@@ -11,11 +11,12 @@ import pytest
 from devtools.compose import wait_for
 from devtools.log_lines import line_of
 from tests.e2e.incident import Row, Running
-from tests.e2e.steps import add_yard, submit
+from tests.e2e.steps import add_yard, events, submit
 from vcam_worker import messages
 
 DETECTION_TIMEOUT_S = 120.0
 JOB_TIMEOUT_S = 120.0
+EVENT_TIMEOUT_S = 30.0
 NOTEBOOKS = ("ViewProcessResults", "SendProcessFile")
 
 
@@ -30,6 +31,25 @@ def test_the_demo_detects_something(running: Running) -> None:
     output = running.project.logs("video-worker")
     assert record["filename"] in output
     assert re.search(line_of(messages.JOB_QUEUED, record["filename"]), running.project.logs("capture"))
+
+
+def test_the_events_of_the_run_are_on_the_stream(running: Running) -> None:
+    record = _detection(running)
+    assert record
+
+    def analysed() -> dict[str, Any] | None:
+        return next((event for event in events(running) if event["run_id"] == record["run_id"]), None)
+
+    event = wait_for(analysed, EVENT_TIMEOUT_S, "the event of the first run")
+    assert (event["type"], event["value"], event["camera"]) == ("clip", "analysed", "street")
+    assert (event["filename"], event["detected"]) == (record["filename"], record["detected"])
+    found = events(running)
+    assert {(one["type"], one["value"]) for one in found} >= {
+        ("service", "started"), ("camera", "up"), ("motion", "started"), ("clip", "saved")
+    }  # fmt: skip
+    assert {one["program"] for one in found if one["type"] == "service"} >= {"capture", "worker"}
+    saved = [one for one in found if one["value"] == "saved" and one["filename"] == record["filename"]]
+    assert [one["bytes"] for one in saved] == [(running.project.video / record["filename"]).stat().st_size]
 
 
 def test_what_the_containers_write_belongs_to_the_user(running: Running) -> None:

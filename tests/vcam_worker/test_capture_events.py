@@ -17,7 +17,7 @@ from shared_utils import messages
 from shared_utils.contracts.clips import list_clips
 from shared_utils.contracts.events import event_to_dict
 from tests.support.events import WAIT_S, Listener
-from tests.support.footage.video import packet_times
+from tests.support.footage.video import moving_box, packet_times, write_video
 from tests.support.network.cameras import camera_processes, capture, emulator
 from tests.support.programs import Programs
 
@@ -65,6 +65,22 @@ def test_one_passage(
     everything = json.dumps([event_to_dict(event) for event in listener.events])
     assert "geheim77" not in everything
     assert "127.0.0.1" not in everything
+
+
+def test_motion_within_a_clip_ends_once(
+    programs: Programs, tmp_path: Path, env: dict[str, str], redis_server: RedisServer
+) -> None:
+    """While the clip is open, keyframes alone are analysed: one every 2 s."""
+    footage = write_video(tmp_path / "long.mp4", moving_box(start_s=12, end_s=24), seconds=48, gop=20)
+    url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    emulator(programs, footage, url)
+    program = capture(programs, env, url, CLIP_SECONDS="30")
+    listener = Listener(redis_server)
+    listener.wait_for("clip", "saved")
+    assert listener.summary().count("motion started") == listener.summary().count("motion ended") == 1
+    ended = listener.of("motion", "ended")[0]
+    assert 12 - 2 * 2.0 <= ended.more["duration_s"] <= 12.5
+    assert program.stop() == 0
 
 
 def test_redis_that_dies_and_comes_back_costs_no_event_and_no_clip(

@@ -411,3 +411,33 @@ def test_the_stream_keeps_ten_thousand(redis_server: RedisServer) -> None:
         read_all(reader, KEPT + 3000)
     publisher.stop()
     assert KEPT <= redis_server.connection().xlen(STREAM_KEY) <= KEPT + 100
+
+
+def test_a_redis_that_is_full_is_away_and_events_wait(
+    redis_server: RedisServer, publisher: EventPublisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    connection = redis_server.connection()
+    connection.config_set("maxmemory", 1)
+    publisher.publish(READING)
+    wait_for_log(caplog, messages.EVENTS_NOT_PUBLISHED)
+    assert "maxmemory" in logged(caplog, messages.EVENTS_NOT_PUBLISHED)[0]
+    assert "press-3" not in logged(caplog, messages.EVENTS_NOT_PUBLISHED)[0]
+    connection.config_set("maxmemory", 0)
+    with EventReader(redis_server.settings, after="0") as reader:
+        assert read_all(reader, 1) == [READING]
+
+
+def test_events_of_many_threads_all_arrive(redis_server: RedisServer, publisher: EventPublisher) -> None:
+    def publish(start: int) -> None:
+        for event in numbered(100, start):
+            publisher.publish(event)
+
+    threads = [threading.Thread(target=publish, args=(100 * number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    with EventReader(redis_server.settings, after="0") as reader:
+        assert sorted(values(read_all(reader, 800))) == list(range(800))  # type: ignore[type-var]
+    for thread in threads:
+        thread.join()
+    assert publisher.dropped == 0
