@@ -58,6 +58,7 @@ LIVE_TOO_SLOW = LogMessage(
     "live_too_slow",
     "too little CPU: %.1f frames per second and camera are analysed instead of %.1f; fewer are asked for from now on",
 )
+LIVE_RATE = LogMessage("live_rate", "%.1f frames per second and camera are asked for")
 LIVE_FAST_AGAIN = LogMessage("live_fast_again", "CPU enough again: %.1f frames per second and camera are asked for")
 LIVE_STATE_UNUSABLE = LogMessage("live_state_unusable", "the saved state cannot be used: %s begins anew")
 LIVE_NOT_WRITTEN = LogMessage(

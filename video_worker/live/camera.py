@@ -305,7 +305,9 @@ class LiveCamera(Closing):
         own = [event for event in events if event.camera == self.plan.camera and event.source == "live"]
         last = saved.get("last_event") if saved else None
         self._last_event = last if isinstance(last, str) else None
-        self._runner.catch_up(_missed(own, self._last_event, since))
+        if missed := _missed(own, self._last_event, since):
+            self._runner.catch_up(missed)
+            self._last_event = missed[-1].id
 
 
 def _missed(events: Sequence[Event], last: str | None, since: float) -> Sequence[Event]:

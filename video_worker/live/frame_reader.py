@@ -33,20 +33,18 @@ class FrameRequest:
     Attributes:
         camera: its name.
         fps: per second, at most.
-        width: pixels; None for the camera's own.
+        width: pixels.
         when_motion: only while capture sees motion.
     """
 
     camera: str
     fps: float
-    width: int | None
+    width: int
     when_motion: bool
 
     def url(self, capture_url: str) -> str:
         """Return the URL that asks capture for them."""
-        query: dict[str, object] = {"fps": f"{self.fps:g}", "quality": QUALITY}
-        if self.width is not None:
-            query["width"] = self.width
+        query: dict[str, object] = {"fps": f"{self.fps:g}", "width": self.width, "quality": QUALITY}
         if self.when_motion:
             query["when"] = "motion"
         return f"{capture_url}/frames/{quote(self.camera)}?{urlencode(query)}"

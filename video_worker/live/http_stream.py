@@ -17,7 +17,9 @@ from shared_utils.closing import Closing
 from shared_utils.errors import SourceEnded, SourceError, SourceRefused, SourceStalled
 
 CONNECT_S = 5.0
-"""Longest time for a connection, and for the headers of an answer."""
+"""Longest time for a connection."""
+HEADERS_S = 20.0
+"""Longest time for the headers of an answer: capture waits for a camera's first frame for 10 s."""
 MAX_REASON_BYTES = 300
 """Part of an error's text that is repeated in messages."""
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_TRIES = 20, 5, 3
@@ -46,7 +48,7 @@ class HttpStream(Closing):
         self._raw = _TimedSocket(self._socket, clock)
         self._clock = clock
         try:
-            with self.within(CONNECT_S):
+            with self.within(HEADERS_S):
                 # HTTPResponse asks for a socket and uses its makefile() alone
                 self._response = HTTPResponse(cast("socket.socket", _Readable(self._raw)), method="GET")
                 target = parts.path + (f"?{parts.query}" if parts.query else "")

@@ -26,8 +26,6 @@ MAX_EVENTS = 10_000
 MAX_PICTURE_BYTES = 64 * 2**20
 """Their pictures; of more, the oldest are dropped. 500 of them."""
 RETRY_S = 2.0
-PICTURES_S = 3600.0
-"""Interval at which old pictures are deleted."""
 PULSE_S = 2.0
 """Interval of the sign of life."""
 STALE_S = 20.0
@@ -73,7 +71,7 @@ class Journal(Closing):
         self._changed = threading.Condition()
         self._stopped = False
         self._round_s = clock()
-        self._pulse_s = self._pictures_s = -math.inf
+        self._pulse_s = -math.inf
         self._failing = self._pulse_failing = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
@@ -108,6 +106,7 @@ class Journal(Closing):
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        self._pulse()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._entries or self._states or self._stopped, PULSE_S)
@@ -142,10 +141,11 @@ class Journal(Closing):
                     self._volume.write_state(camera, text)
             except OSError as error:
                 self._report_failure(error)
-                if entry:
-                    self._publish(entry)
                 with self._changed:
                     self._states = {**states, **self._states}
+                    waiting = list(self._entries)
+                for one in waiting:
+                    self._publish(one)
                 return False
             if entry:
                 self._publish(entry)
@@ -191,6 +191,3 @@ class Journal(Closing):
         self._pulse_s = now_s
         with suppress(OSError):  # a volume that is away is reported when something is to be written
             self._volume.mark_alive()
-            if now_s - self._pictures_s >= PICTURES_S:
-                self._pictures_s = now_s
-                self._volume.remove_old_pictures()

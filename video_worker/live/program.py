@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
@@ -54,8 +55,14 @@ def live(values: Mapping[str, str]) -> int:
         journal.start()
         viewers = stack.enter_context(BoxesPublisher(settings.redis))
         viewers.start()
+
+        def report_trouble(what: str, reason: str, over: bool) -> None:
+            publisher.publish(_service("trouble", what=what, reason=reason, over=over))
+
         analysis = Analysis(own.model, own.models, own.options, journal, viewers)
-        worker = stack.enter_context(LiveWorker(settings.capture_url, settings.fps, analysis, volume, journal))
+        worker = stack.enter_context(
+            LiveWorker(settings.capture_url, settings.fps, analysis, volume, journal, report_trouble)
+        )
         logger.info(messages.LIVE_READY, own.description, settings.capture_url, settings.video_dir)
         publisher.publish(_service("started"))
         worker.run(lambda: stop.requested)
@@ -64,5 +71,6 @@ def live(values: Mapping[str, str]) -> int:
     return EXIT_OK
 
 
-def _service(value: str) -> Event:
-    return Event("service", datetime.now().astimezone(), value=value, more={"program": PROGRAM, "version": VERSION})
+def _service(value: str, **more: object) -> Event:
+    about = {"program": PROGRAM, "version": VERSION, "host": socket.gethostname()}
+    return Event("service", datetime.now().astimezone(), value=value, more={**about, **more})

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import json
 import os
-import re
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,12 +27,8 @@ MAX_STATE_BYTES = 16 * 2**20
 LOCK_WAIT_S = 10.0
 """Time for a live worker that was told to stop to end."""
 LOCK_POLL_S = 0.2
-MAX_PICTURES = 10_000
-"""Pictures of events that are kept: 1 GB. Capture deletes older ones by RETENTION_DAYS, and for room."""
 TAIL_BYTES = 2**20
 """Part of the log of events that is read at a start, from its end: 3,000 lines, of seconds."""
-
-PICTURE_NAME = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jpg")
 
 
 def alive_path(video_dir: Path) -> Path:
@@ -138,20 +133,6 @@ class LiveVolume:
                 partial.unlink(missing_ok=True)
                 raise
         append_event(events_log_path(self.path), event)
-
-    def remove_old_pictures(self, kept: int = MAX_PICTURES) -> None:
-        """Delete the oldest pictures of events, beyond those that are kept.
-
-        Raises:
-            OSError: the folder cannot be read.
-        """
-        try:
-            # ids sort by the time they were made
-            found = sorted(one for one in (self.path / EVENTS_FOLDER).iterdir() if PICTURE_NAME.fullmatch(one.name))
-        except FileNotFoundError:
-            return
-        for one in found[: max(0, len(found) - kept)]:
-            one.unlink(missing_ok=True)
 
     def write_state(self, camera: str, text: str) -> None:
         """Replace the state of a camera.

@@ -25,6 +25,10 @@ TICK_S = 0.25
 WIDTH_PX = 1280
 """Width of the frames that are asked for: more than the model sees, for the pictures of events; full HD and 4K cost
 capture and this program twice and eight times as much."""
+TOO_SLOW = "too_slow"
+"""Name of the trouble of too little CPU in events."""
+MIN_WIDTH_PX, MAX_WIDTH_PX = 64, 3840
+"""What capture takes."""
 RETRY_S = 30.0
 """Wait before a camera whose analysis failed is tried again."""
 
@@ -49,6 +53,7 @@ class LiveWorker(Closing):
         analysis: what all cameras share.
         volume: where states are.
         journal: writes them, and events.
+        report_trouble: called with what it is, its reason, and whether it is over.
         clock: monotonic seconds.
     """
 
@@ -59,12 +64,14 @@ class LiveWorker(Closing):
         analysis: Analysis,
         volume: LiveVolume,
         journal: Journal,
+        report_trouble: Callable[[str, str, bool], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._capture_url = capture_url
         self._analysis = analysis
         self._volume = volume
         self._journal = journal
+        self._report_trouble = report_trouble
         self._clock = clock
         self._changed = threading.Condition()
         self._watch = PlanWatch(capture_url, volume.path, self._wake)
@@ -184,11 +191,9 @@ class LiveWorker(Closing):
         self._ask_again(served)
 
     def _reader(self, plan: Plan) -> FrameReader:
-        width = plan.facts.width
         wanted_px = max(WIDTH_PX, self._analysis.model.side(self._analysis.options.imgsz))
-        request = FrameRequest(
-            plan.camera, self._rate.fps, wanted_px if width is None else min(width, wanted_px), plan.when_motion
-        )
+        width_px = max(MIN_WIDTH_PX, min(wanted_px, plan.facts.width or wanted_px, MAX_WIDTH_PX))
+        request = FrameRequest(plan.camera, self._rate.fps, width_px, plan.when_motion)
         return FrameReader(self._capture_url, request, self._wake, self._clock)
 
     def _ask_again(self, served: _Served) -> None:
@@ -229,8 +234,12 @@ class LiveWorker(Closing):
         if self._rate.judge(window):
             if not was_lowered:
                 logger.warning(messages.LIVE_TOO_SLOW, self._rate.reached_fps, wanted_fps)
+                self._report_trouble(TOO_SLOW, f"{self._rate.reached_fps:.1f} frames per second", False)
             elif not self._rate.is_lowered:
                 logger.info(messages.LIVE_FAST_AGAIN, self._rate.fps)
+                self._report_trouble(TOO_SLOW, f"{self._rate.fps:g} frames per second", True)
+            else:
+                logger.info(messages.LIVE_RATE, self._rate.fps)
             for served in self._served.values():
                 self._ask_again(served)
         self._window_s, self._busy_s = self._clock(), 0.0

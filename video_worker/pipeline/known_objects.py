@@ -14,7 +14,7 @@ What counts against the memory is time that was watched: once the place has been
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,15 @@ class _Object:
     watched_s: float
 
 
+@dataclass(frozen=True)
+class NewTrack:
+    """A track that has its hits now: its number, its label, and its boxes, of this frame last."""
+
+    track: int
+    label: str
+    boxes: Sequence[Box]
+
+
 class KnownObjects:
     """The objects of one source that were reported. Times are seconds from the source's first frame."""
 
@@ -85,30 +94,46 @@ class KnownObjects:
         known.box, known.seen_s, known.watched_s = box, self._time_s, self._watched_s
         return True
 
-    def recognise(self, track: int, label: str, boxes: Sequence[Box], present: Collection[int]) -> bool:
-        """Return whether the object of a new track is a known one, whose track it is from then on.
+    def recognise(self, new: NewTrack, present: Mapping[int, Box]) -> bool:
+        """Return whether the object of a new track is a known one in the same place, whose track it is from then on.
 
         Args:
-            track: number of the new track.
-            label: of it.
-            boxes: where it was seen, in this frame last.
-            present: numbers of all tracks in this frame.
+            new: the track.
+            present: the best box of each track in this frame.
         """
-        found = max(
-            (
-                (likeness, number)
-                for number, one in enumerate(self._objects)
-                if one.track not in present and (likeness := self._likeness(one, label, boxes)) > 0
-            ),
-            default=None,
-        )
-        if found is None:
+
+        def likeness(one: _Object) -> float:
+            overlap = max(iou(one.box, box) for box in new.boxes)
+            return overlap if overlap >= (SAME_PLACE_IOU if one.label == new.label else OTHER_LABEL_IOU) else 0.0
+
+        return self._continue(new, present, likeness)
+
+    def recognise_after_gap(self, new: NewTrack, present: Mapping[int, Box]) -> bool:
+        """Return whether the object of a new track is a known one that has moved while no frames came, likewise.
+
+        To be asked when all new tracks of the frame were looked for in their places.
+        """
+
+        def likeness(one: _Object) -> float:
+            age_s, watched_s = self._time_s - one.seen_s, self._watched_s - one.watched_s
+            may_have_moved = age_s - watched_s >= GAP_S and age_s <= MAX_GAP_S and watched_s <= SETTLE_S
+            if one.label != new.label or not may_have_moved:
+                return 0.0
+            # what is where it was has its own track, which may not have its hits yet
+            stands = any(number != new.track and iou(one.box, box) >= SAME_PLACE_IOU for number, box in present.items())
+            return 0.0 if stands else 1 - _distance(one.box, new.boxes[0]) / 2
+
+        return self._continue(new, present, likeness)
+
+    def _continue(self, new: NewTrack, present: Collection[int], likeness: Callable[[_Object], float]) -> bool:
+        lost = [one for one in self._objects if one.track not in present]
+        known = max(lost, key=likeness, default=None)
+        if known is None or likeness(known) <= 0:
             return False
-        known = self._objects[found[1]]
         self._by_track.pop(known.track, None)
-        known.track = track
-        self._by_track[track] = known
-        return self.see(track, boxes[-1])
+        known.track = new.track
+        self._by_track[new.track] = known
+        return self.see(new.track, new.boxes[-1])
 
     def add(self, track: int, label: str, box: Box, seen_s: float | None = None) -> None:
         """Remember an object that was just reported."""
@@ -147,17 +172,6 @@ class KnownObjects:
     @property
     def _time_s(self) -> float:
         return self._now_s or 0.0
-
-    def _likeness(self, one: _Object, label: str, boxes: Sequence[Box]) -> float:
-        """Return how much an object resembles a known one, 0..2; 0 where it is another."""
-        overlap = max(iou(one.box, box) for box in boxes)
-        if overlap >= (SAME_PLACE_IOU if one.label == label else OTHER_LABEL_IOU):
-            return 1 + overlap
-        age_s, watched_s = self._time_s - one.seen_s, self._watched_s - one.watched_s
-        may_have_moved = age_s - watched_s >= GAP_S and age_s <= MAX_GAP_S and watched_s <= SETTLE_S
-        if one.label == label and may_have_moved:
-            return 0.5 + overlap / 4 - _distance(one.box, boxes[0]) / 8
-        return 0.0
 
     def _forget(self, one: _Object) -> None:
         self._objects.remove(one)

@@ -9,7 +9,7 @@ from shared_utils.contracts.events import Event
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.draw import BoxMark, draw
 from shared_utils.media.palette import track_colour
-from video_worker.pipeline.known_objects import Box, KnownObjects
+from video_worker.pipeline.known_objects import Box, KnownObjects, NewTrack
 from video_worker.pipeline.track_summary import TrackSummary, is_detected
 from video_worker.pipeline.tracking import NO_TRACK
 from video_worker.steps.base import Sample, Step
@@ -84,8 +84,11 @@ class FirstSight(Step):
             hits.setdefault(track, index)
             summary, _ = self._new.setdefault(track, (TrackSummary(track), boxes[index]))
             summary.add(self._frame, sample.time_s, label, score, strong=True, reported=True)
-        for track, index in hits.items():
-            self._judge(track, sample, index, boxes[index], best)
+        present = {track: boxes[index] for track, index in best.items()}
+        complete = [new for track, index in hits.items() if (new := self._complete(track, boxes[index]))]
+        for new in [new for new in complete if not self._known.recognise(new, present)]:
+            if not self._known.recognise_after_gap(new, present):
+                self._report(new, sample, hits[new.track])
         for track in sample.ended_tracks:
             self._new.pop(track, None)
 
@@ -108,14 +111,16 @@ class FirstSight(Step):
         seen_s = None if began is None else (event.at - began).total_seconds()
         self._known.add(track, label, (float(box[0]), float(box[1]), float(box[2]), float(box[3])), seen_s)
 
-    def _judge(self, track: int, sample: Sample, index: int, box: Box, present: Mapping[int, int]) -> None:
+    def _complete(self, track: int, box: Box) -> NewTrack | None:
+        """Return the track if it has its hits now."""
         summary, first_box = self._new[track]
         if not is_detected([summary], self._min_hits):
-            return
+            return None
         del self._new[track]
-        label = summary.label
-        if self._known.recognise(track, label, (first_box, box), present):
-            return
+        return NewTrack(track, summary.label, (first_box, box))
+
+    def _report(self, new: NewTrack, sample: Sample, index: int) -> None:
+        track, label, box = new.track, new.label, new.boxes[-1]
         self._known.add(track, label, box)
         score = sample.detections.scores[index].item()
         x1, y1, x2, y2 = sample.detections.xyxy[index].tolist()

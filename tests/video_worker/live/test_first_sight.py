@@ -243,3 +243,14 @@ def test_no_more_objects_are_remembered_than_fit() -> None:
         known.frame(number / 100)
         known.add(number, "person", (0.0, 0.0, 0.1, 0.1))
     assert len(known) == MAX_OBJECTS
+
+
+def test_who_stands_there_after_a_restart_is_not_taken_for_someone_who_came_in() -> None:
+    """Both tracks are new after a restart of some seconds, and the one who came in has its hits first."""
+    camera = Camera()
+    camera.show(2, (0, 0.9, DOOR))
+    camera = camera.restarted(pause_s=6)
+    camera.show(0.4, (0, 0.95, GATE), (0, 0.45, DOOR))
+    assert camera.show(1, (0, 0.95, GATE), (0, 0.9, DOOR)) == []
+    [event] = camera.seen
+    assert event.more["box"][0] == GATE[0] / 200
