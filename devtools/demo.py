@@ -1,4 +1,4 @@
-"""The demo itself, inside the virtual environment: Redis, a camera, capture and a worker, ended together."""
+"""The demo itself, inside the virtual environment: Redis, a camera, capture, a worker and live, ended together."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from devtools.ports import free_port
 from devtools.redis_server import RedisDidNotStart, RedisServer
 from shared_utils.cli import run_program
 from shared_utils.contracts.detections_log import LOG_NAME, log_path, read_records
+from shared_utils.contracts.events import events_log_path
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
 
 DEFAULT_FOLDER = ROOT / ".demo"
@@ -82,6 +83,7 @@ class Demo:
             env = self._environment(redis, url)
             self._start("worker", [sys.executable, "-m", "video_worker"], env)
             self._start("capture", [sys.executable, "-m", "vcam_worker"], env)
+            self._start("live", [sys.executable, "-m", "video_worker", "live"], env)
             self._wait_for_clips()
         finally:
             self.stop()
@@ -131,6 +133,7 @@ class Demo:
         raise VcamError(f"the camera did not start: see {self.folder / 'camera.log'}")
 
     def _environment(self, redis: RedisServer, url: str) -> dict[str, str]:
+        port = str(self._free_port())
         return {
             "RTSP_URL": url,
             "CAMERA_NAME": "demo",
@@ -139,7 +142,8 @@ class Demo:
             "PRE_ROLL_SECONDS": str(PRE_ROLL_S),
             **redis.env,
             "YOLO_MODEL": str(self._model),
-            "HTTP_PORT": str(self._free_port()),
+            "HTTP_PORT": port,
+            "CAPTURE_URL": f"http://127.0.0.1:{port}",
         }
 
     def _start(
@@ -193,8 +197,11 @@ class Demo:
         self.say(f"only {len(self._records())} of {CLIPS_WANTED} clips were analysed in {ANALYSED_TIMEOUT_S:.0f} s")
 
     def stop(self) -> None:
-        """End all parts: who feeds others first, Redis last, so that the last clip still gets its job."""
-        order = ("capture", "camera", "worker", "redis")
+        """End all parts: who feeds others first, Redis last, so that the last clip still gets its job.
+
+        Live comes before all, as it would report that capture is away.
+        """
+        order = ("live", "capture", "camera", "worker", "redis")
         for _, process in sorted(self._processes(), key=lambda one: order.index(one[0])):
             _end(process)
         self._parts.clear()
@@ -218,6 +225,7 @@ class Demo:
             print()
             print(f"clips  {self.video}")
             print(f"log    {log_path(self.video)}")
+            print(f"live   {events_log_path(self.video)}")
             print(f"took   {time.monotonic() - self._began:.0f} s")
             if not found:
                 print("\nno detection was logged: the parts' logs in the folder above say why", file=sys.stderr)
@@ -314,7 +322,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/demo",
         description="Run the whole pipeline on this machine, without Docker: a private Redis, a network camera, "
-        "capture and a worker. Ends by itself after two analysed clips; exit 0 only if something was detected.",
+        "capture, a worker and live. Ends by itself after two analysed clips; exit 0 only if something was detected.",
     )
     parser.add_argument("--video", type=Path, metavar="FILE", help="let the camera show this file, not the drawn scene")
     parser.add_argument("--model", type=Path, metavar="FILE.onnx", help="use this model, not the scene's own")
