@@ -18,7 +18,11 @@ MIN_SECRET = 3
 # greedy to the last '@' before a blank or quote: passwords pasted unencoded hold '@', ':' and '/'.
 # An '@' in a path hides the host as well; better that than half a password.
 _USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s'\"<>]*@")
-_QUERY_SECRET = re.compile(r"(?P<key>[?&](?:pass|passwd|password|pwd|psw|token|auth|key|secret)=)[^&\s'\"]+", re.I)
+_QUERY_SECRET = re.compile(
+    r"(?P<key>[?&](?:pass|passwd|password|pwd|psw|token|access_token|auth|key|secret|sig|signature"
+    r"|hdnts|hdntl|wmsauthsign)=)[^&\s'\"]+",
+    re.I,
+)
 
 
 def mask_url(url: str) -> str:

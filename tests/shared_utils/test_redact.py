@@ -24,6 +24,10 @@ AWKWARD = ["p@ss:w/ör d1", "a%b&c=d", "plain-secret", "quote'\"me", "100%"]
         ("rtsp://user:p@ss@10.0.0.2/1", "rtsp://***@10.0.0.2/1"),
         ("rtsp://user:a/b@10.0.0.2/1", "rtsp://***@10.0.0.2/1"),
         ("http://cam/video?user=x&password=secret&q=1", "http://cam/video?user=x&password=***&q=1"),
+        (
+            "https://cdn/live.m3u8?hdnts=exp=1~hmac=2&Signature=ab&x=1",
+            "https://cdn/live.m3u8?hdnts=***&Signature=***&x=1",
+        ),
         ("http://cam/video", "http://cam/video"),
         ("failed: rtsp://u:p@h/1, again", "failed: rtsp://***@h/1, again"),
         ("/video/film.mp4", "/video/film.mp4"),

@@ -135,9 +135,8 @@ def _probe(data: bytes, codec: str) -> av.VideoStream:
             raise SourceError("it is no JPEG picture")
         check_size(*size)
     try:
-        container = av.open(
-            io.BytesIO(data), format=codec if codec != "mjpeg" else "jpeg_pipe", options=probing_limits()
-        )
+        options = {"protocol_whitelist": "none", **probing_limits()}
+        container = av.open(io.BytesIO(data), format=codec if codec != "mjpeg" else "jpeg_pipe", options=options)
     except av.FFmpegError as error:
         raise SourceError(plain(error)) from None
     video = container.streams.video[0]

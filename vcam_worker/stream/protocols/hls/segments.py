@@ -21,7 +21,9 @@ _OPTIONS = {"protocol_whitelist": "none", **probing_limits()}
 """The demuxers get bytes, and open nothing."""
 _TIMEOUT_S = 10.0
 """For opening and for each read, which both work in memory."""
-_TS_SYNC, _TS_PACKET = 0x47, 188
+_TS_SYNC, _TS_PACKET = b"\x47", 188
+_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"moof", b"sidx", b"emsg", b"prft", b"free", b"skip"})
+"""Types of boxes with which a file of MP4, or a segment of one, may begin (ISO/IEC 14496-12, 8.16)."""
 
 
 class Demuxer:
@@ -46,7 +48,7 @@ class Demuxer:
 
         Args:
             data: the segment.
-            section: its initialization section; None for MPEG-TS.
+            section: its initialization section; None without.
 
         Returns:
             Packets with timestamps as they are in the segment; none where it cannot be decoded by itself, and nothing
@@ -56,14 +58,12 @@ class Demuxer:
             SourceEnded: the stream has another codec from here on.
             SourceError: it is no segment with video.
         """
-        kind = "mp4"
-        if section is None:
-            kind = "mpegts"
-            if data[:1] != bytes([_TS_SYNC]) or data[_TS_PACKET : _TS_PACKET + 1] not in (b"", bytes([_TS_SYNC])):
-                raise SourceError(f"{self._camera.display_url}: a segment is neither MPEG-TS nor fragmented MP4")
+        content = (section or b"") + data
+        kind = _format(content)
+        if kind is None:
+            raise SourceError(f"{self._camera.display_url}: a segment is neither MPEG-TS nor fragmented MP4")
         try:
-            content = io.BytesIO((section or b"") + data)
-            with av.open(content, "r", format=kind, options=_OPTIONS, timeout=_TIMEOUT_S) as container:
+            with av.open(io.BytesIO(content), "r", format=kind, options=_OPTIONS, timeout=_TIMEOUT_S) as container:
                 return self._demuxed(container)
         except av.FFmpegError as error:
             raise SourceError(f"{self._camera.display_url}: a segment cannot be read ({plain(error)})") from None
@@ -116,6 +116,13 @@ class Demuxer:
         if self.info is None:
             raise SourceError("the stream sent no picture parameters while it was opened")
         return replace(self.info, delay_s=delay_s, left_out=(*self.info.left_out, *left_out))
+
+
+def _format(content: bytes) -> str | None:
+    """Return FFmpeg's name of a segment's format; None for others than those of HLS with video."""
+    if content[:1] == _TS_SYNC and content[_TS_PACKET : _TS_PACKET + 1] in {b"", _TS_SYNC}:
+        return "mpegts"
+    return "mp4" if content[4:8] in _BOXES else None
 
 
 def _packet(raw: av.Packet[Stream], *, is_video: bool) -> Packet:

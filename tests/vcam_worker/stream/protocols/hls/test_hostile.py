@@ -213,7 +213,7 @@ def test_tokens_of_a_url_stay_with_it_as_in_browsers(ts: Cut) -> None:
         (growing('#EXT-X-KEY:METHOD=AES-128,URI="file:///etc/passwd"\na'), "is encrypted (AES-128)"),
         (growing("../../../../etc/passwd"), "a segment is neither MPEG-TS nor fragmented MP4"),
         (growing("a.ts"), "a segment is neither MPEG-TS nor fragmented MP4"),
-        (growing('#EXT-X-MAP:URI="a"\na'), "a segment cannot be read"),
+        (growing('#EXT-X-MAP:URI="a"\na'), "a segment is neither MPEG-TS nor fragmented MP4"),
         (lambda _: b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nfile:///etc/passwd\n", "which is no URL of HTTP"),
         (lambda _: b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlive.m3u8\n", "lists variants where segments should be"),
         (lambda _: b'#EXTM3U\n#EXT-X-STREAM-INF:CODECS="mp4a.40.2"\na\n', "no variant with video"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
+import select
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,8 @@ from tests.support.footage.hls import Cut, LiveSite, cut, give, live, with_sound
 from tests.support.footage.recording import Recording, tracks
 from tests.support.footage.video import write_video
 from tests.support.network.hosts import Call
+from vcam_worker.stream.feed import Feed
+from vcam_worker.stream.inbox import Connected, Inbox, Lost
 from vcam_worker.stream.info import StreamInfo, video_decoder
 from vcam_worker.stream.opening import connect
 from vcam_worker.stream.packet_source import Trail
@@ -30,6 +34,7 @@ pytestmark = pytest.mark.slow
 
 FPS = 10
 LENGTH_S = 40
+X265 = {"x265-params": "bframes=0:log-level=none", "preset": "ultrafast"}
 SECONDS = 14.0
 """For which a stream is watched."""
 
@@ -193,7 +198,16 @@ def cuts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cut]:
     folder = tmp_path_factory.mktemp("hls")
     video = write_video(folder / "video.mp4", barcode(FPS), seconds=LENGTH_S, fps=FPS, gop=FPS)
     sound = with_sound(video, folder / "sound.mp4")
+    reordered = write_video(
+        folder / "reordered.mp4", barcode(FPS), seconds=LENGTH_S, fps=FPS, gop=FPS, options={"bf": "2"}
+    )
+    hevc = write_video(
+        folder / "hevc.mp4", barcode(FPS), seconds=LENGTH_S, fps=FPS, gop=FPS, codec="libx265", options=X265
+    )
     return {
+        "reordered": cut(reordered, folder / "reordered"),
+        "hevc": cut(hevc, folder / "hevc", kind="fmp4"),
+        "wrap": cut(video, folder / "wrap", offset=2**33 / 90000 - 13.4),
         "ts": cut(video, folder / "ts"),
         "moved": cut(video, folder / "moved", offset=5000),
         "sound": cut(sound, folder / "sound"),
@@ -213,6 +227,9 @@ def results(cuts: dict[str, Cut]) -> dict[str, tuple[Result, LiveSite]]:
         "ranges": Scenario(LiveSite(cuts["single"].pieces)),
         "discontinuity": Scenario(LiveSite([*ts[:9], None, *moved[9:]])),
         "unstated": Scenario(LiveSite([*ts[:9], *moved[9:]])),
+        "reordered": Scenario(LiveSite(cuts["reordered"].pieces)),
+        "hevc": Scenario(LiveSite(cuts["hevc"].pieces, cuts["hevc"].section)),
+        "wrap": Scenario(LiveSite(cuts["wrap"].pieces)),
         "missing": Scenario(LiveSite(ts, overrides={TENTH: missing})),
         "slow": Scenario(LiveSite(ts, overrides={TENTH: slow(2.0)})),
         "cut off": Scenario(LiveSite(ts, overrides={TENTH: cut_off})),
@@ -234,7 +251,8 @@ def results(cuts: dict[str, Cut]) -> dict[str, tuple[Result, LiveSite]]:
         return {name: one.result() for name, one in running.items()}
 
 
-STEADY = ["ts", "sound", "fmp4", "ranges", "discontinuity", "unstated", "slow", "cut off", "away"]
+CONTENTS = ["ts", "sound", "fmp4", "ranges", "reordered", "hevc"]
+STEADY = [*CONTENTS, "discontinuity", "unstated", "wrap", "slow", "cut off", "away"]
 
 
 def consecutive(numbers: list[int]) -> bool:
@@ -246,11 +264,16 @@ def test_every_frame_comes_once_and_at_its_time(results: dict[str, tuple[Result,
     result, _ = results[name]
     assert result.error is None
     assert result.info
-    assert (result.info.codec, result.info.transport, result.info.delay_s) == ("h264", "hls", 3)
+    assert (result.info.codec, result.info.transport, result.info.delay_s) == (
+        "hevc" if name == "hevc" else "h264",
+        "hls",
+        3,
+    )
     assert consecutive(result.numbers)
     assert len(result.pictures) > 9 * FPS
     assert result.gaps() == []
     assert result.log == []
+    assert any(packet.delay for packet in result.pictures) == (name == "reordered")
     media = [packet.dts or 0.0 for packet in result.pictures]
     assert [later - one for one, later in itertools.pairwise(media)] == [pytest.approx(1 / FPS, abs=0.02)] * (
         len(media) - 1
@@ -396,6 +419,34 @@ def test_a_server_that_comes_back_goes_on_without_a_frame_twice(cuts: dict[str, 
     assert first.numbers[-1] == 9 * FPS - 1
     assert again.numbers[0] == 9 * FPS
     assert consecutive(again.numbers)
+
+
+def test_a_feed_goes_on_where_its_last_connection_ended(cuts: dict[str, Cut]) -> None:
+    """A stream that ends, and is there again with what was played still listed."""
+    stop = threading.Event()
+    inbox: Inbox[Feed] = Inbox()
+    result = Result()
+    lost: list[str] = []
+    with live(LiveSite(cuts["ts"].pieces, overrides={"/live.m3u8": ended}, window=8)) as site:
+        Feed(Camera("cam1", f"http://{site.url}"), inbox, stop, logging.LoggerAdapter(logging.getLogger("t"))).start()
+        until = time.monotonic() + 60
+        while time.monotonic() < until and (not result.pictures or len(result.pictures) < 14 * FPS):
+            select.select([inbox], [], [], 0.1)
+            for _, item in inbox.take():
+                if isinstance(item, Lost):
+                    lost.append(str(item.error))
+                    if len(lost) == 2:
+                        site.began, site.lead, site.frozen = time.monotonic(), 11.0, None
+                        site.overrides.clear()
+                        site.tail = ""
+                elif isinstance(item, Packet):
+                    result.pictures.append(item)
+                elif isinstance(item, Connected):
+                    result.info = item.info
+        stop.set()
+    assert lost[0] == "the camera ended the stream"
+    assert "has ended (EXT-X-ENDLIST)" in lost[1]
+    assert consecutive(result.numbers)
 
 
 def test_a_refused_connection_is_named_as_for_any_camera() -> None:
