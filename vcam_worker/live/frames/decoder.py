@@ -77,9 +77,13 @@ class MainDecoder:
             wall_offset: seconds since the epoch at stream time 0.
         """
         with self._changed:
+            newest = 0.0
             for packet in packets:
                 self._add(packet, wall_offset)
-            self._changed.notify()
+                newest = packet.time + packet.delay
+            # waking up for each packet costs more than it saves
+            if newest >= self._rates.due or len(self._queue) >= MAX_WAITING:
+                self._changed.notify()
 
     def _add(self, packet: Packet, wall_offset: float) -> None:
         if packet.kind != "video":
@@ -130,6 +134,8 @@ class MainDecoder:
             packet = queued.packet
             if packet.is_keyframe or self._is_intra_only:
                 self._waiting.clear()  # no later packet depends on them
+            if packet.is_keyframe and not self._is_intra_only:
+                self._rates.align(packet.time)
             self._waiting.append(queued)
             due = max(self._rates.due, newest - NEWEST_S)
             if packet.time + packet.delay < due and len(self._waiting) < MAX_WAITING:

@@ -10,6 +10,9 @@ from vcam_worker.live.commands import FramesWanted
 
 HALF_TICK_S = 0.5e-6
 """Seconds; a decoder rounds a frame's time to microseconds."""
+ALIGN_SHARE = 0.2
+"""Share of its interval by which a frame comes early at most, to fall on a keyframe: nothing else must be decoded for
+it. Where intervals divide the GOP, all of them are aligned after five GOPs, and the GOP's end is never decoded."""
 
 
 @dataclass
@@ -64,6 +67,14 @@ class FrameRates:
             return min(
                 (rate.due for rate in self._rates.values() if _fps(rate.wanted, self._is_moving)), default=math.inf
             )
+
+    def align(self, keyframe: float) -> None:
+        """Move frames that are due after a keyframe towards it, or those of the next GOPs towards theirs."""
+        with self._lock:
+            for rate in self._rates.values():
+                fps = _fps(rate.wanted, self._is_moving)
+                if fps and rate.due > keyframe:
+                    rate.due -= min((rate.due - keyframe) % (1 / fps), ALIGN_SHARE / fps)
 
     def take_due(self, time: float) -> dict[int, FramesWanted]:
         """Return the subscriptions that want the frame at `time`, by number; each wants the next one a step later."""
