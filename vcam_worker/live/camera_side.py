@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from vcam_worker.live.commands import LiveCommand, Subscribe
 from vcam_worker.recording.pipeline import Pipeline
+from vcam_worker.runtime.status import CameraStatus
 from vcam_worker.stream.packets import Packet
 
 
@@ -42,6 +43,9 @@ class Kind(Protocol):
 
     def lost(self) -> None:
         """The connection is lost, or there is no subscription any more: drop what belongs to it."""
+
+    def added_to(self, status: CameraStatus) -> CameraStatus:
+        """Return the camera's status with the present figures added."""
 
 
 class LiveCamera:
@@ -84,6 +88,12 @@ class LiveCamera:
         """Take a packet of the main stream."""
         for kind in self._active:
             kind.take(packet)
+
+    def added_to(self, status: CameraStatus) -> CameraStatus:
+        """Return the camera's status with the figures of all kinds."""
+        for kind in self._kinds.values():
+            status = kind.added_to(status)
+        return status
 
     def _choose(self) -> None:
         """Have the pipeline hand its packets to the kinds that have subscriptions, or to nobody."""

@@ -165,6 +165,16 @@ class Hub:
             if not found.clients and one.subscriptions.get(key) is found:
                 found.linger = asyncio.get_running_loop().call_later(LINGER_S, self._unsubscribe, found)
 
+    def clients(self) -> dict[str, dict[str, int]]:
+        """Return how many clients each camera has, by kind: the key, or its first part."""
+        found: dict[str, dict[str, int]] = {}
+        for name, one in self._cameras.items():
+            counts = found.setdefault(name, {})
+            for key, subscription in one.subscriptions.items():
+                kind = str(key[0] if isinstance(key, tuple) else key)
+                counts[kind] = counts.get(kind, 0) + subscription.clients
+        return found
+
     def has_room(self, camera: str, key: Hashable, kind: type[Feed], most: int) -> bool:
         """Tell whether a camera has a subscription for `key`, or fewer than `most` of a kind of feed, with those
         that linger."""

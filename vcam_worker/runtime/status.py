@@ -35,6 +35,9 @@ class CameraStatus:
         packets, bytes: received since the process started.
         clips: published since then.
         reconnects: connections made after the first.
+        live_subscriptions: to live frames and video; its clients share them.
+        live_decoding: the main stream is decoded for live frames.
+        live_frames: JPEGs made for them since the process started.
         late: packets that were not analysed, as the machine could not keep up.
         live_objects, classes: of the camera's settings, for the live worker; see
             :class:`shared_utils.config.cameras.Camera`.
@@ -57,6 +60,9 @@ class CameraStatus:
     clips: int = 0
     reconnects: int = 0
     late: int = 0
+    live_subscriptions: int = 0
+    live_decoding: bool = False
+    live_frames: int = 0
     live_objects: str = "motion"
     classes: tuple[str, ...] | None = None
 

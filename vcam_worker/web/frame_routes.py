@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -72,14 +72,9 @@ class FrameRoutes:
         if request.method == "HEAD":
             return Response(headers=_HEADERS)
         key = ("frames", width, quality)
-        if self._viewers >= MAX_VIEWERS:
-            text = f"too many viewers: {MAX_VIEWERS} have live frames already; try again later"
-            raise HTTPException(503, text, {"Retry-After": "10"})
-        if not self._hub.has_room(status.name, key, FrameFeed, MAX_SIZES):
-            text = f"too many sizes: {MAX_SIZES} of this camera are watched already; take the same as others, or wait"
-            raise HTTPException(503, text, {"Retry-After": "10"})
 
         async def serve(send: Send) -> None:
+            self._check_room(status.name, key)
             self._viewers += 1
             try:
                 with (
@@ -93,6 +88,20 @@ class FrameRoutes:
                 self._hub.changed(status.name)
 
         return _Streaming(serve)
+
+    def _check_room(self, name: str, key: Hashable) -> None:
+        """Refuse a client that is one too many.
+
+        Raises:
+            HTTPException: it is.
+        """
+        text = None
+        if self._viewers >= MAX_VIEWERS:
+            text = f"too many viewers: {MAX_VIEWERS} have live frames already; try again later"
+        elif not self._hub.has_room(name, key, FrameFeed, MAX_SIZES):
+            text = f"too many sizes: {MAX_SIZES} of this camera are watched already; take the same as others, or wait"
+        if text:
+            raise HTTPException(503, text, {"Retry-After": "10"})
 
     async def _send_frames(self, send: Send, name: str, client: FrameClient) -> None:
         """Send a client's frames, from the first on, until there will be none."""

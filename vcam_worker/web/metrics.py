@@ -29,6 +29,8 @@ Value = Callable[[CameraStatus], float | None]
 _GAUGES: tuple[tuple[str, str, Value], ...] = (
     ("vcam_camera_recording", "1 while a clip is open.", lambda one: one.recording),
     ("vcam_camera_fps", "Frames per second, over the last seconds.", lambda one: one.fps),
+    ("vcam_live_subscriptions", "To live frames and video; clients share them.", lambda one: one.live_subscriptions),
+    ("vcam_live_decoding", "1 while frames are decoded for live clients.", lambda one: one.live_decoding),
     (
         "vcam_last_packet_timestamp_seconds",
         "When the last packet arrived, since the epoch; absent before the first.",
@@ -44,6 +46,7 @@ _COUNTERS: tuple[tuple[str, str, Value], ...] = (
     ("vcam_packets", "Packets received.", lambda one: one.packets),
     ("vcam_bytes", "Bytes received.", lambda one: one.bytes),
     ("vcam_clips", "Clips published.", lambda one: one.clips),
+    ("vcam_live_frames", "JPEGs made for live clients.", lambda one: one.live_frames),
     ("vcam_reconnects", "Connections made after the first.", lambda one: one.reconnects),
     ("vcam_skipped_frames", "Packets that were not analysed, as the machine could not keep up.", lambda one: one.late),
 )
@@ -56,6 +59,7 @@ class CameraCollector(Collector):
         statuses: called at each scrape.
         cache: the snapshot cache's counts.
         now: seconds since the epoch.
+        live_clients: of live frames and video, by camera and kind.
     """
 
     def __init__(
@@ -63,10 +67,12 @@ class CameraCollector(Collector):
         statuses: Callable[[], list[CameraStatus]],
         cache: Callable[[], CacheState],
         now: Callable[[], float],
+        live_clients: Callable[[], Mapping[str, Mapping[str, int]]] = dict,
     ) -> None:
         self._statuses = statuses
         self._cache = cache
         self._now = now
+        self._live_clients = live_clients
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics, as of now."""
@@ -90,6 +96,11 @@ class CameraCollector(Collector):
                     if number is not None:
                         metric.add_metric([one.name], number)
                 yield metric
+        clients = GaugeMetricFamily("vcam_live_clients", "Clients of live frames and video.", labels=[CAMERA, "kind"])
+        for name, counts in self._live_clients().items():
+            for kind, count in counts.items():
+                clients.add_metric([name, kind], count)
+        yield clients
         cache = self._cache()
         yield GaugeMetricFamily("vcam_snapshot_cache_entries", "Pictures held.", cache.entries)
         yield CounterMetricFamily("vcam_snapshot_cache_hits", "Requests answered without a new picture.", cache.hits)

@@ -55,6 +55,7 @@ def info(
     cache: CacheState,
     volume: VolumeState | None = None,
     queue: QueueState | None = None,
+    live_clients: Mapping[str, Mapping[str, int]] | None = None,
 ) -> dict[str, Any]:
     """Return the body of ``/info``.
 
@@ -64,7 +65,9 @@ def info(
         cache: of the snapshots.
         volume: the state of the shared volume, where known.
         queue: the state of the queue, where known.
+        live_clients: of live frames and video, by camera and kind.
     """
+    clients = live_clients or {}
     cameras = {
         one.name: {
             "address": one.display_url,
@@ -76,6 +79,12 @@ def info(
             # for the live worker, which has no access to the settings of cameras
             "live_objects": one.live_objects,
             "classes": None if one.classes is None else list(one.classes),
+            "live": {
+                "clients": dict(clients.get(one.name, {})),
+                "subscriptions": one.live_subscriptions,
+                "decoding": one.live_decoding,
+                "frames": one.live_frames,
+            },
         }
         for one in statuses
     }

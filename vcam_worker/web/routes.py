@@ -66,9 +66,12 @@ class Site:
         self._drawings: PictureCache[Drawing] = PictureCache(self._draw, clock)
         self._missing: dict[str, float] = {}
         self._assets = read_assets()
-        self._live = LiveRoutes(live or Hub(), self._statuses, now)
+        self._hub = live or Hub()
+        self._live = LiveRoutes(self._hub, self._statuses, now)
         self._metrics = Metrics(
-            CameraCollector(self._statuses, self._pictures.state, now), VolumeCollector(volume), QueueCollector(queue)
+            CameraCollector(self._statuses, self._pictures.state, now, self._hub.clients),
+            VolumeCollector(volume),
+            QueueCollector(queue),
         )
 
     def app(self, names: Collection[str]) -> Starlette:
@@ -115,7 +118,11 @@ class Site:
         return _json(body, 200 if well else 503)
 
     async def _info_json(self, _: Request) -> Response:
-        return _json(pages.info(self._statuses(), self._info, self._pictures.state(), self._volume(), self._queue()))
+        return _json(
+            pages.info(
+                self._statuses(), self._info, self._pictures.state(), self._volume(), self._queue(), self._hub.clients()
+            )
+        )
 
     async def _metrics_text(self, request: Request) -> Response:
         body, content_type = self._metrics.render(request.headers.get("accept", ""))

@@ -116,6 +116,7 @@ def test_info(site: Site) -> None:
                 "transport": "tcp",
                 "live_objects": "motion",
                 "classes": None,
+                "live": {"clients": {}, "subscriptions": 0, "decoding": False, "frames": 0},
             }
         },
         "snapshot_cache": {"entries": 1, "bytes": 1007, "hits": 1, "encodes": 1, "oldest_s": 1.5},

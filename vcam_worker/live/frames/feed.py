@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from vcam_worker.live.commands import FramesWanted
 from vcam_worker.live.frames.message import FRAME, Frame, unpack_frame
+from vcam_worker.live.frames.rates import next_due
 
 EARLY_SHARE = 0.25
 """Share of a client's interval by which a frame may be early: the camera's clock is not the host's."""
@@ -39,8 +40,7 @@ class FrameClient:
             self._due = frame.at
         if frame.at < self._due - EARLY_SHARE * step or (self.only_motion and not frame.is_moving):
             return
-        # counting from the last due time keeps the rate; after a gap, count from this frame
-        self._due = max(self._due + step, frame.at + (1 - EARLY_SHARE) * step)
+        self._due = next_due(self._due, frame.at, step)
         self._newest = frame
         self._changed.set()
 
@@ -48,6 +48,11 @@ class FrameClient:
         """There will be no more frames."""
         self._is_over = True
         self._changed.set()
+
+    @property
+    def has_frame(self) -> bool:
+        """A frame waits to be taken."""
+        return self._newest is not None
 
     async def next(self) -> Frame | None:
         """Wait for the next frame; None where there will be none."""
@@ -112,7 +117,10 @@ class FrameFeed:
         """Hand a frame to all clients."""
         if kind != FRAME:
             return
-        frame = self._newest = unpack_frame(payload)
+        try:
+            frame = self._newest = unpack_frame(payload)
+        except ValueError:  # nothing that the camera's process sends stops the others
+            return
         self._came = self._clock()
         for one in self._clients:
             one.offer(frame)

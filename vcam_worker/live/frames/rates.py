@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from vcam_worker.live.commands import FramesWanted
 
-HALF_TICK_S = 0.5e-6
-"""Seconds; a decoder rounds a frame's time to microseconds."""
+EARLY_S = 0.01
+"""Time by which a frame may be early: stream time follows the arrivals, and a camera's interval is never exact."""
 ALIGN_SHARE = 0.2
 """Share of its interval by which a frame comes early at most, to fall on a keyframe: nothing else must be decoded for
 it. Where intervals divide the GOP, all of them are aligned after five GOPs, and the GOP's end is never decoded."""
@@ -62,11 +62,10 @@ class FrameRates:
 
     @property
     def due(self) -> float:
-        """When the next frame is wanted; infinity while none is."""
+        """From when on the next frame is wanted; infinity while none is."""
         with self._lock:
-            return min(
-                (rate.due for rate in self._rates.values() if _fps(rate.wanted, self._is_moving)), default=math.inf
-            )
+            dues = [rate.due for rate in self._rates.values() if _fps(rate.wanted, self._is_moving)]
+        return min(dues, default=math.inf) - EARLY_S
 
     def align(self, keyframe: float) -> None:
         """Move frames that are due after a keyframe towards it, or those of the next GOPs towards theirs."""
@@ -82,11 +81,18 @@ class FrameRates:
         with self._lock:
             for number, rate in self._rates.items():
                 fps = _fps(rate.wanted, self._is_moving)
-                if fps and time >= rate.due - HALF_TICK_S:
-                    # counting from the last due time keeps the rate; after a gap, count from this frame
-                    rate.due = max(rate.due + 1 / fps, time)
+                if fps and time >= rate.due - EARLY_S:
+                    rate.due = next_due(rate.due, time, 1 / fps)
                     found[number] = rate.wanted
         return found
+
+
+def next_due(due: float, time: float, step: float) -> float:
+    """Return when the next frame is due after one at `time` that was due at `due`.
+
+    Counting from the last due time keeps the rate; after a gap, it counts from this frame.
+    """
+    return due + step if due + step > time else time + step
 
 
 def _fps(wanted: FramesWanted, is_moving: bool) -> float:

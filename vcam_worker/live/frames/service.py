@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from shared_utils.media.bitstream.jpeg_header import jpeg_size
 from vcam_worker.live.channel import ChannelWriter
@@ -25,6 +26,7 @@ from vcam_worker.live.frames.message import FRAME, Frame, pack_frame
 from vcam_worker.live.frames.rates import FrameRates
 from vcam_worker.motion.watcher import MotionWatcher
 from vcam_worker.recording.pipeline import Pipeline
+from vcam_worker.runtime.status import CameraStatus
 from vcam_worker.stream.packets import Packet
 
 MOTION_HOLD_S = 3.0
@@ -69,16 +71,6 @@ class FrameService:
     def is_idle(self) -> bool:
         """There is no subscription."""
         return not self._wanted
-
-    @property
-    def is_decoding(self) -> bool:
-        """The main stream is decoded for live frames."""
-        return self._own is not None or self._tap_serves
-
-    @property
-    def made(self) -> int:
-        """JPEGs sent so far."""
-        return self._encoder.made + self._copies
 
     def subscribe(self, number: int, wanted: FramesWanted) -> None:
         """Begin a subscription, or change one."""
@@ -143,6 +135,15 @@ class FrameService:
         self._observe(None)
         self._stop_own()
         self._encoder.stop()
+
+    def added_to(self, status: CameraStatus) -> CameraStatus:
+        """Return the camera's status with the figures of live frames."""
+        return replace(
+            status,
+            live_subscriptions=status.live_subscriptions + len(self._wanted),
+            live_decoding=self._own is not None or self._tapped is not None,
+            live_frames=self._encoder.made + self._copies,
+        )
 
     def _note_time(self, pipeline: Pipeline, packet: Packet) -> None:
         self._wall_offset = packet.wall - pipeline.stream.time_at(packet.arrived)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from vcam_worker.live.channel import ChannelWriter
 from vcam_worker.live.video.muxer import LiveMuxer, PictureChangedError, can_mux
 from vcam_worker.live.video.parts import END, FRAMES, INIT, Fragment, Init, pack_frames
 from vcam_worker.live.video.viewers import MAX_GOP_BYTES
 from vcam_worker.recording.pipeline import Pipeline
+from vcam_worker.runtime.status import CameraStatus
 from vcam_worker.stream.packets import Packet
 
 
@@ -60,6 +62,10 @@ class VideoService:
             if muxer:
                 self._muxers[number] = None
                 self._writer.send(number, END, b"the camera's connection is lost")
+
+    def added_to(self, status: CameraStatus) -> CameraStatus:
+        """Return the camera's status with the subscriptions to live video."""
+        return replace(status, live_subscriptions=status.live_subscriptions + len(self._muxers))
 
     def _begin(self, number: int, pipeline: Pipeline) -> None:
         info = pipeline.recorder.info

@@ -285,7 +285,8 @@ class CameraRunner:
         for connection in self._connections.values():
             connection.check_steady()
         is_recording = bool(self._pipeline and self._pipeline.recorder.recording)
-        return self._counters.added_to(replace(self._status, recording=is_recording, clips=self._publisher.clips))
+        status = replace(self._status, recording=is_recording, clips=self._publisher.clips)
+        return self._live.added_to(self._counters.added_to(status))
 
     def snapshot(self, request: SnapshotRequest) -> Snapshot | None:
         """Return the newest decoded frame as JPEG; None before the first."""
