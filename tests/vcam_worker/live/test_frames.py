@@ -75,7 +75,7 @@ def test_two_readers_get_their_own_sizes_and_rates_of_one_decoder(
             slow.wait_for(5)
             wait_for_figure(port, "vcam_live_subscriptions", 2)
             assert live_figure(port, "vcam_live_decoding") == 1
-            assert live_figure(port, "vcam_live_clients") == 2 or live_figure(port, "vcam_live_clients") == 1
+            assert live_figure(port, "vcam_live_clients") == 2
             few, many = list(slow.parts), list(quick.parts)
         assert {part.picture.shape for part in many} == {(160, 288, 3)}
         assert {part.picture.shape for part in few} == {(320, 576, 3)}
@@ -209,14 +209,14 @@ def test_frames_only_while_something_moves(programs: Programs, env: dict[str, st
             assert reader.wait_for_status() == 200
             reader.wait_for(3)
             assert any((part.picture[..., 2].astype(int) - part.picture[..., 0] > 100).any() for part in reader.parts)
-            assert live_figure(port, "vcam_live_decoding") == 1
+            wait_for_figure(port, "vcam_live_decoding", 1)
             wait_for_figure(port, "vcam_live_decoding", 0)
             still = len(reader.parts)
             assert live_figure(port, "vcam_live_subscriptions") == 1
             parts = reader.wait_for(still + 3)
         gaps = [after.at - before.at for before, after in pairwise(parts)]
         assert gaps[still - 1] > 1.5
-        assert max(parts[still - 1].at - parts[0].at, 0) < 7
+        assert parts[still - 1].at - parts[0].at < 7
         assert max(part.share for part in parts) > 0.01
         assert program.stop() == 0
 
