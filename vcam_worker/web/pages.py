@@ -237,11 +237,10 @@ $cards
 _CARD = Template("""<article>
 <div class="screen">
 <a href="$full"><img src="$picture" data-src="$picture" width="$width" height="$height" alt="$name, latest picture"></a>
-<video hidden muted playsinline aria-label="$name, live video"></video>
 </div>
 <div class="bar" hidden>
-<button type="button" class="live" data-src="/live/$name.mp4" aria-pressed="false" aria-label="Live video of $name">\
-Live</button>
+<button type="button" class="live" data-name="$name" data-src="/live/$name.mp4" aria-pressed="false"
+aria-label="Live video of $name">Live</button>
 <button type="button" class="fullscreen" hidden aria-label="Live video of $name in full screen">Full screen</button>
 <span class="mode" role="status"></span>
 </div>

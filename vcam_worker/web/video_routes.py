@@ -18,7 +18,7 @@ from vcam_worker.runtime.health import no_picture
 from vcam_worker.runtime.status import CameraStatus
 
 MAX_VIEWERS = 100
-"""Of all cameras together. Ten of a 4 Mb/s stream take some 5 % of a core; the next one is refused."""
+"""Of all cameras together; the next one is refused. A hundred viewers of a 4 Mb/s stream take some 5 % of a core."""
 FIRST_FRAME_S = 5.0
 """Longest wait for the first frame: a camera whose last GOP is too large to be sent begins with its next keyframe."""
 _HEADERS = {

@@ -138,6 +138,17 @@ def test_the_page_shows_every_camera(site: Site) -> None:
     ):
         assert part in answer.text
     assert "http" not in answer.text.replace("http-equiv", "")  # nothing from elsewhere
+    assert "<video" not in answer.text  # Chromium would never free what the page parses of itself
+
+
+def test_the_page_has_its_own_files_and_no_others(site: Site) -> None:
+    for name, kind in (("page.css", "css"), ("page.js", "javascript"), ("live.js", "javascript")):
+        answer = site.ask(f"/static/{name}")
+        assert (answer.status, answer.headers["content-type"]) == (200, f"text/{kind}; charset=utf-8")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    for name in ("", "no.js", "..%2Froutes.py", "%2e%2e/routes.py", "/pages.py"):
+        assert site.ask(f"/static/{name}").status == 404
+    assert "unsafe" not in site.ask("/").headers["content-security-policy"]
 
 
 def test_what_cameras_say_is_escaped(site: Site) -> None:

@@ -6,7 +6,8 @@ const FASTER_FROM_S = 1;   // from this lag on, play a little faster
 const SKIP_FROM_S = 2;     // from this lag on, skip
 const FASTER = 1.1;
 const KEEP_S = 5;          // of what has been played
-const SILENT_MS = 10000;   // without data for so long, the pictures say more
+const QUIET_MS = 5000;     // without data for so long, say so
+const SILENT_MS = 25000;   // and for so long, the connection is dead: capture ends it after 15 s of a camera's silence
 const RETRY_MS = [1000, 2000, 5000, 10000];
 const STEADY_MS = 10000;   // after playing for so long, the first retry is soon again
 const MediaSourceClass = window.MediaSource || window.ManagedMediaSource;  // iPhones have the latter only
@@ -18,8 +19,9 @@ export class LiveCard {
   constructor(article) {
     this.article = article;
     this.img = article.querySelector("img");
-    this.video = article.querySelector("video");
     this.button = article.querySelector(".live");
+    this.video = newVideo(`${this.button.dataset.name}, live video`);
+    article.querySelector(".screen").append(this.video);
     this.fullscreen = article.querySelector(".fullscreen");
     this.mode = article.querySelector(".mode");
     this.isInView = true;
@@ -90,7 +92,9 @@ export class LiveCard {
   // Plays until the stream ends; throws an error whose message says why there is none.
   async play(attempt) {
     if (!this.mode.textContent) this.say("connecting");
-    const watchdog = new Watchdog(attempt);
+    const watchdog = new Watchdog(attempt, (isQuiet) => {
+      if (this.isLive) this.say(isQuiet ? "waiting for the camera" : "playing");
+    });
     try {
       const answer = await fetch(this.button.dataset.src, {cache: "no-store", signal: attempt.signal});
       const type = answer.headers.get("content-type") || "";
@@ -243,17 +247,20 @@ class Keyframes {
   }
 }
 
-// Ends an attempt when no data comes.
+// Tells when no data comes, and when it comes again; ends the attempt when none has come for long.
 class Watchdog {
-  constructor(attempt) {
+  constructor(attempt, tell) {
     this.attempt = attempt;
-    this.isSilent = false;
+    this.tell = tell;
+    this.isQuiet = this.isSilent = false;
     this.feed();
   }
 
   feed() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => { this.isSilent = true; this.attempt.abort(); }, SILENT_MS);
+    this.end();
+    if (this.isQuiet) this.tell(this.isQuiet = false);
+    this.quietTimer = setTimeout(() => this.tell(this.isQuiet = true), QUIET_MS);
+    this.silentTimer = setTimeout(() => { this.isSilent = true; this.attempt.abort(); }, SILENT_MS);
   }
 
   watched(reader) {
@@ -261,7 +268,8 @@ class Watchdog {
   }
 
   end() {
-    clearTimeout(this.timer);
+    clearTimeout(this.quietTimer);
+    clearTimeout(this.silentTimer);
   }
 }
 
@@ -293,6 +301,15 @@ function lastPicture(data) {
     picture = data.subarray(begin, next);
     data = data.subarray(next);
   }
+}
+
+// The page holds none as capture sends it: Chromium keeps each parsed document that holds one in memory for ever, and
+// the page parses itself anew every few seconds.
+function newVideo(label) {
+  const video = document.createElement("video");
+  video.hidden = video.muted = video.playsInline = true;
+  video.setAttribute("aria-label", label);
+  return video;
 }
 
 function codecName(type) {
