@@ -18,7 +18,7 @@ STILL_S = 5.0
 """Time without motion after which it has ended."""
 STILL_FRAMES = 2
 """Frames without motion that it takes at least."""
-SPARSE_S = 1.0
+SPARSE_S = 1.5
 """Interval between analysed frames from which one of them is enough to begin: waiting for the next would miss most."""
 SILENT_S = 15.0
 """Time without analysed frames after which motion counts as ended: longer than a reconnection, or a GOP in a clip."""
