@@ -251,6 +251,46 @@ def test_analyse_prints_a_line_a_file(environment, video_folder):
     assert sorted(path.name for path in video_folder.iterdir()) == [CLIP_NAME, "text.mp4"]
 
 
+def zones_text(name: str, camera: str = "cam1") -> str:
+    line = {"name": name, "line": [[0.5, 1], [0.5, 0]], "tasks": [{"do": "cross"}]}
+    return json.dumps({"schema": 1, "camera": camera, "zones": [line]})
+
+
+def test_analyse_takes_the_zones_of_the_camera_or_those_of_a_file(environment, video_folder, tmp_path):
+    folder = video_folder / "zones"
+    folder.mkdir()
+    (folder / "cam1.json").write_text(zones_text("own"))
+    draft = tmp_path / "draft.json"
+    draft.write_text(zones_text("draft", camera="somewhere"))
+    clip = str(video_folder / CLIP_NAME)
+    for arguments, expected in (((), "own"), (("--zones", str(draft)), "draft")):
+        result = command(environment, "analyse", *arguments, clip)
+        assert result.returncode == 0, result.stderr
+        record = json.loads(result.stdout)
+        assert list(record["zones"]) == [expected]
+        assert record["setup"]["zones_sha256"]
+    assert not (video_folder / "events").exists()
+
+
+def test_analyse_with_wrong_zones_is_one_line_that_names_zone_and_key(environment, video_folder, tmp_path):
+    draft = tmp_path / "draft.json"
+    draft.write_text(zones_text("door").replace('"cross"', '"objects"'))
+    clip = str(video_folder / CLIP_NAME)
+    result = command(environment, "analyse", "--zones", str(draft), clip)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    [line] = result.stderr.strip().splitlines()
+    assert f"{draft}: zone 'door': tasks[0] (objects) needs points" in line
+    # a camera's own file fails nothing
+    folder = video_folder / "zones"
+    folder.mkdir()
+    (folder / "cam1.json").write_text(draft.read_text())
+    result = command(environment, "analyse", clip)
+    assert result.returncode == 0
+    assert "zones" not in json.loads(result.stdout)
+    assert re.findall(line_of(messages.ZONES_WRONG), result.stderr)
+
+
 def test_analyse_of_a_good_clip_ends_with_0_and_wrong_use_with_2(environment, video_folder):
     result = command(environment, "analyse", str(video_folder / CLIP_NAME))
     assert (result.returncode, result.stderr) == (0, "")
