@@ -13,3 +13,6 @@ BOXES_LINES_SKIPPED = LogMessage("boxes_lines_skipped", "%s: %d lines skipped: t
 
 # the server
 NOTEBOOK_COPIES = LogMessage("notebook_copies", "%s")
+
+# live
+LIVE_VIEW_ENDED = LogMessage("live_view_ended", "the live view of %s ended by an error of its own")

@@ -1,9 +1,8 @@
-// The player of ViewVideo: a <video> with a run's boxes drawn over each frame, in the style of
-// shared_utils/media/draw.py. All times are seconds from the clip's first frame.
+// The player of ViewVideo: a <video> with a run's boxes drawn over each frame. player.py puts boxes_canvas.js before
+// it. All times are seconds from the clip's first frame.
 
 const MAX_KERNEL_BYTES = 200e6; // largest clip that is sent through the kernel if it has no URL
 const SLACK_S = 2e-3; // how early a time may be for its frame: browsers and boxes files round
-const DARK = "#222222";
 const CONTROLS = [
   ["start", "|◀", "to the first frame (Home)"],
   ["back", "◀", "one frame back (←; with Shift: 1 s)"],
@@ -12,14 +11,6 @@ const CONTROLS = [
   ["end", "▶|", "to the last frame (End)"],
   ["object", "Next object", "to the first frame of the next track (N)"],
 ];
-
-function make(tag, className, parent, text = "") {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.textContent = text;
-  parent.append(element);
-  return element;
-}
 
 // Index of the last of the ascending `times` that is not after `time`; -1 if all are.
 function lastUpTo(times, time) {
@@ -31,11 +22,6 @@ function lastUpTo(times, time) {
     else high = middle;
   }
   return low - 1;
-}
-
-function textOn(colour) {
-  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-  return 0.299 * red + 0.587 * green + 0.114 * blue >= 150 ? DARK : "#FFFFFF";
 }
 
 // The URL of the clip under the server's /files/, found by the session of this widget's kernel (Jupyter Server REST API,
@@ -117,47 +103,6 @@ class Boxes {
       }
     }
     return [...found.values()];
-  }
-}
-
-function drawBoxes(canvas, about, boxes, shown) {
-  const ratio = window.devicePixelRatio || 1;
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  const pen = canvas.getContext("2d");
-  pen.scale(ratio, ratio);
-  const [scaleX, scaleY] = [width / about.width, height / about.height];
-  const line = Math.max(2, Math.round(Math.min(width, height) / 220));
-  const size = Math.max(11, Math.round(Math.min(width, height) / 30));
-  pen.font = `600 ${size}px system-ui, sans-serif`;
-  pen.textBaseline = "middle";
-  const places = shown
-    .map(({ box, between }) => ({ box, between, x: Math.round(box[2] * scaleX), y: Math.round(box[3] * scaleY) }))
-    .sort((one, other) => one.box[1] - other.box[1]);
-  for (const { box, between, x, y } of places) {
-    const colour = boxes.colour(box[6]);
-    const [w, h] = [Math.round(box[4] * scaleX) - x, Math.round(box[5] * scaleY) - y];
-    pen.lineWidth = between ? line : line + 2;
-    pen.setLineDash([]);
-    pen.strokeStyle = between ? textOn(colour) : DARK;
-    pen.strokeRect(x, y, w, h);
-    pen.lineWidth = line;
-    pen.setLineDash(between ? [3 * line, 3 * line] : []);
-    pen.strokeStyle = colour;
-    pen.strokeRect(x, y, w, h);
-  }
-  pen.setLineDash([]);
-  for (const { box, x, y } of places) {
-    const colour = boxes.colour(box[6]);
-    const text = `${box[0]}${box[6] === null ? "" : ` #${box[6]}`} ${box[1].toFixed(2)}`;
-    const [w, h] = [pen.measureText(text).width + 8, size + 6];
-    const left = Math.min(Math.max(0, x - line / 2), Math.max(0, width - w));
-    const top = Math.min(Math.max(0, y - h), Math.max(0, height - h));
-    pen.fillStyle = colour;
-    pen.fillRect(left, top, w, h);
-    pen.fillStyle = textOn(colour);
-    pen.fillText(text, left + 4, top + h / 2 + 0.5);
   }
 }
 
@@ -520,7 +465,7 @@ class Player {
     if (!this.about?.name || !this.boxes) return;
     const time = this.times[this.index] ?? 0;
     const shown = this.boxes.at(time);
-    drawBoxes(this.canvas, this.about, this.boxes, shown);
+    drawBoxes(this.canvas, this.about, shown, (track) => this.boxes.colour(track));
     drawStrip(this.strip, this.about, this.boxes, time);
     const between = shown.some((one) => one.between) ? ", boxes placed between two sampled frames" : "";
     this.clock.textContent =

@@ -45,7 +45,8 @@ class Player(anywidget.AnyWidget):
         time: time of the displayed frame in seconds, updated 0.25 s after it last changed.
     """
 
-    _esm = HERE / "player.js"
+    # one module for the page, of two files for people
+    _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("boxes_canvas.js", "player.js"))
     _css = HERE / "player.css"
     about = traitlets.Dict(dict(_NO_CLIP)).tag(sync=True)
     times: traitlets.List[float] = traitlets.List().tag(sync=True)
