@@ -29,7 +29,7 @@ class CaptureAway(VcamError):
 
 
 class NoFrame(VcamError):
-    """Capture is there, but no frame of the camera has come for `SILENCE_S`."""
+    """Capture is there, but no frame of the camera has come for too long."""
 
 
 class FramesRefused(VcamError):
@@ -77,15 +77,16 @@ class FrameStream:
     Args:
         answer: to the request, of type ``multipart/x-mixed-replace``.
         url: of capture, for messages.
+        silence_s: longest wait for a frame, for messages.
 
     Raises:
         FramesRefused: it is of another type.
     """
 
-    def __init__(self, answer: _Answer, url: str) -> None:
+    def __init__(self, answer: _Answer, url: str, silence_s: float) -> None:
         self._answer = answer
         self._response = response = answer.response
-        self._url = url
+        self._url, self._silence_s = url, silence_s
         self._closed = self._iterated = False
         found = _BOUNDARY.search(response.headers.get("Content-Type", ""))
         if found is None:
@@ -97,7 +98,7 @@ class FrameStream:
         """Yield each frame that comes; ends when `close` is called.
 
         Raises:
-            NoFrame: none has come for `SILENCE_S`.
+            NoFrame: none has come for too long.
             CaptureAway: the connection ended.
         """
         self._iterated = True
@@ -106,7 +107,7 @@ class FrameStream:
                 yield frame
         except TimeoutError:
             if not self._closed:
-                raise NoFrame(f"no frame has come for {SILENCE_S:.0f} s") from None
+                raise NoFrame(f"no frame has come for {self._silence_s:g} s") from None
         except (OSError, HTTPException, ValueError, KeyError) as error:
             if not self._closed:
                 raise CaptureAway(f"the connection to {self._url} ended ({_reason(error)})") from None
@@ -162,12 +163,14 @@ class Capture:
 
     Args:
         url: of ``CAPTURE_URL``, such as ``http://capture:8080``.
+        silence_s: longest wait for a frame, seconds.
 
     Raises:
         SettingError: it is no URL of a server.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, silence_s: float = SILENCE_S) -> None:
+        self._silence_s = silence_s
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -188,10 +191,10 @@ class Capture:
             FramesRefused: capture says no; the text is its own line, or names the cameras that there are.
         """
         path = f"/frames/{quote(camera, safe='')}?{urlencode({'fps': f'{fps:g}', 'width': width})}"
-        answer = self._get(path, SILENCE_S)
+        answer = self._get(path, self._silence_s)
         response = answer.response
         if response.status == 200:
-            return FrameStream(answer, self.url)
+            return FrameStream(answer, self.url, self._silence_s)
         try:
             text = _first_line(response.read(MAX_LINE_BYTES))
         except (OSError, HTTPException):

@@ -19,7 +19,7 @@ LOST_S = 15.0
 MAX_PAGES = 16
 """Pages that are distinguished; more are not waited for."""
 _MAX_COMING = 256
-"""Pictures on their way: more than come in `LAG_S`."""
+"""Pictures whose times are known: more than come in `LAG_S`."""
 
 
 @dataclass
@@ -40,6 +40,7 @@ class Pages:
         self._pages: dict[str, _Page] = {}
         self._last = 0
         self._coming: deque[tuple[int, float]] = deque(maxlen=_MAX_COMING)
+        self._probing = False
 
     def __bool__(self) -> bool:
         """Whether somebody watches."""
@@ -72,9 +73,16 @@ class Pages:
         behind = min((page.drawn for page in self._pages.values() if now - page.heard_at <= QUIET_S), default=None)
         if behind is None:
             return False
-        while self._coming and (self._coming[0][0] <= behind or now - self._coming[0][1] > LOST_S):
-            self._coming.popleft()
-        return not self._coming or now - self._coming[0][1] <= LAG_S
+        since = next((at for number, at in self._coming if number > behind), None)
+        if since is None:
+            self._probing = False
+            return True
+        if now - since > LOST_S:
+            # one picture at a time, until one arrives: the connection may as well be that slow
+            self._coming.clear()
+            self._probing = True
+            return True
+        return not self._probing and now - since <= LAG_S
 
     def sent(self) -> int:
         """Note that a picture is sent to all pages; return its number."""
