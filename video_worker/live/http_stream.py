@@ -7,7 +7,7 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPResponse
 from typing import Any, BinaryIO, cast
@@ -36,12 +36,15 @@ class HttpStream(Closing):
     Args:
         url: http or https.
         clock: monotonic seconds.
+        statuses: of answers that are a success.
 
     Raises:
         SourceError: there is no answer, or one that is no success.
     """
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, clock: Callable[[], float] = time.monotonic, statuses: Collection[int] = (200,)
+    ) -> None:
         parts = urlsplit(url)
         self._place = f"{parts.scheme}://{parts.netloc}"
         self._socket = self._connect(parts.hostname or "", parts.port, parts.scheme == "https")
@@ -55,7 +58,7 @@ class HttpStream(Closing):
                 head = f"GET {target or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
                 self._socket.sendall(head.encode("ascii"))
                 self._response.begin()
-                self._check_status()
+                self._check_status(statuses)
         except BaseException:
             self.close()
             raise
@@ -82,8 +85,8 @@ class HttpStream(Closing):
             raise SourceRefused(f"{self._place} cannot be reached ({_reason(error)}): see CAPTURE_URL") from None
         return connection
 
-    def _check_status(self) -> None:
-        if self._response.status != 200:
+    def _check_status(self, statuses: Collection[int]) -> None:
+        if self._response.status not in statuses:
             text = self._response.read(MAX_REASON_BYTES).decode("utf-8", "replace")
             line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
             raise SourceRefused(f"{self._place} answers {self._response.status}{f': {line}' if line else ''}")

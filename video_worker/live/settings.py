@@ -6,32 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
+from shared_utils.config.capture_url import CAPTURE_URL, DEFAULT_CAPTURE_URL
 from shared_utils.config.env import read_env
 from shared_utils.config.folders import VIDEO_DIR, video_dir
 from shared_utils.config.log import LogSettings
 from shared_utils.config.redis import RedisSettings
 from shared_utils.config.setting import Setting, declarations
-
-
-def parse_capture_url(text: str) -> str:
-    """Return the URL of capture's pages without a slash at its end.
-
-    Raises:
-        ValueError: it is none; the text says what to give.
-    """
-    remedy = "give the URL of capture's pages, such as http://capture:8080 or http://127.0.0.1:8080"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise ValueError(remedy) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise ValueError(remedy)
-    if parts.username is not None or parts.query or parts.fragment or not text.isprintable() or " " in text:
-        raise ValueError(f"{remedy}, without a user, a query or blanks")
-    return text.rstrip("/")
 
 
 @dataclass(frozen=True)
@@ -46,9 +27,7 @@ class LiveSettings:
     redis: RedisSettings
     log: LogSettings
     video_dir: Annotated[Path, VIDEO_DIR]
-    capture_url: Annotated[str, Setting("CAPTURE_URL", "URL of capture's pages", parse=parse_capture_url)] = (
-        "http://capture:8080"
-    )
+    capture_url: Annotated[str, CAPTURE_URL] = DEFAULT_CAPTURE_URL
     fps: Annotated[float, Setting("LIVE_FPS", "live frames analysed per second and camera, at most", ge=0.2, le=30)] = (
         5.0
     )

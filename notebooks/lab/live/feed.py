@@ -80,6 +80,7 @@ class LiveFeed:
         self._sent: tuple[int, LiveFrame, FrameBoxes | None] | None = None
         self._news: News | None = None
         self._follower: Follower | None = None
+        self._former: list[Follower] = []
 
     def start(self) -> None:
         """Follow the camera, also after `stop`. With no page for 10 s, it rests until one watches."""
@@ -95,6 +96,11 @@ class LiveFeed:
             self.running = False
             self._rest()
             self._send_state()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait until what was stopped has ended; return whether it has."""
+        former, self._former = self._former, []
+        return all(follower.join(timeout_s) for follower in former)
 
     @property
     def asks(self) -> bool:
@@ -128,6 +134,7 @@ class LiveFeed:
     def _rest(self) -> None:
         if self._follower is not None:
             self._follower.stop()
+            self._former = [one for one in self._former if not one.ended] + [self._follower]
             self._follower = None
         self._unsent = None
         self._notes.clear()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from notebooks.lab import messages
-from notebooks.lab.live.frames import Capture, CaptureAway, FramesRefused, FrameStream, LiveFrame, NoFrame
+from notebooks.lab.live.frames import Capture, CaptureAway, FrameStream, LiveFrame, NoFrame, UnknownCamera
 from notebooks.lab.live.news import News
 from notebooks.lab.live.overlay import FrameBoxes
 from shared_utils.contracts.events import Event
@@ -83,6 +83,11 @@ class Follower:
         """Wait for the threads to end; return whether they have."""
         for thread in self._threads:
             thread.join(timeout_s)
+        return self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether the threads have ended."""
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, work: Callable[[], None]) -> None:
@@ -102,11 +107,11 @@ class Follower:
                     delay_s = FIRST_DELAY_S
                     self._note("capture", "")
                     self._receiver.picture(frame)
-            except FramesRefused as error:
+            except UnknownCamera as error:
                 self._note("capture", f"{error}.")
                 delay_s = MAX_DELAY_S
             except NoFrame as error:
-                self._note("capture", self._reason(str(error)))
+                self._note("capture", f"No picture of {self._camera}: {self._reason(str(error))}.")
             except CaptureAway as error:
                 self._note("capture", f"Capture is away: {error}. The picture goes on when it is back.")
             self._stopped.wait(delay_s)
@@ -121,11 +126,11 @@ class Follower:
         return stream
 
     def _reason(self, text: str) -> str:
+        """Return what is wrong with the camera, else `text`."""
         try:
-            text = self._capture.trouble(self._camera) or text
+            return self._capture.trouble(self._camera) or text
         except CaptureAway as error:
-            text = str(error)
-        return f"No picture from {self._camera}: {text}."
+            return str(error)
 
     def _follow_news(self) -> None:
         delay_s = FIRST_DELAY_S

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -37,6 +37,9 @@ class CaptureServer:
         motion: `X-Motion` of the pictures.
         trouble: what is wrong with all cameras, in ``/healthz``.
         body: what to send instead of parts, once.
+        width: of the cameras' pictures, as ``/info`` says.
+        refusal: answer of status 503 to requests for frames; None: there are frames.
+        make: returns the picture of a number.
     """
 
     def __init__(self, names: tuple[str, ...], fps: float = 20.0) -> None:
@@ -50,6 +53,8 @@ class CaptureServer:
         self.motion = 0.02
         self.trouble: str | None = None
         self.body: bytes | None = None
+        self.width = 1920
+        self.refusal: str | None = None
         self.make: Callable[[int], bytes] = picture
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -112,14 +117,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         if parts.path == "/info":
-            self._json({"cameras": {name: {} for name in self.owner.names}})
+            self._json({"cameras": {name: {"width": self.owner.width} for name in self.owner.names}})
         elif parts.path == "/healthz":
             about = {"ok": not self.owner.trouble, "reason": self.owner.trouble}
-            self._json({"cameras": dict.fromkeys(self.owner.names, about)})
+            self._json({"cameras": dict.fromkeys(self.owner.names, about)}, 503 if self.owner.trouble else 200)
         elif parts.path.removeprefix("/frames/") not in self.owner.names:
             self._answer(404, b"there is no such camera\n", "text/plain")
-        elif float(parse_qs(parts.query)["width"][0]) > 4000:
-            self._answer(400, b"width takes a whole number from 64 to 4000\n", "text/plain")
+        elif self.owner.refusal:
+            self._answer(503, self.owner.refusal.encode(), "text/plain")
         else:
             with self.owner.counted(self.path):
                 self._frames()
@@ -140,8 +145,8 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         self.close_connection = True
 
-    def _json(self, body: object) -> None:
-        self._answer(200, json.dumps(body).encode(), "application/json")
+    def _json(self, body: object, status: int = 200) -> None:
+        self._answer(status, json.dumps(body).encode(), "application/json")
 
     def _answer(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)
