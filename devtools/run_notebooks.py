@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -27,6 +27,7 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+from devtools.live_street import live_street
 from devtools.paths import INHERITED, ROOT, SCENE_MODEL, program_env
 from devtools.redis_server import running_redis
 from devtools.sample_volume.plan import LABELLED, Plan
@@ -35,6 +36,8 @@ from shared_utils.cli import run_program
 from shared_utils.errors import EXIT_OK, SettingError
 
 FOLDER = ROOT / "notebooks"
+LIVE = ("WatchLive",)
+"""Notebooks that need a camera, capture and the live worker."""
 SITE_CLIP = "a-street.mp4"
 """A clip on the web site, for DownloadProcessFile."""
 CELL_TIMEOUT_S = 180
@@ -227,7 +230,11 @@ def main() -> int:
             work = folder / str(number)
             shutil.copytree(sample, work / "video")
             clip = max(sample.glob("*.mp4"))
-            with services(work, work / "video") as env, clip_site(work / "site", clip) as url:
+            with ExitStack() as running:
+                env = running.enter_context(services(work, work / "video"))
+                if name in LIVE:
+                    env["CAPTURE_URL"] = running.enter_context(live_street(work, work / "video", env))
+                url = running.enter_context(clip_site(work / "site", clip))
                 env |= {"VIDEO_DIR": "../video", "VIDEO_URL": url}
                 done = execute(name, work / "notebooks", env)
             target = FOLDER / f"{name}.ipynb"

@@ -23,6 +23,8 @@ from shared_utils.contracts.sidecars import EVENTS_FOLDER
 
 EVENTS_KEPT = 30
 MAX_THUMBNAIL_BYTES = 4 << 20
+FRAMES_KEPT = 5
+"""Pictures that are kept for the one that is saved: an analysed one of the last second is among them."""
 FIRST_PAGE_S = 10.0
 """How long a feed without a page goes on: the page that displays it needs a moment to load."""
 
@@ -48,7 +50,6 @@ class LiveFeed:
     Attributes:
         running: whether it is wanted: False after `stop`.
         frame: the newest picture; None before the first.
-        received: set when the first picture has come.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class LiveFeed:
     ) -> None:
         self.running = False
         self.frame: LiveFrame | None = None
-        self.received = threading.Event()
+        self._frames: deque[LiveFrame] = deque(maxlen=FRAMES_KEPT)
         self._camera, self._capture, self._redis, self._video_dir = camera, capture, redis, video_dir
         self._send, self._fps, self._width, self._clock = send, fps, width, clock
         # reentrant: a signal may come in the midst of any of this
@@ -119,11 +120,16 @@ class LiveFeed:
         with self._lock:
             return [event_row(event, now) for event in reversed(self._events)]
 
-    @property
-    def boxes_on_picture(self) -> FrameBoxes | None:
-        """The boxes that belong on the newest picture; None if there are none."""
+    def picture_to_keep(self) -> tuple[LiveFrame, FrameBoxes | None] | None:
+        """Return the newest picture that was analysed itself, with its boxes; else the newest one, None if there is
+        none.
+        """
         with self._lock:
-            return self._trail.nearest(self.frame.at) if self.frame else None
+            for frame in reversed(self._frames):
+                found = self._trail.nearest(frame.at)
+                if found is not None and is_own(found, frame.at):
+                    return frame, found
+            return (self.frame, self._trail.nearest(self.frame.at)) if self.frame else None
 
     def _follow(self) -> None:
         if self._follower is None and self.running:
@@ -146,7 +152,7 @@ class LiveFeed:
         """Take a new picture; it replaces one that no page has had time for."""
         with self._lock:
             self.frame = self._unsent = frame
-            self.received.set()
+            self._frames.append(frame)
             self._absence.picture(frame.motion)
             self._send_picture()
 

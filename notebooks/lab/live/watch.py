@@ -6,6 +6,7 @@ the view.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +17,9 @@ import traitlets
 
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.live.feed import LiveFeed
-from notebooks.lab.live.frames import Capture
+from notebooks.lab.live.frames import Capture, LiveFrame
 from notebooks.lab.live.kernel import Execution, Interrupts, ReplyRoute, current_execution
+from notebooks.lab.live.overlay import FrameBoxes
 from notebooks.lab.live.poster import poster
 from notebooks.lab.plots.style import GREY, SERIES
 from shared_utils.errors import SettingError
@@ -28,7 +30,8 @@ FPS, WIDTH_PX = 5.0, 1280
 """As the live worker asks by default, so that both share one decode and one encode."""
 FPS_LIMITS, WIDTH_LIMITS_PX = (0.1, 30.0), (64, 3840)
 POSTER_WAIT_S = 1.0
-"""Longest wait for a first picture when a cell displays the view: it is saved with the notebook."""
+"""Longest wait for a picture with boxes when a cell displays the view: it is saved with the notebook."""
+POSTER_POLL_S = 0.05
 
 
 class LiveView(anywidget.AnyWidget):
@@ -83,15 +86,24 @@ class LiveView(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
-        self.feed.received.wait(POSTER_WAIT_S)
-        frame = self.feed.frame
-        if bundle is None or frame is None:
+        kept = self._picture_to_keep()
+        if bundle is None or kept is None:
             return bundle
         # what is shown where no kernel runs and no widget lives, such as on a code host's page
         data, metadata = bundle
+        frame, found = kept
         note = f"{self.about['camera']}, {datetime.fromtimestamp(frame.at).astimezone():%Y-%m-%d %H:%M:%S}"
-        drawn = poster(frame, self.feed.boxes_on_picture, note)
+        drawn = poster(frame, found, note)
         return ({**data, "image/jpeg": drawn} if drawn else data), metadata
+
+    def _picture_to_keep(self) -> tuple[LiveFrame, FrameBoxes | None] | None:
+        """Return a picture, if one with boxes comes in time with them."""
+        deadline = time.monotonic() + POSTER_WAIT_S
+        while (kept := self.feed.picture_to_keep()) is None or kept[1] is None:
+            if time.monotonic() > deadline or self.feed.notes:
+                break
+            time.sleep(POSTER_POLL_S)
+        return kept
 
 
 class _Views:
