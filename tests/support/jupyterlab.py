@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,13 +67,8 @@ def _command_of_the_image(**replaced: str) -> list[str]:
 
 
 @contextmanager
-def running_lab(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Lab]:
-    """Run JupyterLab over `folder` by the image's command; our packages are on PYTHONPATH as they are there.
-
-    Args:
-        folder: its root; ``VIDEO_DIR`` is ``video`` in it.
-        settings: further ones for the kernels.
-    """
+def running_lab(folder: Path) -> Iterator[Lab]:
+    """Run JupyterLab over `folder` by the image's command; our packages are on PYTHONPATH as they are there."""
     port = free_port()
     jupyter, *options = _command_of_the_image(ip="127.0.0.1", port=str(port), **{"ServerApp.root_dir": str(folder)})
     assert jupyter == "jupyter"
@@ -89,7 +84,6 @@ def running_lab(folder: Path, settings: Mapping[str, str] | None = None) -> Iter
         "PYTHONPATH": str(ROOT),
         "VIDEO_DIR": str(folder / "video"),
         **private,
-        **(settings or {}),
     }
     programs = Programs()
     try:

@@ -1,0 +1,182 @@
+"""watch_live in a real JupyterLab and a real Chromium: what a person sees, and that every way to end it ends it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from devtools.live_street import live_street
+from devtools.redis_server import RedisServer
+from shared_utils.contracts.events import Event
+from shared_utils.queue.event_stream import EventPublisher
+from shared_utils.queue.live_boxes import BoxesPublisher, LiveBox, LiveBoxes
+from tests.notebooks.live.capture_server import CaptureServer, capture_server, picture
+from tests.notebooks.live.test_frames import wait_until
+from tests.support.jupyterlab import Lab, open_notebook
+
+SQUARE = LiveBox("person", 1, 0.91, (0.25, 0.25, 0.75, 0.75))
+# what the overlay shows around a place of the picture: "blue", the first track's colour; "nothing"; or "other"
+READ_OVERLAY = """(canvas, [x, y]) => {
+  const { data } = canvas.getContext("2d").getImageData(x * canvas.width - 3, y * canvas.height - 3, 6, 6);
+  let seen = "nothing";
+  for (let at = 0; at < data.length; at += 4) {
+    const [red, green, blue, alpha] = data.slice(at, at + 4);
+    if (alpha > 200 && red < 10 && Math.abs(green - 114) < 10 && Math.abs(blue - 178) < 10) return "blue";
+    if (alpha) seen = "other";
+  }
+  return seen;
+}"""
+ENDLESS = "import time\nwhile True:\n    time.sleep(0.05)"
+
+
+@pytest.fixture
+def server() -> Iterator[CaptureServer]:
+    with capture_server("door", "yard", fps=10) as running:
+        yield running
+
+
+def written(lab: Lab, name: str, env: dict[str, str], video: Path, *sources: str) -> str:
+    """Write a notebook whose first cell sets the environment; return its URL."""
+    settings = json.dumps({**env, "VIDEO_DIR": str(video)})
+    cells = [nbformat.v4.new_code_cell(source) for source in (f"import os\nos.environ.update({settings})", *sources)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    (lab.folder / "notebooks").mkdir(exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab.folder / "notebooks" / f"{name}.ipynb")
+    return lab.url_of(f"notebooks/{name}.ipynb", name.lower())
+
+
+def run_cell(page: Page, number: int) -> None:
+    page.locator(".jp-Notebook-cell").nth(number).locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Control+Enter")
+
+
+def interrupt(page: Page) -> None:
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_text("Interrupt Kernel", exact=True).click()
+
+
+def number_of(view: Locator) -> int:
+    return int(view.get_attribute("data-picture") or 0)
+
+
+def expect_to_go_on(view: Locator, pictures: int) -> None:
+    """Wait for so many more pictures on the page."""
+    wanted = number_of(view) + pictures
+    page = view.page
+    page.wait_for_function(f"document.querySelector('.vcam-live')?.dataset.picture >= {wanted}")
+
+
+def test_a_camera_is_watched_until_it_is_stopped(
+    page: Page, lab: Lab, server: CaptureServer, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    env = {**redis_server.env, "CAPTURE_URL": server.url}
+    source = 'from notebooks.lab.live import watch_live\nwatch_live("door")'
+    open_notebook(page, written(lab, "Live", env, tmp_path, source, ENDLESS))
+    run_cell(page, 0)
+    run_cell(page, 1)
+    view = page.locator(".vcam-live")
+    expect_to_go_on(view, 5)
+    assert view.locator(".vcam-picture").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [320, 180]
+    expect(view.locator(".vcam-clock")).to_have_text(re.compile(r"\d\d:\d\d:\d\d, 2\.0 % moves"))
+
+    # the page draws boxes where they are, and events come with their pictures
+    overlay = view.locator(".vcam-boxes")
+    with BoxesPublisher(redis_server.settings) as boxes:
+        boxes.start()
+        boxes.publish("door", LiveBoxes(round(server.times[-1] + 0.3, 3), (SQUARE,)))
+        expect(view).to_have_attribute("data-boxes", "1")
+        assert "blue" in [overlay.evaluate(READ_OVERLAY, [0.25, y / 100]) for y in range(40, 60)]
+        assert overlay.evaluate(READ_OVERLAY, [0.5, 0.5]) == "nothing"
+        expect(view).to_have_attribute("data-boxes", "0")
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events" / "one.jpg").write_bytes(picture(1))
+    events = EventPublisher(redis_server.settings)
+    with ExitStack() as ending:
+        ending.callback(events.stop)
+        events.start()
+        more = {"label": "<b>person</b>", "track": 3}
+        events.publish(
+            Event(
+                "object", datetime.now().astimezone(), "door", None, "seen", 0.91, picture="events/one.jpg", more=more
+            )
+        )
+        events.publish(Event("motion", datetime.now().astimezone(), "yard", None, "started"))
+        row = view.locator(".vcam-event")
+        expect(row).to_contain_text("object seen <b>person</b> #3 0.91")
+        expect(row).to_have_count(1)
+        expect(row.locator("img")).to_be_visible()
+        assert row.locator("img").evaluate("image => image.naturalWidth") == 320
+
+    # other cells run meanwhile; an interrupt ends both them and the view
+    run_cell(page, 2)
+    expect_to_go_on(view, 60)
+    badge, button = view.locator(".vcam-badge"), view.locator(".vcam-stop")
+    interrupt(page)
+    expect(badge).to_have_text("stopped")
+    expect(page.locator(".jp-Notebook-cell").nth(2)).to_contain_text("KeyboardInterrupt")
+    wait_until(lambda: server.open == 0)
+    button.click()
+    expect(badge).to_have_text("live")
+    expect_to_go_on(view, 5)
+    # an idle kernel can be interrupted too
+    interrupt(page)
+    expect(badge).to_have_text("stopped")
+    button.click()
+    expect_to_go_on(view, 5)
+    button.click()
+    expect(badge).to_have_text("stopped")
+    wait_until(lambda: server.open == 0)
+
+    # running the cell again replaces the view
+    button.click()
+    expect_to_go_on(view, 5)
+    run_cell(page, 1)
+    expect_to_go_on(view, 5)
+    expect(view).to_have_count(1)
+    wait_until(lambda: server.open == 1)
+
+    # the page that is loaded again goes on, and says what is wrong
+    page.keyboard.press("Control+s")
+    page.reload()
+    expect_to_go_on(view, 5)
+    server.stop()
+    expect(view.locator(".vcam-status")).to_contain_text("Capture is away")
+    server.start()
+    expect_to_go_on(view, 5)
+    expect(view.locator(".vcam-status")).to_be_empty()
+
+    page.locator(".jp-Notebook-cell").nth(1).locator(".jp-InputArea-editor").click()
+    page.get_by_role("menuitem", name="Edit", exact=True).click()
+    page.get_by_text("Clear Cell Output", exact=True).click()
+    expect(view).to_have_count(0)
+    wait_until(lambda: server.open == 0)
+
+
+@pytest.mark.slow
+def test_the_drawn_street_with_capture_and_the_live_worker(
+    page: Page, lab: Lab, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    video = tmp_path / "video"
+    video.mkdir()
+    with live_street(tmp_path, video, redis_server.env, "street") as capture:
+        source = 'from notebooks.lab.live import watch_live\nwatch_live("street")'
+        open_notebook(page, written(lab, "Street", {**redis_server.env, "CAPTURE_URL": capture}, video, source))
+        run_cell(page, 0)
+        run_cell(page, 1)
+        view = page.locator(".vcam-live")
+        expect_to_go_on(view, 5)
+        assert view.locator(".vcam-picture").evaluate("image => image.naturalWidth") == 1280
+        expect(view).to_have_attribute("data-boxes", re.compile("[1-9]"))
+        seen = view.locator(".vcam-event[data-type=object]").first
+        expect(seen).to_contain_text(re.compile(r"object seen (person|car|dog|bicycle)"))
+        expect(seen.locator("img")).to_be_visible()
+        expect(view.locator(".vcam-status")).to_be_empty()
+        page.screenshot(path=tmp_path / "street.png")
