@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from shared_utils.contracts.events import TYPES, Event
 from shared_utils.contracts.sidecars import EVENTS_FOLDER
@@ -25,13 +25,17 @@ def event_row(event: Event, now: datetime) -> dict[str, Any]:
     happened = TYPES.get(event.type)
     what = f"{event.type} {event.value}" if happened and event.value is not None else event.type
     value = None if happened else event.value
+    score = event.more.get("score") if event.confidence is None else event.confidence
     parts = [
         value,
         _label(event),
-        None if event.confidence is None else f"{event.confidence:.2f}",
+        f"{score:.2f}" if _is_number(score) else None,
+        event.more.get("direction") if isinstance(event.more.get("direction"), str) else None,
         f"in {event.zone}" if event.zone else None,
+        *_extent(event),
         event.filename,
-        event.more.get("reason"),
+        *_outcome(event),
+        event.more.get("reason") or event.more.get("error"),
     ]
     detail = " ".join(str(part) for part in parts if part not in (None, ""))
     return {
@@ -49,6 +53,25 @@ def _label(event: Event) -> str | None:
     if not isinstance(label, str) or not label:
         return None
     return f"{label} #{track}" if isinstance(track, int) else label
+
+
+def _extent(event: Event) -> list[str]:
+    """Return how much moved, and for how long something lasted."""
+    share, duration_s = event.more.get("share"), event.more.get("dwell_s", event.more.get("duration_s"))
+    found = [f"{100 * share:.1f} % of the picture"] if _is_number(share) else []
+    return found + ([f"after {duration_s:.1f} s"] if _is_number(duration_s) and event.type != "clip" else [])
+
+
+def _outcome(event: Event) -> list[str]:
+    """Return what was found in a clip."""
+    detected = event.more.get("detected")
+    if not isinstance(detected, list):
+        return []
+    return [", ".join(str(label) for label in detected) or "nothing found"]
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def picture_name(event: Event) -> str | None:

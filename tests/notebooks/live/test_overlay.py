@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,8 +65,8 @@ def test_missing_boxes_are_noted_only_while_something_moves_for_long() -> None:
 
 
 def test_an_event_is_a_row_of_time_what_happened_and_details() -> None:
-    more = {"label": "person", "track": 3, "box": [0, 0, 1, 1]}
-    seen = Event("object", NOW, "door", value="seen", confidence=0.914, picture="events/01.jpg", more=more)
+    more: dict[str, Any] = {"label": "person", "track": 3, "score": 0.914, "box": [0, 0, 1, 1]}
+    seen = Event("object", NOW, "door", value="seen", picture="events/01.jpg", more=more)
     row = event_row(seen, NOW)
     assert (row["clock"], row["what"], row["detail"]) == ("14:48:31", "object seen", "person #3 0.91")
     assert row["picture"]
@@ -73,6 +74,18 @@ def test_an_event_is_a_row_of_time_what_happened_and_details() -> None:
     row = event_row(reading, NOW)
     assert (row["clock"], row["what"], row["detail"]) == ("22 Feb 14:48:31", "reading", "12.4 in pressure")
     assert not row["picture"]
+    for kind, value, more, detail in (
+        ("motion", "started", {"share": 0.0087}, "0.9 % of the picture"),
+        ("motion", "ended", {"duration_s": 12.34}, "after 12.3 s"),
+        ("clip", "analysed", {"ok": True, "detected": ["car", "person"], "duration_s": 30.0}, "car, person"),
+        ("clip", "analysed", {"ok": True, "detected": []}, "nothing found"),
+        ("clip", "analysed", {"ok": False, "error": "no video"}, "no video"),
+        ("camera", "down", {"reason": "no connection"}, "no connection"),
+        ("object", "crossed", {"label": "car", "track": 1, "score": 0.5, "direction": "in"}, "car #1 0.50 in"),
+        ("object", "seen", {"label": 5, "track": "x", "score": "high", "direction": {}, "detected": "x"}, ""),
+    ):
+        row = event_row(Event(kind, NOW, "door", value=value, more=more), NOW)
+        assert (row["what"], row["detail"]) == (f"{kind} {value}", detail)
     odd = event_row(Event("x" * 500, NOW, value={"a": ["<b>"] * 500}), NOW)
     assert len(odd["what"]) == len(odd["detail"]) == MAX_TEXT
 

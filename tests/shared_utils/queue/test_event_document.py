@@ -1,4 +1,4 @@
-"""The programs and commands of docs/live.md work as they are written."""
+"""The program and the commands of docs/live.md for events work as they are written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared_utils.queue.event_stream import STREAM_KEY, EventPublisher
 from tests.support.events import Listener
 from tests.support.programs import Programs
 
-TEXT = (ROOT / "docs" / "live.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "live.md").read_text(encoding="utf-8").partition("\n## Events\n")[2].partition("\n## ")[0]
 MOTION = Event("motion", datetime(2026, 2, 23, 12, 48, 31, tzinfo=UTC), "door", value="started", more={"share": 0.0087})
 
 
