@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -28,6 +30,9 @@ from video_worker.settings import AnalysisSettings, WorkerSettings
 
 PROGRAM = "worker"
 """In the lines of its log."""
+NICENESS = 5
+"""Of the worker: where cores are short, capture and the live worker come first, which have little to do, but now. The
+worker still gets a quarter of a core that one of them would take whole. Compose says the same by ``cpu_shares``."""
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +54,8 @@ def work(values: Mapping[str, str]) -> int:
     setup_logging(worker.log, PROGRAM, [worker.redis.password] if worker.redis.password else [])
     settings = AnalysisSettings.from_env(values)
     analyst, description = _analyst(settings, ClipZones(worker.video_dir))
+    with suppress(OSError):  # a host may not allow it
+        os.nice(NICENESS)
     stop = Stop(worker.stop_grace_s)
     stop.install()
     publisher = EventPublisher(worker.redis)
