@@ -8,8 +8,9 @@ at each of these. So a reported object is remembered where it was seen last, and
 * or if frames were missing for some seconds just before, and it has the same label: it may have moved meanwhile.
 
 What counts against the memory is time that was watched: once the place has been seen empty for
-:data:`FORGET_WATCHED_S`, the object is gone, and the next one there is new. Time without frames counts up to
-:data:`FORGET_S`.
+:data:`FORGET_WATCHED_S`, the object is gone, and the next one there is new. What was on the move when it was seen last
+has left after :data:`LEFT_S`: whoever comes in by the same door, or the same edge of the picture, is new. Time without
+frames counts up to :data:`FORGET_S`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from typing import Any
 
 FORGET_WATCHED_S = 30.0
 """Seconds in which frames came and the object was in none of them. Detectors lose things that stand still for less."""
+LEFT_S = 2.0
+"""The same for what was on the move: it is not lost, it went. Frames go on for 3 s after the last motion."""
+STANDS_S = 1.5
+"""Seconds in one place from which an object is not on the move any more."""
 FORGET_S = 86_400.0
 """Seconds since an object was seen, with or without frames."""
 SAME_PLACE_IOU = 0.5
@@ -43,13 +48,34 @@ Box = tuple[float, float, float, float]
 
 @dataclass
 class _Object:
-    """A reported object: `track`: the number that it has now; `watched_s`: watched time when it was seen last."""
+    """A reported object.
+
+    Attributes:
+        track: the number that it has now.
+        seen_s, watched_s: when it was seen last; the same in watched time.
+        place: where it stands, or passed last.
+        moved_s: when it came there; None where it has not moved since it was reported.
+    """
 
     label: str
     box: Box
     track: int
     seen_s: float
     watched_s: float
+    place: Box
+    moved_s: float | None = None
+
+    def see(self, box: Box, time_s: float, watched_s: float) -> None:
+        """Take note of where it is now."""
+        if iou(self.place, box) < SAME_PLACE_IOU:
+            self.place, self.moved_s = box, time_s
+        self.box, self.seen_s, self.watched_s = box, time_s, watched_s
+
+    @property
+    def memory_s(self) -> float:
+        """Watched seconds without a sight of it after which it is gone."""
+        is_on_the_move = self.moved_s is not None and self.seen_s - self.moved_s < STANDS_S
+        return LEFT_S if is_on_the_move else FORGET_WATCHED_S
 
 
 @dataclass(frozen=True)
@@ -81,7 +107,7 @@ class KnownObjects:
         gone = [
             one
             for one in self._objects
-            if self._watched_s - one.watched_s > FORGET_WATCHED_S or time_s - one.seen_s > FORGET_S
+            if self._watched_s - one.watched_s > one.memory_s or time_s - one.seen_s > FORGET_S
         ]
         for one in gone:
             self._forget(one)
@@ -91,7 +117,7 @@ class KnownObjects:
         known = self._by_track.get(track)
         if known is None:
             return False
-        known.box, known.seen_s, known.watched_s = box, self._time_s, self._watched_s
+        known.see(box, self._time_s, self._watched_s)
         return True
 
     def recognise(self, new: NewTrack, present: Mapping[int, Box]) -> bool:
@@ -141,13 +167,16 @@ class KnownObjects:
             self._forget(self._by_track[track])
         if len(self._objects) >= MAX_OBJECTS:
             self._forget(min(self._objects, key=lambda one: one.seen_s))
-        known = _Object(label, box, track, self._time_s if seen_s is None else seen_s, self._watched_s)
+        known = _Object(label, box, track, self._time_s if seen_s is None else seen_s, self._watched_s, box)
         self._objects.append(known)
         self._by_track[track] = known
 
     def state(self) -> dict[str, Any]:
         """Return what is remembered, as JSON takes it."""
-        objects = [[one.label, list(one.box), one.track, one.seen_s, one.watched_s] for one in self._objects]
+        objects = [
+            [one.label, list(one.box), one.track, one.seen_s, one.watched_s, list(one.place), one.moved_s]
+            for one in self._objects
+        ]
         return {"now_s": self._now_s, "watched_s": self._watched_s, "objects": objects}
 
     def resume(self, state: Mapping[str, Any], later_s: float = 0.0) -> None:
@@ -162,8 +191,16 @@ class KnownObjects:
         """
         now_s, watched_s = state["now_s"], float(state["watched_s"])
         objects = [
-            _Object(str(label), _box(box), int(track), float(seen_s) + later_s, float(seen_watched_s))
-            for label, box, track, seen_s, seen_watched_s in state["objects"][:MAX_OBJECTS]
+            _Object(
+                str(label),
+                _box(box),
+                int(track),
+                float(seen_s) + later_s,
+                float(seen_watched_s),
+                _box(place),
+                None if moved_s is None else float(moved_s) + later_s,
+            )
+            for label, box, track, seen_s, seen_watched_s, place, moved_s in state["objects"][:MAX_OBJECTS]
         ]
         self._now_s, self._watched_s = None if now_s is None else float(now_s) + later_s, watched_s
         self._objects = objects

@@ -138,6 +138,37 @@ def test_what_was_seen_to_leave_is_new_when_it_comes_back() -> None:
     assert camera.show(2, (0, 0.9, DOOR)) == []
 
 
+def _walk(camera: Camera, *lefts: float) -> list[str]:
+    """Show a person at these places, one frame each."""
+    return [label for left in lefts for label in camera.show(0.2, (0, 0.9, (left, 10.0, left + 30, 90.0)))]
+
+
+def test_whoever_comes_in_where_another_one_went_out_is_new() -> None:
+    """Frames go on for 3 s after the last motion, and none come until the next."""
+    camera = Camera()
+    assert _walk(camera, *range(100, 0, -12)) == ["person"]
+    camera.show(3)
+    camera.pause(4)
+    assert _walk(camera, *range(4, 100, 12)) == ["person"]
+
+
+def test_whoever_went_out_is_forgotten_after_a_restart_too() -> None:
+    camera = Camera()
+    _walk(camera, *range(100, 0, -12))
+    camera = camera.restarted(pause_s=60)
+    camera.show(3)
+    assert _walk(camera, *range(4, 100, 12)) == ["person"]
+
+
+def test_what_came_and_stands_is_known_though_the_detector_loses_it() -> None:
+    camera = Camera()
+    _walk(camera, *range(100, 0, -12))
+    standing = (4.0, 10.0, 34.0, 90.0)
+    camera.show(3, (0, 0.9, standing))
+    camera.show(10)
+    assert camera.show(2, (0, 0.9, standing)) == []
+
+
 def test_someone_else_in_another_place_is_new() -> None:
     camera = Camera()
     camera.show(2, (0, 0.9, DOOR))
