@@ -82,7 +82,8 @@ def open_file(camera: Camera, *, paced: bool) -> Connection:
         SourceError: it could not be opened.
     """
     with source_errors(camera, "opening"):
-        container = av.open(file_url(camera.url), options={**FILE_OPTIONS, **probing_limits()})
+        options = {**FILE_OPTIONS, **probing_limits()}
+        container = av.open(file_url(camera.url), options=options, metadata_errors="replace")
         return _connection(container, camera, "file", paced=paced)
 
 
@@ -119,7 +120,7 @@ def _connect_rtsp(camera: Camera, transport: str, timeouts: Timeouts) -> Connect
     relay = RtspRelay(camera, timeouts.open_s)
     try:
         with source_errors(camera, "opening", problem=relay.problem, timeouts=timeouts):
-            container = av.open(relay.url, "r", options=options, timeout=timeout)
+            container = av.open(relay.url, "r", options=options, timeout=timeout, metadata_errors="replace")
             return _connection(container, camera, transport, relay, timeouts=timeouts)
     except BaseException:
         relay.close()
@@ -141,7 +142,8 @@ def _connect_http(
         body = _Body(client, answer, begun, timeouts)
         options = {"protocol_whitelist": "none", "format_whitelist": FORMATS, **probing_limits()}
         with source_errors(camera, "opening", timeouts=timeouts):
-            container = av.open(body, "r", options=options, timeout=(timeouts.open_s, timeouts.stall_s))
+            timeout = timeouts.open_s, timeouts.stall_s
+            container = av.open(body, "r", options=options, timeout=timeout, metadata_errors="replace")
             connection = _connection(container, camera, "http", body, timeouts=timeouts)
             body.opened()
             return connection

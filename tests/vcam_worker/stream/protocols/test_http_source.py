@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import av
 import pytest
 
 from shared_utils.config.cameras import Camera
@@ -208,6 +209,21 @@ def test_a_colon_in_a_files_name_is_no_protocol(tmp_path: Path, monkeypatch: pyt
     write_video(tmp_path / "a.mp4", moving_box(160, 120, side=20), seconds=1).rename(tmp_path / "12:30:00.mp4")
     monkeypatch.chdir(tmp_path)
     with connect(Camera("cam1", "12:30:00.mp4"), "any", paced=False) as connection:
+        assert connection.info.codec == "h264"
+
+
+def test_a_title_that_is_no_utf_8_does_not_matter(tmp_path: Path) -> None:
+    plain = write_video(tmp_path / "a.mp4", moving_box(160, 120, side=20), seconds=1)
+    titled = tmp_path / "b.mp4"
+    with av.open(str(plain)) as given, av.open(str(titled), "w") as made:
+        made.metadata["title"] = "titletitle"
+        stream = made.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                made.mux(packet)
+    titled.write_bytes(titled.read_bytes().replace(b"titletitle", b"\xfcbergr\xf6\xdfe"))
+    with connect(Camera("cam1", str(titled)), "any", paced=False) as connection:
         assert connection.info.codec == "h264"
 
 

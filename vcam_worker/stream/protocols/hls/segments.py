@@ -63,7 +63,9 @@ class Demuxer:
         if kind is None:
             raise SourceError(f"{self._camera.display_url}: a segment is neither MPEG-TS nor fragmented MP4")
         try:
-            with av.open(io.BytesIO(content), "r", format=kind, options=_OPTIONS, timeout=_TIMEOUT_S) as container:
+            with av.open(
+                io.BytesIO(content), "r", kind, _OPTIONS, timeout=_TIMEOUT_S, metadata_errors="replace"
+            ) as container:
                 return self._demuxed(container)
         except av.FFmpegError as error:
             raise SourceError(f"{self._camera.display_url}: a segment cannot be read ({plain(error)})") from None

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from shared_utils.config.cameras import Camera
-from shared_utils.errors import SourceError, SourceStalled
+from shared_utils.errors import SourceEnded, SourceError, SourceStalled
 from vcam_worker.stream.info import MAX_PIXELS
 from vcam_worker.stream.packet_source import PacketSource, Trail
 from vcam_worker.stream.packets import Packet
@@ -87,6 +87,8 @@ class HlsConnection(PacketSource):
         self._demuxer = Demuxer(camera)
         self._waiting: deque[tuple[Packet, float, tuple[int, str] | None]] = deque()
         self._skipped_s, self._starts_anew = 0.0, False  # of segments that could not be demuxed
+        self._ending: SourceEnded | None = None  # what ends the stream, once all is played
+        self._trouble: SourceError | None = None  # why the last segment could not be demuxed
         self._rested = self._last = clocks.monotonic()
         self._is_at_rest = True
         self._open(min(timeouts.open_s + OPEN_TARGETS * fetcher.target_s, MAX_OPEN_S))
@@ -113,12 +115,12 @@ class HlsConnection(PacketSource):
         self._last = clock()
         while True:
             if not self._waiting:
+                if self._ending:
+                    raise self._ending
                 self._add(self._awaited(self._last + self._stall_s))
                 continue
-            if self._waiting[-1][0].arrived - clock() < AHEAD_S:
-                fetched = self._fetcher.take(0)
-                if fetched:
-                    self._add(fetched)
+            if self._waiting[-1][0].arrived - clock() < AHEAD_S and not self._ending:
+                self._add_ahead()
             packet, ready, played = self._waiting.popleft()
             self._wait_for(packet, ready)
             yield packet
@@ -145,10 +147,23 @@ class HlsConnection(PacketSource):
                 raise self._fetcher.error
             now = self._clocks.monotonic()
             if now >= until:
-                raise self._fetcher.trouble or SourceStalled(
-                    f"no new segment for {now - self._last:.0f} s: the playlist of {self._camera.display_url} "
-                    "does not change"
+                raise (
+                    self._fetcher.trouble
+                    or self._trouble
+                    or SourceStalled(
+                        f"no new segment for {now - self._last:.0f} s: the playlist of {self._camera.display_url} "
+                        "does not change"
+                    )
                 )
+
+    def _add_ahead(self) -> None:
+        """Demux the next segment, if it is there; what ends the stream counts once the one before is played."""
+        fetched = self._fetcher.take(0)
+        try:
+            if fetched:
+                self._add(fetched)
+        except SourceEnded as error:
+            self._ending = error
 
     def _add(self, fetched: Fetched) -> None:
         """Demux a segment, and date its packets: `arrived` is when they are due."""
@@ -156,15 +171,17 @@ class HlsConnection(PacketSource):
         skipped_s, starts_anew = self._skipped_s + due.skipped_s, self._starts_anew or due.starts_anew
         try:
             packets = self._demuxer.packets(fetched.data, fetched.section)
-        except SourceError:
+        except SourceEnded:
+            raise
+        except SourceError as error:
             if self._demuxer.info is None:
                 raise
-            packets = []
+            packets, self._trouble = [], error
         first = next((one.dts for one in packets if one.kind == "video" and one.dts is not None), None)
         if first is None:
             self._skipped_s, self._starts_anew = skipped_s + due.segment.seconds, starts_anew
             return
-        self._skipped_s, self._starts_anew = 0.0, False
+        self._skipped_s, self._starts_anew, self._trouble = 0.0, False, None
         self._pacer.begin(
             first,
             due.segment.seconds,

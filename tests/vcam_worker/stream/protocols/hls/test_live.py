@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import av
@@ -207,6 +207,7 @@ def cuts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cut]:
     return {
         "reordered": cut(reordered, folder / "reordered"),
         "hevc": cut(hevc, folder / "hevc", kind="fmp4"),
+        "hevc ts": cut(hevc, folder / "hevc ts"),
         "wrap": cut(video, folder / "wrap", offset=2**33 / 90000 - 13.4),
         "ts": cut(video, folder / "ts"),
         "moved": cut(video, folder / "moved", offset=5000),
@@ -230,6 +231,8 @@ def results(cuts: dict[str, Cut]) -> dict[str, tuple[Result, LiveSite]]:
         "reordered": Scenario(LiveSite(cuts["reordered"].pieces)),
         "hevc": Scenario(LiveSite(cuts["hevc"].pieces, cuts["hevc"].section)),
         "wrap": Scenario(LiveSite(cuts["wrap"].pieces)),
+        "damaged": Scenario(LiveSite([*ts[:9], replace(ts[9], data=b"\0" * 9000), *ts[10:]])),
+        "another codec": Scenario(LiveSite([*ts[:9], None, *cuts["hevc ts"].pieces[9:]])),
         "missing": Scenario(LiveSite(ts, overrides={TENTH: missing})),
         "slow": Scenario(LiveSite(ts, overrides={TENTH: slow(2.0)})),
         "cut off": Scenario(LiveSite(ts, overrides={TENTH: cut_off})),
@@ -320,6 +323,21 @@ def test_what_cannot_be_had_is_a_gap_and_reported_once(
     assert stamps[place] - stamps[place - 1] == pytest.approx((after - before) / FPS, abs=0.05)
     assert len(result.log) == 1
     assert f"{(after - before - 1) / FPS:.1f} s of the stream are missing" in result.log[0]
+
+
+def test_a_segment_that_is_none_is_a_gap(results: dict[str, tuple[Result, LiveSite]]) -> None:
+    result, _ = results["damaged"]
+    assert result.error is None
+    assert [one for one in range(60, 110) if one not in result.numbers] == list(range(9 * FPS, 10 * FPS))
+    stamps = [packet.dts or 0.0 for packet in result.pictures]
+    assert max(later - one for one, later in itertools.pairwise(stamps)) == pytest.approx(1 + 1 / FPS, abs=0.05)
+
+
+def test_another_codec_takes_another_connection(results: dict[str, tuple[Result, LiveSite]]) -> None:
+    result, _ = results["another codec"]
+    assert isinstance(result.error, SourceEnded)
+    assert "changed its codec from h264 to hevc" in str(result.error)
+    assert result.numbers[-1] == 9 * FPS - 1
 
 
 def test_a_stream_that_stops_is_stalled_in_time(results: dict[str, tuple[Result, LiveSite]]) -> None:
