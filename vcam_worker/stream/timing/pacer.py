@@ -21,7 +21,9 @@ another rate than real time, or the delay is off by more than a target duration.
 
 
 class Pacer:
-    """Turns the timestamps of one connection into continuous media time, and into moments at which to play.
+    """Turns the timestamps of one connection into moments at which to play.
+
+    Between the two is media time, which goes on where timestamps begin anew.
 
     Args:
         delay_s: from publishing a frame to playing it, seconds.
@@ -78,8 +80,8 @@ class Pacer:
         self._owed = min(self._offsets) + self._delay_s - self._anchor
         self._rate = CREEP_RATE if abs(self._owed) <= max(target_s, NEAR_S) else RUSH_RATE
 
-    def place(self, stamp: float | None) -> tuple[float, float]:
-        """Return the media time of a frame, and the moment at which to play it, monotonic seconds.
+    def place(self, stamp: float | None) -> float:
+        """Return the moment at which to play a frame, monotonic seconds.
 
         Args:
             stamp: its timestamp, seconds; None without.
@@ -96,8 +98,8 @@ class Pacer:
         self._anchor += correction
         self._owed -= correction
         self._last = time
-        return time, time + self._anchor
+        return time + self._anchor
 
-    def beside(self, stamp: float | None) -> float | None:
-        """Return the media time of sound, which has the clock of the frames; None without a timestamp."""
-        return None if stamp is None else stamp + (self._shift or 0.0)
+    def beside(self, stamp: float) -> float:
+        """Return the moment at which to play sound, whose timestamps have the clock of the frames."""
+        return stamp + (self._shift or 0.0) + self._anchor

@@ -166,7 +166,10 @@ class HlsConnection(PacketSource):
             self._ending = error
 
     def _add(self, fetched: Fetched) -> None:
-        """Demux a segment, and date its packets: `arrived` is when they are due."""
+        """Demux a segment, and date its packets: `arrived` is when they are due.
+
+        That is their timestamp as well, so that frames and sound follow one clock, which is that of real time.
+        """
         due = fetched.due
         skipped_s, starts_anew = self._skipped_s + due.skipped_s, self._starts_anew or due.starts_anew
         try:
@@ -192,8 +195,8 @@ class HlsConnection(PacketSource):
         )
         for packet in packets:
             if packet.kind == "video":
-                packet.dts, packet.arrived = self._pacer.place(packet.dts)
-            else:
+                packet.dts = packet.arrived = self._pacer.place(packet.dts)
+            elif packet.dts is not None:
                 packet.dts = self._pacer.beside(packet.dts)
         played = due.segment.number, due.segment.piece.uri
         last = len(packets) - 1
