@@ -55,6 +55,10 @@ export class LiveCard {
     if (this.mode.textContent !== text) this.mode.textContent = text;
   }
 
+  sayWhy(reason) {
+    this.say(`pictures only: ${reason}`);
+  }
+
   async show(picture) {
     const url = URL.createObjectURL(picture);
     const next = new Image();
@@ -71,19 +75,19 @@ export class LiveCard {
       const attempt = new AbortController();
       const end = () => attempt.abort();
       stop.addEventListener("abort", end);
-      let why = "pictures only: the camera's stream ended";
+      let why = "the camera's stream ended";
       try {
         await this.play(attempt);
       } catch (error) {
-        if (!stop.aborted) why = error.message;
-        if (error instanceof Unplayable) { this.say(why); return; }
+        why = error instanceof TypeError ? "capture does not answer" : error.message;
+        if (error instanceof Unplayable) { this.sayWhy(why); return; }
       } finally {
         stop.removeEventListener("abort", end);
         attempt.abort();
         this.endVideo();
       }
       if (stop.aborted) return;
-      this.say(why);
+      this.sayWhy(why);
       if (performance.now() - began > STEADY_MS) failures = 0;
       await pause(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)], stop);
     }
@@ -98,12 +102,12 @@ export class LiveCard {
     try {
       const answer = await fetch(this.button.dataset.src, {cache: "no-store", signal: attempt.signal});
       const type = answer.headers.get("content-type") || "";
-      if (!answer.ok) throw new Error(`pictures only: ${(await answer.text()).trim()}`);
+      if (!answer.ok) throw new Error((await answer.text()).trim());
       const reader = watchdog.watched(answer.body.getReader());
       if (type.startsWith("multipart/")) await this.playPictures(reader);
       else await this.playVideo(reader, type, attempt.signal);
     } catch (error) {
-      throw watchdog.isSilent ? new Error("pictures only: the camera sends nothing") : error;
+      throw watchdog.isSilent ? new Error("the camera sends nothing") : error;
     } finally {
       watchdog.end();
     }
@@ -111,7 +115,7 @@ export class LiveCard {
 
   async playVideo(reader, type, signal) {
     if (!MediaSourceClass || !MediaSourceClass.isTypeSupported(type)) {
-      throw new Unplayable(`pictures only: this browser does not play ${codecName(type)}`);
+      throw new Unplayable(`this browser does not play ${codecName(type)}`);
     }
     const video = this.video;
     const source = new MediaSourceClass();
@@ -178,7 +182,7 @@ class Follower {
 
   async updated() {
     if (this.buffer.updating) await event(this.buffer, "updateend", this.signal);
-    if (this.video.error) throw new Error(`pictures only: ${this.video.error.message || "the video cannot be decoded"}`);
+    if (this.video.error) throw new Error(this.video.error.message || "the video cannot be decoded");
   }
 
   follow() {
