@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -58,21 +58,28 @@ def ensure(spec: Spec, folder: Path) -> Path:
 
 
 def _encode(spec: Spec, path: Path) -> None:
+    frames = (av.VideoFrame.from_ndarray(planes, format="yuv420p") for planes in _pictures(spec))
+    encode_as_camera(path, (spec.width, spec.height), spec.fps, spec.bitrate, frames)
+
+
+def encode_as_camera(
+    path: Path, size: tuple[int, int], fps: int, bitrate: int, frames: Iterable[av.VideoFrame], gop_s: int = GOP_S
+) -> None:
+    """Encode frames as H.264 of a network camera: even keyframes, no lookahead, no B-frames."""
     # a camera's encoder has no lookahead: with x264's, keyframes grow to ten times the size of other frames
-    interval = spec.fps * GOP_S
+    interval = fps * gop_s
     options = {
         "preset": "veryfast",
         "tune": "zerolatency",
-        "maxrate": str(spec.bitrate),
-        "bufsize": str(spec.bitrate),
+        "maxrate": str(bitrate),
+        "bufsize": str(bitrate),
         "x264-params": f"sliced-threads=0:bframes=0:scenecut=0:keyint={interval}:min-keyint={interval}",
     }
     with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=spec.fps, options=options)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = spec.width, spec.height, "yuv420p", spec.bitrate
-        for number, planes in enumerate(_pictures(spec)):
-            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, spec.fps)
+        stream = container.add_stream("libx264", rate=fps, options=options)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = *size, "yuv420p", bitrate
+        for number, frame in enumerate(frames):
+            frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 

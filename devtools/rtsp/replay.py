@@ -6,7 +6,8 @@ and plays each file to each client from its beginning::
     python -m devtools.rtsp.replay MOUNT=FILE…
 
 It prints ``ready PORT``, answers each line on its standard input with its counts as JSON, stops sending on the line
-``hold``, and ends with its standard input. :class:`ReplayServer` starts it in a process of its own.
+``hold``, answers the line ``times`` with when it sent each frame, and ends with its standard input.
+:class:`ReplayServer` starts it in a process of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import os
 import struct
 import subprocess
 import sys
+import time
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,12 +52,20 @@ class ReplayServer:
 
     def counts(self, command: str = "count") -> dict[str, dict[str, int]]:
         """Return frames sent and clients served, by mount; the command ``hold`` stops the sending."""
+        found: dict[str, dict[str, int]] = json.loads(self._ask(command))
+        return found
+
+    def sent_at(self, mount: str) -> list[float]:
+        """Return when each frame was sent to the client that came last, seconds since the epoch, from the first one."""
+        found: dict[str, list[float]] = json.loads(self._ask("times"))
+        return found[mount]
+
+    def _ask(self, command: str) -> str:
         if self._process.stdin is None:
             raise RuntimeError("the RTSP server has no stdin")
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
-        found: dict[str, dict[str, int]] = json.loads(self._line())
-        return found
+        return self._line()
 
     def _line(self) -> str:
         line = self._process.stdout.readline() if self._process.stdout else ""
@@ -77,6 +88,7 @@ class _Mount:
     sdp: str
     sent: int = 0
     clients: int = 0
+    sent_at: array[float] = field(default_factory=lambda: array("d"))
 
 
 @dataclass
@@ -120,6 +132,7 @@ class _Server:
         began = loop.time()
         sequence = itertools.count()
         mount.clients += 1
+        mount.sent_at = sent_at = array("d")
         with contextlib.suppress(ConnectionError):
             for number in itertools.count():
                 await asyncio.sleep(max(0.0, began + number / mount.fps - loop.time()))
@@ -137,6 +150,7 @@ class _Server:
                     )
                     for index, payload in enumerate(payloads)
                 )
+                sent_at.append(time.time())
                 # one write per frame, as a camera sends it
                 writer.write(b"".join(rtp.interleaved(0, packet) for packet in packets))
                 mount.sent += 1
@@ -162,6 +176,9 @@ async def _serve(files: dict[str, Path]) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     while line := await commands.readline():
         server.held = line.strip() == b"hold"
+        if line.strip() == b"times":
+            print(json.dumps({name: mount.sent_at.tolist() for name, mount in mounts.items()}), flush=True)
+            continue
         counts = {name: {"sent": mount.sent, "clients": mount.clients} for name, mount in mounts.items()}
         print(json.dumps(counts), flush=True)
     # clients that are still there would hold the loop's end up

@@ -71,7 +71,7 @@ def bench_scenes(report: Report, options: Options, redis: RedisServer, names: li
             for name in names:
                 mount = SCENES[name].floor
                 floors[mount].append(floor(paths[mount]))
-                spent[name].append(_run_scene(SCENES[name], cameras, options, redis))
+                spent[name].append(run_scene(SCENES[name], cameras, options, redis))
                 floors[mount].append(floor(paths[mount]))
                 near, cost = statistics.mean(floors[mount][-2:]), spent[name][-1]["ms per frame"]
                 print(f"  one run, {name}: {cost:.2f} ms/frame, the floor beside it {near:.2f}", flush=True)
@@ -97,7 +97,8 @@ def bench_scenes(report: Report, options: Options, redis: RedisServer, names: li
             report.add(f"memory of the {who}'s process, {kind}", value, "MB", most=limit)
 
 
-def _run_scene(scene: Scene, cameras: ReplayServer, options: Options, redis: RedisServer) -> dict[str, float]:
+def run_scene(scene: Scene, cameras: ReplayServer, options: Options, redis: RedisServer) -> dict[str, float]:
+    """Run capture over a scene once, and return what it cost."""
     settings = {"RTSP_URL": cameras.url(scene.floor), "MOTION_DECODE": "keyframes" if scene.keyframes else "all"}
     if scene.sub:
         table = options.work / "cameras.toml"
