@@ -17,8 +17,6 @@ LOST_S = 2.0
 """Seconds, watched, for which an object may be out of sight and be continued by another track."""
 PAUSE_S = 2.0
 """Seconds between two frames from which nothing was watched in between."""
-TRACKED_S = 0.5
-"""Seconds for which only its own track may continue an object: the tracker knows better what is near, and how fast."""
 RETURN_S = 60.0
 """Longest pause, seconds, after which an object in the same place may be the one from before it."""
 START_S = 1.0
@@ -32,6 +30,11 @@ REACH_SIZES, REACH_SIZES_PER_S, REACH_S = 1.0, 1.0, 3.0
 many seconds."""
 SAME_TRACK_REACH = 3.0
 """Factor for a track that goes on after a restart: the tracker knows how fast it was."""
+MIN_LABEL_SHARE = 0.15
+"""Share of an object's labels, by their scores, that the label of a new track must have had."""
+EDGE = 0.01
+"""Distance from the picture's edge, in shares of its sides, at which a box touches it. What is lost there has gone out,
+and what begins there has come in: it may be anybody."""
 MAX_SIZE_RATIO = 2.0
 """Factor by which their sizes may differ."""
 
@@ -88,7 +91,7 @@ class FollowedObject:
         at_start: whether it was there when the source, or a scene, began.
         moved: whether it has moved since it was first seen.
         arrived: whether it came in by itself: it moved soon after it was first seen.
-        known: all labels that it ever had.
+        known: all labels that it ever had, with the sums of their scores.
         labels: those of this frame with their scores.
     """
 
@@ -103,7 +106,7 @@ class FollowedObject:
     at_start: bool
     moved: bool = False
     arrived: bool = False
-    known: set[str] = field(default_factory=set)
+    known: dict[str, float] = field(default_factory=dict)
     labels: Mapping[str, float] = field(default_factory=dict)
     watched_s: float = 0.0
 
@@ -204,7 +207,8 @@ class Follower:
             if one is None:
                 continue
             one.track, one.tracked, one.labels = found.track, True, found.labels
-            one.known.update(found.labels)
+            for label, score in found.labels.items():
+                one.known[label] = one.known.get(label, 0.0) + score
             labelled.append(one)
             if found.box is not None:
                 self._move(one, time_s, found.box, aspect)
@@ -218,13 +222,14 @@ class Follower:
 
         After a restart, a track of the same number comes before all others.
         """
-        lost = [one for one in self.objects.values() if one not in there and self._may_continue(one)]
+        lost = [one for one in self.objects.values() if one not in there and self._watched_s - one.watched_s <= LOST_S]
         pairs = [
             (found.track != one.track, away, found.track, one.number)
             for found in fresh
             for one in lost
             if found.box is not None
-            and one.known & found.labels.keys()
+            and _resembles(one, found.labels)
+            and (found.track == one.track or not _edges(one.box) & _edges(found.box))
             and (away := _distance(one, found.box, aspect)) <= _reach(time_s - one.seen_s, found.track == one.track)
         ]
         continued: dict[int, FollowedObject] = {}
@@ -233,10 +238,6 @@ class Follower:
             if track not in continued and one not in continued.values():
                 continued[track] = one
         return continued
-
-    def _may_continue(self, one: FollowedObject) -> bool:
-        out_s = self._watched_s - one.watched_s
-        return out_s <= LOST_S and (not one.tracked or out_s >= TRACKED_S)
 
     def _new(self, time_s: float, box: BoxShares, aspect: float) -> FollowedObject:
         self._begun += 1
@@ -258,7 +259,7 @@ class Follower:
         for one in self.objects.values():
             entry = asdict(one)
             del entry["labels"]
-            objects.append({**entry, "known": sorted(one.known)})
+            objects.append(entry)
         return {"begun": self._begun, "watched_s": self._watched_s, "objects": objects}
 
     def resume(self, state: Mapping[str, Any], later_s: float) -> None:
@@ -273,7 +274,7 @@ class Follower:
         """
         objects = []
         for entry in state["objects"]:
-            places = {"box": box_of(entry["box"]), "origin": point_of(entry["origin"]), "known": set(entry["known"])}
+            places = {"box": box_of(entry["box"]), "origin": point_of(entry["origin"])}
             one = FollowedObject(**{**entry, "tracked": False, **places})
             one.first_s, one.seen_s = one.first_s + later_s, one.seen_s + later_s
             objects.append(one)
@@ -295,6 +296,18 @@ def _centre(box: BoxShares, aspect: float) -> tuple[float, float]:
 def _size(box: BoxShares, aspect: float) -> float:
     x1, y1, x2, y2 = box
     return math.sqrt(max((x2 - x1) * aspect * (y2 - y1), 1e-9))
+
+
+def _resembles(one: FollowedObject, labels: Mapping[str, float]) -> bool:
+    """Return whether the best label of a new track is one that an object had often enough."""
+    total = sum(one.known.values())
+    return bool(labels) and one.known.get(max(labels, key=lambda one: labels[one]), 0.0) >= MIN_LABEL_SHARE * total
+
+
+def _edges(box: BoxShares) -> set[int]:
+    """Return which edges of the picture a box touches."""
+    low, high = (0, 1), (2, 3)
+    return {side for side in low if box[side] <= EDGE} | {side for side in high if box[side] >= 1 - EDGE}
 
 
 def _distance(one: FollowedObject, box: BoxShares, aspect: float) -> float:

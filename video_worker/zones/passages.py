@@ -16,8 +16,8 @@ from video_worker.zones.following import BoxShares, FollowedObject, box_of
 from video_worker.zones.geometry import LEFT, RIGHT, Anchor, anchors, crossings, distance_to_line
 from video_worker.zones.hysteresis import Clearance, near_distance
 
-BEYOND_S = 0.3
-"""Seconds after which an anchor must still be beyond the line: a box that is wrong in one frame crosses nothing."""
+BEYOND_S, BEYOND_FRAMES = 0.15, 2
+"""Seconds and frames for which an anchor must be beyond the line: a box that is wrong in one frame crosses nothing."""
 DIRECTIONS = {LEFT: "left", RIGHT: "right"}
 
 
@@ -45,9 +45,10 @@ class Crossing:
 
 @dataclass
 class _Point:
-    """One anchor. `net`: crossings since it was clear, to the right; `met_s`: time of the last one."""
+    """One anchor. `net`: crossings to the right since it was clear; `met_s`: time of the last; `frames`: since then."""
 
     net: int = 0
+    frames: int = 0
     met_s: float = 0.0
     met_box: BoxShares = (0.0, 0.0, 0.0, 0.0)
     distance: float = 0.0
@@ -57,11 +58,14 @@ class _Point:
     def update(self, time_s: float, sign: int, met_s: float, distance: float, one: FollowedObject) -> int:
         """Take a movement; return the side to which the anchor has crossed, 0 for none."""
         if sign:
-            self.net, self.met_s, self.met_box = self.net + sign, met_s, one.box
+            self.net, self.met_s, self.met_box, self.frames = self.net + sign, met_s, one.box, 0
             self.clearance.reset()
         self.distance = distance
         self.clearance.update(time_s, distance, one.size)
-        if not self.clearance.is_clear(time_s) or (self.net and time_s - self.met_s < BEYOND_S):
+        self.frames += 1
+        if not self.clearance.is_clear(time_s):
+            return 0
+        if self.net and (time_s - self.met_s < BEYOND_S or self.frames < BEYOND_FRAMES):
             return 0
         return self._settle()
 

@@ -52,7 +52,7 @@ def test_events_are_emitted_as_soon_as_they_are_certain():
     watch = Watch(objects(min_s=0.6, loiter_s=2), cross(), live=True)
     assert reported(watch, [Mover(THROUGH)], 0, 10) == [
         (3.6, "entered", 3.0),
-        (4.4, "crossed", 4.0),
+        (4.2, "crossed", 4.0),
         (5.0, "loitering", 5.0),
         (7.6, "left", 7.0),
     ]
