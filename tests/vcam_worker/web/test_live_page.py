@@ -119,6 +119,14 @@ def test_one_camera_plays_by_itself_near_the_newest_frame_and_not_while_nobody_l
     assert live.errors == []
 
 
+def test_the_url_by_itself_is_a_video_for_every_page_and_for_the_address_bar(
+    programs: Programs, env: dict[str, str], footage: Path, tmp_path: Path, page: Page
+) -> None:
+    start(programs, env, tmp_path, yard=rtsp(programs, footage))
+    page.goto(f"http://127.0.0.1:{env['HTTP_PORT']}/live/yard.mp4", wait_until="commit")
+    page.wait_for_function("() => document.querySelector('video')?.currentTime > 1")
+
+
 def test_by_keyboard_and_with_pictures_after_the_end(
     programs: Programs, env: dict[str, str], footage: Path, tmp_path: Path, page: Page
 ) -> None:
