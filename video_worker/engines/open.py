@@ -38,7 +38,9 @@ def open_engine(choice: EngineChoice, weights: Path, *, fixed_shapes: bool = Tru
         if choice.kind == "openvino":
             from video_worker.engines.openvino import OpenVinoEngine
 
-            return OpenVinoEngine(weights, choice.device, choice.threads, fixed_shapes=fixed_shapes)
+            return OpenVinoEngine(
+                weights, choice.device, choice.threads, fixed_shapes=fixed_shapes, max_compiled=choice.shapes
+            )
         from video_worker.engines.onnxruntime import OnnxRuntimeEngine
 
         return OnnxRuntimeEngine(weights, choice.device, choice.threads)

@@ -12,7 +12,7 @@ import openvino as ov
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from shared_utils.errors import ModelError, SettingError
-from video_worker.engines.base import Arrays, PictureFormat, Shape, check_names
+from video_worker.engines.base import Arrays, EngineChoice, PictureFormat, Shape, check_names
 from video_worker.engines.onnx_file import unreadable
 
 MAX_STREAMS = 4
@@ -20,8 +20,6 @@ MAX_STREAMS = 4
 threads on one picture cost a tenth more, waiting for each other. More at once would hold too much in memory."""
 PROBE_SIDE = 64
 """Size of open dimensions for which a model is compiled to learn its device: a multiple of all strides."""
-MAX_COMPILED = 2
-"""Input shapes kept ready. One camera is one size; each costs about 20 MB and 0.2 s."""
 
 Shapes = tuple[tuple[int, ...], ...]
 """Of the arrays of one inference, in the order of the model's inputs."""
@@ -35,9 +33,18 @@ class OpenVinoEngine:
         device: OpenVINO's name of a device: ``CPU``, ``GPU``, ``NPU``, ``AUTO``.
         threads: threads to compute with, on ``CPU``.
         fixed_shapes: False compiles the model once, with its dimensions left open.
+        max_compiled: input shapes kept ready.
     """
 
-    def __init__(self, weights: Path, device: str, threads: int, *, fixed_shapes: bool = True) -> None:
+    def __init__(
+        self,
+        weights: Path,
+        device: str,
+        threads: int,
+        *,
+        fixed_shapes: bool = True,
+        max_compiled: int = EngineChoice.shapes,
+    ) -> None:
         self.name = f"openvino {ov.__version__.split('-')[0]}"
         self._core = ov.Core()
         self._device = device = device.upper()  # as OpenVINO writes all of them
@@ -48,6 +55,7 @@ class OpenVinoEngine:
         except RuntimeError as error:
             raise unreadable(weights, "OpenVINO", error) from None
         self._fixed_shapes = fixed_shapes
+        self._max_compiled = max_compiled
         self._compiled: OrderedDict[Shapes, deque[Any]] = OrderedDict()
         self._pictures: dict[str, PictureFormat] = {}
         self.input_shapes: Mapping[str, Shape] = {_name(port): _shape(port) for port in self._model.inputs}
@@ -131,7 +139,7 @@ class OpenVinoEngine:
     def _requests(self, shapes: Shapes) -> deque[Any]:
         requests = self._compiled.get(shapes)
         if requests is None:
-            while len(self._compiled) >= MAX_COMPILED:
+            while len(self._compiled) >= self._max_compiled:
                 self._compiled.popitem(last=False)
             compiled = self._compile_model(shapes)
             requests = deque(compiled.create_infer_request() for _ in range(self.depth))

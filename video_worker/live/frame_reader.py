@@ -18,6 +18,8 @@ from video_worker.live.http_stream import HttpStream
 
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 10.0
 """Delays between attempts, which double from the first to the longest."""
+REPORT_S = 3.0
+"""Time without a connection from which it is logged: a camera that was removed is given up within less."""
 STANDING_S = 3.0
 """Age of a connection from which it counts as sound, though nothing came: where nothing moves, nothing does."""
 QUIET_S = 30.0
@@ -82,6 +84,7 @@ class FrameReader:
         self._stream: HttpStream | None = None
         self._stopped = threading.Event()
         self._failed = False
+        self._failing_since_s: float | None = None
         self._connected_s: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"frames-{request.camera}", daemon=True)
 
@@ -136,7 +139,12 @@ class FrameReader:
                 self._stream = self._connected_s = None
                 # a connection that was sound is made again without a word
                 was_sound = self.received > before or (stood and self.request.when_motion)
-                is_new = not was_sound and not self._failed and not self._stopped.is_set()
+                if was_sound:
+                    self._failing_since_s = self._clock()
+                elif self._failing_since_s is None:
+                    self._failing_since_s = began_s
+                lasts = self._clock() - self._failing_since_s >= REPORT_S
+                is_new = lasts and not was_sound and not self._failed and not self._stopped.is_set()
                 self._failed = self._failed or is_new
             if is_new:
                 self._log.warning(messages.LIVE_FRAMES_MISSING, reason)

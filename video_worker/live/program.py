@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 
+import numpy as np
+
 from shared_utils.contracts.events import Event
-from shared_utils.errors import EXIT_OK
+from shared_utils.errors import EXIT_OK, ModelError, SettingError
 from shared_utils.log import setup_logging
 from shared_utils.queue.event_publisher import EventPublisher
 from shared_utils.queue.live_boxes import BoxesPublisher
@@ -20,7 +22,7 @@ from video_worker.live.journal import Journal
 from video_worker.live.settings import LiveSettings
 from video_worker.live.volume import LiveVolume
 from video_worker.live.worker import LiveWorker
-from video_worker.models.own import load_own_model
+from video_worker.models.own import OwnModel, load_own_model
 from video_worker.queue.stop import Stop
 from video_worker.settings import AnalysisSettings
 
@@ -28,6 +30,10 @@ PROGRAM = "live"
 """In the lines of its log, and in its events."""
 THREADS = 1
 """Threads of inference: the clips' workers have the other cores. A frame of 640×384 takes 30 ms in one."""
+SHAPES = 6
+"""Shapes of pictures kept ready: cameras of 16:9, 4:3, upright ones. Each takes 45 MB and a quarter of a second."""
+USUAL_WH = 1280, 720
+"""Size of the picture that the model is tried on before the first camera: most are of this shape."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +47,8 @@ def live(values: Mapping[str, str]) -> int:
     """
     settings = LiveSettings.from_env(values)
     setup_logging(settings.log, PROGRAM, [settings.redis.password] if settings.redis.password else [])
-    own = load_own_model(AnalysisSettings.from_env(values), THREADS)
+    own = load_own_model(AnalysisSettings.from_env(values), THREADS, SHAPES)
+    _warm_up(own)
     stop = Stop(0)
     stop.install()
     with ExitStack() as stack:
@@ -69,6 +76,16 @@ def live(values: Mapping[str, str]) -> int:
         publisher.publish(_service("stopped"))
     logger.info(messages.LIVE_STOPPED)
     return EXIT_OK
+
+
+def _warm_up(own: OwnModel) -> None:
+    """Run the model once: it is compiled at its first picture, and the first camera would wait for that."""
+    width, height = USUAL_WH
+    picture = np.zeros((height, width, 3), np.uint8)
+    try:
+        own.model.detector.start(picture, own.options.imgsz, 1.0)()
+    except ModelError as error:
+        raise SettingError(f"YOLO_MODEL is {own.model.name!r}: {error}") from None
 
 
 def _service(value: str, **more: object) -> Event:

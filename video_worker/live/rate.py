@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WINDOW_S = 10.0
+WINDOW_S = 5.0
 """Time over which is decided."""
-MIN_FRAMES = 10
+MIN_FRAMES = 5
 """Frames of a window that are enough to decide by."""
+SLOW_WINDOWS = 2
+"""Windows in a row that have to be slow: a model is compiled anew for pictures of another shape."""
 SLOW_SHARE = 0.75
 """Share of the frames that is analysed below which the rate is halved."""
 SPARE_SHARE = 0.4
@@ -59,6 +61,7 @@ class RateControl:
         self._wanted = fps
         self.fps = fps
         self.reached_fps = fps
+        self._slow_windows = 0
 
     @property
     def is_lowered(self) -> bool:
@@ -68,9 +71,11 @@ class RateControl:
     def judge(self, window: Window) -> bool:
         """Take a window into account; return whether the rate has changed."""
         before = self.fps
-        if window.is_slow:
+        self._slow_windows = self._slow_windows + 1 if window.is_slow else 0
+        if self._slow_windows >= SLOW_WINDOWS:
+            self._slow_windows = 0
             self.reached_fps = self.fps * window.analysed / window.received
             self.fps = max(min(LEAST_FPS, self._wanted), self.fps / 2)
-        elif self.is_lowered and window.has_room:
+        elif not window.is_slow and self.is_lowered and window.has_room:
             self.fps = min(self._wanted, self.fps * 2)
         return self.fps != before

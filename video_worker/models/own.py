@@ -29,13 +29,18 @@ class OwnModel:
     description: str
 
 
-def load_own_model(settings: AnalysisSettings, threads: int) -> OwnModel:
-    """Return the model of ``YOLO_MODEL``, which computes with `threads` threads.
+def load_own_model(settings: AnalysisSettings, threads: int, shapes: int = EngineChoice.shapes) -> OwnModel:
+    """Return the model of ``YOLO_MODEL``.
+
+    Args:
+        settings: which model, and what it runs on.
+        threads: threads to compute with.
+        shapes: shapes of pictures kept ready.
 
     Raises:
         SettingError: it cannot be loaded, or does not know a label of ``YOLO_CLASSES``.
     """
-    choice = EngineChoice(settings.engine, settings.device, threads)
+    choice = EngineChoice(settings.engine, settings.device, threads, shapes)
     models = ModelRegistry(settings.models_dirs, choice, settings.own_model)
     try:
         model = models.get(DETECT, settings.options.model)

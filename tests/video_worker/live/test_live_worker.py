@@ -255,6 +255,7 @@ def test_with_too_little_cpu_the_rate_is_lowered_for_all_and_raised_again(live: 
     wait_until(lambda: any("fps=15" in path for path in server.requests), "a lower rate")
     for number in range(1, 6):
         del server.cameras[f"cam{number}"]
-    server.cameras["cam0"] = Still(standing(0)[0])
+    server.cameras["cam0"] = Still(standing(0)[0], moving=False)
+    server.settings["cam0"] = {"live_objects": "motion"}
     program.wait_for(messages.LIVE_FAST_AGAIN, 180)
     assert program.count(messages.LIVE_TOO_SLOW) == 1
