@@ -122,7 +122,10 @@ class FrameRoutes:
             HTTPException: it does not come in time.
         """
         with suppress(TimeoutError):
-            frame = await asyncio.wait_for(client.next(), FIRST_FRAME_S)
+            # not asyncio.wait_for: before Python 3.12, it loses a cancellation that comes together with the frame
+            # (https://github.com/python/cpython/issues/86296), and the client would never leave
+            async with asyncio.timeout(FIRST_FRAME_S):
+                frame = await client.next()
             if frame:
                 return frame
         raise self._no_frames(name)

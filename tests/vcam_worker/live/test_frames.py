@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -183,6 +184,30 @@ def test_two_hundred_readers(programs: Programs, env: dict[str, str], numbered: 
         stack.close()
         with frames(env["HTTP_PORT"]) as reader:
             reader.wait_for(1)
+        assert program.stop() == 0
+
+
+def test_clients_that_leave_at_any_moment_leave_nothing_behind(
+    programs: Programs, env: dict[str, str], numbered: Path
+) -> None:
+    with replayed(cam1=numbered) as server:
+        program = capture(programs, env, server.url("cam1"))
+        program.wait_for(CONNECTED)
+        port = int(env["HTTP_PORT"])
+
+        def visit(number: int) -> None:
+            with socket.create_connection(("127.0.0.1", port), 20) as visitor:
+                visitor.sendall(b"GET /frames/cam1?fps=30&width=320 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                if number % 3:  # before, while or after the first frame is sent
+                    visitor.recv(100 * number)
+
+        with frames(port, "fps=30&width=320") as reader:
+            reader.wait_for(1)
+            with ThreadPoolExecutor(8) as threads:
+                list(threads.map(visit, range(300)))
+            wait_for_figure(port, "vcam_live_clients", 1)
+            reader.wait_for(len(reader.parts) + 5)
+        wait_for_figure(port, "vcam_live_subscriptions", 0)
         assert program.stop() == 0
 
 

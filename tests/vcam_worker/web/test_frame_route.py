@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,8 +15,10 @@ from tests.support.network.http_site import CAM, NOW, Clock, FakeBoard, Site
 from tests.vcam_worker.live.frame_reader import FrameReader
 from vcam_worker.live.channel import ChannelWriter, channel_pair
 from vcam_worker.live.commands import LiveCommand, Subscribe
+from vcam_worker.live.frames.feed import FrameFeed
 from vcam_worker.live.frames.message import FRAME, Frame, pack_frame
 from vcam_worker.live.hub import Hub
+from vcam_worker.web.live_routes import LiveRoutes
 from vcam_worker.web.server import HttpServer
 from vcam_worker.web.settings import HttpSettings
 
@@ -127,3 +131,40 @@ def test_a_camera_that_is_gone_ends_the_response_in_order(hub: Hub, live_site: S
     reader.wait_for_end()
     assert reader.is_complete
     reader.close()
+
+
+@pytest.mark.parametrize("rounds", range(-4, 5))
+def test_a_client_that_leaves_as_its_first_frame_comes_is_gone(rounds: int) -> None:
+    async def run() -> None:
+        hub = Hub()
+        hub.start()
+        routes = LiveRoutes(hub, lambda: [CAM], lambda: NOW).routes()
+        [route] = [one for one in routes if getattr(one, "path", "") == "/frames/{name}"]
+        left = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(_: MutableMapping[str, Any]) -> None:
+            """What is sent to a client that has left is dropped without an error, as uvicorn does."""
+
+        scope = {"type": "http", "method": "GET", "headers": [], "query_string": b"", "path_params": {"name": "cam1"}}
+        client = asyncio.create_task(route.handle(scope, receive, send))
+        while hub.clients() != {"cam1": {"frames": 1}}:
+            await asyncio.sleep(0)
+        with hub.subscribed("cam1", ("frames", None, None), lambda: FrameFeed(None, None)) as feed:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            frame = pack_frame(Frame(NOW, 0.0, False, JPEG))
+            both = [left.set, lambda: feed.message(FRAME, frame)]
+            first, second = both if rounds < 0 else reversed(both)
+            first()
+            for _ in range(abs(rounds)):
+                await asyncio.sleep(0)
+            second()
+            await asyncio.wait_for(client, 20)
+            assert hub.clients() == {"cam1": {"frames": 1}}
+        hub.stop()
+
+    asyncio.run(run())
