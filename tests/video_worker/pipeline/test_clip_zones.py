@@ -24,6 +24,7 @@ from tests.video_worker.conftest import SquareModels, now
 from video_worker.jobs import JobFacts, WorkerContext, process_clip
 from video_worker.pipeline.analysis import Analyst
 from video_worker.pipeline.clip_zones import ClipZones
+from video_worker.pipeline.record import describe
 
 MIDDLE = {"name": "middle", "line": [[0.5, 1.0], [0.5, 0.0]], "tasks": [{"do": "cross", "labels": ["square"]}]}
 RIGHT = {
@@ -69,6 +70,7 @@ def test_a_run_leaves_counts_in_its_record_and_events_beside_it(worker, video_fo
         # in at half way, and out of sight at the edge of the picture
         "right": {**EMPTY, "entered": {"square": 1}, "left": {"square": 1}, "dwell_s": pytest.approx(1.5, abs=0.05)},
     }
+    assert "; right: square in ×1, square out ×1; middle: square to the right ×1" in describe(record)
     assert record["setup"] == {"zones_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     keys = list(record)
     assert keys.index("objects") + 1 == keys.index("zones")

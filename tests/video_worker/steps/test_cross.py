@@ -100,6 +100,12 @@ def test_who_stops_close_behind_the_line_has_crossed():
     assert crossed(watch) == {"person": {"right": 1}}
 
 
+@pytest.mark.parametrize(("stay_s", "expected"), [(5, {"person": {"left": 1, "right": 1}}), (0.4, {})])
+def test_who_stops_close_behind_the_line_and_goes_back_has_crossed_if_that_took_a_while(stay_s, expected):
+    way = along((0, 0.1, 0.7), (4, 0.506, 0.7), (4 + stay_s, 0.506, 0.7), (8 + stay_s, 0.1, 0.7))
+    assert crossed(Watch(cross()).feed(Mover(way), end_s=8 + stay_s)) == expected
+
+
 @pytest.mark.parametrize("anchor", ANCHORS)
 def test_around_an_end_of_the_line_is_not_over_it(anchor):
     short = {"name": "door", "line": [[0.5, 0.8], [0.5, 0.6]], "tasks": [{"do": "cross", "anchor": anchor}]}

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.video_worker.steps.zone_scenes import BOX_HEIGHT, Mover, Watch, along, cross, hidden, objects, trembling
+from tests.video_worker.steps.zone_scenes import (
+    BOX_HEIGHT,
+    Mover,
+    Watch,
+    along,
+    cross,
+    hidden,
+    objects,
+    sample,
+    trembling,
+)
 
 THROUGH = along((0, 0.1, 0.7), (10, 1.1, 0.7))
 """Through the gate from left to right: its edges are met at 3 s and at 7 s."""
@@ -98,12 +108,24 @@ def test_another_label_or_another_place_is_another_object():
     walk = along((0, 0.1, 0.7), (3, 0.7, 0.7))
     first = Mover(walk)
     for second in (
+        Mover(along((4, 0.7, 0.7), (9, 1.2, 0.7)), track=2, size=2.5),
         Mover(along((4, 0.7, 0.7), (9, 1.2, 0.7)), track=2, labels={"dog": 0.9}),
         Mover(along((4, 0.1, 0.7), (9, 0.95, 0.7)), track=2),
     ):
         watch = Watch(objects()).feed(first, second, end_s=9)
         # the tracker says nothing about ends here: both are there to the end
         assert sum(watch.zone("gate")["entered"].values()) == 2
+
+
+def test_who_comes_in_where_somebody_has_just_gone_out_of_the_picture_is_somebody_else():
+    edge = {"name": "gate", "points": [[0, 0], [0.4, 0], [0.4, 1], [0, 1]], "tasks": [{"do": "objects"}]}
+    out, into = along((0, 0.6, 0.7), (4, 0.03, 0.7)), along((5, 0.03, 0.7), (9, 0.6, 0.7))
+    watch = Watch(edge)
+    for number in range(46):
+        ended = [1] if number == 36 else ()
+        watch.runner.feed(sample(number / 5, [Mover(out), Mover(into, track=2)], ended=ended))
+    found = watch.zone("gate")
+    assert found["entered"] == found["left"] == {"person": 2}
 
 
 def test_two_who_are_inside_at_once_are_two():
@@ -156,7 +178,8 @@ def test_what_appears_and_never_moves_was_there_before():
 
 def test_a_parked_car_that_drives_off_leaves():
     car = Mover(along((3, 0.6, 0.7), (15, 0.6, 0.7), (18, 0.95, 0.7)), labels={"car": 0.9})
-    assert Watch(objects()).feed(car, end_s=19).zone("gate")["left"] == {"car": 1}
+    found = Watch(objects()).feed(car, end_s=19).zone("gate")
+    assert (found["entered"], found["left"]) == ({}, {"car": 1})
 
 
 def test_loitering_is_reported_once_per_stay():

@@ -215,6 +215,12 @@ def test_a_pause_of_the_camera_is_like_a_restart():
     assert watch.said() == [("entered", pytest.approx(2.4, abs=0.1)), ("left", pytest.approx(41.3, abs=0.1))]
 
 
+def test_after_a_long_pause_nobody_is_the_same():
+    stand = along((0, 0.1, 0.7), (4, 0.6, 0.7), (500, 0.6, 0.7))
+    watch = Watch(objects(), live=True).feed(Mover(stand), end_s=5).feed(Mover(stand, track=2), start_s=100, end_s=105)
+    assert watch.said() == [("entered", pytest.approx(2.4, abs=0.1)), ("left", 5.0)]
+
+
 def test_nothing_grows_while_people_come_and_go():
     watch = Watch(objects(), cross(), live=True)
     sizes = []

@@ -36,11 +36,12 @@ Place = tuple[float, float]
 
 @dataclass(frozen=True)
 class Mover:
-    """An object: where it is at a time, None where it is out of sight; its track, labels and score."""
+    """An object: where it is at a time, None where it is out of sight; its track, labels and scores, and size."""
 
     at: Callable[[float], Place | None]
     track: int = 1
     labels: Mapping[str, float] = field(default_factory=lambda: {"person": 0.9})
+    size: float = 1.0
 
 
 def along(*points: tuple[float, float, float]) -> Callable[[float], Place | None]:
@@ -84,7 +85,8 @@ def sample(time_s: float, movers: Iterable[Mover], *, cut: bool = False, ended: 
         if place is None:
             continue
         x, y = place
-        corners = ((x - BOX_WIDTH / 2) * WIDTH, (y - BOX_HEIGHT) * HEIGHT, (x + BOX_WIDTH / 2) * WIDTH, y * HEIGHT)
+        half, height = mover.size * BOX_WIDTH / 2, mover.size * BOX_HEIGHT
+        corners = ((x - half) * WIDTH, (y - height) * HEIGHT, (x + half) * WIDTH, y * HEIGHT)
         rows += [(score, corners, LABELS.index(label), mover.track) for label, score in mover.labels.items()]
     rows.sort(key=lambda row: -row[0])
     found = Detections(

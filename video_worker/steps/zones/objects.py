@@ -134,6 +134,19 @@ class Objects(ZoneStep[Stay]):
             }
         }
 
+    @classmethod
+    def remark(cls, record: Mapping[str, Any]) -> str:
+        """Return what happened in the zones of a clip, of lines as well, such as ``gate: person in ×1``."""
+        found = []
+        for name, entry in record.get("zones", {}).items():
+            done = [f"{label} in ×{count}" for label, count in entry["entered"].items()]
+            done += [f"{label} out ×{count}" for label, count in entry["left"].items()]
+            for label, ways in entry["crossed"].items():
+                done += [f"{label} to the {way} ×{count}" for way, count in ways.items()]
+            if done:
+                found.append(f"{name}: {', '.join(done)}")
+        return "; ".join(found)
+
 
 def _happening(change: StayChange) -> Happening:
     more = {} if change.what == ENTERED else {"dwell_s": round(change.dwell_s, TIME_DIGITS)}
