@@ -118,7 +118,8 @@ class LiveFeed:
         """The events as pages display them, newest first."""
         now = datetime.now().astimezone()
         with self._lock:
-            return [event_row(event, now) for event in reversed(self._events)]
+            newest_first = sorted(self._events, key=lambda event: event.at, reverse=True)
+            return [event_row(event, now) for event in newest_first]
 
     def picture_to_keep(self) -> tuple[LiveFrame, FrameBoxes | None] | None:
         """Return the newest picture that was analysed itself, with its boxes; else the newest one, None if there is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,8 @@ def publish_event(redis_server: RedisServer) -> Iterator[Callable[..., Event]]:
     publisher = EventPublisher(redis_server.settings)
     publisher.start()
 
-    def publish(kind: str = "object", camera: str = "door", **values: Any) -> Event:
-        event = Event(kind, datetime.now().astimezone(), camera, **{"value": "seen", **values})
+    def publish(kind: str = "object", camera: str = "door", *, event: Event | None = None, **values: Any) -> Event:
+        event = event or Event(kind, datetime.now().astimezone(), camera, **{"value": "seen", **values})
         publisher.publish(event)
         return event
 
@@ -167,14 +167,16 @@ def test_events_of_the_camera_are_shown_newest_first_with_their_pictures(
     (tmp_path / "events" / "here.jpg").write_bytes(b"a picture")
     (tmp_path / "secret.jpg").write_bytes(b"not for pages")
     before = publish_event("motion", value="started")
+    ended = Event("motion", before.at - timedelta(seconds=3), "door", value="ended")  # it is known seconds later
     publish_event(camera="yard")
     feed = make_feed()
     wait_until(lambda: feed.rows)
     with_picture = publish_event(picture="events/here.jpg")
     outside = publish_event(picture="events/../secret.jpg")
     gone = publish_event(picture="events/gone.jpg")
-    wait_until(lambda: len(feed.rows) == 4)
-    assert [row["id"] for row in feed.rows] == [gone.id, outside.id, with_picture.id, before.id]
+    publish_event(event=ended)
+    wait_until(lambda: len(feed.rows) == 5)
+    assert [row["id"] for row in feed.rows] == [gone.id, outside.id, with_picture.id, before.id, ended.id]
     page.tell("hello")
     assert page.all("events")[-1]["events"] == feed.rows
     for event in (outside, gone, before, with_picture):

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import av
 import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from devtools.live_street import live_street
-from devtools.redis_server import RedisServer
+from devtools.paths import ROOT
+from devtools.redis_server import RedisServer, running_redis
 from shared_utils.contracts.events import Event
 from shared_utils.queue.event_stream import EventPublisher
 from shared_utils.queue.live_boxes import BoxesPublisher, LiveBox, LiveBoxes
@@ -160,23 +165,74 @@ def test_a_camera_is_watched_until_it_is_stopped(
     wait_until(lambda: server.open == 0)
 
 
+DOCUMENT = (ROOT / "docs" / "live.md").read_text(encoding="utf-8")
+
+
+def example(heading: str, language: str = "") -> str:
+    """Return the first example in a section of the document."""
+    section = DOCUMENT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    found = re.search(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert found
+    return found[1]
+
+
+@dataclass(frozen=True)
+class Street:
+    capture: str
+    env: dict[str, str]
+    video: Path
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    """The drawn street as the camera ``door``, with capture and the live worker."""
+    folder = tmp_path_factory.mktemp("street")
+    (folder / "video").mkdir()
+    with (
+        running_redis(folder / "redis", durable=False) as redis,
+        live_street(folder, folder / "video", redis.env, "door") as capture,
+    ):
+        yield Street(capture, {**redis.env, "CAPTURE_URL": capture}, folder / "video")
+
+
 @pytest.mark.slow
 def test_the_drawn_street_with_capture_and_the_live_worker(
-    page: Page, lab: Lab, redis_server: RedisServer, tmp_path: Path
+    page: Page, lab: Lab, street: Street, tmp_path: Path
 ) -> None:
-    video = tmp_path / "video"
-    video.mkdir()
-    with live_street(tmp_path, video, redis_server.env, "street") as capture:
-        source = 'from notebooks.lab.live import watch_live\nwatch_live("street")'
-        open_notebook(page, written(lab, "Street", {**redis_server.env, "CAPTURE_URL": capture}, video, source))
-        run_cell(page, 0)
-        run_cell(page, 1)
-        view = page.locator(".vcam-live")
-        expect_to_go_on(view, 5)
-        assert view.locator(".vcam-picture").evaluate("image => image.naturalWidth") == 1280
-        expect(view).to_have_attribute("data-boxes", re.compile("[1-9]"))
-        seen = view.locator(".vcam-event[data-type=object]").first
-        expect(seen).to_contain_text(re.compile(r"object seen (person|car|dog|bicycle)"))
-        expect(seen.locator("img")).to_be_visible()
-        expect(view.locator(".vcam-status")).to_be_empty()
-        page.screenshot(path=tmp_path / "street.png")
+    source = example("In a notebook", "python")
+    open_notebook(page, written(lab, "Street", street.env, street.video, source))
+    run_cell(page, 0)
+    run_cell(page, 1)
+    view = page.locator(".vcam-live")
+    expect_to_go_on(view, 5)
+    assert view.locator(".vcam-picture").evaluate("image => image.naturalWidth") == 1280
+    expect(view).to_have_attribute("data-boxes", re.compile("[1-9]"))
+    seen = view.locator(".vcam-event[data-type=object]").first
+    expect(seen).to_contain_text(re.compile(r"object seen (person|car|dog|bicycle|cat)"))
+    expect(seen.locator("img")).to_be_visible()
+    expect(view.locator(".vcam-status")).to_be_empty()
+    page.screenshot(path=tmp_path / "street.png")
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_document_work(street: Street, tmp_path: Path) -> None:
+    def here(text: str) -> str:
+        assert "http://127.0.0.1:8080/" in text
+        return text.replace("http://127.0.0.1:8080", street.capture)
+
+    shown = subprocess.run(
+        here(example("Frames")), shell=True, capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert re.fullmatch(r"(X-Timestamp: \d+\.\d{3}\s+){3,}", shown.stdout)
+
+    program = [sys.executable, "-c", here(example("Frames", "python"))]
+    printed = subprocess.run(program, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert re.fullmatch(r"(\d+\.\d{3} [01]\.\d{4} \d{4,} bytes\n){5}", printed.stdout)
+
+    [download] = [line for line in here(example("Live video")).splitlines() if line.startswith("curl ")]
+    done = subprocess.run(download, shell=True, cwd=tmp_path, check=False)
+    assert done.returncode == 28  # curl's own: it was ended by --max-time
+    with av.open(tmp_path / "door.mp4") as video:
+        times = [frame.time for frame in video.decode(video=0)]
+    assert times[0] == pytest.approx(0, abs=0.1)
+    assert times[-1] > 5
