@@ -41,7 +41,7 @@ LIVE_CAMERA_SERVED = LogMessage("live_camera_served", "live: %s")
 LIVE_CAMERA_LEFT = LogMessage("live_camera_left", "live: no longer wanted")
 LIVE_CAMERA_REFUSED = LogMessage("live_camera_refused", "live: cannot be analysed: %s")
 LIVE_CAMERA_FAILED = LogMessage("live_camera_failed", "live: the analysis failed; tried again in %d s")
-LIVE_EVENT = LogMessage("live_event", "%s %s%s%s (%.1f s after its frame)")
+LIVE_EVENT = LogMessage("live_event", "%s %s%s%s (%.1f s after it happened)")
 LIVE_CAPTURE_AWAY = LogMessage(
     "live_capture_away", "capture does not say which cameras there are: %s; trying until it does"
 )
