@@ -18,7 +18,7 @@ from devtools.ports import free_port
 from devtools.rtsp.replay import ReplayServer
 from tests.support.footage.barcode_clips import barcode, number_in
 from tests.support.footage.video import moving_box, noise_background, write_video
-from tests.support.network.cameras import camera_processes, capture, emulator
+from tests.support.network.cameras import camera_processes, capture, emulator, file_launch, gst_server
 from tests.support.network.hosts import Call, host, jpeg
 from tests.support.programs import Programs
 from tests.vcam_worker.live.frame_reader import FrameReader, frames, live_figure, wait_for_figure
@@ -136,6 +136,33 @@ def test_the_first_frame_comes_long_before_the_next_keyframe(
         assert number_in(first.picture) > number_in(early.parts[-1].picture)
         assert first.came - first.at < 3
         assert program.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("h265", {"preset": "ultrafast", "x265-params": "bframes=0:keyint=40:min-keyint=40:log-level=none"}),
+        ("h265", {"preset": "ultrafast", "x265-params": "bframes=3:keyint=40:min-keyint=40:log-level=none"}),
+        ("h264", {"preset": "veryfast", "bf": "3", "x264-params": "open-gop=1:keyint=40:min-keyint=40"}),
+    ],
+    ids=["H.265", "H.265 with B-frames", "H.264 with B-frames and open GOPs"],
+)
+@pytest.mark.parametrize("decode", ["all", "keyframes"])
+def test_frames_of_other_codings(  # fixtures
+    programs: Programs, env: dict[str, str], tmp_path: Path, codec: str, options: dict[str, str], decode: str
+) -> None:
+    path = tmp_path / "coded.mp4"
+    library = "libx265" if codec == "h265" else "libx264"
+    write_video(path, barcode(FPS, 576, 320), seconds=20, fps=FPS, codec=library, options=options)
+    port = gst_server(programs, file_launch(path, codec))
+    program = capture(programs, env, f"rtsp://127.0.0.1:{port}/test", MOTION_DECODE=decode)
+    program.wait_for(CONNECTED)
+    with frames(env["HTTP_PORT"], "fps=4") as reader:
+        parts = reader.wait_for(20)
+    begun = [part.at - number_in(part.picture) / FPS for part in parts]
+    assert max(begun) - min(begun) < 0.1
+    assert all(before.at < after.at for before, after in pairwise(parts))
+    assert program.stop() == 0
 
 
 # -- readers that stall, come in crowds, want motion alone
