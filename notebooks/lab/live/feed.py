@@ -118,8 +118,9 @@ class LiveFeed:
         """The events as pages display them, newest first."""
         now = datetime.now().astimezone()
         with self._lock:
-            newest_first = sorted(self._events, key=lambda event: event.at, reverse=True)
-            return [event_row(event, now) for event in newest_first]
+            # of the same millisecond, the one that came last is the newest
+            numbered = sorted(enumerate(self._events), key=lambda one: (one[1].at, one[0]), reverse=True)
+            return [event_row(event, now) for _, event in numbered]
 
     def picture_to_keep(self) -> tuple[LiveFrame, FrameBoxes | None] | None:
         """Return the newest picture that was analysed itself, with its boxes; else the newest one, None if there is
