@@ -13,12 +13,12 @@ from typing import Any
 
 from shared_utils.config.cameras import LIVE_OBJECTS
 from shared_utils.config.classes import check_classes
-from shared_utils.config.zones.file import load_zones
+from shared_utils.config.zones.files import ZonesFiles
 from shared_utils.config.zones.model import CrossTask, MatchTask, ObjectsTask, Task, Zones
 from shared_utils.contracts.clips import CAMERA_PATTERN
 from shared_utils.contracts.json_lines import parse_object
-from shared_utils.contracts.zones import zones_path
-from shared_utils.errors import SettingError, SourceError, SourceRefused
+from shared_utils.contracts.zones import ZONES_SUFFIX
+from shared_utils.errors import SourceError, SourceRefused
 from shared_utils.log import camera_logger
 from video_worker import messages
 from video_worker.live.http_stream import HttpStream
@@ -117,53 +117,13 @@ def _facts(entry: Mapping[str, Any]) -> CameraFacts:
     )
 
 
-class ZonesFiles:
-    """The zones of cameras, read again when their file changes; the last good revision of a wrong file stays.
-
-    Args:
-        video_dir: the shared volume.
-    """
-
-    def __init__(self, video_dir: Path) -> None:
-        self._video_dir = video_dir
-        self._signs: dict[str, tuple[int, int, int] | None] = {}
-        self._zones: dict[str, Zones | None] = {}
-        self._wrong: set[str] = set()
-
-    def get(self, camera: str) -> Zones | None:
-        """Return the zones of a camera; a wrong file is logged once."""
-        path = zones_path(self._video_dir, camera)
-        try:
-            sign = _sign(path)
-        except OSError:  # the volume is away: what was read stays
-            return self._zones.get(camera)
-        if camera in self._signs and self._signs[camera] == sign:
-            return self._zones[camera]
-        self._signs[camera] = sign
-        if sign is None:
-            self._zones[camera] = None
-            self._wrong.discard(camera)
-            return None
-        log = camera_logger(__name__, camera)
-        try:
-            self._zones[camera] = load_zones(path)
-        except SettingError as error:
-            log.error(messages.LIVE_ZONES_WRONG, error)  # noqa: TRY400  # the user's error, not ours
-            self._wrong.add(camera)
-            return self._zones.setdefault(camera, None)
-        if camera in self._wrong:
-            self._wrong.discard(camera)
-            log.info(messages.LIVE_ZONES_RIGHT_AGAIN, path.name)
-        return self._zones[camera]
-
-
-def _sign(path: Path) -> tuple[int, int, int] | None:
-    """Return what tells one state of a file from the next; None without a file."""
-    try:
-        stat = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+def _report(camera: str, problem: str | None) -> None:
+    """Log what is wrong with the zones of a camera, or that they are right again."""
+    log = camera_logger(__name__, camera)
+    if problem is None:
+        log.info(messages.LIVE_ZONES_RIGHT_AGAIN, f"{camera}{ZONES_SUFFIX}")
+    else:
+        log.error(messages.LIVE_ZONES_WRONG, problem)
 
 
 class PlanWatch:
@@ -188,7 +148,7 @@ class PlanWatch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = f"{capture_url}/info"
-        self._zones = ZonesFiles(video_dir)
+        self._zones = ZonesFiles(video_dir, _report)
         self._changed = changed
         self._poll_s = poll_s
         self._clock = clock
@@ -233,11 +193,15 @@ class PlanWatch:
             if self._failed:
                 logger.info(messages.LIVE_CAPTURE_BACK)
             self._failed = False
-        plans = tuple(Plan(name, facts, self._zones.get(name)) for name, facts in self._facts.items())
+        plans = tuple(Plan(name, facts, self._zones_of(name)) for name, facts in self._facts.items())
         wanted = tuple(plan for plan in plans if plan.is_wanted)
         if wanted != self._plans:
             self._plans = wanted
             self._changed()
+
+    def _zones_of(self, camera: str) -> Zones | None:
+        loaded = self._zones.get(camera)
+        return None if loaded is None else loaded.zones
 
     def _ask(self) -> dict[str, CameraFacts]:
         with HttpStream(self._url, self._clock) as answer, answer.within(ANSWER_S):
