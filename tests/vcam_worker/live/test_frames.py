@@ -280,6 +280,7 @@ def test_readers_outlive_the_cameras_connection_and_its_process(
     programs: Programs, env: dict[str, str], footage: Path
 ) -> None:
     url = f"rtsp://127.0.0.1:{free_port()}/stream"
+    began = time.time()
     camera = emulator(programs, footage, url)
     program = capture(programs, env, url)
     program.wait_for(CONNECTED)
@@ -296,6 +297,10 @@ def test_readers_outlive_the_cameras_connection_and_its_process(
         program.wait_for(messages.CAMERA_PROCESS_ENDED)
         before = len(reader.parts)
         reader_goes_on(reader, before)
+        # each connection has a time of its own, from its first frame on
+        times = [part.at for part in reader.parts]
+        assert times == sorted(times)
+        assert times[0] > began
         wait_for_figure(env["HTTP_PORT"], "vcam_live_subscriptions", 1)
     wait_for_figure(env["HTTP_PORT"], "vcam_live_subscriptions", 0)
     assert program.stop() == 0

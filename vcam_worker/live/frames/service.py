@@ -60,7 +60,8 @@ class FrameService:
         self._tapped: MotionWatcher | None = None  # whose decoder we have a tap on
         self._tap_serves = False  # it gives frames in full quality
         self._observed: MotionWatcher | None = None  # which analyses at its full rate for us
-        self._wall_offset = 0.0  # seconds since the epoch at stream time 0
+        # seconds since the epoch at stream time 0; None before the first packet of a connection
+        self._wall_offset: float | None = None
         self._share = 0.0
         self._is_moving = False
         self._copies = 0
@@ -106,8 +107,7 @@ class FrameService:
         for number, wanted in self._wanted.items():
             self._sort_in(number, wanted)
         packets = pipeline.recorder.ring.since(math.inf)
-        if packets:
-            self._note_time(pipeline, packets[-1])
+        self._wall_offset = self._offset(pipeline, packets[-1]) if packets else None
         self._encoder.start()
         self._note_motion()
         self._choose_decoder(pipeline)
@@ -121,12 +121,12 @@ class FrameService:
             for number in list(self._wanted):
                 self.unsubscribe(number)
             return
-        self._note_time(pipeline, packet)
+        offset = self._wall_offset = self._offset(pipeline, packet)
         self._note_motion()
         if self._own:
-            self._own.put([packet], self._wall_offset)
+            self._own.put([packet], offset)
         self._choose_decoder(pipeline)
-        self._copy(packet)
+        self._copy(packet, offset)
 
     def lost(self) -> None:
         """The connection is lost, or nobody asks any more."""
@@ -145,8 +145,9 @@ class FrameService:
             live_frames=self._encoder.made + self._copies,
         )
 
-    def _note_time(self, pipeline: Pipeline, packet: Packet) -> None:
-        self._wall_offset = packet.wall - pipeline.stream.time_at(packet.arrived)
+    @staticmethod
+    def _offset(pipeline: Pipeline, packet: Packet) -> float:
+        return packet.wall - pipeline.stream.time_at(packet.arrived)
 
     def _note_motion(self) -> None:
         watcher = self._watcher()
@@ -181,7 +182,8 @@ class FrameService:
             self._stop_own()
         elif self._own is None:
             self._own = MainDecoder(pipeline.recorder.info, self._decoded, self._encode)
-            self._own.put(pipeline.recorder.ring.since(math.inf), self._wall_offset)
+            if self._wall_offset is not None:
+                self._own.put(pipeline.recorder.ring.since(math.inf), self._wall_offset)
 
     def _tap(self, watcher: MotionWatcher | None) -> None:
         if self._tapped is watcher:
@@ -193,9 +195,10 @@ class FrameService:
             watcher.serve(_Tap(self._decoded, self._taken))
 
     def _taken(self, frame: DecodedFrame, time: float) -> None:
-        """Take a frame of the motion's decoder."""
+        """Take a frame of the motion's decoder, which comes before its packet does: the first one has no time yet."""
         self._tap_serves = True
-        self._encode(frame, time, self._wall_offset + time)
+        if self._wall_offset is not None:
+            self._encode(frame, time, self._wall_offset + time)
 
     def _encode(self, frame: DecodedFrame, time: float, at: float) -> None:
         """Have a frame encoded for those who want one now. Called by the decoder's thread as well."""
@@ -208,11 +211,11 @@ class FrameService:
             self._own.stop()
             self._own = None
 
-    def _copy(self, packet: Packet) -> None:
+    def _copy(self, packet: Packet, offset: float) -> None:
         """Pass a JPEG on as the camera sent it."""
         if packet.time < self._copied.due or jpeg_size(packet.data) is None:
             return
-        at = self._wall_offset + packet.time
+        at = offset + packet.time
         payload = pack_frame(Frame(at, self._share, self._is_moving, packet.data))
         for number in self._copied.take_due(packet.time):
             self._writer.send_newest(number, FRAME, payload)
