@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 from shared_utils.config.redis import RedisSettings
@@ -60,9 +61,10 @@ class QueueWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, without waiting for a poll that waits for Redis."""
+        """Stop, without waiting for a poll that waits for Redis: the thread closes the connection after it."""
         self._stop.set()
-        self._queue.connection.close()
+        if self._thread.ident is None:
+            self._queue.connection.close()
 
     def state(self) -> QueueState | None:
         """Return the state at the last poll; None before the first."""
@@ -83,9 +85,10 @@ class QueueWatch:
         self._state = QueueState(figures, self._growth.growing, self._now())
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.poll()
-            except Exception:  # noqa: BLE001  # the outermost call of this thread: recording continues without figures
-                self._log.exception(messages.QUEUE_WATCH_FAILED)
-            self._stop.wait(self._interval_s)
+        with closing(self._queue.connection):
+            while not self._stop.is_set():
+                try:
+                    self.poll()
+                except Exception:  # noqa: BLE001  # the outermost call of this thread: recording goes on without figures
+                    self._log.exception(messages.QUEUE_WATCH_FAILED)
+                self._stop.wait(self._interval_s)

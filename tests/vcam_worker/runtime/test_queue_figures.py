@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -14,11 +16,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from rq import Queue
 
 from devtools.redis_server import RedisServer
-from shared_utils import messages
+from shared_utils import messages as shared_messages
+from shared_utils.config.redis import RedisSettings
 from shared_utils.queue.figures import Growth, describe_backlog, read_figures
 from shared_utils.queue.jobs import clip_queue, enqueue_new_clip, submit_many
 from tests.support.log_lines import logged
 from tests.vcam_worker.recording.storage.test_volume_figures import NoCameras
+from vcam_worker import messages
 from vcam_worker.runtime.queue_watch import QueueWatch
 from vcam_worker.web.server import HttpServer
 from vcam_worker.web.settings import HttpSettings
@@ -136,14 +140,14 @@ def test_a_backlog_is_logged_once_when_it_begins_and_once_when_it_is_over(
     for number in range(40):
         enqueue_new_clip(queue, clips(1, number)[0])
         watch.poll()
-    [begun] = logged(caplog, messages.QUEUE_GROWS)
+    [begun] = logged(caplog, shared_messages.QUEUE_GROWS)
     assert "11 new clips and 50 further runs wait, no worker is running" in begun
     assert metrics(address)["vcam_queue_growing",] == 1
     assert '<span class="badge bad news" id="backlog">no worker is running</span>' in ask(address)
     queue.connection.ltrim(queue.key, 38, -1)
     watch.poll()
     watch.poll()
-    [over] = logged(caplog, messages.QUEUE_SHORT_AGAIN)
+    [over] = logged(caplog, shared_messages.QUEUE_SHORT_AGAIN)
     assert "2 new clips and 50 further runs wait" in over
     assert len(caplog.records) == 2
     assert metrics(address)["vcam_queue_growing",] == 0
@@ -180,3 +184,22 @@ def test_figures_outlive_keys_of_another_kind(queue: Queue, kind: str) -> None:
         )(key, "x")
     figures = read_figures(queue)
     assert (figures.waiting, figures.done, figures.workers) == (0, 0, ())
+
+
+def test_a_watch_that_waits_for_a_redis_that_hangs_ends_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        watch = QueueWatch(RedisSettings("127.0.0.1", server.getsockname()[1]))
+        watch.start()
+        connection, _ = server.accept()
+        with connection:
+            assert connection.recv(1)  # a command, which gets no answer
+            watch.stop()
+    wait_until_ended("queue watch")
+    assert logged(caplog, messages.QUEUE_WATCH_FAILED) == []
+
+
+def wait_until_ended(thread: str) -> None:
+    deadline = time.monotonic() + 30
+    while any(one.name == thread for one in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
