@@ -28,6 +28,8 @@ MAX_PICTURE_BYTES = 64 * 2**20
 RETRY_S = 2.0
 PULSE_S = 2.0
 """Interval of the sign of life."""
+UNAVAILABLE = "volume_unavailable"
+"""Name in events of the trouble that the volume takes nothing, as of clips' workers."""
 STALE_S = 20.0
 """Age of the last round of the analysis from which there is no sign of life any more."""
 
@@ -54,16 +56,24 @@ class Journal(Closing):
     Args:
         volume: where to.
         publisher: gets each event when its line is on disk, or could not be written at once.
+        report_trouble: called with what it is, its reason, and whether it is over.
         clock: monotonic seconds.
 
     Attributes:
         dropped: events that were never written.
     """
 
-    def __init__(self, volume: LiveVolume, publisher: Publisher, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        volume: LiveVolume,
+        publisher: Publisher,
+        report_trouble: Callable[[str, str, bool], None] = lambda *_: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.dropped = 0
         self._volume = volume
         self._publisher = publisher
+        self._report_trouble = report_trouble
         self._clock = clock
         self._entries: deque[_Entry] = deque()
         self._picture_bytes = 0
@@ -72,7 +82,7 @@ class Journal(Closing):
         self._stopped = False
         self._round_s = clock()
         self._pulse_s = -math.inf
-        self._failing = self._pulse_failing = False
+        self._failing: str | None = None  # why the volume does not take what waits
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     def start(self) -> None:
@@ -153,8 +163,9 @@ class Journal(Closing):
                     if self._entries and self._entries[0] is entry:
                         self._entries.popleft()
                         self._picture_bytes -= len(entry.jpeg or b"")
-            if self._failing:
-                self._failing = False
+            if self._failing is not None:
+                self._report_trouble(UNAVAILABLE, self._failing, True)
+                self._failing = None
                 logger.info(messages.LIVE_WRITTEN_AGAIN, self.dropped)
             with self._changed:
                 if not self._entries and not self._states:
@@ -166,8 +177,9 @@ class Journal(Closing):
             self._publisher.publish(entry.event)
 
     def _report_failure(self, error: OSError) -> None:
-        if not self._failing:
-            self._failing = True
+        if self._failing is None:
+            self._failing = error.strerror or type(error).__name__
+            self._report_trouble(UNAVAILABLE, self._failing, False)
             logger.error(messages.LIVE_NOT_WRITTEN, error)
 
     def _make_room(self) -> None:

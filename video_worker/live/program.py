@@ -58,22 +58,23 @@ def live(values: Mapping[str, str]) -> int:
         publisher = EventPublisher(settings.redis)
         publisher.start()
         stack.callback(publisher.stop)
-        journal = stack.enter_context(Journal(volume, publisher))
-        journal.start()
-        viewers = stack.enter_context(BoxesPublisher(settings.redis))
-        viewers.start()
 
         def report_trouble(what: str, reason: str, over: bool) -> None:
             publisher.publish(_service("trouble", what=what, reason=reason, over=over))
 
+        publisher.publish(_service("started"))
+        # whatever ends it, and after the last event
+        stack.callback(lambda: publisher.publish(_service("stopped")))
+        journal = stack.enter_context(Journal(volume, publisher, report_trouble))
+        journal.start()
+        viewers = stack.enter_context(BoxesPublisher(settings.redis))
+        viewers.start()
         analysis = Analysis(own.model, own.models, own.options, journal, viewers)
         worker = stack.enter_context(
             LiveWorker(settings.capture_url, settings.fps, analysis, volume, journal, report_trouble)
         )
         logger.info(messages.LIVE_READY, own.description, settings.capture_url, settings.video_dir)
-        publisher.publish(_service("started"))
         worker.run(lambda: stop.requested)
-        publisher.publish(_service("stopped"))
     logger.info(messages.LIVE_STOPPED)
     return EXIT_OK
 

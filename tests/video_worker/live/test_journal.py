@@ -107,7 +107,7 @@ def test_what_waits_is_bounded_and_nobody_waits_for_a_volume_that_hangs(tmp_path
 
 def test_there_is_a_sign_of_life_only_while_the_rounds_go_on(tmp_path: Path) -> None:
     now = [1000.0]
-    with Journal(LiveVolume(tmp_path), News(), lambda: now[0]) as journal:
+    with Journal(LiveVolume(tmp_path), News(), clock=lambda: now[0]) as journal:
         journal.start()
         _wait(alive_path(tmp_path).exists)
         alive_path(tmp_path).unlink()

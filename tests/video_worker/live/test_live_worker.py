@@ -18,7 +18,9 @@ from shared_utils.contracts.zones import write_zones, zones_path
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, QueueUnavailable
 from shared_utils.queue.event_stream import EventReader
 from shared_utils.queue.live_boxes import BoxesReader
+from tests.support.events import Listener
 from tests.support.network.frame_server import FrameServer, Still, Street
+from tests.support.programs import Programs
 from tests.video_worker.live.conftest import Live, standing
 from video_worker import messages
 
@@ -68,7 +70,7 @@ def test_what_stands_there_is_reported_once_with_a_picture_and_on_the_stream(
         frame = np.abs(drawn[y1:y2, x1 : x1 + 3].astype(int) - picture[y1:y2, x1 : x1 + 3]).mean()
         assert frame > 20, "no box is drawn"
     assert [event.id for event in events if event.type == "object"] == [event.id for event in live.events()]
-    assert [event.value for event in events if event.type == "service"] == ["started", "stopped"]
+    assert [event.value for event in events] == ["started", *["seen"] * 3, "stopped"]
     assert {one.label for one in found[-1].boxes} == set(labels)
     assert len({one.track for one in found[-1].boxes}) == 3
 
@@ -208,16 +210,21 @@ def test_events_wait_for_a_volume_that_is_full_and_are_published_meanwhile(
     wait_until((small_volume / ".live" / "door.json").exists, "a state")
     filler = small_volume / "filler"
     fill(filler)
-    with EventReader(redis_server.settings, after="0", types=["object"]) as stream:
-        camera.picture, labels = standing(2)
-        program.wait_for(messages.LIVE_NOT_WRITTEN)
-        news: list = []
-        wait_until(lambda: news.extend(stream.read(0.5)) or len(news) == 2, "the news")
-        assert live.events() == []
-        filler.unlink()
-        wait_until(lambda: len(live.events()) == 2, "the lines")
-        program.wait_for(messages.LIVE_WRITTEN_AGAIN)
-        assert stream.read(0) == []
+    listener = Listener(redis_server)
+    camera.picture, labels = standing(2)
+    program.wait_for(messages.LIVE_NOT_WRITTEN)
+    listener.wait_for("object", "seen", 2)
+    assert live.events() == []
+    filler.unlink()
+    wait_until(lambda: len(live.events()) == 2, "the lines")
+    program.wait_for(messages.LIVE_WRITTEN_AGAIN)
+    listener.wait_for("service", "trouble", 2)
+    news = listener.of("object", "seen")
+    troubles = [event.more for event in listener.of("service", "trouble")]
+    assert [(more["what"], more["reason"], more["over"]) for more in troubles] == [
+        ("volume_unavailable", "No space left on device", False),
+        ("volume_unavailable", "No space left on device", True),
+    ]
     assert sorted(live.labels()) == sorted(labels)
     assert [event.id for event in live.events()] == [event.id for event in news]
     assert all((small_volume / str(event.picture)).stat().st_size > 1000 for event in live.events())
@@ -238,6 +245,32 @@ def test_a_dead_redis_delays_nothing(live: Live, serve: Serve, redis_server: Red
         except QueueUnavailable:
             pytest.fail("Redis is there")
     assert program.count(shared_messages.EVENTS_NOT_PUBLISHED) == 1
+
+
+FAILING = """
+import os
+from video_worker.live.program import live
+from video_worker.live.worker import LiveWorker
+
+def fail(*_):
+    raise OSError("by the test")
+
+LiveWorker.run = fail
+live(os.environ)
+"""
+
+
+def test_one_that_ends_by_an_error_says_that_it_has_stopped(
+    live: Live, programs: Programs, redis_server: RedisServer
+) -> None:
+    live.video_dir.mkdir()
+    program = programs.python("-c", FAILING, env=live.env("http://127.0.0.1:1"))
+    assert program.wait(60) == EXIT_FAILED
+    assert "by the test" in program.text
+    listener = Listener(redis_server)
+    listener.wait_for("service", "stopped")
+    assert listener.summary() == ["service started", "service stopped"]
+    assert {event.more["program"] for event in listener.events} == {"live"}
 
 
 @pytest.mark.slow
