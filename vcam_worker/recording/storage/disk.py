@@ -9,7 +9,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from shared_utils.contracts.clips import list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import LogFollower, log_path
 from shared_utils.contracts.sidecars import delete_sidecars
 from vcam_worker import messages
-from vcam_worker.recording.storage.event_pictures import list_pictures
+from vcam_worker.recording.storage.event_pictures import EventPicture, PictureAges, list_pictures
 from vcam_worker.recording.storage.retention import SAVE_INTERVAL, STATE_NAME, RetentionClock, load_state, save_state
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.volume_figures import ClipSizes, OutboxGrowth, VolumeState, measure
@@ -31,8 +31,6 @@ SWEEP_S = 10.0
 """Interval between sweeps: a 16 Mb/s camera writes 20 MB meanwhile, far below any sensible MIN_FREE_GB."""
 COUNT_S = 60.0
 """Interval between counts of clips: listing 100,000 takes a fifth of a second."""
-PICTURES_S = 600.0
-"""Interval between searches for old pictures: they lie among the sidecars of all clips."""
 GB = 1_000_000_000
 
 
@@ -99,7 +97,7 @@ class DiskGuard:
         self._sizes = ClipSizes()
         self._count = (0, 0)  # clips, and their bytes
         self._counted_at: float | None = None
-        self._pictures_at: float | None = None
+        self._picture_ages = PictureAges(video_dir)
         self._growth = OutboxGrowth(self._log)
         self._state: VolumeState | None = None
         self._thread = threading.Thread(target=self._run, name="disk guard", daemon=True)
@@ -178,7 +176,9 @@ class DiskGuard:
         now = self._now()
         clips = list_clips(self._video_dir)
         times = {path.name: _started_at(path) for path in clips}
-        clock = self._updated_clock(retention, now, clips, times)
+        pictures = self._picture_ages.search(now, self._tick())
+        known = self._picture_ages.remembered if pictures is None else {one.path.name: one.taken for one in pictures}
+        clock = self._updated_clock(retention, now, clips, {**times, **known})
         old, kept = [], 0
         for path in self._deletable():
             named_time = times.get(path.name, now)
@@ -190,14 +190,11 @@ class DiskGuard:
         if deleted:
             self._log.info(messages.OLD_CLIPS_DELETED, deleted, self._rules.retention_days)
         self._log_kept(kept, clock)
-        self._delete_old_pictures(retention, now, clock)
+        self._delete_old_pictures(pictures or (), retention, now, clock)
 
-    def _delete_old_pictures(self, retention: timedelta, now: datetime, clock: RetentionClock) -> None:
-        tick = self._tick()
-        if self._pictures_at is not None and tick - self._pictures_at < PICTURES_S:
-            return
-        self._pictures_at = tick
-        pictures = list_pictures(self._video_dir)
+    def _delete_old_pictures(
+        self, pictures: Iterable[EventPicture], retention: timedelta, now: datetime, clock: RetentionClock
+    ) -> None:
         old = [one.path for one in pictures if clock.age(one.path.name, one.taken, now) >= retention]
         deleted = sum(self._unlink(path) for path in old)
         if deleted:

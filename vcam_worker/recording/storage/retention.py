@@ -1,4 +1,4 @@
-"""The age of clips, by the time that capture observed to pass, whatever the host's clock says.
+"""The age of clips and pictures, by the time that capture observed to pass, whatever the host's clock says.
 
 A clock that is years ahead for an hour would make every clip look overdue. So all leaps of the clock in a clip's life
 together count for a quarter of the retention time, and two days at most. Time while capture is down looks the same;
@@ -30,6 +30,8 @@ FUTURE = timedelta(days=1)
 MIN_INFERRED_LEAP = timedelta(days=60)
 """Interval between two clips that counts as a leap of the clock, where nothing else is known."""
 SAVE_INTERVAL = timedelta(minutes=5)
+UNSAVED = 2 * SAVE_INTERVAL
+"""Time after the last save in which clips may have been made before the leap: a killed capture saves nothing more."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class RetentionClock:
         self._restore(state)
 
     def update(self, now: datetime, tick: float, clips: Mapping[str, datetime], newest_write: datetime | None) -> None:
-        """Take the present time and the existing clips.
+        """Take the present time and the existing clips; pictures of live events count as clips do.
 
         Args:
             now: local time by the host's clock.
@@ -73,9 +75,9 @@ class RetentionClock:
             if now - self._seen > passed + (JITTER if self._tick else self._allowance):
                 self._leaps.append(Leap(self._seen + passed, now))
         # setting the clock back undoes its leaps as far; a leap before the first clip concerns none
-        first = min(clips.values(), default=now)
+        first = min((self._first_seen.get(name, time) for name, time in clips.items()), default=now)
         undone = (leap if leap.after <= now + JITTER else Leap(leap.before, now) for leap in self._leaps)
-        self._leaps = [leap for leap in undone if leap.after > leap.before + JITTER and leap.before >= first]
+        self._leaps = [leap for leap in undone if leap.after > leap.before + JITTER and leap.before + UNSAVED >= first]
         self._seen, self._tick = now, tick
         self._note_future_names(now, clips)
 
@@ -109,7 +111,7 @@ class RetentionClock:
             now: by the host's clock.
         """
         began = self._first_seen.get(name, time)
-        leaps = sum((leap.after - leap.before for leap in self._leaps if began <= leap.before), timedelta(0))
+        leaps = sum((leap.after - leap.before for leap in self._leaps if began <= leap.before + UNSAVED), timedelta(0))
         return now - began - max(timedelta(0), leaps - self._allowance)
 
     def state(self) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from tests.support.footage.video import moving_box, packet_times, write_video
 from tests.support.log_lines import logged
 from tests.support.programs import Programs
 from vcam_worker import messages
-from vcam_worker.recording.storage.disk import GB, PICTURES_S, DiskGuard, DiskRules
+from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
+from vcam_worker.recording.storage.event_pictures import SEARCH_S
 from vcam_worker.recording.storage.outbox import Outbox
 
 NOW = datetime(2026, 3, 1, 12)
@@ -139,7 +140,7 @@ def test_pictures_of_live_events_go_after_their_days_and_sidecars_stay(tmp_path:
 
 def test_old_pictures_are_looked_for_now_and_then(tmp_path: Path) -> None:
     volume = Volume(tmp_path, 100)
-    ticks = iter([0.0, 0.0, 0.0, PICTURES_S / 2, PICTURES_S / 2, PICTURES_S / 2, *[PICTURES_S] * 9])
+    ticks = iter([0.0, 0.0, 0.0, SEARCH_S / 2, SEARCH_S / 2, SEARCH_S / 2, *[SEARCH_S] * 9])
     guard = DiskGuard(
         tmp_path, DiskRules(7), lambda _: None, now=lambda: NOW, free=volume.free, tick=lambda: next(ticks)
     )

@@ -11,9 +11,12 @@ import pytest
 
 from shared_utils.contracts.clips import list_clips
 from shared_utils.contracts.detections_log import append_record, log_path
+from shared_utils.contracts.events import make_event_id
+from shared_utils.contracts.sidecars import EVENTS_FOLDER
 from tests.support.log_lines import logged
 from vcam_worker import messages
 from vcam_worker.recording.storage.disk import GB, DiskGuard, DiskRules
+from vcam_worker.recording.storage.event_pictures import SEARCH_S
 from vcam_worker.recording.storage.retention import STATE_NAME
 
 NOW = datetime(2026, 3, 1, 12)
@@ -47,6 +50,17 @@ class Host:
         (self.folder / name).touch()
         append_record(log_path(self.folder), {"ok": True, "filename": name})
         return name
+
+    def picture(self, at: datetime) -> str:
+        """Make the picture of a live event."""
+        name = f"{make_event_id(at.timestamp())}.jpg"
+        (self.folder / EVENTS_FOLDER).mkdir(exist_ok=True)
+        (self.folder / EVENTS_FOLDER / name).touch()
+        return name
+
+    @property
+    def pictures(self) -> set[str]:
+        return {path.name for path in (self.folder / EVENTS_FOLDER).iterdir()}
 
     def clips(self, days: int, until: datetime = NOW) -> list[str]:
         """Make one clip per day, the last one an hour before `until`."""
@@ -206,3 +220,70 @@ def test_a_state_that_cannot_be_read_is_ignored(tmp_path: Path, state: str) -> N
     names = host.clips(9)
     assert host.sweep() == names[2:]
     assert json.loads((tmp_path / STATE_NAME).read_text())["seen"] == NOW.isoformat()
+
+
+# -- pictures of live events, where there is no clip
+
+
+@pytest.fixture
+def live_only(tmp_path: Path) -> Host:
+    """A volume of a week's pictures."""
+    host = Host(tmp_path)
+    for back in range(7):
+        host.picture(NOW - timedelta(hours=1) - DAY * back)
+    return host
+
+
+@pytest.mark.parametrize("boots", [False, True])
+def test_a_clock_that_leaps_ahead_deletes_at_most_the_pictures_that_were_nearly_due(
+    live_only: Host, boots: bool
+) -> None:
+    live_only.sweep()
+    live_only.passes(timedelta(minutes=5))
+    newest = live_only.picture(live_only.now)  # after the last search
+    live_only.now += 3650 * DAY
+    if boots:
+        live_only.boot()
+    for _ in range(3):
+        live_only.sweep()
+        live_only.passes(timedelta(seconds=SEARCH_S))
+    assert len(live_only.pictures) >= 6
+    assert newest in live_only.pictures
+
+
+@pytest.mark.parametrize("boots", [False, True])
+def test_a_picture_of_a_clock_that_was_ahead_goes_after_its_days_as_well(live_only: Host, boots: bool) -> None:
+    live_only.sweep()
+    ahead = live_only.picture(NOW + 3650 * DAY)
+    live_only.passes(timedelta(seconds=SEARCH_S))
+    live_only.sweep()
+    for _ in range(7 * 24 - 1):
+        live_only.passes(timedelta(hours=1))
+        live_only.sweep()
+    assert live_only.pictures == {ahead}
+    if boots:
+        live_only.boot()
+    for _ in range(2 * 24):
+        live_only.passes(timedelta(hours=1))
+        live_only.sweep()
+    assert live_only.pictures == set()
+
+
+def test_a_clip_of_the_minutes_before_a_power_cut_outlives_a_clock_that_is_ahead_then(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    host.sweep()
+    host.passes(timedelta(minutes=4))
+    names = [host.clip(host.now)]
+    host.now += 3650 * DAY
+    host.boot()
+    assert host.sweep() == names
+
+
+def test_a_second_leap_ahead_deletes_no_clip_that_the_first_one_named(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    name = host.clip(NOW + 3650 * DAY)
+    host.sweep()
+    host.passes(timedelta(hours=1))
+    assert host.sweep() == [name]
+    host.now += 3640 * DAY
+    assert host.sweep() == [name]
