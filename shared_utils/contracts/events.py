@@ -16,6 +16,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +27,6 @@ from shared_utils.contracts.json_lines import (
     parse_object,
     read_objects,
     read_objects_backwards,
-    settled_size,
 )
 from shared_utils.contracts.sidecars import EVENTS_FOLDER, SidecarWriter, check_schema, read_header, sidecar_name
 from shared_utils.errors import FormatError
@@ -58,6 +58,15 @@ def make_event_id(now_s: float | None = None) -> str:
     number = number & ~(0xF << 76) | 0x7 << 76  # version
     number = number & ~(0x3 << 62) | 0x2 << 62  # variant
     return str(uuid.UUID(int=number))
+
+
+def event_id_time(event_id: str) -> float | None:
+    """Return when an id was made, seconds since the epoch; None for a text that is no id of :func:`make_event_id`."""
+    try:
+        number = uuid.UUID(event_id)
+    except ValueError:
+        return None
+    return (number.int >> 80) / 1000 if number.version == 7 and str(number) == event_id else None
 
 
 @dataclass(frozen=True)
@@ -196,30 +205,20 @@ def read_events(path: Path) -> Iterator[Event]:
 def read_last_events(path: Path, max_bytes: int) -> list[Event]:
     """Return the last events of the log, oldest first: those in its last `max_bytes`.
 
+    Lines of a later version are skipped. A missing log is an empty one.
+
     Raises:
-        OSError: it cannot be read; a missing log is an empty one.
-        FormatError: a line is of a later version.
+        OSError: it cannot be read.
     """
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return []
-    with file:
-        start = max(0, settled_size(file.fileno()) - max_bytes)
-        file.seek(start)
-        lines = file.read(max_bytes).splitlines()
-    # the first line may have begun before
-    entries = (parse_object(line) for line in lines[1 if start else 0 :])
-    found = (event_from_dict(entry, path) for entry in entries if entry is not None)
-    return [event for event in found if event is not None]
+    return list(_read_backwards(path, max_bytes))[::-1]
 
 
 def find_live_objects(path: Path, camera: str, start: datetime, end: datetime) -> list[str]:
     """Return the ids of the ``object`` events of a camera that were seen live between two times, oldest first.
 
     The log of live events is read from its end backwards, until it is older than `start`, and at most its last
-    :data:`SEARCH_BYTES`; of more events than :data:`MAX_REFERENCES`, the oldest are returned. Lines of a later version
-    are skipped: a reference that is missing does no harm. A missing log is an empty one.
+    :data:`SEARCH_BYTES`; of more events than :data:`MAX_REFERENCES`, the oldest are returned. A missing log is an
+    empty one.
 
     Args:
         path: the log.
@@ -230,18 +229,23 @@ def find_live_objects(path: Path, camera: str, start: datetime, end: datetime) -
         OSError: the log cannot be read.
     """
     found: list[str] = []
-    for entry in read_objects_backwards(path, SEARCH_BYTES):
-        try:
-            event = event_from_dict(entry, path)
-        except FormatError:
-            continue
-        if event is None:
-            continue
-        if event.at < start - _DELAY:
+    for event in _read_backwards(path, SEARCH_BYTES):
+        # one that is reported late, such as who left a camera that was away, says nothing about those before it
+        reported = event_id_time(event.id) or 0.0
+        if max(event.at.timestamp(), reported) < (start - _DELAY).timestamp():
             break
         if event.type == "object" and event.camera == camera and start <= event.at <= end:
             found.append(event.id)
     return found[::-1][:MAX_REFERENCES]
+
+
+def _read_backwards(path: Path, max_bytes: int) -> Iterator[Event]:
+    """Yield the events in the last `max_bytes` of the log, newest first; those of a later version are skipped."""
+    for entry in read_objects_backwards(path, max_bytes):
+        with suppress(FormatError):
+            event = event_from_dict(entry, path)
+            if event is not None:
+                yield event
 
 
 def write_clip_events(path: Path, events: Iterable[Event]) -> None:

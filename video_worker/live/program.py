@@ -55,6 +55,7 @@ def live(values: Mapping[str, str]) -> int:
         volume = LiveVolume(settings.video_dir)
         volume.take_lock()
         stack.callback(volume.release)
+        volume.remove_partials()
         publisher = EventPublisher(settings.redis)
         publisher.start()
         stack.callback(publisher.stop)

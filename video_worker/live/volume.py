@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from shared_utils.contracts.events import Event, append_event, events_log_path, 
 from shared_utils.contracts.json_lines import parse_object
 from shared_utils.contracts.sidecars import EVENTS_FOLDER
 from shared_utils.durable import lock_where_possible
-from shared_utils.errors import FormatError, SettingError, VolumeInUse
+from shared_utils.errors import SettingError, VolumeInUse
 
 LIVE_FOLDER = ".live"
 LOCK_NAME, ALIVE_NAME = "lock", "alive"
@@ -101,6 +102,13 @@ class LiveVolume:
             os.close(self._lock)
             self._lock = None
 
+    def remove_partials(self) -> None:
+        """Remove what a killed live worker left of the pictures of its events; the lock must be held."""
+        # a volume that does not let us is reported when something is to be written
+        with suppress(OSError):
+            for partial in (self.path / EVENTS_FOLDER).glob(".*.jpg.partial"):
+                partial.unlink(missing_ok=True)
+
     def mark_alive(self) -> None:
         """Note the present time as that of the last sign of life.
 
@@ -164,7 +172,7 @@ class LiveVolume:
         """Return the last events of the log, oldest first; none where it cannot be read."""
         try:
             return read_last_events(events_log_path(self.path), TAIL_BYTES)
-        except (OSError, FormatError):
+        except OSError:
             return []
 
     def _state_path(self, camera: str) -> Path:

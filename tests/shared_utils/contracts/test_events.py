@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from shared_utils.contracts.events import (
     append_event,
     clip_events_path,
     event_from_dict,
+    event_id_time,
     event_to_dict,
     events_log_path,
     find_live_objects,
     make_event_id,
     read_clip_events,
     read_events,
+    read_last_events,
     write_clip_events,
 )
 from shared_utils.contracts.sidecars import list_sidecars
@@ -139,6 +142,36 @@ def test_a_long_log_is_read_from_its_end(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(event_to_dict(event)) + "\n" for event in many))
     found = find_live_objects(path, "door", AT, AT + timedelta(seconds=10))
     assert found == [event.id for event in many[:MAX_REFERENCES]]
+
+
+def test_an_event_that_is_reported_late_hides_none_before_it(tmp_path: Path) -> None:
+    path = events_log_path(tmp_path)
+    wanted = replace(live(5), id=make_event_id(AT.timestamp() + 6))
+    # a camera that comes back: who was there has left when it was seen last
+    late = replace(live(-900, "garden"), value="left", id=make_event_id(AT.timestamp() + 8))
+    for event in (wanted, late):
+        append_event(path, event)
+    assert find_live_objects(path, "door", AT, AT + timedelta(seconds=30)) == [wanted.id]
+
+
+def test_the_last_events_are_those_in_its_last_bytes(tmp_path: Path) -> None:
+    path = events_log_path(tmp_path)
+    assert read_last_events(path, 1000) == []
+    events = [live(number) for number in range(5)]
+    for event in events:
+        append_event(path, event)
+    line = len(path.read_bytes()) // 5
+    with path.open("a") as file:
+        file.write(json.dumps(event_to_dict(live(5)) | {"schema": 2}) + '\n{"schema": 1, "id": "to')
+    size = path.stat().st_size
+    assert read_last_events(path, size) == read_last_events(path, 10**9) == events
+    assert read_last_events(path, size - 3 * line + 10) == events[3:]
+
+
+def test_the_time_of_an_id() -> None:
+    assert event_id_time(make_event_id(1771850911.12)) == 1771850911.12
+    assert event_id_time(make_event_id(1771850911.12).upper()) is None
+    assert event_id_time("holiday") is event_id_time("0" * 8 + "-0000-4000-8000-" + "0" * 12) is None
 
 
 def test_a_log_is_searched_up_to_a_bound(tmp_path: Path) -> None:

@@ -130,6 +130,18 @@ def test_one_live_worker_per_volume(tmp_path: Path) -> None:
     second.release()
 
 
+def test_what_a_killed_one_left_of_pictures_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    volume = LiveVolume(tmp_path)
+    volume.remove_partials()
+    whole = tmp_path / picture_name(_event("x").id)
+    whole.parent.mkdir()
+    kept = [whole, whole.with_name(".run.host-1.partial"), whole.with_name("clip.run.jsonl")]
+    for path in [*kept, whole.with_name(f".{whole.name}.partial")]:
+        path.touch()
+    volume.remove_partials()
+    assert sorted(whole.parent.iterdir()) == sorted(kept)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "nonsense", '{"schema": 2}', '{"a": ' + "[" * 100_000])
 def test_a_state_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
     volume = LiveVolume(tmp_path)

@@ -6,12 +6,12 @@ They lie in the folder of the events of clips' runs, which are sidecars and go w
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from shared_utils.contracts.events import event_id_time
 from shared_utils.contracts.sidecars import EVENTS_FOLDER
 
 SUFFIX = ".jpg"
@@ -91,11 +91,8 @@ class PictureAges:
 
 def _time_of(name: str) -> datetime | None:
     """Return when the event of a picture happened; None for a file that is no such picture."""
-    stem = name.removesuffix(SUFFIX)
+    time = event_id_time(name.removesuffix(SUFFIX))
     try:
-        event_id = uuid.UUID(stem)
-        if event_id.version != 7 or str(event_id) != stem:
-            return None
-        return datetime.fromtimestamp((event_id.int >> 80) / 1000)
+        return None if time is None else datetime.fromtimestamp(time)
     except (ValueError, OverflowError, OSError):
         return None
