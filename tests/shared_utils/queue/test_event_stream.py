@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
 
 from devtools.redis_server import RedisServer
 from shared_utils import messages
@@ -148,6 +150,42 @@ def test_iterating_resumes_where_the_reader_stopped(redis_server: RedisServer, p
         with EventReader(redis_server.settings, after=reader.last_id) as second:
             assert values(read_all(second, 6)) == [4, 5, 6, 7, 8, 9]
         assert values(list(itertools.islice(reader, 6))) == [4, 5, 6, 7, 8, 9]
+
+
+# -- consumer groups of Redis: what docs/live.md says of them
+
+
+def test_a_consumer_group_gets_all_events_in_order(redis_server: RedisServer, publisher: EventPublisher) -> None:
+    connection: Any = redis_server.connection()
+    connection.xgroup_create(STREAM_KEY, "notifier", id="$", mkstream=True)
+    with EventReader(redis_server.settings) as reader:
+        assert reader.read(0) == []  # a stream without entries is there already
+        for event in numbered(50):
+            publisher.publish(event)
+        assert values(read_all(reader, 50)) == list(range(50))
+    [[_, entries]] = connection.xreadgroup("notifier", "first", {STREAM_KEY: ">"}, count=100)
+    lines = [json.loads(fields[FIELD.encode()]) for _, fields in entries]
+    assert [line["value"] for line in lines] == list(range(50))
+    connection.xack(STREAM_KEY, "notifier", *[entry_id for entry_id, _ in entries[1:]])
+    connection.xtrim(STREAM_KEY, maxlen=10, approximate=False)
+    # who did not confirm an entry gets it again, without its field once it is no longer kept
+    assert connection.xreadgroup("notifier", "first", {STREAM_KEY: "0"}) == [
+        [STREAM_KEY.encode(), [(entries[0][0], {})]]
+    ]
+
+
+def test_a_consumer_group_is_made_again_after_a_loss(redis_server: RedisServer, publisher: EventPublisher) -> None:
+    connection: Any = redis_server.connection()
+    connection.xgroup_create(STREAM_KEY, "notifier", id="$", mkstream=True)
+    connection.flushall()
+    with pytest.raises(redis.ResponseError, match="NOGROUP"):
+        connection.xreadgroup("notifier", "first", {STREAM_KEY: ">"})
+    connection.xgroup_create(STREAM_KEY, "notifier", id="0", mkstream=True)
+    publisher.publish(SAVED)
+    with EventReader(redis_server.settings, after="0") as reader:
+        read_all(reader, 1)
+    [[_, [(_, fields)]]] = connection.xreadgroup("notifier", "first", {STREAM_KEY: ">"})
+    assert json.loads(fields[FIELD.encode()])["id"] == SAVED.id
 
 
 # -- rubbish

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from devtools.ports import free_port
 from devtools.redis_server import RedisServer
+from shared_utils import messages as shared_messages
+from shared_utils.contracts.clips import list_clips
 from shared_utils.contracts.events import Event
 from shared_utils.contracts.zones import write_zones, zones_path
+from shared_utils.errors import EXIT_OK
 from shared_utils.queue.event_stream import EventReader
+from tests.support.events import Listener
+from tests.support.network.deaf_server import deaf_server
 from tests.support.programs import Programs
 from tests.video_worker.live.conftest import Live
 from tests.video_worker.live.test_live_worker import wait_until
@@ -54,3 +60,62 @@ def test_what_comes_into_the_picture_is_reported_while_it_is_there(
         worker.wait_for(messages.LIVE_FRAMES_MISSING)
         assert worker.stop() == 0
     assert worker.count(messages.LIVE_READER_FAILED) == worker.count(messages.LIVE_CAMERA_FAILED) == 0
+
+
+@pytest.mark.slow
+def test_a_redis_that_never_answers_delays_neither_clips_nor_events_and_gets_all_of_it_later(
+    live: Live, programs: Programs, tmp_path: Path
+) -> None:
+    camera_url, port = f"rtsp://127.0.0.1:{free_port()}/stream", free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = {"RTSP_URL": camera_url, "CAMERA_NAME": "street", "HTTP_PORT": str(port), "CLIP_SECONDS": "5"}
+    settings["PRE_ROLL_SECONDS"] = "1"
+    street = ("--source", "scene", "--size", "640x360", "--fps", "10")
+    programs.python("-m", "camera_emulator", *street, "--url", camera_url).wait_for("ready")
+    with deaf_server() as redis_port:
+        redis = {"RDS_PORT": str(redis_port)}
+        capture = programs.python("-m", "vcam_worker", env={**live.env(url, **settings), **redis})
+        worker = live.start(url, **redis)
+        clip_worker = programs.python("-m", "video_worker", env={**live.env(url), **redis})
+        capture.wait_for(capture_messages.CLIP_SAVED, 90, count=3)
+        wait_until(lambda: len(live.events()) >= 3, "three events", 90)
+        assert live.health(url) == EXIT_OK
+        for program in (capture, worker, clip_worker):
+            program.wait_for(shared_messages.EVENTS_NOT_PUBLISHED)
+    server = RedisServer(tmp_path / "late", port=redis_port)
+    server.start()
+    try:
+        listener = Listener(server)
+        listener.wait_for("clip", "analysed", 3, 120)
+        for program in (clip_worker, worker, capture):
+            assert program.stop() == EXIT_OK
+            assert program.count(shared_messages.EVENTS_NOT_PUBLISHED) == 1
+            assert "Traceback" not in program.text
+        listener.wait_for("service", "stopped", 3)
+    finally:
+        server.stop()
+    assert {event.more["program"] for event in listener.of("service", "started")} == {"capture", "worker", "live"}
+    news = [event.id for event in listener.events if event.type == "object"]
+    assert news == [event.id for event in live.events()]
+    saved = [event.filename for event in listener.of("clip", "saved")]
+    assert saved == [path.name for path in list_clips(live.video_dir)]
+    referred = [one for event in listener.of("clip", "analysed") for one in event.more["live"]]
+    assert referred
+    assert set(referred) <= set(news)
+
+
+@pytest.mark.slow
+def test_all_programs_end_in_time_while_redis_does_not_answer(live: Live, programs: Programs) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = {"RTSP_URL": f"rtsp://127.0.0.1:{free_port()}/stream", "HTTP_PORT": str(port)}
+    with deaf_server() as redis_port:
+        redis = {"RDS_PORT": str(redis_port)}
+        capture = programs.python("-m", "vcam_worker", env={**live.env(url, **settings), **redis})
+        worker = live.start(url, **redis)
+        clip_worker = programs.python("-m", "video_worker", env={**live.env(url), **redis})
+        for program in (capture, worker, clip_worker):
+            program.wait_for(shared_messages.EVENTS_NOT_PUBLISHED)
+        for program in (capture, worker, clip_worker):
+            assert program.stop() == EXIT_OK
+            assert "Traceback" not in program.text
