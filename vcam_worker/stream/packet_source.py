@@ -12,17 +12,32 @@ from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.packets import Packet
 
 
+@dataclass(frozen=True)
+class Played:
+    """A segment of HLS that was played.
+
+    Attributes:
+        number: its media sequence number.
+        name: its URI, without the query.
+        published: when it was, monotonic seconds.
+    """
+
+    number: int
+    name: str
+    published: float
+
+
 @dataclass
 class Trail:
     """What the connections to one URL hand on to the next one.
 
     Attributes:
         log: takes what a connection has to say while it lasts.
-        played: where the connection before ended: for HLS, number and URI of the segment that was played last.
+        played: where the connection before ended: for HLS, the segment that was played last.
     """
 
     log: logging.LoggerAdapter[logging.Logger]
-    played: tuple[int, str] | None = None
+    played: Played | None = None
 
 
 class PacketSource(Closing):

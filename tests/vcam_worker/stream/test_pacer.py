@@ -80,6 +80,15 @@ def test_missing_segments_are_a_gap_of_their_duration() -> None:
     assert [step for step in stream.steps if step > 0.2] == [pytest.approx(12.1, abs=0.1)]
 
 
+def test_no_more_is_missing_than_time_has_passed() -> None:
+    stream = Stream()
+    stream.publish(0, 0)
+    stream.publish(6, 6)
+    stream.publish(12, 18, skipped_s=600)
+    assert stream.moments[120] == pytest.approx(18 + DELAY - SECONDS)
+    assert min(stream.steps) > 0
+
+
 def test_missing_segments_before_a_clock_that_begins_anew_are_one_too() -> None:
     stream = Stream()
     for number in range(10):

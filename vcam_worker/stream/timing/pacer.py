@@ -73,7 +73,12 @@ class Pacer:
             is_gap = not starts_anew and 0 < step <= 2 * late
             if abs(step) > near and not is_gap:
                 self._shift = expected + (late if late > max(target_s, NEAR_S) else 0.0) - first
+            played = self._last + self._step + self._anchor
             self._last = first + self._shift - self._step
+            latest = max(published + self._delay_s, played)
+            if first + self._shift + self._anchor > latest + max(target_s, NEAR_S):
+                # less has been published than is said to be missing
+                self._anchor = max(latest - seconds, played) - first - self._shift
         self._published = published
         self._longest = max(MAX_STEP_S, seconds)
         self._offsets.append(published - (first + self._shift + seconds))

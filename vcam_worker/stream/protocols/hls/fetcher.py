@@ -189,14 +189,15 @@ class Fetcher:
     def _requested(self, due: Due) -> Fetched:
         segment = due.segment
         deadline = self._clock() + max(MIN_SEGMENT_S, SEGMENT_TARGETS * due.target_s)
-        section = self._section_of(segment.section, due.base, deadline) if segment.section else None
+        section = self._section_of(segment.section, due, deadline) if segment.section else None
         data = self._site.piece(segment.piece, due.base, MAX_SEGMENT_BYTES, deadline)
         return Fetched(due, data, section, self._clock())
 
-    def _section_of(self, piece: Piece, base: str, deadline: float) -> bytes:
-        if self._section is None or self._section[:2] != (piece, base):
-            data = self._site.piece(piece, base, MAX_SECTION_BYTES, deadline)
-            self._section = piece, base, data
+    def _section_of(self, piece: Piece, due: Due, deadline: float) -> bytes:
+        """Return an initialization section; a restarted encoder may give another one by the same URI."""
+        key = piece, due.base
+        if self._section is None or self._section[:2] != key or due.starts_anew:
+            self._section = *key, self._site.piece(piece, due.base, MAX_SECTION_BYTES, deadline)
         return self._section[2]
 
     def _wait_for_room(self) -> None:

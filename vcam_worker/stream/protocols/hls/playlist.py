@@ -52,6 +52,11 @@ class Piece:
     start: int = 0
     length: int | None = None
 
+    @property
+    def name(self) -> str:
+        """Its URI without the query, in which servers put the token of a session."""
+        return self.uri.partition("?")[0]
+
     def url(self, base: str) -> str:
         """Return its absolute URL, resolved as by RFC 3986.
 
@@ -93,17 +98,36 @@ class MediaPlaylist:
         first: media sequence number of the first segment.
         segments: in order.
         has_ended: no segment will follow.
+        is_numbered: it states its media sequence; else its segments are numbered from 0.
     """
 
     target_s: float
     first: int
     segments: tuple[Segment, ...]
     has_ended: bool
+    is_numbered: bool = True
 
     @property
     def next(self) -> int:
         """Media sequence number of the segment that comes after the last one."""
         return self.first + len(self.segments)
+
+    @property
+    def mean_s(self) -> float:
+        """Mean duration of its segments, seconds."""
+        return sum(one.seconds for one in self.segments) / len(self.segments) if self.segments else self.target_s
+
+    def numbered_after(self, before: MediaPlaylist) -> MediaPlaylist:
+        """Return it with the numbers that it would state if it did, by what it shares with the playlist before."""
+        if self.is_numbered or not self.segments:
+            return self
+        places = [number for number, one in enumerate(before.segments) if one.piece == self.segments[0].piece]
+        first = before.first + places[0] if places else before.next
+        return replace(
+            self,
+            first=first,
+            segments=tuple(replace(one, number=number) for number, one in enumerate(self.segments, first)),
+        )
 
 
 @dataclass(frozen=True)
@@ -189,8 +213,8 @@ def parse_playlist(data: bytes) -> MediaPlaylist | MasterPlaylist:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise PlaylistError("is no text in UTF-8") from None
-    lines = text.splitlines()
-    if not lines or not lines[0].startswith("#EXTM3U"):
+    lines = text.lstrip().split("\n")  # splitlines() would take characters of a title for ends of lines
+    if not lines[0].startswith("#EXTM3U"):
         raise PlaylistError("does not begin with #EXTM3U")
     return _Parser().parse(lines[1:])
 
@@ -202,8 +226,9 @@ class _Parser:
     What stands before a segment's URI and holds for that one only is in the attributes of the second group.
     """
 
-    first: int = 0
+    first: int | None = None
     target_s: float | None = None
+    skipped: int = 0
     has_ended: bool = False
     segments: list[Segment] = field(default_factory=list)
     variants: list[tuple[Variant, str | None]] = field(default_factory=list)  # with the group of their sound
@@ -241,8 +266,16 @@ class _Parser:
         longest = max((one.seconds for one in self.segments), default=0.0)
         target = self.target_s or longest
         return MediaPlaylist(
-            min(max(target, MIN_TARGET_S), MAX_TARGET_S), self.first, tuple(self.segments), self.has_ended
+            min(max(target, MIN_TARGET_S), MAX_TARGET_S),
+            self._first,
+            tuple(self.segments),
+            self.has_ended,
+            self.first is not None,
         )
+
+    @property
+    def _first(self) -> int:
+        return (self.first or 0) + self.skipped
 
     def _tag(self, name: str, value: str) -> None:
         match name:
@@ -252,10 +285,8 @@ class _Parser:
                     raise PlaylistError(f"lists a segment of {self.seconds:.0f} s, more than {MAX_DURATION_S:.0f} s")
             case "#EXT-X-TARGETDURATION":
                 self.target_s = _decimal(value, "a target duration")
-            case "#EXT-X-MEDIA-SEQUENCE":
-                if self.segments:
-                    raise PlaylistError("states its media sequence after a segment")
-                self.first = _integer(value, "a media sequence")
+            case "#EXT-X-MEDIA-SEQUENCE" | "#EXT-X-SKIP":
+                self._numbering(name, value)
             case "#EXT-X-BYTERANGE":
                 self.span = _span(value)
             case "#EXT-X-MAP":
@@ -270,6 +301,14 @@ class _Parser:
                 if attributes.get("TYPE") == "AUDIO" and attributes.get("URI"):
                     self.sound_elsewhere.add(attributes.get("GROUP-ID", ""))
 
+    def _numbering(self, name: str, value: str) -> None:
+        if self.segments:
+            raise PlaylistError("states its media sequence after a segment")
+        if name == "#EXT-X-MEDIA-SEQUENCE":
+            self.first = _integer(value, "a media sequence")
+        else:  # a delta update, which some servers give unasked
+            self.skipped = _integer(_attributes(value).get("SKIPPED-SEGMENTS", ""), "a number of skipped segments")
+
     def _uri(self, uri: str) -> None:
         if self.variant is not None:
             if len(self.variants) >= MAX_VARIANTS:
@@ -283,7 +322,7 @@ class _Parser:
             raise PlaylistError(f"lists more than {MAX_SEGMENTS} segments")
         self.segments.append(
             Segment(
-                self.first + len(self.segments),
+                self._first + len(self.segments),
                 self._piece(uri),
                 self.seconds,
                 self.section,

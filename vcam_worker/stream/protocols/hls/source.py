@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from shared_utils.config.cameras import Camera
 from shared_utils.errors import SourceEnded, SourceError, SourceStalled
 from vcam_worker.stream.info import MAX_PIXELS
-from vcam_worker.stream.packet_source import PacketSource, Trail
+from vcam_worker.stream.packet_source import PacketSource, Played, Trail
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.protocols.hls.fetcher import Fetched, Fetcher, check_encryption, media_playlist
 from vcam_worker.stream.protocols.hls.playlist import (
@@ -85,7 +85,7 @@ class HlsConnection(PacketSource):
         self._stall_s = min(max(timeouts.stall_s, STALL_TARGETS * fetcher.target_s), MAX_STALL_S)
         self._pacer = Pacer(delay_s)
         self._demuxer = Demuxer(camera)
-        self._waiting: deque[tuple[Packet, float, tuple[int, str] | None]] = deque()
+        self._waiting: deque[tuple[Packet, float, Played | None]] = deque()
         self._skipped_s, self._starts_anew = 0.0, False  # of segments that could not be demuxed
         self._ending: SourceEnded | None = None  # what ends the stream, once all is played
         self._trouble: SourceError | None = None  # why the last segment could not be demuxed
@@ -198,7 +198,7 @@ class HlsConnection(PacketSource):
                 packet.dts = packet.arrived = self._pacer.place(packet.dts)
             elif packet.dts is not None:
                 packet.dts = self._pacer.beside(packet.dts)
-        played = due.segment.number, due.segment.piece.uri
+        played = Played(due.segment.number, due.segment.piece.name, due.published)
         last = len(packets) - 1
         arrived = 0.0
         for number, packet in enumerate(packets):

@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vcam_worker.stream.packet_source import Played
 from vcam_worker.stream.protocols.hls.playlist import MediaPlaylist, Segment
 
 BEHIND_TARGETS = 3
 """Target durations from the end of the playlist at which a client begins (RFC 8216, 6.3.3)."""
 STALE_TARGETS = 3
-"""Target durations after which a playlist that went back counts as a stream that began anew, and not as an old copy."""
-
-
-MAX_MISSED = 1000
-"""Segments by which a playlist may be ahead of the one before; beyond that, the stream began anew."""
+"""Target durations after which a playlist that lists known segments counts as a stream that began anew, and not as an
+old copy, or that of another server."""
+LEAP_RATIO = 2
+"""How many times as much as the time that passed may be missing between two playlists; beyond that, the numbers have
+leapt, and the stream began anew."""
+FIT_TARGETS = 2
+"""Target durations by which numbers may deviate from the time that passed where the same stream has other URIs."""
+MAX_KNOWN = 4000
+"""Segments that are remembered, to tell copies of a playlist from a stream that began anew."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,7 @@ class Window:
 
     Args:
         clock: monotonic seconds.
-        played: number and URI of the segment that the connection before played last; neither it nor those before it
-            are played again.
+        played: the segment that the connection before played last; neither it nor those before it are played again.
 
     Attributes:
         has_ended: the last segment of the stream has been listed.
@@ -56,7 +60,7 @@ class Window:
         target_s: the target duration, seconds.
     """
 
-    def __init__(self, clock: Callable[[], float], played: tuple[int, str] | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], played: Played | None = None) -> None:
         self._clock = clock
         self._played = played
         self._playlist: MediaPlaylist | None = None
@@ -64,6 +68,8 @@ class Window:
         self._is_live = False
         self._next: int | None = None  # media sequence number
         self._published: dict[int, float] = {}
+        self._taken = float("-inf")  # when the segment that was taken last was published
+        self._known: dict[tuple[int, str], None] = {}  # numbers and names, in the order in which they were listed
         self._skipped_s = 0.0
         self._starts_anew = False
         self._back_since: float | None = None
@@ -100,22 +106,28 @@ class Window:
             began: when loading it began, monotonic seconds.
         """
         before, now = self._playlist, self._clock()
+        if before:
+            playlist = playlist.numbered_after(before)
         changed = before is None or _content(playlist) != _content(before)
         self.target_s = playlist.target_s
         self._reload_at = began + (playlist.target_s if changed else playlist.target_s / 2)
-        if not changed or (before and self._is_old_copy(playlist, before, now)):
+        begins_anew = before is not None and self._begins_anew(playlist, before, now)
+        is_copy = begins_anew and self._is_copy(playlist, now)
+        self._remember(playlist)
+        if is_copy or not changed:
             return
         self._back_since = None
         self.changed_at = now
         self._playlist, self._base = playlist, base
         self.has_ended = playlist.has_ended
         if before is None:
-            self._is_live = self._continues_played(playlist)
+            self._is_live = self._continues_played(playlist, now)
             self._seek(playlist, now)
-        elif playlist.next < before.next or playlist.first > before.next + MAX_MISSED:
+        elif begins_anew:
             self._is_live, self._starts_anew = True, True
             self._published, self._played = {}, None
             self._seek(playlist, now)
+            self._pass_over(playlist)
         elif not self._is_live:
             self._is_live = playlist.next > before.next
             self._published = {}  # only now it is known when the last one was published
@@ -123,7 +135,7 @@ class Window:
         else:
             self._date(playlist, now)
             if self._next is not None and self._next < playlist.first:
-                self._fall_out(playlist, before, now)
+                self._fall_out(playlist, before)
 
     def take(self) -> Due | None:
         """Return the next segment; None where none is listed yet."""
@@ -140,6 +152,7 @@ class Window:
             self._starts_anew or segment.starts_anew,
         )
         self._next += 1
+        self._taken = due.published
         self._skipped_s, self._starts_anew = 0.0, False
         return due
 
@@ -152,25 +165,44 @@ class Window:
         """Whether a segment is still in the playlist."""
         return self._playlist is not None and due.segment.number >= self._playlist.first
 
-    def _is_old_copy(self, playlist: MediaPlaylist, before: MediaPlaylist, now: float) -> bool:
-        """Whether a playlist is one from before the last one, as a cache may give."""
-        if playlist.next > before.next or (playlist.next == before.next and playlist.first >= before.first):
-            return False
-        if playlist.next <= before.first:  # none of it was there a moment ago
+    def _begins_anew(self, playlist: MediaPlaylist, before: MediaPlaylist, now: float) -> bool:
+        """Whether a playlist does not continue the one before: its numbers went back, or leapt."""
+        missed_s = (playlist.first - before.next) * playlist.mean_s
+        possible_s = LEAP_RATIO * (now - self.changed_at) + BEHIND_TARGETS * playlist.target_s
+        return playlist.next < before.next or missed_s > possible_s
+
+    def _is_copy(self, playlist: MediaPlaylist, now: float) -> bool:
+        """Whether a playlist is an old one, as a cache may give, or that of a server whose turn is over."""
+        if not any((one.number, one.piece.name) in self._known for one in playlist.segments):
             return False
         if self._back_since is None:
             self._back_since = now
         return now - self._back_since < STALE_TARGETS * playlist.target_s
 
-    def _continues_played(self, playlist: MediaPlaylist) -> bool:
-        """Whether segments follow the one that was played last, which shows that the stream is live."""
-        return self._lists_played(playlist) and self._played is not None and playlist.next > self._played[0] + 1
+    def _remember(self, playlist: MediaPlaylist) -> None:
+        for one in playlist.segments[-MAX_KNOWN:]:
+            key = one.number, one.piece.name
+            self._known.pop(key, None)
+            self._known[key] = None
+        for key in list(self._known)[: max(len(self._known) - MAX_KNOWN, 0)]:
+            del self._known[key]
 
-    def _lists_played(self, playlist: MediaPlaylist) -> bool:
-        if self._played is None:
+    def _continues_played(self, playlist: MediaPlaylist, now: float) -> bool:
+        """Whether segments follow the one that was played last, which shows that the stream is live."""
+        return (
+            self._lists_played(playlist, now) and self._played is not None and playlist.next > self._played.number + 1
+        )
+
+    def _lists_played(self, playlist: MediaPlaylist, now: float) -> bool:
+        """Whether the segment that was played last is listed: by its name, or where each session has names of its own,
+        by its number and the time that has passed."""
+        played = self._played
+        if played is None or not playlist.first <= played.number < playlist.next:
             return False
-        number, uri = self._played
-        return playlist.first <= number < playlist.next and playlist.segments[number - playlist.first].piece.uri == uri
+        if playlist.segments[played.number - playlist.first].piece.name == played.name:
+            return True
+        expected_s = (playlist.next - 1 - played.number) * playlist.mean_s
+        return abs(now - played.published - expected_s) <= FIT_TARGETS * playlist.target_s
 
     def _seek(self, playlist: MediaPlaylist, now: float) -> None:
         """Begin :data:`BEHIND_TARGETS` from the end, but not with what was played."""
@@ -180,8 +212,17 @@ class Window:
             if left <= 0:
                 break
             number, left = segment.number, left - segment.seconds
-        if self._played and self._lists_played(playlist):
-            number = max(number, self._played[0] + 1)
+        if self._played and self._lists_played(playlist, now):
+            number = max(number, self._played.number + 1)
+        self._next = number
+
+    def _pass_over(self, playlist: MediaPlaylist) -> None:
+        """Leave out what was published by the time of the segment that was taken last: it shows the same."""
+        number = self._next if self._next is not None else playlist.next
+        for segment in playlist.segments[number - playlist.first :]:
+            if self._published[segment.number] - segment.seconds / 2 > self._taken:
+                break
+            number += 1
         self._next = number
 
     def _date(self, playlist: MediaPlaylist, now: float) -> None:
@@ -192,12 +233,11 @@ class Window:
             at -= segment.seconds
         self._published = published
 
-    def _fall_out(self, playlist: MediaPlaylist, before: MediaPlaylist, now: float) -> None:
-        """Go on :data:`BEHIND_TARGETS` from the end, as the segments in between are listed no more."""
-        missed = self._next or 0
-        self._seek(playlist, now)
-        known = {one.number: one.seconds for one in (*before.segments, *playlist.segments)}
-        self._skipped_s += sum(known.get(number, playlist.target_s) for number in range(missed, self._next or 0))
+    def _fall_out(self, playlist: MediaPlaylist, before: MediaPlaylist) -> None:
+        """Go on with the first segment, as those before it are listed no more."""
+        missed, self._next = self._next or 0, playlist.first
+        known = {one.number: one.seconds for one in before.segments}
+        self._skipped_s += sum(known.get(number, playlist.mean_s) for number in range(missed, playlist.first))
 
 
 def _content(playlist: MediaPlaylist) -> tuple[int, int, bool, str]:

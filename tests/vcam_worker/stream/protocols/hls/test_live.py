@@ -26,7 +26,7 @@ from vcam_worker.stream.feed import Feed
 from vcam_worker.stream.inbox import Connected, Inbox, Lost
 from vcam_worker.stream.info import StreamInfo, video_decoder
 from vcam_worker.stream.opening import connect
-from vcam_worker.stream.packet_source import Trail
+from vcam_worker.stream.packet_source import Played, Trail
 from vcam_worker.stream.packets import Packet
 from vcam_worker.stream.source_errors import TIMEOUTS, Timeouts
 
@@ -94,7 +94,7 @@ def watch(
     url: str,
     seconds: float = SECONDS,
     *,
-    played: tuple[int, str] | None = None,
+    played: Played | None = None,
     timeouts: Timeouts | None = None,
     is_inside: Callable[[str], bool] = lambda _: True,
 ) -> Result:
@@ -192,6 +192,16 @@ def ended(site: LiveSite, call: Call, _: str) -> None:
     give(call, site.playlist.encode(), "Content-Type: audio/mpegurl")
 
 
+def section_of(other: Cut) -> Callable[[LiveSite, Call, str], None]:
+    """Give the initialization section of other footage once ten segments are there, by the same URI."""
+
+    def answer(site: LiveSite, call: Call, _: str) -> None:
+        section = other.section if len(site.published) >= 10 else site.section
+        give(call, section or b"")
+
+    return answer
+
+
 @pytest.fixture(scope="module")
 def cuts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cut]:
     """The same footage, whose frames show their numbers, cut in several ways."""
@@ -204,6 +214,7 @@ def cuts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cut]:
     hevc = write_video(
         folder / "hevc.mp4", barcode(FPS), seconds=LENGTH_S, fps=FPS, gop=FPS, codec="libx265", options=X265
     )
+    larger = write_video(folder / "larger.mp4", barcode(FPS, 576, 192), seconds=LENGTH_S, fps=FPS, gop=FPS)
     return {
         "reordered": cut(reordered, folder / "reordered"),
         "hevc": cut(hevc, folder / "hevc", kind="fmp4"),
@@ -213,6 +224,7 @@ def cuts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cut]:
         "moved": cut(video, folder / "moved", offset=5000),
         "sound": cut(sound, folder / "sound"),
         "fmp4": cut(sound, folder / "fmp4", kind="fmp4"),
+        "larger": cut(larger, folder / "larger", kind="fmp4"),
         "single": cut(video, folder / "single", kind="single"),
     }
 
@@ -233,6 +245,13 @@ def results(cuts: dict[str, Cut]) -> dict[str, tuple[Result, LiveSite]]:
         "wrap": Scenario(LiveSite(cuts["wrap"].pieces)),
         "damaged": Scenario(LiveSite([*ts[:9], replace(ts[9], data=b"\0" * 9000), *ts[10:]])),
         "another codec": Scenario(LiveSite([*ts[:9], None, *cuts["hevc ts"].pieces[9:]])),
+        "another section": Scenario(
+            LiveSite(
+                [*cuts["fmp4"].pieces[:9], None, *cuts["larger"].pieces[9:]],
+                cuts["fmp4"].section,
+                overrides={"/init.mp4": section_of(cuts["larger"])},
+            )
+        ),
         "missing": Scenario(LiveSite(ts, overrides={TENTH: missing})),
         "slow": Scenario(LiveSite(ts, overrides={TENTH: slow(2.0)})),
         "cut off": Scenario(LiveSite(ts, overrides={TENTH: cut_off})),
@@ -333,6 +352,18 @@ def test_a_segment_that_is_none_is_a_gap(results: dict[str, tuple[Result, LiveSi
     assert max(later - one for one, later in itertools.pairwise(stamps)) == pytest.approx(1 + 1 / FPS, abs=0.05)
 
 
+def test_an_initialization_section_is_asked_for_anew_where_the_stream_begins_anew(
+    results: dict[str, tuple[Result, LiveSite]],
+) -> None:
+    result, site = results["another section"]
+    assert result.error is None
+    descriptions = [number for number, packet in enumerate(result.pictures) if packet.description]
+    assert len(descriptions) == 1
+    sizes = [packet.picture.width for packet in result.pictures[descriptions[0] :] if packet.picture]
+    assert set(sizes) == {576}
+    assert [path for _, path in site.requests].count("/init.mp4") == 2
+
+
 def test_another_codec_takes_another_connection(results: dict[str, tuple[Result, LiveSite]]) -> None:
     result, _ = results["another codec"]
     assert isinstance(result.error, SourceEnded)
@@ -423,12 +454,12 @@ def test_clips_play_in_real_time(cuts: dict[str, Cut], tmp_path: Path) -> None:
 
 
 def test_a_server_that_comes_back_goes_on_without_a_frame_twice(cuts: dict[str, Cut]) -> None:
-    trail: tuple[int, str] | None = None
+    trail: Played | None = None
     with live(LiveSite(cuts["ts"].pieces, frozen=9)) as site:
         url = f"http://{site.url}"
         first = watch(url, 30, timeouts=Timeouts(stall_s=1.0))
         assert isinstance(first.error, SourceStalled)
-        trail = 8, "8.seg"
+        trail = Played(8, "8.seg", first.handed[-1])
         dead = watch(url, 30, played=trail, timeouts=Timeouts(open_s=1.0))
         assert isinstance(dead.error, SourceStalled)
         assert dead.pictures == []

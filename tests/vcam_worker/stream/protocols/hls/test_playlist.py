@@ -62,6 +62,22 @@ def test_a_media_playlist_is_read_tag_by_tag() -> None:
     assert media(MEDIA + "#EXT-X-ENDLIST\n").has_ended
 
 
+def test_a_delta_update_counts_what_it_skips() -> None:
+    playlist = media("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:41\n#EXT-X-SKIP:SKIPPED-SEGMENTS=7\n#EXTINF:4,\na.ts\n")
+    assert (playlist.first, playlist.segments[0].number, playlist.next) == (48, 48, 49)
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_whether_segments_are_numbered_is_told(stated: bool) -> None:
+    tag = "#EXT-X-MEDIA-SEQUENCE:0\n" if stated else ""
+    assert media(f"#EXTM3U\n{tag}#EXTINF:4,\na.ts\n").is_numbered == stated
+
+
+def test_characters_of_a_title_end_no_line() -> None:
+    text = "\n \r\n#EXTM3U\r\n#EXTINF:4,one\u2028two\x85three\x0bfour\r\na.ts\r\n"
+    assert [one.piece.uri for one in media(text).segments] == ["a.ts"]
+
+
 @pytest.mark.parametrize(
     ("stated", "target_s"), [("0", 4.0), ("1", 1.0), ("10", 10.0), ("99999999", 20.0), (None, 4.0)]
 )
@@ -114,6 +130,7 @@ def test_the_best_variant_that_clips_can_hold_comes_first() -> None:
         ("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:x\n", "a media sequence of 'x'"),
         ("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:" + "9" * 5000 + "\n", "a media sequence of '9999"),
         ("#EXTM3U\n#EXTINF:1,\na.ts\n#EXT-X-MEDIA-SEQUENCE:1\n", "after a segment"),
+        ("#EXTM3U\n#EXT-X-SKIP:SKIPPED-SEGMENTS=-1\n", "a number of skipped segments of '-1'"),
         ("#EXTM3U\n#EXTINF:1,\n#EXT-X-BYTERANGE:5\na.ts\n", "byte range without its beginning"),
         ("#EXTM3U\n#EXTINF:1,\n#EXT-X-BYTERANGE:-5@1\na.ts\n", "a byte range of '-5@1'"),
         ("#EXTM3U\n#EXT-X-MAP:BYTERANGE=1\n", "without a URI"),
