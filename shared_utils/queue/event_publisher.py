@@ -83,7 +83,7 @@ class EventPublisher:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._in_doubt = False  # some of those that wait may be on the stream already
-        self._away = False
+        self._away = self._failed = False  # each is logged once
         self._reported, self._reported_at = 0, -DROPPED_REPORT_S
         self._refused: set[str] = set()  # types of events that were logged to be unusable
         self._thread = threading.Thread(target=self._run, name="event publisher", daemon=True)
@@ -124,8 +124,9 @@ class EventPublisher:
                 try:
                     sent = self._send_all(connection)
                 except Exception:  # noqa: BLE001  # the outermost loop of this thread: the program goes on without news
-                    self._log.exception(messages.EVENTS_FAILED)
-                    sent = False
+                    if not self._failed:
+                        self._log.exception(messages.EVENTS_FAILED)
+                    self._failed, sent = True, False
                 if stopping:
                     return
                 if sent:
@@ -148,7 +149,11 @@ class EventPublisher:
                     self._log.warning(messages.EVENTS_NOT_PUBLISHED, error)
                 self._away = True
                 return False
-            self._in_doubt = False
+            except BaseException:
+                self._in_doubt = True
+                self._put_back(batch)
+                raise
+            self._in_doubt = self._failed = False
             self._report()
         return True
 

@@ -350,6 +350,38 @@ def test_a_server_that_never_answers_delays_nobody() -> None:
         assert time.monotonic() - started < 3.0
 
 
+class Broken(redis.Redis):
+    """A client that fails as it does with answers that are not those of Redis, while a test wants it to."""
+
+    attempts = 0
+    is_broken = True
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Any:
+        if self.is_broken:
+            self.attempts += 1
+            raise AttributeError("'int' object has no attribute 'get'")
+        return super().pipeline(transaction, shard_hint)
+
+
+def test_answers_that_are_not_those_of_redis_are_reported_once_and_no_event_is_lost(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = redis_server.settings
+    client = Broken(settings.host, settings.port, password=settings.password)
+    publisher = EventPublisher(settings, make_connection=lambda _: client)
+    publisher.publish(READING)
+    publisher.start()
+    deadline = time.monotonic() + WAIT_S
+    while client.attempts < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    client.is_broken = False
+    with EventReader(settings, after="0") as reader:
+        assert read_all(reader, 1) == [READING]
+    publisher.stop()
+    assert len(logged(caplog, messages.EVENTS_FAILED)) == 1
+
+
 def test_stopping_sends_what_waits(redis_server: RedisServer) -> None:
     publisher = EventPublisher(redis_server.settings)
     publisher.publish(READING)
