@@ -52,7 +52,10 @@ def viewed(parts: Iterable[Init | Fragment], keyframe: int = 0) -> bytes:
     [init] = [one for one in parts if isinstance(one, Init)]
     frames = [one for one in parts if isinstance(one, Fragment)]
     start = [at for at, one in enumerate(frames) if one.is_keyframe][keyframe]
-    return init.data + b"".join(at_time(one.data, one.time - frames[start].time) for one in frames[start:])
+    first = frames[start]
+    return init.data + b"".join(
+        at_time(one.data, one.time - first.time, one.offset - first.offset) for one in frames[start:]
+    )
 
 
 def decoded(file: bytes) -> list[tuple[float, int, int]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable, Coroutine
+from itertools import pairwise
 from typing import Any
 
+import av
 import pytest
 
 from tests.vcam_worker.live.packets import FPS, GOP, decoded, packets, stream_info
@@ -14,6 +17,7 @@ from vcam_worker.live.video.feed import VideoFeed
 from vcam_worker.live.video.muxer import LiveMuxer
 from vcam_worker.live.video.parts import END, FRAMES, INIT, Fragment, Init, pack_frames
 from vcam_worker.live.video.viewers import MAX_BEHIND_BYTES, MAX_GOP_BYTES, Broadcast, Viewer
+from vcam_worker.stream.packets import Packet
 
 WAIT_S = 10
 MEGABYTE = 1 << 20
@@ -59,6 +63,59 @@ async def test_a_late_viewer_begins_at_time_zero_with_the_last_keyframe() -> Non
     assert len(decoded(await rest_of(early))) == frames
     seen = decoded(await rest_of(late))
     assert [time for time, _, _ in seen] == [round(number / FPS, 3) for number in range(frames - GOP)]
+
+
+def open_gops() -> list[Packet]:
+    """Return three GOPs in each of which two frames follow the keyframe that are shown before it."""
+    stream = packets()
+    for number, packet in enumerate(stream):
+        later = {0: 2, 1: -1, 2: -1}.get(number % GOP, 0)
+        packet.delay = (later + 1) / FPS
+    return stream
+
+
+@in_a_loop
+async def test_a_viewer_gets_nothing_that_is_shown_before_the_keyframe_it_begins_with() -> None:
+    broadcast = Broadcast()
+    muxer = LiveMuxer(stream_info())
+    parts = [part for packet in open_gops() for part in muxer.take(packet)]
+    waiting = broadcast.join()
+    for part in parts[: GOP + 2]:
+        broadcast.take(part)
+    late = broadcast.join()
+    assert await late.ready(0) is None  # how long the keyframe is shown is not known yet
+    for part in parts[GOP + 2 :]:
+        broadcast.take(part)
+    broadcast.end("over")
+    for viewer, missing in ((waiting, 3), (late, GOP + 3)):
+        file = await rest_of(viewer)
+        with av.open(io.BytesIO(file)) as container:
+            found = [one for one in container.demux(video=0) if one.size]
+        assert len(found) == 3 * GOP - missing
+        assert all(one.pts is not None and found[0].pts is not None and one.pts >= found[0].pts for one in found)
+        assert [one.duration for one in found[:2]] == [27000, 9000]
+        assert all(later.dts - one.dts == one.duration for one, later in pairwise(found))
+
+
+@in_a_loop
+async def test_every_viewer_begins_at_time_zero_whatever_the_reordering_of_its_first_keyframe() -> None:
+    stream = packets()
+    stream[0].delay, stream[GOP].delay, stream[2 * GOP].delay = 3 / FPS, 1 / FPS, 5 / FPS
+    muxer = LiveMuxer(stream_info())
+    parts = [part for packet in stream for part in muxer.take(packet)]
+    broadcast = Broadcast()
+    viewers_of = []
+    for part in parts:
+        broadcast.take(part)
+        if isinstance(part, Fragment) and part.is_keyframe:
+            viewers_of.append(broadcast.join())
+    broadcast.end("over")
+    assert len(viewers_of) == 3
+    for viewer in viewers_of:
+        file = await rest_of(viewer)
+        first = file.index(b"trun")
+        time, offset = file[first - 12 : first - 4], file[first + 28 : first + 32]
+        assert (int.from_bytes(time), int.from_bytes(offset)) == (0, 0)
 
 
 @in_a_loop

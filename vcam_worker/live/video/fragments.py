@@ -1,7 +1,7 @@
 """Writes fragmented MP4 with one video track, box by box (ISO/IEC 14496-12; 14496-15 for the sample entries).
 
-A fragment holds one frame, so that a viewer waits for none that follows. All fragments have the same layout: the time
-of one is changed in place, so that each viewer's file begins at time 0. FFmpeg's muxer would need one instance, with
+A fragment holds one frame, so that a viewer waits for none that follows. All fragments have the same layout: the times
+of one are changed in place, so that each viewer's file begins at time 0. FFmpeg's muxer would need one instance, with
 its own buffers, per viewer.
 """
 
@@ -26,7 +26,10 @@ _UNITY = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _TIME_AT = 8 + 16 + 8 + 16 + 12
 """Offset of a fragment's time: after the headers of moof, traf and tfdt, and the boxes mfhd and tfhd."""
 _TIME_END = _TIME_AT + 8
-_MOOF_BYTES = _TIME_END + 8 + 12 + 16
+_DURATION_AT = _TIME_END + 8 + 12
+_DURATION_END = _DURATION_AT + 4
+_OFFSET_AT = _DURATION_END + 8
+_MOOF_BYTES = _OFFSET_AT + 4
 
 
 def codecs_parameter(sets: ParameterSets) -> str:
@@ -116,9 +119,20 @@ def fragment(time: int, duration: int, offset: int, sample: bytes, *, number: in
     return moof + struct.pack(">I4s", 8 + len(sample), b"mdat") + sample
 
 
-def at_time(data: bytes, time: int) -> bytes:
-    """Return a fragment with another decoding time, ticks."""
-    return b"".join((data[:_TIME_AT], time.to_bytes(8), data[_TIME_END:]))
+def at_time(data: bytes, time: int, offset: int, duration: int | None = None) -> bytes:
+    """Return a fragment with another decoding time and offset and, where one is given, another duration; ticks."""
+    lasts = data[_DURATION_AT:_DURATION_END] if duration is None else duration.to_bytes(4)
+    return b"".join(
+        (
+            data[:_TIME_AT],
+            time.to_bytes(8),
+            data[_TIME_END:_DURATION_AT],
+            lasts,
+            data[_DURATION_END:_OFFSET_AT],
+            offset.to_bytes(4, signed=True),
+            data[_MOOF_BYTES:],
+        )
+    )
 
 
 def _box(kind: bytes, *content: bytes) -> bytes:

@@ -104,14 +104,20 @@ class LiveMuxer:
         time = max(time, before.time + 1 if before else 0)
         offset = round((packet.delay - self._delay) * TIMESCALE)
         self._pending = _Pending(time, offset, packet.is_keyframe, sample)
-        return [] if before is None else [self._fragment(before, time - before.time)]
+        return [] if before is None else [self._fragment(before, self._pending)]
 
-    def _fragment(self, frame: _Pending, duration: int) -> Fragment:
+    def _fragment(self, frame: _Pending, following: _Pending) -> Fragment:
         self._number += 1
+        duration = following.time - frame.time
         data = fragment(
             frame.time, duration, frame.offset, frame.sample, number=self._number, is_keyframe=frame.is_keyframe
         )
-        return Fragment(frame.time, frame.is_keyframe, data)
+        leading_follow = (
+            frame.is_keyframe
+            and not following.is_keyframe
+            and following.time + following.offset < frame.time + frame.offset
+        )
+        return Fragment(frame.time, frame.is_keyframe, data, frame.offset, leading_follow)
 
 
 @dataclass(frozen=True, slots=True)

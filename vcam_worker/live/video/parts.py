@@ -11,7 +11,8 @@ INIT, FRAMES, END = 1, 2, 3
 
 JPEG_TYPE = "image/jpeg"
 
-_FRAME = struct.Struct(">QBI")
+_FRAME = struct.Struct(">QiBI")
+_KEYFRAME, _LEADING_FOLLOW = 1, 2
 _TYPE = struct.Struct(">H")
 
 
@@ -48,18 +49,28 @@ class Fragment:
         time: when it is decoded, ticks of :data:`vcam_worker.live.video.fragments.TIMESCALE`, 0 or more.
         is_keyframe: a viewer can begin here.
         data: ``moof`` and ``mdat``; of MJPEG the picture.
+        offset: from decoding to presentation, ticks.
+        leading_follow: of a keyframe: frames that are shown before it come after it (an open GOP).
     """
 
     time: int
     is_keyframe: bool
     data: bytes
+    offset: int = 0
+    leading_follow: bool = False
+
+    @property
+    def shown(self) -> int:
+        """When it is presented, ticks."""
+        return self.time + self.offset
 
 
 def pack_frames(frames: Iterable[Fragment]) -> bytes:
     """Return the payload of a message with these frames."""
     parts: list[bytes] = []
     for one in frames:
-        parts += (_FRAME.pack(one.time, one.is_keyframe, len(one.data)), one.data)
+        flags = _KEYFRAME * one.is_keyframe | _LEADING_FOLLOW * one.leading_follow
+        parts += (_FRAME.pack(one.time, one.offset, flags, len(one.data)), one.data)
     return b"".join(parts)
 
 
@@ -67,7 +78,8 @@ def unpack_frames(payload: bytes) -> Iterator[Fragment]:
     """Yield the frames of a message."""
     at = 0
     while at < len(payload):
-        time, is_keyframe, length = _FRAME.unpack_from(payload, at)
+        time, offset, flags, length = _FRAME.unpack_from(payload, at)
         at += _FRAME.size
-        yield Fragment(time, bool(is_keyframe), payload[at : at + length])
+        data = payload[at : at + length]
+        yield Fragment(time, bool(flags & _KEYFRAME), data, offset, bool(flags & _LEADING_FOLLOW))
         at += length

@@ -100,8 +100,9 @@ class Viewer:
         self.is_cut_off = False
         self._broadcast = broadcast
         self._init: Init | None = None
-        self._queue: deque[Fragment] = deque()
-        self._origin: int | None = None
+        self._queue: deque[tuple[Fragment, int | None]] = deque()  # with another duration, where it has one
+        self._origin: tuple[int, int] | None = None  # time and offset of the first frame
+        self._first: Fragment | None = None  # while frames follow it that are shown before it
         self._ended = False
         self._news = asyncio.Event()
 
@@ -129,13 +130,34 @@ class Viewer:
             self.end()
             return
         if self._origin is None:
-            self._origin = part.time
-        self._queue.append(part)
+            self._origin = part.time, part.offset
+            if part.leading_follow:
+                self._first = part
+                return
+        elif self._first and not self._add_first(self._first, part):
+            return
+        self._add(part)
+
+    def _add_first(self, first: Fragment, part: Fragment) -> bool:
+        """Add the first keyframe when what is shown before it has passed; tell whether `part` follows it.
+
+        Such frames refer to the GOP before, which this viewer has not. Players that get them drop the whole GOP, as it
+        begins before time 0 (Media Source Extensions, 3.5.8); the keyframe is shown for longer instead.
+        """
+        if not part.is_keyframe and part.shown < first.shown:
+            return False
+        self._first = None
+        self._add(first, part.time - first.time)
+        return True
+
+    def _add(self, part: Fragment, duration: int | None = None) -> None:
+        self._queue.append((part, duration))
         self.queued += len(part.data)
         self._news.set()
 
     def _drop(self) -> None:
         self._queue.clear()
+        self._first = None
         self.queued = 0
 
     def end(self) -> None:
@@ -170,19 +192,20 @@ class Viewer:
     def _next_chunk(self) -> bytes:
         parts: list[bytes] = []
         size = 0
-        while self._queue and (not parts or size + len(self._queue[0].data) <= CHUNK_BYTES):
-            part = self._queue.popleft()
+        while self._queue and (not parts or size + len(self._queue[0][0].data) <= CHUNK_BYTES):
+            part, duration = self._queue.popleft()
             size += len(part.data)
-            parts.append(self._framed(part))
+            parts.append(self._framed(part, duration))
         self.queued -= size
         return b"".join(parts)
 
-    def _framed(self, part: Fragment) -> bytes:
+    def _framed(self, part: Fragment, duration: int | None) -> bytes:
         """Return a frame as this viewer's response holds it."""
         if self._init is not None and self._init.media_type == JPEG_TYPE:
             head = f"--{BOUNDARY}\r\nContent-Type: {JPEG_TYPE}\r\nContent-Length: {len(part.data)}\r\n\r\n"
             return head.encode() + part.data + b"\r\n"
-        return at_time(part.data, part.time - (self._origin or 0))
+        time, offset = self._origin or (0, 0)
+        return at_time(part.data, part.time - time, part.offset - offset, duration)
 
     def leave(self) -> None:
         """Leave the broadcast; what is queued is dropped."""

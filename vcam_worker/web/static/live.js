@@ -174,6 +174,7 @@ class Follower {
 
   async append(data) {
     for (const time of this.keyframes.in(data)) this.times.push(time);
+    this.check();
     this.buffer.appendBuffer(data);
     await this.updated();
     this.follow();
@@ -182,7 +183,12 @@ class Follower {
 
   async updated() {
     if (this.buffer.updating) await event(this.buffer, "updateend", this.signal);
-    if (this.video.error) throw new Error(this.video.error.message || "the video cannot be decoded");
+    this.check();
+  }
+
+  // A video that has failed takes nothing more. Browsers' own messages are for their developers.
+  check() {
+    if (this.video.error) throw new Error("a part of the video could not be decoded");
   }
 
   follow() {
@@ -209,7 +215,7 @@ class Follower {
   }
 }
 
-// Finds the keyframes in the fragments that pass. All have the layout of vcam_worker/live/fragments.py.
+// Finds the keyframes in the fragments that pass. All have the layout of vcam_worker/live/video/fragments.py.
 class Keyframes {
   static HEAD = 104;
   static TIME_AT = 60;
