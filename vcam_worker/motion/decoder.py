@@ -104,6 +104,8 @@ class LumaDecoder:
             self._spared = []
             if not self._is_intra_only and self._is_full != (self.tap is not None):
                 found = self._switch_quality(packet)
+            elif self._wait_for_keyframe:
+                found = self._resume()
         elif self._keyframes_only or ((keyframes_only or self._wait_for_keyframe) and not (catch_up and self._spared)):
             self.health.waiting(packet.time)
             self._spare(packet)
@@ -134,6 +136,19 @@ class LumaDecoder:
         self._is_full = not self._is_full
         self._context = self._new_context(self._info.at_keyframe(keyframe))
         return found
+
+    def _resume(self) -> list[DueFrame]:
+        """Forget the frames before those that were skipped; return the due ones that the decoder still held.
+
+        A keyframe of an open GOP does not make the decoder do so, and is held back for those that are missing.
+        """
+        if not self._context.is_open:
+            return []
+        frames = self._flush()
+        self._context.flush_buffers()
+        if frames:
+            self.health.decoded()
+        return [one for one in map(self._if_due, frames) if one]
 
     def _flush(self) -> list[VideoFrame]:
         try:

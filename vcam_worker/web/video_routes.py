@@ -82,8 +82,8 @@ class VideoRoutes:
             HTTPException: why.
         """
         wrong = no_picture(status, self._now())
-        # one that starts may have its first frame before its status says so
-        if wrong and status.state != "starting":
+        # one that starts may have its first frame before its status says so; what we cannot decode, a player may
+        if wrong and status.state not in ("starting", "undecodable"):
             raise _not_now(f"{wrong.what}: {wrong.reason}")
         if status.codec and not can_mux(status.codec):
             raise HTTPException(

@@ -171,6 +171,14 @@ def test_what_has_no_live_video_says_why_in_one_line(site: Site) -> None:
     assert site.ask("/live/cam1.mp4", "POST").status == 405
 
 
+def test_video_that_capture_cannot_decode_is_copied_all_the_same(site: Site, source: LiveSource) -> None:
+    site.board.cameras = [replace(CAM, state="undecodable", reason="no picture comes out")]
+    with Client(site) as client:
+        source.subscribed()
+        source.begin()
+        assert client.answer.status == 200
+
+
 def test_where_no_keyframe_comes_the_viewer_is_told_to_come_again(site: Site, source: LiveSource) -> None:
     answer = site.ask("/live/cam1.mp4")
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
