@@ -120,7 +120,8 @@ def main(arguments: list[str] | None = None) -> int:
                     PARTS[part](report, options, redis)
                 except PartMissing as missing:
                     report.skip(part, str(missing))
-    report.save(given.out)
+                finally:
+                    report.save(given.out)  # also where it is interrupted
     return 0
 
 

@@ -17,6 +17,8 @@ from devtools.benchmarks.streams import MOVING, STILL, ensure
 from devtools.redis_server import RedisServer
 from devtools.rtsp.replay import ReplayServer
 
+CLIP_S = 10
+"""Length of clips in a comparison, whose turns are several of them: ending one costs something, on both sides."""
 COMPARED = {"still": STILL, "moving": MOVING}
 """Scenes by the name of their camera: nothing moves; something does, and is recorded."""
 
@@ -64,21 +66,22 @@ def _against_checkout(report: Report, options: Options, redis: RedisServer, came
     """Run both captures at once, so that whatever else the machine does falls on both alike."""
     sides: dict[str, dict[str, str]] = {"ours": {}, "theirs": {"PYTHONPATH": str(options.against)}}
     costs: dict[str, list[float]] = {side: [] for side in sides}
+    seconds = CLIP_S * max(1, round(options.seconds / CLIP_S))
     for number in range(max(2, options.rounds)):
         order = list(sides) if number % 2 == 0 else list(reversed(sides))
         with ExitStack() as stack:
             running = {}
             for side in order:
-                settings = {"RTSP_URL": cameras.url(name), **sides[side]}
+                settings = {"RTSP_URL": cameras.url(name), "CLIP_SECONDS": str(CLIP_S), **sides[side]}
                 running[side] = Capture(options.work / f"idle-{name}-{number}-{side}", redis, settings)
                 stack.callback(running[side].close)
             for one in running.values():
                 one.ready()
             time.sleep(WARM_UP_S)
             before = {side: running[side].cpu() for side in order}
-            time.sleep(options.seconds)
+            time.sleep(seconds)
             for side in order:
-                frames = options.seconds * COMPARED[name].fps
+                frames = seconds * COMPARED[name].fps
                 costs[side].append(1000 * (running[side].cpu() - before[side]).total / frames)
     spread = Spread.of(costs["ours"], costs["theirs"])
     report.detail[f"idle against {options.against}, {name}"] = costs
