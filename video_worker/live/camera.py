@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -328,7 +329,8 @@ def _time_of(saved: Mapping[str, Any] | None, now: float) -> LiveTime:
     try:
         if saved:
             began, last_s, last_at = (float(saved[key]) for key in ("began", "last_s", "last_at"))
-            return LiveTime(began, last_s, last_at)
-    except (KeyError, TypeError, ValueError):
+            if math.isfinite(last_s) and all(datetime.fromtimestamp(at, UTC) for at in (began, last_at)):
+                return LiveTime(began, last_s, last_at)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
         pass
     return LiveTime(now)

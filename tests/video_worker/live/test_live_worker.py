@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -245,6 +246,17 @@ def test_a_dead_redis_delays_nothing(live: Live, serve: Serve, redis_server: Red
         except QueueUnavailable:
             pytest.fail("Redis is there")
     assert program.count(shared_messages.EVENTS_NOT_PUBLISHED) == 1
+
+
+def test_a_state_whose_times_are_none_is_left_out(live: Live, serve: Serve) -> None:
+    server = serve(**{f"cam{number}": Still(standing(1)[0]) for number in range(3)})
+    (live.video_dir / ".live").mkdir(parents=True)
+    for number, (began, last_s) in enumerate([(1e30, 1.0), (math.nan, 1.0), (1e9, math.inf)]):
+        state = {"schema": 1, "began": began, "last_s": last_s, "last_at": began, "steps": {}}
+        (live.video_dir / ".live" / f"cam{number}.json").write_text(json.dumps(state))
+    program = live.start(server.url)
+    wait_until(lambda: len({event.camera for event in live.events()}) == 3, "an event of each")
+    assert program.stop() == EXIT_OK
 
 
 FAILING = """
