@@ -61,6 +61,12 @@ LIVE_TOO_SLOW = LogMessage(
 LIVE_RATE = LogMessage("live_rate", "%.1f frames per second and camera are asked for")
 LIVE_FAST_AGAIN = LogMessage("live_fast_again", "CPU enough again: %.1f frames per second and camera are asked for")
 LIVE_STATE_UNUSABLE = LogMessage("live_state_unusable", "the saved state cannot be used: %s begins anew")
+LIVE_STATE_UNREADABLE = LogMessage(
+    "live_state_unreadable", "%s; the camera goes on without: what stands there may be reported once more"
+)
+LIVE_STATE_AWAY = LogMessage(
+    "live_state_away", "live: the saved state cannot be read: %s; tried again every %d s, until it can"
+)
 LIVE_NOT_WRITTEN = LogMessage(
     "live_not_written", "events or states cannot be written: %s; they are kept and written later"
 )

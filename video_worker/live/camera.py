@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from shared_utils.closing import Closing
@@ -18,7 +17,7 @@ from shared_utils.log import camera_logger
 from shared_utils.media.picture import decode_jpeg, encode_jpeg
 from shared_utils.queue.live_boxes import LiveBox, LiveBoxes
 from video_worker import messages
-from video_worker.live.frame_parts import LiveFrame
+from video_worker.live.frame_parts import LATEST_S, SOONEST_S, LiveFrame
 from video_worker.live.plans import Plan
 from video_worker.live.volume import SCHEMA, picture_name
 from video_worker.models.registry import LoadedModel, Models
@@ -26,6 +25,7 @@ from video_worker.pipeline.runner import StepRunner
 from video_worker.steps import STEPS
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import Source, StepContext, StepEvent
+from video_worker.steps.track import Track
 
 SAVE_S = 0.5
 """Least interval between two states of a camera: at most a second is lost, also on a busy machine."""
@@ -95,8 +95,11 @@ class Analysis:
 class LiveTime:
     """Time of a camera's frames, seconds from the first one. It goes on over restarts, and never backwards.
 
+    Where capture's clock is set back, only the time from the last frame on is lost: `began` stays, so that what steps
+    keep goes on in the same time.
+
     Attributes:
-        began: seconds since the epoch of the first frame.
+        began: seconds since the epoch of the first frame, by the clock of that time.
         last_s: time of the last frame.
         last_at: the same, in seconds since the epoch, by capture's clock.
 
@@ -113,17 +116,19 @@ class LiveTime:
 
     def go_on(self, at: float) -> float:
         """Return the time of the frame at `at`, seconds since the epoch."""
-        time_s = at - self.began
-        if self.last_s is not None and time_s < self.last_s + LEAST_STEP_S:
-            # the clock was set back: what was the distance from the last frame, nobody knows
-            time_s = self.last_s + LEAST_STEP_S
-            self.began = at - time_s
+        # where the clock was set back, nobody knows the distance from the last frame
+        step_s = max(LEAST_STEP_S, at - self.last_at)
+        time_s = at - self.began if self.last_s is None else self.last_s + step_s
         self.last_s, self.last_at = time_s, at
         return time_s
 
     def epoch(self, time_s: float) -> float:
         """Return when a moment was, seconds since the epoch."""
         return self.last_at + time_s - (self.last_s or 0.0)
+
+    def in_steps(self, moment: datetime) -> datetime:
+        """Return what a moment by the present clock is by the clock that `began` is of, which steps reckon with."""
+        return moment + timedelta(seconds=self.began - self.epoch(0.0))
 
 
 class LiveCamera(Closing):
@@ -297,9 +302,11 @@ class LiveCamera(Closing):
     def _resume(self, saved: Mapping[str, Any] | None, events: Sequence[Event]) -> None:
         states = saved.get("steps") if saved else None
         if saved and isinstance(states, Mapping):
-            # tracks hold numbers of a model's labels
-            same_model = saved.get("model") == self._analysis.model.sha256
-            usable = {name: state for name, state in states.items() if same_model or name != "Track"}
+            usable = dict(states)
+            track = states.get(Track.__name__)
+            if saved.get("model") != self._analysis.model.sha256 and isinstance(track, Mapping):
+                # tracks hold numbers of a model's labels; their own numbers are not given again
+                usable[Track.__name__] = {**track, "tracks": []}
             if failed := self._runner.resume(usable):
                 self._log.warning(messages.LIVE_STATE_UNUSABLE, ", ".join(failed))
         since = self._time.last_at if self._time.last_s is not None else self._analysis.now() - CATCH_UP_S
@@ -307,7 +314,7 @@ class LiveCamera(Closing):
         last = saved.get("last_event") if saved else None
         self._last_event = last if isinstance(last, str) else None
         if missed := _missed(own, self._last_event, since):
-            self._runner.catch_up(missed)
+            self._runner.catch_up([replace(event, at=self._time.in_steps(event.at)) for event in missed])
             self._last_event = missed[-1].id
 
 
@@ -329,8 +336,8 @@ def _time_of(saved: Mapping[str, Any] | None, now: float) -> LiveTime:
     try:
         if saved:
             began, last_s, last_at = (float(saved[key]) for key in ("began", "last_s", "last_at"))
-            if math.isfinite(last_s) and all(datetime.fromtimestamp(at, UTC) for at in (began, last_at)):
+            if all(SOONEST_S <= moment <= LATEST_S for moment in (began, last_at)) and abs(last_s) <= LATEST_S:
                 return LiveTime(began, last_s, last_at)
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         pass
     return LiveTime(now)

@@ -16,9 +16,9 @@ from typing import Any
 
 from shared_utils.contracts.events import Event, append_event, events_log_path, read_last_events
 from shared_utils.contracts.json_lines import parse_object
-from shared_utils.contracts.sidecars import EVENTS_FOLDER
+from shared_utils.contracts.sidecars import EVENTS_FOLDER, check_schema
 from shared_utils.durable import lock_where_possible
-from shared_utils.errors import SettingError, VolumeInUse
+from shared_utils.errors import FormatError, SettingError, VolumeInUse
 
 LIVE_FOLDER = ".live"
 LOCK_NAME, ALIVE_NAME = "lock", "alive"
@@ -158,22 +158,32 @@ class LiveVolume:
         partial.replace(path)
 
     def read_state(self, camera: str) -> Mapping[str, Any] | None:
-        """Return the state of a camera; None where there is none, or none of this version."""
+        """Return the state of a camera; None where there is none.
+
+        Raises:
+            OSError: the volume is away, or the state cannot be read.
+            FormatError: it is damaged, or of a later version.
+        """
+        self._check_device()
         path = self._state_path(camera)
         try:
-            if path.stat().st_size > MAX_STATE_BYTES:
-                return None
-            state = parse_object(path.read_bytes())
-        except OSError:
+            content = path.read_bytes() if path.stat().st_size <= MAX_STATE_BYTES else b""
+        except FileNotFoundError:
             return None
-        return state if state is not None and state.get("schema") == SCHEMA else None
+        state = parse_object(content)
+        if state is None:
+            raise FormatError(f"{LIVE_FOLDER}/{path.name} is damaged")
+        check_schema(state, path, SCHEMA)
+        return state
 
     def last_events(self) -> Sequence[Event]:
-        """Return the last events of the log, oldest first; none where it cannot be read."""
-        try:
-            return read_last_events(events_log_path(self.path), TAIL_BYTES)
-        except OSError:
-            return []
+        """Return the last events of the log, oldest first.
+
+        Raises:
+            OSError: the volume is away, or the log cannot be read.
+        """
+        self._check_device()
+        return read_last_events(events_log_path(self.path), TAIL_BYTES)
 
     def _state_path(self, camera: str) -> Path:
         return self._folder / f"{camera}{STATE_SUFFIX}"
@@ -185,7 +195,10 @@ class LiveVolume:
             OSError: it has.
         """
         if self.path.stat().st_dev != self._device:
-            raise OSError(errno.ENODEV, f"{self.path} is on another file system than at the start: mount the volume")
+            raise OSError(
+                errno.ENODEV,
+                f"{self.path} is on another file system than at the start: mount the volume, or restart this program",
+            )
 
 
 def picture_name(event_id: str) -> str:

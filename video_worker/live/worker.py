@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from shared_utils.closing import Closing
-from shared_utils.errors import ModelError
+from shared_utils.contracts.events import Event
+from shared_utils.errors import FormatError, ModelError
 from shared_utils.log import camera_logger
 from video_worker import messages
 from video_worker.live.camera import Analysis, LiveCamera
@@ -31,6 +33,8 @@ MIN_WIDTH_PX, MAX_WIDTH_PX = 64, 3840
 """What capture takes."""
 RETRY_S = 30.0
 """Wait before a camera whose analysis failed is tried again."""
+SOON_FRAMES = 25
+"""Frames after a start within which a failure may be its state's: it goes on without one then."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +83,8 @@ class LiveWorker(Closing):
         self._served: dict[str, _Served] = {}
         self._plans: Sequence[Plan] = ()
         self._refused: dict[str, tuple[Plan, float]] = {}  # until when a camera is left alone, unless its plan changes
-        self._reported: dict[str, Plan] = {}  # whose classes are wrong
+        self._reported: dict[str, Plan] = {}  # which cannot be served, and that was logged
+        self._anew: set[str] = set()  # whose state led to a failure
         self._window_s, self._busy_s = clock(), 0.0
         self._received = self._analysed = 0  # frames in the window
         self._counted: dict[FrameReader, int] = {}  # frames of each reader that are counted already
@@ -126,14 +131,11 @@ class LiveWorker(Closing):
             return
         began_s = served.served_s = self._clock()
         self._analysed += 1
-        name = served.camera.plan.camera
         try:
             served.camera.analyse(frame)
         except Exception:  # noqa: BLE001
             # the outermost call for this camera: others go on, and it is tried again
-            camera_logger(__name__, name).exception(messages.LIVE_CAMERA_FAILED, RETRY_S)
-            self._refused[name] = served.camera.plan, began_s + RETRY_S
-            self._drop(name, keep_state=False)
+            self._fail(served.camera.plan, was_at_start=served.camera.analysed <= SOON_FRAMES)
         self._busy_s += self._clock() - began_s
 
     def _tick(self) -> None:
@@ -172,7 +174,8 @@ class LiveWorker(Closing):
         log = camera_logger(__name__, name)
         try:
             if served is None:
-                camera = LiveCamera(plan, self._analysis, self._volume.read_state(name), self._volume.last_events())
+                saved, events = self._saved(name)
+                camera = LiveCamera(plan, self._analysis, saved, events)
                 served = self._served[name] = _Served(camera, self._reader(plan))
                 served.reader.start()
                 log.info(messages.LIVE_CAMERA_SERVED, _describe(plan))
@@ -181,14 +184,44 @@ class LiveWorker(Closing):
                 served.camera.replan(plan)
                 if _describe(before) != _describe(plan):
                     log.info(messages.LIVE_CAMERA_SERVED, _describe(plan))
-        except ModelError as error:
+        except (ModelError, OSError) as error:
             if self._reported.get(name) != plan:
-                log.error(messages.LIVE_CAMERA_REFUSED, error)  # noqa: TRY400  # the user's error, not ours
+                if isinstance(error, OSError):
+                    log.warning(messages.LIVE_STATE_AWAY, error, RETRY_S)
+                else:
+                    log.error(messages.LIVE_CAMERA_REFUSED, error)  # noqa: TRY400  # the user's error, not ours
             self._reported[name] = plan
             self._refused[name] = plan, self._clock() + RETRY_S
             self._drop(name)
             return
+        except Exception:  # noqa: BLE001
+            # as in _analyse: others go on
+            self._fail(plan, was_at_start=True)
+            return
+        self._reported.pop(name, None)
+        self._anew.discard(name)
         self._ask_again(served)
+
+    def _saved(self, name: str) -> tuple[Mapping[str, Any] | None, Sequence[Event]]:
+        """Return the state of a camera, and the last events of the log; a state that cannot be used is logged.
+
+        Raises:
+            OSError: the volume is away.
+        """
+        events = self._volume.last_events()
+        try:
+            return None if name in self._anew else self._volume.read_state(name), events
+        except FormatError as error:
+            camera_logger(__name__, name).warning(messages.LIVE_STATE_UNREADABLE, error)
+            return None, events
+
+    def _fail(self, plan: Plan, *, was_at_start: bool) -> None:
+        """Leave a camera alone for a while, whose analysis failed; where it did at its start, it begins anew then."""
+        camera_logger(__name__, plan.camera).exception(messages.LIVE_CAMERA_FAILED, RETRY_S)
+        self._refused[plan.camera] = plan, self._clock() + RETRY_S
+        if was_at_start:
+            self._anew.add(plan.camera)
+        self._drop(plan.camera, keep_state=False)
 
     def _reader(self, plan: Plan) -> FrameReader:
         wanted_px = max(WIDTH_PX, self._analysis.model.side(self._analysis.options.imgsz))

@@ -62,14 +62,24 @@ class ZonesFiles:
     video_dir: Path
     report: Callable[[str, str | None], None]
     _known: dict[str, _Known] = field(default_factory=dict, init=False)
+    _device: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Remember which file system the volume is."""
+        self._is_away()
 
     def get(self, camera: str) -> LoadedZones | None:
-        """Return the zones of a camera: of its file, else of its last good revision; None without either."""
+        """Return the zones of a camera: of its file, else of its last good revision; None without either.
+
+        While the volume is away, its last revision stays: the file is not deleted, and those who are inside stay so.
+        """
         known = self._known.setdefault(camera, _Known())
         path = zones_path(self.video_dir, camera)
         try:
             stat = path.stat()
         except FileNotFoundError:
+            if self._is_away():
+                return known.loaded
             self._known[camera] = _Known()
             return None
         except OSError as error:
@@ -86,6 +96,15 @@ class ZonesFiles:
             self._note(camera, known, None)
         known.sign = sign
         return known.loaded
+
+    def _is_away(self) -> bool:
+        """Tell whether the volume's folder is missing, or an empty place where it was mounted."""
+        try:
+            device = self.video_dir.stat().st_dev
+        except OSError:
+            return True
+        self._device = device if self._device is None else self._device
+        return device != self._device
 
     def _note(self, camera: str, known: _Known, problem: str | None) -> None:
         if problem != known.problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from shared_utils.config.zones.files import ZonesFiles, read_zones_file
 from shared_utils.contracts.zones import write_zones, zones_path
 from shared_utils.errors import SettingError
 
+SHARED_MEMORY = Path("/dev/shm")
 GATE = {"name": "gate", "points": [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]], "tasks": [{"do": "objects"}]}
 
 
@@ -103,3 +105,24 @@ def test_on_the_volume_a_file_is_named_after_its_camera(tmp_path):
 
 def write_zones_again(path: Path, *zones: object) -> None:
     path.write_text(json.dumps({"schema": 1, "camera": "yard", "zones": zones}))
+
+
+def test_zones_stay_while_the_volume_is_away(tmp_path):
+    mounted, place = tmp_path / "mounted", tmp_path / "video"
+    mounted.mkdir()
+    place.symlink_to(mounted)
+    reader = Reader(place)
+    write_zones(zones_path(place, "yard"), {"zones": [GATE]})
+    assert reader.names() == ["gate"]
+    place.unlink()
+    assert reader.names() == ["gate"]
+    # what is left of a mount point whose volume has gone: an empty folder of another file system
+    with tempfile.TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as empty:
+        if Path(empty).stat().st_dev != mounted.stat().st_dev:
+            place.symlink_to(empty)
+            assert reader.names() == ["gate"]
+            place.unlink()
+    place.symlink_to(mounted)
+    zones_path(place, "yard").unlink()
+    assert reader.names() is None
+    assert reader.reports == []

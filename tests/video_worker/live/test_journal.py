@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared_utils.contracts.events import Event, events_log_path, read_events
-from shared_utils.errors import VolumeInUse
+from shared_utils.errors import FormatError, VolumeInUse
 from video_worker.live.camera import LiveTime
 from video_worker.live.journal import MAX_EVENTS, MAX_PICTURE_BYTES, Journal
 from video_worker.live.rate import RateControl, Window
@@ -143,10 +143,11 @@ def test_what_a_killed_one_left_of_pictures_is_removed_and_nothing_else(tmp_path
 
 
 @pytest.mark.parametrize("content", ["", "[]", "nonsense", '{"schema": 2}', '{"a": ' + "[" * 100_000])
-def test_a_state_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
+def test_a_state_that_cannot_be_read_is_no_missing_one(tmp_path: Path, content: str) -> None:
     volume = LiveVolume(tmp_path)
     volume.write_state("door", content)
-    assert volume.read_state("door") is None
+    with pytest.raises(FormatError, match="door"):
+        volume.read_state("door")
     assert volume.read_state("gate") is None
 
 
