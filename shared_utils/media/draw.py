@@ -36,7 +36,7 @@ class BoxMark:
 
     Attributes:
         xyxy: corners x1, y1, x2, y2 in pixels of the picture that it is drawn on.
-        text: written on a plate on its upper left corner; empty for none.
+        text: written on a plate on its upper left corner, or below it where there is no room; empty for none.
         colour: ``#RRGGBB``.
         dashed: for a box that was not detected in this very frame.
     """
@@ -115,10 +115,10 @@ def draw(
         else:
             _draw_shape(image, mark, pen)
     for mark in placed:
-        if mark.text:
-            _draw_text(
-                image, mark.text, mark.xyxy[:2] if isinstance(mark, BoxMark) else mark.points[0], mark.colour, pen
-            )
+        if mark.text and isinstance(mark, BoxMark):
+            _draw_text(image, mark.text, mark.xyxy[:2], mark.colour, pen, below=mark.xyxy[3] + pen.rim + 1)
+        elif mark.text and isinstance(mark, ShapeMark):
+            _draw_text(image, mark.text, mark.points[0], mark.colour, pen)
     if note:
         _draw_text(image, note, (0, 2 * height), BLACK, pen)
     return image
@@ -203,8 +203,14 @@ def _draw_shape(image: Picture, mark: ShapeMark, pen: _Pen) -> None:
     cv2.polylines(image, path, mark.closed, bgr(mark.colour), pen.line, cv2.LINE_AA)
 
 
-def _draw_text(image: Picture, text: str, corner: tuple[float, float], colour: str, pen: _Pen) -> None:
-    """Write `text` on a plate that stands on `corner`, moved to where it is within the image."""
+def _draw_text(
+    image: Picture, text: str, corner: tuple[float, float], colour: str, pen: _Pen, below: float | None = None
+) -> None:
+    """Write `text` on a plate that stands on `corner`, moved to where it is within the image.
+
+    Where there is no room above, it goes `below` if that is given and there is room: it would hide what is small, and
+    the heads of people.
+    """
     height, width = image.shape[:2]
     text = _printable(text)
     font = cv2.FontFace(FONT)  # one per call: OpenCV does not promise that threads may share one
@@ -212,7 +218,10 @@ def _draw_text(image: Picture, text: str, corner: tuple[float, float], colour: s
     pad = max(2, round(pen.text / 5))
     plate_width, plate_height = text_width + 2 * pad, round(pen.text * 1.1) + 2 * pad
     x = round(min(max(0, corner[0]), max(0, width - plate_width)))
-    y = round(min(max(0, corner[1] - plate_height), max(0, height - plate_height)))
+    top = corner[1] - plate_height
+    if top < 0 and below is not None and below + plate_height <= height:
+        top = below
+    y = round(min(max(0, top), max(0, height - plate_height)))
     plate = x, y, x + plate_width - 1, y + plate_height - 1
     _fill(image, plate, colour)
     _frame(image, plate, 1, WHITE if colour == BLACK else BLACK)

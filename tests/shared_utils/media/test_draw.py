@@ -63,6 +63,16 @@ def test_texts_are_on_their_box_in_readable_colours():
         assert text_colour(colour) == text_is
 
 
+@pytest.mark.parametrize("corners", [(0, 0, 12, 16), (300, 2, 340, 150), (624, 0, 640, 20)])
+def test_a_text_hides_nothing_of_a_box_at_the_upper_edge(corners):
+    picture = plain()
+    x1, y1, x2, y2 = corners
+    without = draw(picture, [BoxMark(corners, "", BLUE)])
+    drawn = draw(picture, [BoxMark(corners, "person 0.83", BLUE)])
+    assert (drawn[y1:y2, x1:x2] == without[y1:y2, x1:x2]).all()
+    assert (drawn[y2 + 1 :] != without[y2 + 1 :]).any()
+
+
 @pytest.mark.parametrize("text", ["людина", "Łódź", "άνθρωπος", "人", "사람", "שלום"])
 def test_letters_of_many_scripts_are_drawn_and_not_replaced(text):
     replaced = draw(plain(), [BoxMark((100, 100, 300, 250), "?" * len(text))])
