@@ -19,6 +19,9 @@ SLOW_SHARE = 0.75
 SPARE_SHARE = 0.4
 """Share of a window in which the analysis is busy, up to which there is room for twice the rate."""
 LEAST_FPS = 0.5
+CALM_WINDOWS, IDLE_WINDOWS = 12, 120
+"""Windows in a row at the full rate after which it is not too much any more: with frames, a minute; without any, which
+prove nothing, ten. A machine that can nearly do it, or has to work for some seconds per minute, says so once."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,16 @@ class RateControl:
     Attributes:
         fps: the rate to ask for.
         reached_fps: frames analysed per second and camera while it is too much.
+        is_too_much: whether the rate was lowered, and the full one has not been reached for long enough since.
     """
 
     def __init__(self, fps: float) -> None:
         self._wanted = fps
         self.fps = fps
         self.reached_fps = fps
+        self.is_too_much = False
         self._slow_windows = 0
+        self._calm_share = 0.0
 
     @property
     def is_lowered(self) -> bool:
@@ -76,6 +82,12 @@ class RateControl:
             self._slow_windows = 0
             self.reached_fps = self.fps * window.analysed / window.received
             self.fps = max(min(LEAST_FPS, self._wanted), self.fps / 2)
+            self.is_too_much = True
         elif not window.is_slow and self.is_lowered and window.has_room:
             self.fps = min(self._wanted, self.fps * 2)
+        self._calm_share += 1 / (CALM_WINDOWS if window.received >= MIN_FRAMES else IDLE_WINDOWS)
+        if self.is_lowered or window.is_slow:
+            self._calm_share = 0.0
+        elif self._calm_share > 1 - 1e-9:
+            self.is_too_much = False
         return self.fps != before

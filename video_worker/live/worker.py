@@ -262,17 +262,17 @@ class LiveWorker(Closing):
     def _judge(self) -> None:
         for served in self._served.values():
             self._count(served.reader)
-        was_lowered, wanted_fps = self._rate.is_lowered, self._rate.fps
-        window = Window(self._received, self._analysed, self._busy_s)
-        if self._rate.judge(window):
-            if not was_lowered:
-                logger.warning(messages.LIVE_TOO_SLOW, self._rate.reached_fps, wanted_fps)
-                self._report_trouble(TOO_SLOW, f"{self._rate.reached_fps:.1f} frames per second", False)
-            elif not self._rate.is_lowered:
-                logger.info(messages.LIVE_FAST_AGAIN, self._rate.fps)
-                self._report_trouble(TOO_SLOW, f"{self._rate.fps:g} frames per second", True)
-            else:
-                logger.info(messages.LIVE_RATE, self._rate.fps)
+        was_too_much, before_fps = self._rate.is_too_much, self._rate.fps
+        has_changed = self._rate.judge(Window(self._received, self._analysed, self._busy_s))
+        if self._rate.is_too_much and not was_too_much:
+            logger.warning(messages.LIVE_TOO_SLOW, self._rate.reached_fps, before_fps)
+            self._report_trouble(TOO_SLOW, f"{self._rate.reached_fps:.1f} frames per second", False)
+        elif was_too_much and not self._rate.is_too_much:
+            logger.info(messages.LIVE_FAST_AGAIN, self._rate.fps)
+            self._report_trouble(TOO_SLOW, f"{self._rate.fps:g} frames per second", True)
+        elif has_changed:
+            logger.debug(messages.LIVE_RATE, self._rate.fps)
+        if has_changed:
             for served in self._served.values():
                 self._ask_again(served)
         self._window_s, self._busy_s = self._clock(), 0.0

@@ -190,3 +190,25 @@ def test_the_rate_is_halved_while_frames_are_left_out_and_raised_where_there_is_
         assert rate.fps == fps
     assert not rate.is_lowered
     assert not rate.judge(Window(0, 0, 0.0))
+
+
+def test_a_rate_that_is_too_much_at_times_is_too_much_once() -> None:
+    rate = RateControl(5.0)
+    slow, fine, idle = Window(50, 25, 5.0), Window(25, 25, 1.0), Window(0, 0, 0.0)
+    for _ in range(20):
+        # somebody passes, and nothing moves for minutes
+        for window in [slow, slow, *[idle] * 100]:
+            rate.judge(window)
+            assert rate.is_too_much or window is slow
+        assert rate.fps == 5.0, "with nothing to do, the full rate waits for the next one"
+    for window in [slow, slow, idle, idle, *[fine] * 11]:
+        rate.judge(window)
+        assert rate.is_too_much
+    rate.judge(fine)
+    assert not rate.is_too_much
+    for _ in range(3):
+        rate.judge(slow)
+    assert rate.is_too_much
+    for _ in range(130):
+        rate.judge(idle)
+    assert not rate.is_too_much
