@@ -208,9 +208,11 @@ class LiveWorker(Closing):
         Raises:
             OSError: the volume is away.
         """
+        if name in self._anew:
+            return None, ()
         events = self._volume.last_events()
         try:
-            return None if name in self._anew else self._volume.read_state(name), events
+            return self._volume.read_state(name), events
         except FormatError as error:
             camera_logger(__name__, name).warning(messages.LIVE_STATE_UNREADABLE, error)
             return None, events

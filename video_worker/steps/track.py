@@ -11,6 +11,9 @@ from video_worker.steps.base import TRACK, Sample, Step
 from video_worker.steps.context import Source, StepContext, clock_state, seconds_ahead
 from video_worker.steps.declarations import Adds, BoxColumn, Kind
 
+MAX_NUMBER = 2**53
+"""Largest number of a track that is taken from a log: a damaged line must not use up all numbers."""
+
 
 class Track(Step):
     """Numbers the tracks, from 1 in order of first sight.
@@ -65,5 +68,5 @@ class Track(Step):
     def catch_up(self, event: Event) -> None:
         """Give no track the number of one that was reported after the state was saved."""
         number = event.more.get("track")
-        if isinstance(number, int):
+        if isinstance(number, int) and number <= MAX_NUMBER:
             self._tracker.skip_numbers(number)

@@ -215,7 +215,16 @@ def test_events_after_the_state_are_not_reported_again() -> None:
     assert again.seen[0].more["track"] > seen.more["track"]
 
 
-@pytest.mark.parametrize("more", [{}, {"label": 1}, {"label": "a", "track": 1, "box": [1, 2]}, {"track": "x"}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"label": 1},
+        {"label": "a", "track": 1, "box": [1, 2]},
+        {"label": "a", "track": 10**30, "box": [0, 0, float("inf"), 1]},
+        {"track": "x"},
+    ],
+)
 def test_foreign_events_change_nothing(more) -> None:
     camera = Camera(events=[Event("object", BEGAN, "door", value="seen", more=more), Event("reading", BEGAN)])
     assert camera.show(2, (0, 0.9, DOOR)) == ["person"]

@@ -165,6 +165,27 @@ def test_a_frame_that_cannot_be_decoded_is_skipped_and_reported_once(live: Live,
     assert program.count(messages.LIVE_FRAME_UNDECODABLE) == 1
 
 
+@pytest.mark.slow
+def test_a_state_that_its_analysis_fails_at_holds_nobody_else_up_and_is_given_up(live: Live, serve: Serve) -> None:
+    server = serve(door=Still(standing(1)[0]), yard=Still(standing(1)[0]))
+    program = live.start(server.url)
+    wait_until(lambda: len(live.events()) == 2, "both events")
+    program.stop()
+    path = live.video_dir / ".live" / "door.json"
+    state = json.loads(path.read_text())
+    state["steps"]["Track"] |= {"begun": 10**30, "tracks": []}
+    path.write_text(json.dumps(state))
+    (path.parent / "yard.json").write_text('{"schema": 99}')
+    program = live.start(server.url)
+    program.wait_for(messages.LIVE_CAMERA_FAILED)
+    assert program.count(messages.LIVE_STATE_UNREADABLE) == 1
+    server.cameras["yard"].picture = standing(3)[0]
+    wait_until(lambda: len(live.events("yard")) >= 3, "the other camera")
+    wait_until(lambda: len(live.events("door")) == 2, "the camera, anew")
+    assert program.count(messages.LIVE_CAMERA_FAILED) == 1
+    assert program.stop() == EXIT_OK
+
+
 def test_a_second_live_worker_says_who_serves_the_volume(live: Live, serve: Serve) -> None:
     server = serve(door=Still(standing(1)[0]))
     first = live.start(server.url)
