@@ -21,6 +21,7 @@ class Packet:
         dts: decoding time by the camera's clock, seconds; None where the stream has no timestamps.
         delay: presentation time minus decoding time, seconds; 0 without B-frames.
         arrived: when it was received, monotonic seconds (for files: equal to `time`).
+        ready: when it could first be processed, monotonic seconds, where that was after `arrived`; else 0.
         wall: when it was received, seconds since the epoch.
         time: stream time, seconds, of our own steady clock; set by
         :class:`vcam_worker.stream.timing.timeline.Timeline`.
@@ -37,6 +38,7 @@ class Packet:
     dts: float | None
     delay: float = 0.0
     arrived: float = 0.0
+    ready: float = 0.0
     wall: float = 0.0
     time: float = 0.0
     is_late: bool = False

@@ -171,7 +171,8 @@ class CameraRunner:
             self._lost(feed, item.error)
 
     def _packet(self, feed: Feed, packet: Packet) -> None:
-        is_timely = time.monotonic() - packet.arrived < BEHIND_S or packet.arrived <= self._blocked_until
+        ready = max(packet.arrived, packet.ready)
+        is_timely = time.monotonic() - ready < BEHIND_S or ready <= self._blocked_until
         # when stopping, waiting packets are recorded, and no time is spent on new motion
         packet.is_late = not is_timely or self._stop.is_set()
         if feed is self._detect:

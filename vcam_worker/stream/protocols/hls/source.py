@@ -89,7 +89,7 @@ class HlsConnection(PacketSource):
         self._skipped_s, self._starts_anew = 0.0, False  # of segments that could not be demuxed
         self._ending: SourceEnded | None = None  # what ends the stream, once all is played
         self._trouble: SourceError | None = None  # why the last segment could not be demuxed
-        self._rested = self._last = clocks.monotonic()
+        self._rested = self._last = self._opened = clocks.monotonic()
         self._is_at_rest = True
         self._open(min(timeouts.open_s + OPEN_TARGETS * fetcher.target_s, MAX_OPEN_S))
         self.info = self._demuxer.delayed(delay_s, left_out)
@@ -206,7 +206,8 @@ class HlsConnection(PacketSource):
             self._waiting.append((packet, fetched.ready, played if number == last else None))
 
     def _wait_for(self, packet: Packet, ready: float) -> None:
-        """Wait until a packet is due, and date it; one whose segment came late arrived with that."""
+        """Wait until a packet is due, and date it: one whose segment came late has the moment at which it was due, so
+        that a slow network does not change the pace of what is recorded."""
         clock = self._clocks.monotonic
         now = clock()
         wait = packet.arrived - now
@@ -216,7 +217,8 @@ class HlsConnection(PacketSource):
             now = clock()
         if self._is_at_rest:
             self._rested = now
-        packet.arrived = min(max(packet.arrived, ready), now)
+        packet.arrived = min(max(packet.arrived, self._opened), now)
+        packet.ready = min(max(packet.arrived, ready), now)
         packet.wall = self._clocks.wall() - (now - packet.arrived)
         if packet.kind == "video":
             self._last = now

@@ -7,6 +7,7 @@ import logging
 import select
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -256,6 +257,9 @@ def results(cuts: dict[str, Cut]) -> dict[str, tuple[Result, LiveSite]]:
         "slow": Scenario(LiveSite(ts, overrides={TENTH: slow(2.0)})),
         "cut off": Scenario(LiveSite(ts, overrides={TENTH: cut_off})),
         "endless": Scenario(LiveSite(ts, overrides={TENTH: endless})),
+        "crawl": Scenario(
+            LiveSite(ts, overrides={f"/{number}.seg": slow(1.4) for number in range(LENGTH_S)}, window=20), 24.0
+        ),
         "overrun": Scenario(LiveSite(ts, overrides={TENTH: slow(9.0)}, window=4), 20.0),
         "away": Scenario(LiveSite(ts, overrides={"/live.m3u8": away(4, 5.5)})),
         "stops": Scenario(LiveSite(ts, frozen=10), 30.0, Timeouts(stall_s=3.0)),
@@ -344,6 +348,16 @@ def test_what_cannot_be_had_is_a_gap_and_reported_once(
     assert f"{(after - before - 1) / FPS:.1f} s of the stream are missing" in result.log[0]
 
 
+def test_a_network_that_is_too_slow_does_not_change_the_pace(results: dict[str, tuple[Result, LiveSite]]) -> None:
+    result, _ = results["crawl"]
+    assert result.error is None
+    assert consecutive(result.numbers)
+    assert result.gaps() == []
+    last = result.pictures[-1]
+    assert last.ready - last.arrived > 0.5
+    assert last.ready <= result.handed[-1]
+
+
 def test_a_segment_that_is_none_is_a_gap(results: dict[str, tuple[Result, LiveSite]]) -> None:
     result, _ = results["damaged"]
     assert result.error is None
@@ -412,7 +426,7 @@ def test_each_segment_is_requested_once(results: dict[str, tuple[Result, LiveSit
     for name in ("ts", "discontinuity", "fmp4", "missing"):
         _, site = results[name]
         paths = [path for _, path in site.requests if not path.endswith(".m3u8")]
-        assert len(paths) == len(set(paths))
+        assert [path for path, count in Counter(paths).items() if count > 1] == []
 
 
 # -- clips
