@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from shared_utils.closing import Closing
 from shared_utils.config.classes import known_classes
-from shared_utils.contracts.events import Event
+from shared_utils.contracts.events import Event, event_id_time
 from shared_utils.contracts.job_options import Options
 from shared_utils.log import camera_logger
 from shared_utils.media.picture import decode_jpeg, encode_jpeg
@@ -309,11 +309,16 @@ class LiveCamera(Closing):
                 usable[Track.__name__] = {**track, "tracks": []}
             if failed := self._runner.resume(usable):
                 self._log.warning(messages.LIVE_STATE_UNUSABLE, ", ".join(failed))
-        since = self._time.last_at if self._time.last_s is not None else self._analysis.now() - CATCH_UP_S
         own = [event for event in events if event.camera == self.plan.camera and event.source == "live"]
         last = saved.get("last_event") if saved else None
         self._last_event = last if isinstance(last, str) else None
-        if missed := _missed(own, self._last_event, since):
+        if self._time.last_s is None:
+            # by the clock of this machine: capture's may be another one
+            since = self._analysis.now() - CATCH_UP_S
+            missed: Sequence[Event] = [event for event in own if (event_id_time(event.id) or 0.0) > since]
+        else:
+            missed = _missed(own, self._last_event, self._time.last_at)
+        if missed:
             self._runner.catch_up([replace(event, at=self._time.in_steps(event.at)) for event in missed])
             self._last_event = missed[-1].id
 

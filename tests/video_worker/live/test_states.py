@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ class Site:
 
     def __init__(self) -> None:
         self.now = BEGAN
+        self.capture_behind_s = 0.0
         self.events: list[Event] = []
         self.saved: Mapping[str, Any] | None = None
 
@@ -71,7 +73,7 @@ class Site:
             picture = np.full((90, 160, 3), 90, np.uint8)
             if x >= 0:
                 picture[30:60, x : x + 24] = (40, 60, 230)
-            camera.analyse(LiveFrame(jpeg_of(picture, 95), self.now))
+            camera.analyse(LiveFrame(jpeg_of(picture, 95), self.now - self.capture_behind_s))
             self.now += 0.2
 
     @property
@@ -184,3 +186,17 @@ def test_a_state_from_the_future_reports_what_comes_now(site: Site) -> None:
         site.show(camera, 2, LEFT_X, RIGHT_X)
     assert site.reported == ["seen", "seen", "entered"]
     assert all(abs(event.at.timestamp() - site.now) < HOUR_S for event in site.events[1:])
+
+
+@pytest.mark.parametrize("behind_s", [HOUR_S, -HOUR_S])
+def test_what_was_reported_before_the_first_state_is_known_though_captures_clock_is_another(
+    site: Site, behind_s: float
+) -> None:
+    site.now, site.capture_behind_s = time.time(), behind_s
+    with site.camera(PLAN) as camera:
+        site.show(camera, 0.4, LEFT_X)
+    assert site.reported == ["seen"]
+    site.now, site.saved = site.now + 3, None
+    with site.camera(PLAN, events=list(site.events)) as camera:
+        site.show(camera, 1, LEFT_X)
+    assert site.reported == ["seen"]
