@@ -196,7 +196,10 @@ class LumaDecoder:
             return None
         # counting from the last due time keeps the rate; after a gap, count from this frame
         self._due = max(self._due + self._step, time)
-        return DueFrame(time, small_luma(frame), (frame.width, frame.height))
+        try:
+            return DueFrame(time, small_luma(frame), (frame.width, frame.height))
+        except FFmpegError:  # it cannot be converted, such as one that is a pixel wide
+            return None
 
     def skip(self) -> None:
         """Skip a packet; decoding continues at the next keyframe."""
@@ -205,13 +208,20 @@ class LumaDecoder:
         self._spared = None
 
     def picture(self, width: int | None = None) -> NDArray[np.uint8] | None:
-        """Return the newest decoded frame, height×width×3 BGR, downscaled to `width` pixels; None before the first."""
+        """Return the newest decoded frame, height×width×3 BGR, downscaled to `width` pixels.
+
+        Returns:
+            None before the first, and where it cannot be converted, such as one that is a pixel wide.
+        """
         frame = self._latest
         if frame is None:
             return None
         width = min(width or frame.width, frame.width) & ~1
         height = max(2, round(frame.height * width / frame.width)) & ~1
-        return np.asarray(frame.reformat(width, height, "bgr24").to_ndarray(), np.uint8)
+        try:
+            return np.asarray(frame.reformat(width, height, "bgr24").to_ndarray(), np.uint8)
+        except FFmpegError:
+            return None
 
 
 def small_luma(frame: VideoFrame) -> Luma:

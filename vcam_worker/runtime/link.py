@@ -93,27 +93,37 @@ class ChildLink:
             SupervisorGoneError: the supervisor has ended.
         """
         now = time.monotonic()
-        try:
-            if now - self._last >= STATUS_INTERVAL_S:
-                self._last = now
-                self._pipe.send(status())
-            while self._commands.poll(0):
-                message = self._pipe.recv()
-                if isinstance(message, SnapshotCommand):
-                    self._pipe.send(SnapshotReply(message.number, self._snapshot(message.request)))
-                elif isinstance(message, PauseCommand):
-                    self._pause(message.reason)
-                elif isinstance(message, Subscribe | Unsubscribe):
-                    self._live(message)
-            self._send_events()
-        except (EOFError, OSError) as error:
-            raise SupervisorGoneError from error
+        if now - self._last >= STATUS_INTERVAL_S:
+            self._last = now
+            self._send(status())
+        while (message := self._received()) is not None:
+            if isinstance(message, SnapshotCommand):
+                self._send(SnapshotReply(message.number, self._snapshot(message.request)))
+            elif isinstance(message, PauseCommand):
+                self._pause(message.reason)
+            elif isinstance(message, Subscribe | Unsubscribe):
+                self._live(message)
+        self._send_events()
 
     def send_events(self) -> None:
         """Send the last events, as far as the supervisor takes them at once."""
-        with suppress(OSError):
+        with suppress(SupervisorGoneError):
             self._send_events()
 
     def _send_events(self) -> None:
         while self._events and self._room.poll(0):
-            self._pipe.send(self._events.popleft())
+            self._send(self._events.popleft())
+
+    # only what the pipe raises tells that the supervisor is gone: an OSError of a command is a fault of ours
+
+    def _send(self, message: object) -> None:
+        try:
+            self._pipe.send(message)
+        except OSError as error:
+            raise SupervisorGoneError from error
+
+    def _received(self) -> object:
+        try:
+            return self._pipe.recv() if self._commands.poll(0) else None
+        except (EOFError, OSError) as error:
+            raise SupervisorGoneError from error

@@ -51,7 +51,7 @@ class MainDecoder:
     Args:
         info: the stream.
         rates: when frames are due.
-        take: called in the decoder's thread with each frame that is due.
+        take: called in the decoder's thread with each frame that is due; must not wait for anything.
     """
 
     def __init__(self, info: StreamInfo, rates: FrameRates, take: TakeFrame) -> None:
@@ -104,7 +104,7 @@ class MainDecoder:
         self._queued_bytes = 0
 
     def stop(self) -> None:
-        """Stop; the thread ends by itself, after the packet that it is decoding."""
+        """Stop; the thread ends by itself, after the packet that it is decoding, of which no frame is taken."""
         with self._changed:
             self._stopped = True
             self._clear()
@@ -162,8 +162,9 @@ class MainDecoder:
         if frame.pts is None:
             return
         time = frame.pts / MICROSECONDS
-        if time >= newest - NEWEST_S and time >= self._rates.due:
-            self._take(frame, time, wall_offset + min(time, newest))
+        with self._changed:  # no frame comes after stop(): stream time may have begun again
+            if not self._stopped and time >= newest - NEWEST_S and time >= self._rates.due:
+                self._take(frame, time, wall_offset + min(time, newest))
 
 
 class Pictures:
@@ -173,11 +174,18 @@ class Pictures:
         self._reformatters: dict[int | None, VideoReformatter] = {}  # each keeps its tables for one size
 
     def picture(self, frame: VideoFrame, width: int | None) -> Picture:
-        """Return a frame as blue, green, red, at most `width` pixels wide; None keeps its size."""
+        """Return a frame as blue, green, red, at most `width` pixels wide; None keeps its size.
+
+        Raises:
+            ValueError: it cannot be converted, such as one that is a pixel wide.
+        """
         if width not in self._reformatters and len(self._reformatters) >= MAX_REFORMATTERS:
             self._reformatters.clear()
         reformatter = self._reformatters.setdefault(width, VideoReformatter())
         wide = min(width or frame.width, frame.width) & ~1
         high = max(2, round(frame.height * wide / frame.width)) & ~1
-        scaled = reformatter.reformat(frame, wide, high, "bgr24", interpolation="AREA", threads=1)
+        try:
+            scaled = reformatter.reformat(frame, wide, high, "bgr24", interpolation="AREA", threads=1)
+        except FFmpegError as error:
+            raise ValueError(f"a frame of {frame.width}×{frame.height} cannot be converted") from error
         return np.asarray(scaled.to_ndarray(), np.uint8)

@@ -104,7 +104,7 @@ class FrameEncoder:
         for number, wanted in job.wanted.items():
             try:
                 jpeg = encode_jpeg(pictures.picture(job.frame, wanted.width), wanted.quality or QUALITY)
-            except ValueError:  # a frame that no JPEG can hold
+            except ValueError:  # a frame that cannot be converted, or that no JPEG can hold
                 continue
             self.made += 1
             payload = pack_frame(Frame(job.at, job.share, job.is_moving, jpeg))
