@@ -5,7 +5,12 @@ nothing moves, while a camera is away, while the program starts again. A car tha
 at each of these. So a reported object is remembered where it was seen last, and the object of a new track is the same,
 
 * if it lies at the same place under the same label, or covers it under another one;
-* or if frames were missing for some seconds just before, and it has the same label: it may have moved meanwhile.
+* or if frames were missing for some seconds just before, and it has the same label: it may have moved meanwhile;
+* or if it has the same label, began near a known object that was lost a moment ago, and did not come in from the edge
+  of the picture. Where objects pass each other, a detector gives halves of one and both in one box, and tracks mix.
+
+For the same reason, a new track whose box is a part of a known object's box, or contains it, is not reported until it
+has a place of its own.
 
 What counts against the memory is time that was watched: once the place has been seen empty for
 :data:`FORGET_WATCHED_S`, the object is gone, and the next one there is new. What was on the move when it was seen last
@@ -40,6 +45,16 @@ MAX_GAP_S = 15.0
 machine."""
 SETTLE_S = 2.0
 """Seconds of frames after such a gap within which its track has to have its hits."""
+NEAR_SIZES, NEAR_SIZES_PER_S = 0.75, 1.0
+"""How far from where an object was lost its next track may begin, at once and per second since, in sizes (the square
+root of its area, as a share of the picture): most of what moves, moves at one size per second."""
+EDGE = 0.02
+"""What is nearer to the edge of the picture, as a share of its side, may have come in just now."""
+HIDDEN_IOU = 0.5
+"""IoU with a better box of another track from which a weak one says nothing about its own object."""
+PART_SHARE, PART_IOU = 0.8, 0.35
+"""Share of the smaller of two boxes that lies within the other, and their IoU, from which one is a part of the other:
+a body without its legs, but no child in front of somebody tall."""
 MAX_OBJECTS = 500
 
 Box = tuple[float, float, float, float]
@@ -151,6 +166,36 @@ class KnownObjects:
 
         return self._continue(new, present, likeness)
 
+    def recognise_nearby(self, new: NewTrack, present: Mapping[int, Box], hidden: Collection[int]) -> bool:
+        """Return whether the object of a new track is a known one whose track was lost near it, likewise.
+
+        Args:
+            new: the track.
+            present: the best box of each track in this frame.
+            hidden: tracks in `present` whose box says nothing about where their object is.
+        """
+        if _is_at_edge(new.boxes[0]):
+            return False
+
+        def likeness(one: _Object) -> float:
+            age_s = self._time_s - one.seen_s
+            if one.label != new.label or age_s > LEFT_S:
+                return 0.0
+            size = float(min(_area(one.box), _area(new.boxes[-1])) ** 0.5)
+            reach = size * (NEAR_SIZES + NEAR_SIZES_PER_S * age_s)
+            return 1 - min(_distance(one.box, box) for box in new.boxes) / max(reach, 1e-6)
+
+        return self._continue(new, set(present) - set(hidden), likeness)
+
+    def is_part(self, new: NewTrack) -> bool:
+        """Return whether the new track's box is a part of the box that a known object has in this frame, or covers it:
+        both may be one object.
+        """
+        return any(
+            one.label == new.label and one.seen_s == self._time_s and _is_part(one.box, new.boxes[-1])
+            for one in self._objects
+        )
+
     def _continue(self, new: NewTrack, present: Collection[int], likeness: Callable[[_Object], float]) -> bool:
         lost = [one for one in self._objects if one.track not in present]
         known = max(lost, key=likeness, default=None)
@@ -224,6 +269,17 @@ def iou(one: Box, other: Box) -> float:
         return 0.0
     inside = width * height
     return inside / max(_area(one) + _area(other) - inside, 1e-12)
+
+
+def _is_part(one: Box, other: Box) -> bool:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    smaller = max(min(_area(one), _area(other)), 1e-12)
+    return iou(one, other) >= PART_IOU and width * height >= PART_SHARE * smaller
+
+
+def _is_at_edge(box: Box) -> bool:
+    return min(box[:2]) < EDGE or max(box[2:]) > 1 - EDGE
 
 
 def _area(box: Box) -> float:

@@ -9,7 +9,7 @@ from shared_utils.contracts.events import Event
 from shared_utils.contracts.job_options import Options
 from shared_utils.media.draw import BoxMark, draw
 from shared_utils.media.palette import track_colour
-from video_worker.pipeline.known_objects import Box, KnownObjects, NewTrack
+from video_worker.pipeline.known_objects import HIDDEN_IOU, Box, KnownObjects, NewTrack, iou
 from video_worker.pipeline.track_summary import TrackSummary, is_detected
 from video_worker.pipeline.tracking import NO_TRACK
 from video_worker.steps.base import Sample, Step
@@ -86,9 +86,20 @@ class FirstSight(Step):
             summary.add(self._frame, sample.time_s, label, score, strong=True, reported=True)
         present = {track: boxes[index] for track, index in best.items()}
         complete = [new for track, index in hits.items() if (new := self._complete(track, boxes[index]))]
-        for new in [new for new in complete if not self._known.recognise(new, present)]:
-            if not self._known.recognise_after_gap(new, present):
+        unknown = [new for new in complete if not self._known.recognise(new, present)]
+        hidden = _hidden(present, {track: float(found.scores[index]) for track, index in best.items()}, self._conf)
+        held: dict[int, tuple[TrackSummary, Box]] = {}
+        for new in unknown:
+            if self._known.recognise_after_gap(new, present) or self._known.recognise_nearby(new, present, hidden):
+                continue
+            if self._known.is_part(new):
+                # it begins where it gets a place of its own
+                held[new.track] = self._new[new.track][0], new.boxes[-1]
+            else:
                 self._report(new, sample, hits[new.track])
+        for new in complete:
+            del self._new[new.track]
+        self._new.update(held)
         for track in sample.ended_tracks:
             self._new.pop(track, None)
 
@@ -116,7 +127,6 @@ class FirstSight(Step):
         summary, first_box = self._new[track]
         if not is_detected([summary], self._min_hits):
             return None
-        del self._new[track]
         return NewTrack(track, summary.label, (first_box, box))
 
     def _report(self, new: NewTrack, sample: Sample, index: int) -> None:
@@ -140,3 +150,13 @@ class FirstSight(Step):
                 },
             )
         )
+
+
+def _hidden(present: Mapping[int, Box], scores: Mapping[int, float], conf: float) -> set[int]:
+    """Return the tracks of which there is but a weak box, which covers the better one of another track."""
+    return {
+        track
+        for track, box in present.items()
+        if scores[track] < conf
+        and any(scores[other] > scores[track] and iou(box, place) >= HIDDEN_IOU for other, place in present.items())
+    }

@@ -285,6 +285,59 @@ def test_no_more_objects_are_remembered_than_fit() -> None:
     assert len(known) == MAX_OBJECTS
 
 
+WHOLE, BODY = (60.0, 10.0, 100.0, 90.0), (62.0, 40.0, 98.0, 82.0)
+
+
+def test_a_part_of_a_person_is_no_second_person_until_it_has_a_place_of_its_own() -> None:
+    """Beside other objects, detectors give a body without its legs or head, and then both."""
+    camera = Camera()
+    assert camera.show(1, (0, 0.9, WHOLE)) == ["person"]
+    assert camera.show(3, (0, 0.9, WHOLE), (0, 0.7, BODY)) == []
+    assert camera.show(1, (0, 0.9, WHOLE), (0, 0.7, (142.0, 40.0, 178.0, 82.0))) == ["person"]
+
+
+def test_the_whole_around_a_known_part_is_not_new_either() -> None:
+    camera = Camera()
+    assert camera.show(1, (0, 0.7, BODY)) == ["person"]
+    assert camera.show(3, (0, 0.9, WHOLE), (0, 0.7, BODY)) == []
+    # and whichever of the two remains is the one that is known
+    assert camera.show(3, (0, 0.9, WHOLE)) == []
+
+
+def test_a_child_in_front_of_somebody_is_reported() -> None:
+    camera = Camera()
+    camera.show(1, (0, 0.9, WHOLE))
+    assert camera.show(1, (0, 0.9, WHOLE), (0, 0.7, (70.0, 50.0, 90.0, 88.0))) == ["person"]
+
+
+AWAY = (107.0, 10.0, 147.0, 90.0)
+
+
+def test_whose_track_is_lost_and_begins_anew_nearby_is_not_new() -> None:
+    camera = Camera()
+    camera.show(1, (0, 0.9, WHOLE))
+    assert camera.show(2, (0, 0.9, AWAY)) == []
+    assert camera.runner.states()["Track"]["begun"] == 2
+    # somebody of another label is, and so is a second one
+    assert camera.show(1, (0, 0.9, AWAY), (1, 0.9, (10.0, 10.0, 50.0, 90.0))) == ["car"]
+    assert camera.show(1, (0, 0.9, AWAY), (0, 0.9, WHOLE)) == ["person"]
+
+
+def test_whose_track_went_over_to_somebody_else_is_not_new() -> None:
+    """Two pass each other: the track of one of them has but a weak box, over the other."""
+    camera = Camera()
+    camera.show(1, (0, 0.9, WHOLE), (0, 0.8, AWAY))
+    over = (92.0, 10.0, 141.0, 90.0)
+    camera.show(0.4, (0, 0.9, AWAY), (0, 0.3, over))
+    assert camera.show(2, (0, 0.9, AWAY), (0, 0.3, over), (0, 0.9, (42.0, 10.0, 82.0, 90.0))) == []
+
+
+def test_who_comes_in_beside_somebody_who_was_lost_is_new() -> None:
+    camera = Camera()
+    camera.show(1, (0, 0.9, (40.0, 10.0, 70.0, 90.0)))
+    assert _walk(camera, 0, 5, 10) == ["person"]
+
+
 def test_who_stands_there_after_a_restart_is_not_taken_for_someone_who_came_in() -> None:
     """Both tracks are new after a restart of some seconds, and the one who came in has its hits first."""
     camera = Camera()
