@@ -11,6 +11,9 @@ STILL_S = 3.0
 LONG_S = 15.0
 """How long something moves without boxes before that is worth a note."""
 NOTE = "No boxes although something moves: the live worker is away, or LIVE_OBJECTS is off for this camera."
+LATE = (
+    "No boxes: frames are analysed too late for these pictures, as there is too little CPU. Events come all the same."
+)
 
 
 class BoxesAbsence:
@@ -25,6 +28,7 @@ class BoxesAbsence:
         self._moves_since: float | None = None
         self._moved_at = 0.0
         self._boxes_at = clock()
+        self._late_at = self._boxes_at - LONG_S
 
     def picture(self, motion: float | None) -> None:
         """Take in a picture, and the share of it that moves."""
@@ -35,12 +39,22 @@ class BoxesAbsence:
         elif now - self._moved_at > STILL_S:
             self._moves_since = None
 
-    def boxes(self) -> None:
-        """Take in that a frame was analysed, whether anything was found in it or not."""
-        self._boxes_at = self._clock()
+    def boxes(self, late: bool = False) -> None:
+        """Take in that a frame was analysed, whether anything was found in it or not.
+
+        Args:
+            late: the picture on display is too much newer to show its boxes.
+        """
+        if late:
+            self._late_at = self._clock()
+        else:
+            self._boxes_at = self._clock()
 
     def note(self) -> str:
         """Return what a person should know; empty if nothing is missing."""
         if self._moves_since is None:
             return ""
-        return NOTE if self._clock() - max(self._moves_since, self._boxes_at) > LONG_S else ""
+        now = self._clock()
+        if now - max(self._moves_since, self._boxes_at) <= LONG_S:
+            return ""
+        return LATE if now - self._late_at < LONG_S else NOTE

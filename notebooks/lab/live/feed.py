@@ -15,7 +15,7 @@ from notebooks.lab.live.event_rows import event_row, picture_name
 from notebooks.lab.live.follow import Follower
 from notebooks.lab.live.frames import Capture, LiveFrame
 from notebooks.lab.live.news import News
-from notebooks.lab.live.overlay import BoxTrail, FrameBoxes, is_own
+from notebooks.lab.live.overlay import WITHIN_S, BoxTrail, FrameBoxes, is_own
 from notebooks.lab.live.pages import Pages
 from shared_utils.config.redis import RedisSettings
 from shared_utils.contracts.events import Event
@@ -161,7 +161,9 @@ class LiveFeed:
     def boxes(self, frames: Sequence[FrameBoxes]) -> None:
         """Take boxes: a picture is often on display before it is analysed."""
         with self._lock:
-            self._absence.boxes()
+            shown = self._sent[1] if self._sent else self.frame
+            in_time = shown is None or any(shown.at - one.at <= WITHIN_S for one in frames)
+            self._absence.boxes(late=not in_time)
             self._trail.add(frames)
             self._send_boxes()
 
@@ -207,8 +209,9 @@ class LiveFeed:
                 number = message.get("n")
                 self._pages.heard(page, drawn=number if isinstance(number, int) else None)
                 self._follow()
+                if what != "drawn":
+                    self._send_state()  # an answer in any case: pages notice by it that the kernel is gone
                 if what == "hello":
-                    self._send_state()
                     self._send_events()
                     self._unsent = self._unsent or self.frame
                 self._send_picture()

@@ -3,6 +3,7 @@
 
 const ALIVE_MS = 2000; // how often a page reports that it is there
 const DRAWN_MS = 1000; // how often it reports, at most, how far it has come
+const SILENT_MS = 10000; // without an answer for so long, the kernel is gone: it answers each of those reports
 const LEAVE_MS = 2000; // out of sight for so long, a page does not watch any more
 const UNIT = { width: 1, height: 1 }; // corners of boxes are shares of the picture
 
@@ -55,18 +56,27 @@ class LiveView {
     this.sight.observe(this.root);
     this.sizes = new ResizeObserver(() => this.draw());
     this.sizes.observe(this.stage);
-    this.beat = setInterval(() => this.watches && this.tell("alive", { n: this.picture?.n }), ALIVE_MS);
+    this.beat = setInterval(() => this.report(), ALIVE_MS);
   }
 
   tell(what, more = {}) {
     this.model.send({ what, page: this.page, ...more });
   }
 
+  report() {
+    if (!this.watches) return;
+    if (performance.now() - this.heard > SILENT_MS) this.showSilence();
+    this.tell("alive", { n: this.picture?.n });
+  }
+
   // Watch while somebody can see it: nothing is decoded for a page that nobody sees.
   look() {
     clearTimeout(this.leaving);
     if (!document.hidden && this.inView) {
-      if (!this.watches) this.tell("hello");
+      if (!this.watches) {
+        this.heard = performance.now();
+        this.tell("hello");
+      }
       this.watches = true;
     } else if (this.watches) this.leaving = setTimeout(() => this.leave(), LEAVE_MS);
   }
@@ -78,6 +88,8 @@ class LiveView {
   }
 
   async receive(message, buffers) {
+    this.heard = performance.now();
+    if (this.silent) this.showState(this.state);
     if (message.what === "state") this.showState(message);
     if (message.what === "events") this.showEvents(message.events);
     if (message.what === "thumbnail") this.showThumbnail(message.id, buffers);
@@ -126,7 +138,10 @@ class LiveView {
     this.root.dataset.boxes = boxes.length;
   }
 
-  showState({ running, notes }) {
+  showState(state) {
+    const { running, notes } = state;
+    this.state = state;
+    this.silent = false;
     this.running = running;
     this.root.classList.toggle("vcam-stopped", !running);
     this.badge.textContent = running ? "live" : "stopped";
@@ -135,6 +150,14 @@ class LiveView {
     this.status.replaceChildren();
     for (const note of notes) make("div", "", this.status, note);
     if (!running && !this.picture) this.waiting.textContent = "";
+  }
+
+  showSilence() {
+    this.silent = true;
+    this.root.classList.add("vcam-stopped");
+    this.badge.textContent = "no answer";
+    this.status.replaceChildren();
+    make("div", "", this.status, "The kernel does not answer. If it was restarted, run the cell again.");
   }
 
   showEvents(events) {

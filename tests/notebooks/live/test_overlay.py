@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from notebooks.lab.live.absence import LONG_S, NOTE, BoxesAbsence
+from notebooks.lab.live.absence import LATE, LONG_S, NOTE, BoxesAbsence
 from notebooks.lab.live.event_rows import MAX_TEXT, event_row, picture_name
 from notebooks.lab.live.frames import LiveFrame
 from notebooks.lab.live.overlay import KEPT, BoxTrail, FrameBoxes, is_own
@@ -45,12 +45,12 @@ def test_missing_boxes_are_noted_only_while_something_moves_for_long() -> None:
     clock = Clock()
     absence = BoxesAbsence(clock)
 
-    def pictures(seconds: float, motion: float | None, boxes: bool = False) -> str:
+    def pictures(seconds: float, motion: float | None, boxes: bool = False, late: bool = False) -> str:
         for _ in range(int(seconds * 5)):
             clock.now += 0.2
             absence.picture(motion)
             if boxes:
-                absence.boxes()
+                absence.boxes(late)
         return absence.note()
 
     assert pictures(600, 0.0) == ""  # nothing moves: nobody looks for objects
@@ -62,6 +62,10 @@ def test_missing_boxes_are_noted_only_while_something_moves_for_long() -> None:
     assert pictures(2, 0.0) == ""
     assert pictures(LONG_S + 1, 0.02) == NOTE  # a short pause is none
     assert pictures(5, 0.0) == ""
+    assert pictures(LONG_S - 1, 0.02, boxes=True, late=True) == ""
+    assert pictures(2, 0.02, boxes=True, late=True) == LATE
+    assert pictures(0.4, 0.02, boxes=True) == ""
+    assert pictures(LONG_S + 1, 0.02) == NOTE
 
 
 def test_an_event_is_a_row_of_time_what_happened_and_details() -> None:

@@ -25,6 +25,7 @@ from shared_utils.queue.event_stream import EventPublisher
 from shared_utils.queue.live_boxes import BoxesPublisher, LiveBox, LiveBoxes
 from tests.notebooks.live.capture_server import CaptureServer, capture_server, picture
 from tests.notebooks.live.test_frames import wait_until
+from tests.support.chromium import PATIENCE_MS
 from tests.support.jupyterlab import Lab, open_notebook
 
 SQUARE = LiveBox("person", 1, 0.91, (0.25, 0.25, 0.75, 0.75))
@@ -163,6 +164,34 @@ def test_a_camera_is_watched_until_it_is_stopped(
     page.get_by_text("Clear Cell Output", exact=True).click()
     expect(view).to_have_count(0)
     wait_until(lambda: server.open == 0)
+
+
+def test_a_page_says_that_its_kernel_is_gone(
+    page: Page, lab: Lab, server: CaptureServer, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    env = {**redis_server.env, "CAPTURE_URL": server.url}
+    source = 'from notebooks.lab.live import watch_live\nwatch_live("door")'
+    open_notebook(page, written(lab, "Restart", env, tmp_path, source))
+    run_cell(page, 0)
+    run_cell(page, 1)
+    view = page.locator(".vcam-live")
+    expect_to_go_on(view, 5)
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_text("Restart Kernel…", exact=True).click()
+    page.locator(".jp-Dialog button.jp-mod-accept").click()
+    wait_until(lambda: server.open == 0)
+    badge = view.locator(".vcam-badge")
+    expect(badge).to_have_text("no answer", timeout=PATIENCE_MS)
+    expect(view.locator(".vcam-status")).to_contain_text("run the cell again")
+    run_cell(page, 0)
+    run_cell(page, 1)
+    expect(badge).to_have_text("live", timeout=PATIENCE_MS)
+    expect(view).to_have_count(1)
+    # capture that is away is no reason: the kernel answers
+    server.stop()
+    expect(view.locator(".vcam-status")).to_contain_text("Capture is away", timeout=PATIENCE_MS)
+    page.wait_for_timeout(15_000)
+    expect(badge).to_have_text("live")
 
 
 DOCUMENT = (ROOT / "docs" / "live.md").read_text(encoding="utf-8")
