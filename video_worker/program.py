@@ -59,9 +59,14 @@ def work(values: Mapping[str, str]) -> int:
     stop = Stop(worker.stop_grace_s)
     stop.install()
     publisher = EventPublisher(worker.redis)
-    publisher.start()
     events = WorkerEvents(publisher.publish)
     events.service("started")
+
+    def ready() -> None:
+        # not before: a Redis that is away, or takes no password, is reported by the queue
+        publisher.start()
+        log.info(messages.WORKER_READY, description, worker.redis.queue, worker.redis.address)
+
     try:
         serve(
             worker.redis,
@@ -69,7 +74,7 @@ def work(values: Mapping[str, str]) -> int:
                 worker.video_dir, settings.options, analyst, _now, share_cores=not settings.threads, events=events
             ),
             stop,
-            ready=lambda: log.info(messages.WORKER_READY, description, worker.redis.queue, worker.redis.address),
+            ready=ready,
         )
     finally:
         events.service("stopped")

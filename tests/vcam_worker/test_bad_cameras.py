@@ -284,7 +284,7 @@ def test_a_read_that_hangs_in_the_library_ends_the_process(
         "import vcam_worker.stream.feed as feed, vcam_worker.stream.opening as opening\n"
         "import vcam_worker.runtime.camera.process as process\n"
         "feed.HANG_S = 2\n"
-        "opening.connect = lambda *_: time.sleep(1000)\n"
+        "opening.connect = lambda *_, **__: time.sleep(1000)\n"
         "from shared_utils.config.log import LogSettings\n"
         "from vcam_worker.settings import read_settings\n"
         "import os\n"

@@ -269,4 +269,4 @@ def test_listed_moments_of_any_file(run_notebook: RunNotebook, sample_volume: Pa
     )
     rows = pd.DataFrame(done.values["tuning.table(tried).reset_index()"]).set_index("setting")
     assert rows.index[0] == "0.5 %, 5 fps"
-    assert rows["caught"].to_dict() == {"0.5 %, 5 fps": 6, "5 %, 5 fps": 5, "0.5 %, keyframes": 2}
+    assert rows["caught"].to_dict() == {"0.5 %, 5 fps": 6, "5 %, 5 fps": 5, "0.5 %, keyframes": 3}

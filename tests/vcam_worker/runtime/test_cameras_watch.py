@@ -37,6 +37,11 @@ def _pids(program: Program) -> set[int]:
     return {one.pid for one in camera_processes(program)}
 
 
+def _times_up(video_dir: Path, camera: str) -> int:
+    lines = [json.loads(line) for line in (video_dir / CAMERA_LOG_NAME).read_text().splitlines()]
+    return sum(line["camera"] == camera and line["event"] == "up" for line in lines)
+
+
 def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -72,6 +77,7 @@ def test_an_edit_is_taken_over_and_other_cameras_are_not_touched(
 
     _replace(path, f"{door}motion_fsp = 3\n")
     program.wait_for(line_of(messages.CAMERAS_FILE_WRONG, r".*unknown key 'motion_fsp'.* \(line 3\)"))
+    times_up = _times_up(video_dir, "yard")
     with path.open("w") as file:  # in place, in two steps, as some editors do
         file.write(door)
         file.flush()
@@ -80,6 +86,7 @@ def test_an_edit_is_taken_over_and_other_cameras_are_not_touched(
     program.wait_for(line_of(messages.CAMERAS_FILE_RIGHT_AGAIN, "cameras.toml"))
     program.wait_for(line_of(messages.CAMERAS_CHANGED, "changed: yard; gone: gate"))
     program.wait_for(line_of(messages.CONNECTED, who="yard"), count=3)
+    _until(lambda: _times_up(video_dir, "yard") > times_up)
     path.write_text(door)
     program.wait_for(line_of(messages.CAMERAS_CHANGED, "gone: yard"))
     _until(lambda: _pids(program) == {same})
