@@ -13,11 +13,9 @@ rounds, so that a slow or busy machine spoils them least.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 from pathlib import Path
-from types import FrameType
 
 from devtools.benchmarks.capture.loads import bench_many, bench_offline, bench_snapshots
 from devtools.benchmarks.capture.process import Options
@@ -26,6 +24,7 @@ from devtools.benchmarks.capture.scenes import SCENES, bench_scenes
 from devtools.benchmarks.report import Report, describe_machine
 from devtools.paths import ROOT
 from devtools.redis_server import running_redis
+from devtools.signals import end_on_signals
 
 PARTS = (*SCENES, "offline", "many", "snapshots", "recall")
 
@@ -44,14 +43,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise KeyboardInterrupt
-
-
 def main(arguments: list[str] | None = None) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # so that whatever was started is ended too
+    end_on_signals()
     given = parse(arguments)
     parts = given.only or list(PARTS)
     report = Report(machine=describe_machine())

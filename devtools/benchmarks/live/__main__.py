@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from devtools.benchmarks.live.churn import bench_churn
 from devtools.benchmarks.live.costs import bench_frames, bench_viewers
@@ -30,6 +28,7 @@ from devtools.benchmarks.live.options import Options, PartMissing
 from devtools.benchmarks.report import Report, describe_machine
 from devtools.paths import ROOT, SCENE_MODEL
 from devtools.redis_server import RedisServer, running_redis
+from devtools.signals import end_on_signals
 
 PARTS: dict[str, Callable[[Report, Options, RedisServer], None]] = {
     "idle": bench_idle,
@@ -99,14 +98,8 @@ def choose(given: argparse.Namespace, work: Path) -> Options:
     )
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise KeyboardInterrupt
-
-
 def main(arguments: list[str] | None = None) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # so that whatever was started is ended too
+    end_on_signals()
     given = parse(arguments)
     report = Report(machine={**describe_machine(), "model": given.model.name})
     report.announce()
