@@ -133,13 +133,7 @@ class LiveVolume:
         if event.picture and jpeg is not None:
             path = self.path / event.picture
             path.parent.mkdir(exist_ok=True)
-            partial = path.with_name(f".{path.name}.partial")
-            try:
-                partial.write_bytes(jpeg)
-                partial.replace(path)
-            except OSError:
-                partial.unlink(missing_ok=True)
-                raise
+            _replace(path, jpeg)
         append_event(events_log_path(self.path), event)
 
     def write_state(self, camera: str, text: str) -> None:
@@ -152,10 +146,7 @@ class LiveVolume:
         """
         self._check_device()
         self._folder.mkdir(exist_ok=True)
-        path = self._state_path(camera)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        _replace(self._state_path(camera), text.encode())
 
     def read_state(self, camera: str) -> Mapping[str, Any] | None:
         """Return the state of a camera; None where there is none.
@@ -214,3 +205,14 @@ def _holder(path: Path) -> str:
     if not about:
         return "it does not say where it runs"
     return f"host {about.get('host')}, process {about.get('pid')}, since {about.get('since')}"
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file as a whole, without flushing it to disk: readers see the old one or the new."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

@@ -263,19 +263,19 @@ class KnownObjects:
 
 def iou(one: Box, other: Box) -> float:
     """Return intersection over union of two boxes."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    inside = width * height
-    return inside / max(_area(one) + _area(other) - inside, 1e-12)
+    shared = _shared_area(one, other)
+    return shared / max(_area(one) + _area(other) - shared, 1e-12)
 
 
 def _is_part(one: Box, other: Box) -> bool:
+    smaller = max(min(_area(one), _area(other)), 1e-12)
+    return iou(one, other) >= PART_IOU and _shared_area(one, other) >= PART_SHARE * smaller
+
+
+def _shared_area(one: Box, other: Box) -> float:
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
-    smaller = max(min(_area(one), _area(other)), 1e-12)
-    return iou(one, other) >= PART_IOU and width * height >= PART_SHARE * smaller
+    return width * height if width > 0 and height > 0 else 0.0
 
 
 def _is_at_edge(box: Box) -> bool:
