@@ -11,6 +11,8 @@
     ├── ClipMissing                the clip's file is not there, or not yet: a network mount may be late (retried)
     │   └── ClipGrowing            it is still being written, such as copied: retried until it is whole
     ├── ModelError                 a file is no detection model we can run
+    ├── ReaderMissing              an engine that reads text is not installed, or not set up
+    ├── ReadingFailed              an engine could not read a picture, such as one that is asked over the network
     ├── FormatError                a file of the shared volume is of an unknown version, or damaged as a whole
     ├── NotWritten                 a run's outcome cannot be written: disk full, rights, a share that is gone (retried)
     ├── VolumeInUse                another capture, or another live worker, uses the same VIDEO_DIR
@@ -81,6 +83,14 @@ class ClipGrowing(ClipMissing):
 
 class ModelError(VcamError):
     """The weights file is missing, unreadable, or no detection model of a kind we know."""
+
+
+class ReaderMissing(VcamError):
+    """An engine that reads text is not there; the line says how to add it."""
+
+
+class ReadingFailed(VcamError):
+    """An engine could not read a picture; the next one may go well."""
 
 
 class JobRefused(VcamError):

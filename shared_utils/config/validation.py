@@ -91,6 +91,7 @@ _EXPECTATIONS = (
     (re.compile(r"Expected str of length <= (\d+)"), "at most {0} characters"),
     (re.compile(r"Expected \w+ >= (\S+)"), "at least {0}"),
     (re.compile(r"Expected \w+ <= (\S+)"), "at most {0}"),
+    (re.compile(r"Expected \w+ > (\S+)"), "more than {0}"),
     (re.compile(r"Expected (\w+)(?: \| null)?, got (\w+)"), "{0}, not {1}"),
     (re.compile(r"Number out of range"), "a smaller number"),
 )

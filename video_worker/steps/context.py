@@ -15,6 +15,7 @@ from shared_utils.media.picture import Picture
 from video_worker.models.detector import Detector
 from video_worker.models.registry import Models
 from video_worker.pipeline.run_names import RunNames
+from video_worker.readers.base import TextReaders
 from video_worker.steps.declarations import BoxColumn
 
 BOXES_FROM = 0.1
@@ -108,6 +109,9 @@ class StepContext:
         detector: finds objects; None where boxes come from elsewhere.
         models: further models, by name; None where there are none.
         zones: the camera's zones, validated; None for none.
+        zones_dir: folder of the file of zones, where their reference pictures are; None where there is none.
+        readers: engines that read text; None where there are none.
+        plugins: folder of modules of people's own; None for none.
         galleries: folder of the galleries of pictures to recognise; None for none.
         names: of the run and its clip; None for a live camera.
         output_dir: the shared volume, for files beside the record; None to write none.
@@ -124,6 +128,9 @@ class StepContext:
     detector: Detector | None = None
     models: Models | None = None
     zones: Zones | None = None
+    zones_dir: Path | None = None
+    readers: TextReaders | None = None
+    plugins: Path | None = None
     galleries: Path | None = None
     names: RunNames | None = None
     output_dir: Path | None = None

@@ -1,0 +1,1 @@
+"""Engines that read text in pictures, behind one interface."""
