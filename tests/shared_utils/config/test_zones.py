@@ -147,7 +147,7 @@ def test_tasks_belong_to_clips_unless_they_say_otherwise() -> None:
         (lambda all_: all_["zones"][GATE].update(tasc=1), "zone 'gate': unknown key 'tasc' (did you mean 'tasks'?)"),
         (
             lambda all_: all_["zones"][GATE]["tasks"][0].update(do="object"),
-            "zone 'gate': tasks[0].do is \"object\": use one of objects, cross, read, light, match "
+            "zone 'gate': tasks[0].do is \"object\": use one of objects, cross, read, light, page, plugin, match "
             "(did you mean 'objects'?)",
         ),
         (lambda all_: all_["zones"][GATE]["tasks"][0].pop("do"), "zone 'gate': tasks[0].do is missing"),
