@@ -16,7 +16,7 @@ from shared_utils.media.picture import Picture
 from shared_utils.media.sampling import Sampler
 from video_worker.pipeline.tracking import NO_TRACK
 from video_worker.steps import STEPS
-from video_worker.steps.base import EndedTrack, Sample, Step
+from video_worker.steps.base import EndedTrack, Sample, Step, Tally
 from video_worker.steps.context import StepContext
 
 OPEN_TRACKS = "open tracks"
@@ -177,7 +177,7 @@ def _made(context: StepContext, kinds: Sequence[StepSource], stack: ExitStack) -
 
 
 def merge_results(found: dict[str, object], further: Mapping[str, object]) -> None:
-    """Add the keys of `further` to `found`; mappings under one key are merged.
+    """Add the keys of `further` to `found`; mappings under one key are merged, tallies added up.
 
     Raises:
         ValueError: two steps give one key different values.
@@ -186,6 +186,8 @@ def merge_results(found: dict[str, object], further: Mapping[str, object]) -> No
         there = found.get(key)
         if isinstance(there, dict) and isinstance(value, Mapping):
             merge_results(there, value)
+        elif isinstance(there, Tally) and isinstance(value, Tally):
+            found[key] = Tally(there + value)
         elif key in found:
             raise ValueError(f"two steps add {key!r} to the record")
         else:

@@ -51,6 +51,10 @@ class Sample:
         return np.full(len(self.detections), NO_TRACK, np.int64) if numbers is None else numbers
 
 
+class Tally(int):
+    """A number of the record that several steps add to, such as the readings of one zone by several tasks."""
+
+
 @dataclass(frozen=True)
 class EndedTrack:
     """A track that is over: its number, and the times of its first and last box, seconds from the first frame."""
@@ -117,7 +121,10 @@ class Step:
         """
 
     def result(self) -> Mapping[str, object]:
-        """Return what goes into the record, by its keys there, as JSON takes it. Mappings under one key are merged."""
+        """Return what goes into the record, by its keys there, as JSON takes it.
+
+        Mappings under one key are merged, and each :class:`Tally` is added up.
+        """
         return {}
 
     def publish(self) -> None:

@@ -15,6 +15,7 @@ from shared_utils.media.picture import Picture
 from video_worker.models.detector import Detector
 from video_worker.models.registry import Models
 from video_worker.pipeline.run_names import RunNames
+from video_worker.pipeline.work_pool import WorkPool
 from video_worker.readers.base import TextReaders
 from video_worker.steps.declarations import BoxColumn
 
@@ -112,6 +113,7 @@ class StepContext:
         zones_dir: folder of the file of zones, where their reference pictures are; None where there is none.
         readers: engines that read text; None where there are none.
         plugins: folder of modules of people's own; None for none.
+        pool: threads for slow work; None to do it at once.
         galleries: folder of the galleries of pictures to recognise; None for none.
         names: of the run and its clip; None for a live camera.
         output_dir: the shared volume, for files beside the record; None to write none.
@@ -131,6 +133,7 @@ class StepContext:
     zones_dir: Path | None = None
     readers: TextReaders | None = None
     plugins: Path | None = None
+    pool: WorkPool | None = None
     galleries: Path | None = None
     names: RunNames | None = None
     output_dir: Path | None = None
