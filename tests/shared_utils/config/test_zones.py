@@ -99,7 +99,10 @@ def test_tasks_belong_to_clips_unless_they_say_otherwise() -> None:
         (lambda all_: all_.update(revision=-1), "revision is -1: it takes at least 0"),
         (lambda all_: all_.update(revision=10**30), f"revision is {10**30}: it takes at most 2147483647"),
         (lambda all_: all_.update(zone=[]), "unknown key 'zone' (did you mean 'zones'?)"),
-        (lambda all_: all_.update({"a\nb": 1}), "unknown key 'a\\nb'; the keys are schema, camera, revision, reference, pages, groups, zones"),
+        (
+            lambda all_: all_.update({"a\nb": 1}),
+            "unknown key 'a\\nb'; the keys are schema, camera, revision, reference, pages, groups, zones",
+        ),
         (lambda all_: all_.update(zones={}), "zones is {}: it takes a list, not an object"),
         (lambda all_: all_["zones"].append(5), "zone number 7 is 5: it takes an object, not a whole number"),
         (lambda all_: all_["zones"].append({}), "zone number 7: name is missing"),

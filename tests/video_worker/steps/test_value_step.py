@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -96,17 +97,22 @@ class Watch:
         zones = parse_zones(json.dumps(file).encode())
         source = Source(began, None if live else 600.0)
         context = StepContext(source, Options(), zones=zones, pool=pool, emit=self.events.append)
-        self.steps = kind.create(context)
+        self.steps: Any = kind.create(context)
         self.step: Any = self.steps[0]
         self.runner = StepRunner(context, self.steps)
 
     def feed(
-        self, start_s: float, end_s: float, grey: Callable[[float], float], fps: float = 5, **values: Any
+        self,
+        start_s: float,
+        end_s: float,
+        grey: Callable[[float], float],
+        fps: float = 5,
+        values: Mapping[str, Any] | None = None,
     ) -> Watch:
         for number in range(round((end_s - start_s) * fps)):
             time_s = round(start_s + number / fps, 6)
             picture = np.full((HEIGHT, WIDTH, 3), round(grey(time_s)), np.uint8)
-            self.runner.feed(Sample(number, time_s, picture, values=dict(values)))
+            self.runner.feed(Sample(number, time_s, picture, values=dict(values or {})))
         return self
 
     def said(self) -> list[tuple[float, object]]:
@@ -213,7 +219,7 @@ def test_no_look_while_the_page_is_not_displayed():
     watch = Watch({"every_s": 1}, page="alarm")
     watch.feed(0, 5, lambda _: 60)
     assert watch.step.latest is None
-    watch.feed(5, 10, lambda _: 70, **{PAGES: frozenset({"alarm"})})
+    watch.feed(5, 10, lambda _: 70, values={PAGES: frozenset({"alarm"})})
     assert watch.step.latest is not None
     watch.feed(10, 15, lambda _: 80)
     assert watch.step.latest is None
@@ -235,7 +241,7 @@ def test_a_zone_follows_a_camera_that_was_nudged():
 )
 def test_a_camera_that_was_moved_too_far_is_reported_instead_of_read(placement):
     watch = Watch({}, live=True).feed(0, 2, lambda _: 60)
-    watch.feed(2, 4, lambda _: 60, **{PLACEMENT: placement})
+    watch.feed(2, 4, lambda _: 60, values={PLACEMENT: placement})
     watch.feed(4, 6, lambda _: 60)
     assert [(event.value, event.more.get("reason")) for event in watch.events] == [
         ("60", None), (None, "camera_moved"), ("60", None),
@@ -253,7 +259,7 @@ def test_polygons_have_a_mask():
 
     zone = {"name": "tank", "points": triangle, "tasks": [{"do": "light"}]}
     context = StepContext(Source(None, 10.0), Options(), zones=zones_of([zone]))
-    [step] = Plain.create(context)
+    step: Any = Plain.create(context)[0]
     step.take(Sample(0, 0.0, np.full((HEIGHT, WIDTH, 3), 9, np.uint8)))
     crop = step.crops[0]
     assert crop.picture.shape == (20, 40, 3)
@@ -281,7 +287,12 @@ def logged(event: StepEvent) -> Event:
 
 
 def test_nothing_is_reported_twice_after_a_restart():
-    grey = lambda time_s: 50 + 10 * (time_s // 4)  # noqa: E731
+    def grey(time_s: float) -> float:
+        return 50 + 10 * (time_s // 4)
+
+    def shifted(by_s: float, time_s: float) -> float:
+        return grey(time_s + by_s)
+
     for killed_s in range(1, 20):
         saved_s = killed_s - 1
         watch = Watch({"every_s": 0.4}, live=True).feed(0, saved_s, grey)
@@ -290,7 +301,7 @@ def test_nothing_is_reported_twice_after_a_restart():
         later = Watch({"every_s": 0.4}, live=True, began=BEGAN + timedelta(seconds=killed_s))
         assert later.runner.resume(states) == []
         later.runner.catch_up(logged(event) for event in watch.events[before:])
-        later.feed(0, 20 - killed_s, lambda time_s, killed_s=killed_s: grey(time_s + killed_s))
+        later.feed(0, 20 - killed_s, partial(shifted, killed_s))
         values = [event.value for event in watch.events + later.events]
         assert values == ["50", "60", "70", "80", "90"], killed_s
         assert later.step.judged > 10 if killed_s < 15 else True
