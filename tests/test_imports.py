@@ -61,6 +61,9 @@ ADAPTERS = {
     ("vcam_worker", "prometheus_client"): {"web/metrics.py"},
     ("video_worker", "openvino"): {"engines/openvino.py"},
     ("video_worker", "onnxruntime"): {"engines/onnxruntime.py"},
+    ("video_worker", "rapidocr"): {"readers/rapidocr.py"},
+    ("video_worker", "pytesseract"): {"readers/tesseract.py"},
+    ("video_worker", "easyocr"): {"readers/easyocr.py"},
     ("vcam_worker", "rq"): {"recording/storage/queue_sender.py"},
     ("vcam_worker", "redis"): {"recording/storage/queue_sender.py"},
 }
