@@ -13,6 +13,8 @@ from pathlib import Path
 from shared_utils.cli import run_program
 from shared_utils.config.cameras import MotionSettings
 from shared_utils.config.env_file import with_env_file
+from shared_utils.config.folders import video_path
+from shared_utils.config.zones.files import read_zones_file
 from shared_utils.contracts.clips import printable_path
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError, VcamError
 from shared_utils.log import setup_logging
@@ -26,6 +28,7 @@ from vcam_worker.recording.storage.queue_sender import redis_enqueue
 from vcam_worker.recording.storage.volume import Volume
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.replay import print_line, replay
+from vcam_worker.replay_zones import ReplayZones
 from vcam_worker.runtime.camera.camera_events import clip_event
 from vcam_worker.runtime.camera.process import PROGRAM
 from vcam_worker.runtime.cameras_watch import CamerasWatch
@@ -52,10 +55,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "replay",
         help="run motion detection over files instead; prints a JSON line for each clip it would record",
         description="Run the motion, event and recorder code over files, as fast as they can be read. Prints a JSON "
-        "line for each clip: filename, start_s, trigger_s, end_s. Motion settings come from the environment, as live.",
+        "line for each clip: filename, start_s, trigger_s, end_s. Motion settings come from the environment, and zones "
+        "in which motion is ignored from VIDEO_DIR/zones, by the camera in the file's name, as live.",
     )
     again.add_argument("files", nargs="+", type=Path, metavar="FILE")
     again.add_argument("--out", type=Path, metavar="DIR", help="keep the clips in this folder")
+    again.add_argument("--zones", type=Path, metavar="ZONES.json", help="zones for all files, of any name")
     return parser.parse_args(arguments)
 
 
@@ -64,7 +69,7 @@ def main() -> int:
     arguments = parse()
     values = with_env_file(os.environ)
     if arguments.command == "replay":
-        return _replay(arguments.files, arguments.out, values)
+        return _replay(arguments.files, arguments.out, arguments.zones, values)
     settings = read_settings(values)
     redact = setup_logging(settings.log, PROGRAM, settings.secrets)
     lock = VolumeLock(settings.video_dir)
@@ -114,8 +119,10 @@ def _versions() -> dict[str, str]:
     return {**ours, **library_versions()}
 
 
-def _replay(files: Sequence[Path], out: Path | None, values: Mapping[str, str]) -> int:
+def _replay(files: Sequence[Path], out: Path | None, zones_file: Path | None, values: Mapping[str, str]) -> int:
     motion = MotionSettings.from_env(values)
+    given = None if zones_file is None else read_zones_file(zones_file, named_after_camera=False)
+    zones = ReplayZones(video_path(values), _print_zones_fault, given)
     rules = clip_rules(values)
     if out:
         out.mkdir(parents=True, exist_ok=True)
@@ -126,11 +133,16 @@ def _replay(files: Sequence[Path], out: Path | None, values: Mapping[str, str]) 
         try:
             if not path.is_file():
                 raise SettingError("no such file")
-            replay(path, motion, rules, print_line, out)
+            replay(path, motion, rules, print_line, out, ignored=zones.get(path))
         except (VcamError, OSError) as error:  # the other files may be fine
             failures += 1
             print(f"vcam_worker: replay: {printable_path(path)}: {error}", file=sys.stderr)  # the program's output
     return EXIT_FAILED if failures else EXIT_OK
+
+
+def _print_zones_fault(problem: str) -> None:
+    # the program's output
+    print(f"vcam_worker: replay: {problem}; replayed without zones", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,18 @@ CAMERAS_FILE_READABLE_BY_ALL = LogMessage(
     "cameras_file_readable_by_all", "%s holds passwords, and every user of this machine may read it: chmod 600 it"
 )
 
+# the cameras' zones
+CAPTURE_ZONES_WRONG = LogMessage(
+    "capture_zones_wrong", "%s; motion is ignored as the last good revision says, or nowhere without one"
+)
+CAPTURE_ZONES_RIGHT_AGAIN = LogMessage("capture_zones_right_again", "%s is right again")
+MOTION_IGNORED = LogMessage("motion_ignored", "motion is ignored in: %s")
+MOTION_IGNORED_EVERYWHERE = LogMessage(
+    "motion_ignored_everywhere",
+    "motion is ignored in all but %.2f %% of the picture, which is less than MOTION_MIN_AREA (%g): no motion will "
+    "start a clip",
+)
+
 # the cameras' processes
 CAMERA_PROCESS_ENDED = LogMessage("camera_process_ended", "%s; started again in %.0f s")
 CAMERA_PROCESS_SILENT = LogMessage("camera_process_silent", "the camera's process has not responded for %.0f s: killed")

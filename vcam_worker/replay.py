@@ -21,6 +21,7 @@ from shared_utils.contracts.clips import ClipName, sidecar_stem
 from shared_utils.errors import SourceEnded
 from shared_utils.log import camera_logger
 from vcam_worker.motion.detector import Luma, Motion
+from vcam_worker.motion.ignored import Polygons
 from vcam_worker.motion.watcher import FrameObserver, KeyframesOnlyRule, MotionWatcher
 from vcam_worker.recording.clip_logic import ClipLogic, ClipRules
 from vcam_worker.recording.clip_recorder import ClipRecorder
@@ -86,6 +87,7 @@ class Trace:
         clips: the recorded clips.
         end_s: stream time of the last video packet.
         cpu_s: CPU time it took.
+        ignored: where motion was ignored.
     """
 
     path: Path
@@ -95,6 +97,7 @@ class Trace:
     clips: tuple[ReplayedClip, ...]
     end_s: float
     cpu_s: float = field(compare=False)
+    ignored: Polygons = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ def replay(
     emit: Callable[[dict[str, Any]], None],
     out: Path | None,
     observe: FrameObserver | None = None,
+    ignored: Polygons = (),
 ) -> int:
     """Replay one file.
 
@@ -128,6 +132,7 @@ def replay(
             ``end_s`` (seconds from the file's start), and ``clip`` where one is kept.
         out: folder for the clips; None keeps none.
         observe: called with each analysed frame, just before the recorder acts on its verdict.
+        ignored: where motion is ignored.
 
     Returns:
         The number of clips.
@@ -149,14 +154,14 @@ def replay(
             line["clip"] = str(target)
         emit(line)
 
-    with opened(path) as connection, _pipeline(connection, motion, rules, on_clip, observe) as pipeline:
+    with opened(path) as connection, _pipeline(connection, motion, rules, on_clip, observe, ignored) as pipeline:
         for packet in _to_the_end(connection):
             pipeline.feed(packet)
     return count
 
 
-def trace(path: Path, motion: MotionSettings, rules: ClipRules) -> Trace:
-    """Replay one file and keep the verdicts that the recorder acted on.
+def trace(path: Path, motion: MotionSettings, rules: ClipRules, ignored: Polygons = ()) -> Trace:
+    """Replay one file and keep the verdicts that the recorder acted on; arguments as those of :func:`replay`.
 
     Raises:
         SourceError: it cannot be read as video.
@@ -173,13 +178,13 @@ def trace(path: Path, motion: MotionSettings, rules: ClipRules) -> Trace:
     def on_clip(clip: FinishedClip) -> None:
         clips.append(_rounded(clip))
 
-    with opened(path) as connection, _pipeline(connection, motion, rules, on_clip, observe) as pipeline:
+    with opened(path) as connection, _pipeline(connection, motion, rules, on_clip, observe, ignored) as pipeline:
         for packet in _to_the_end(connection):
             pipeline.feed(packet)
             number += 1
             if packet.kind == "video":
                 end = packet.time
-    return Trace(path, motion, rules, tuple(frames), tuple(clips), end, time.process_time() - began)
+    return Trace(path, motion, rules, tuple(frames), tuple(clips), end, time.process_time() - began, ignored)
 
 
 def rejudge(traced: Trace, min_area: float) -> Rejudged:
@@ -264,13 +269,16 @@ def _pipeline(
     rules: ClipRules,
     on_clip: Callable[[FinishedClip], None],
     observe: FrameObserver | None = None,
+    ignored: Polygons = (),
 ) -> Iterator[Pipeline]:
     """Give the pipeline of a file. Each clip exists while `on_clip` has it; the last one ends with the file."""
     log = _quiet()
     with tempfile.TemporaryDirectory() as folder:
         stream = TimedStream(connection.info, log, live=False)
         recorder = ClipRecorder(stream, ClipLogic.of(rules, motion), _Clips(Path(folder), on_clip), log)
-        pipeline = Pipeline(stream, recorder, MotionWatcher(connection.info, motion, observe))
+        watcher = MotionWatcher(connection.info, motion, observe)
+        watcher.ignore(ignored)
+        pipeline = Pipeline(stream, recorder, watcher)
         yield pipeline
         pipeline.close()
 

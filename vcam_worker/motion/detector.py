@@ -4,6 +4,9 @@ MOG2 models each pixel by a few brightness levels, so that sensor noise and flic
 examined once more: light (a lamp, a cloud's shadow) makes a region brighter or darker and keeps its structure, while an
 object brings a structure of its own. Only the latter counts. A change of most of the picture at once (infrared
 switching, a lamp) restarts the background from that frame, so that subsequent motion is detected.
+
+Where motion is ignored, the background is learnt as elsewhere, and nothing counts. What comes out of such a place is as
+new to the rest of the picture as what comes in at its edge.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from typing import Any, Protocol, cast
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from vcam_worker.motion.ignored import Polygons, watched_mask
 
 Luma = NDArray[np.uint8]
 
@@ -32,7 +37,9 @@ light."""
 WARM_UP_S = 2.0
 """Time after a start or a change of light in which the model only learns."""
 LIGHT_SHARE = 0.55
-"""Share of the picture from which a change is light: no object changes as much between two analysed frames."""
+"""Share of the picture from which a change is light: no object changes as much between two analysed frames. Where
+motion is ignored in a part of it, the share of the rest has to be as high, and that of the whole picture as well: an
+object may fill the rest, and trees may move in all that is ignored."""
 RELIGHT_S = 0.6
 """Time after a change of light without verdicts, while exposure and gain settle."""
 STRUCTURE_WINDOW_PX = 11
@@ -42,6 +49,9 @@ STRUCTURE_VARIANCE = 40.0
 H.264 artefacts at low bit rates stay below it."""
 NOISE_FACTOR = 6.0
 """Structure must exceed the noise variance by this factor, for dark pictures at high gain."""
+STILL_SHARE = 0.1
+"""Share of what is watched that has to be still, where motion is ignored elsewhere, for its noise to be measured: an
+object may fill a door that is all that is watched."""
 WHITE, BLACK = 250, 4
 """Grey levels at which a camera shows no structure."""
 LOST_SHARE = 0.3
@@ -59,7 +69,7 @@ class Motion:
     """The verdict on one frame.
 
     Attributes:
-        share: moving share of the picture, 0..1, without specks.
+        share: moving share of the picture, 0..1, without specks, and without places where motion is ignored.
         moving: the share is at or above the threshold, and no change of light.
         light: most of the picture changed at once.
     """
@@ -94,7 +104,7 @@ class MotionDetector:
         new_model: makes the background model, at the start and for each new scene.
 
     Attributes:
-        mask: of the last verdict, height×width: 255 where it moves, else 0; with specks.
+        mask: of the last verdict, height×width: 255 where it moves and is not ignored, else 0; with specks.
     """
 
     def __init__(self, min_area: float, new_model: Callable[[], BackgroundModel] | None = None) -> None:
@@ -108,6 +118,18 @@ class MotionDetector:
         self._quiet_until = self._began = self._last_time = 0.0
         self._is_resumed = False
         self._model = self._new_model()
+        self._ignored: Polygons = ()
+        self._watched: Luma | None = None  # where motion counts; None: everywhere
+        self._weights: NDArray[np.float32] | None = None  # which share of the window around each pixel that is
+        self._watched_share = 1.0
+        self._noise = 0.0  # variance of structure in what is still; the last one that could be measured
+
+    def ignore(self, polygons: Polygons) -> None:
+        """Ignore motion in `polygons`, and nowhere else, from the next frame on."""
+        if polygons != self._ignored:
+            self._ignored = polygons
+            self._calm = None  # it may have been calm but for what is ignored no longer
+            self._draw_watched()
 
     def resume(self) -> None:
         """Expect the next frame from another connection to the same scene, whose stream time begins again."""
@@ -130,16 +152,17 @@ class MotionDetector:
             self._calm = None
             return Motion(0.0, moving=False)
         raw = self._model.apply(smooth, learningRate=self._learning_rate(time))
-        mask = np.asarray(cv2.morphologyEx(raw, cv2.MORPH_OPEN, self._kernel), np.uint8)
+        changed = np.asarray(cv2.morphologyEx(raw, cv2.MORPH_OPEN, self._kernel), np.uint8)
+        mask = self._watched_part(changed)
         self.mask = mask
         share = self._blob_share(mask)
         self._calm = None if mask.any() else smooth
-        if share >= LIGHT_SHARE:
+        if share >= LIGHT_SHARE * self._watched_share and self._blob_share(changed) >= LIGHT_SHARE:
             self._model.apply(smooth, learningRate=1.0)
             self._quiet_until = max(self._quiet_until, time + RELIGHT_S)
             return Motion(share, moving=False, light=True)
         if share >= self._min_area:  # most frames end above: the second test costs more than the first
-            both = cv2.bitwise_and(mask, self._new_structure(smooth, mask))
+            both = cv2.bitwise_and(mask, self._new_structure(smooth, changed))
             self.mask = np.asarray(cv2.morphologyEx(both, cv2.MORPH_OPEN, self._kernel), np.uint8)
             share = self._blob_share(self.mask)
         return Motion(share, moving=share >= self._min_area and time >= self._quiet_until)
@@ -148,7 +171,21 @@ class MotionDetector:
         if self._calm is None:
             return False
         _, differs = cv2.threshold(cv2.absdiff(smooth, self._calm), CALM_LEVELS, 255, cv2.THRESH_BINARY)
-        return not cv2.morphologyEx(differs, cv2.MORPH_OPEN, self._kernel).any()
+        return not self._watched_part(np.asarray(cv2.morphologyEx(differs, cv2.MORPH_OPEN, self._kernel))).any()
+
+    def _watched_part(self, mask: Luma) -> Luma:
+        """Return a mask without what lies where motion is ignored."""
+        return mask if self._watched is None else np.asarray(cv2.bitwise_and(mask, self._watched), np.uint8)
+
+    def _draw_watched(self) -> None:
+        self._watched = None if self._shape is None else watched_mask(self._ignored, self._shape)
+        self._weights = None
+        self._watched_share = 1.0
+        if self._watched is not None:
+            self._watched = np.asarray(cv2.erode(self._watched, self._kernel), np.uint8)  # smoothing reaches that far
+            share = (self._watched != 0).astype(np.float32)
+            self._weights = np.maximum(_blurred(share), 1 / STRUCTURE_WINDOW_PX**2)
+            self._watched_share = float(share.mean())
 
     def _learning_rate(self, time: float) -> float:
         """Return the weight of a frame at `time`, 0..1, by seconds, so that keyframes alone teach as fast as all
@@ -166,6 +203,7 @@ class MotionDetector:
 
     def _start_anew(self, luma: Luma, time: float) -> None:
         self._shape = luma.shape
+        self._draw_watched()
         self._is_resumed = False
         self.mask = np.zeros(luma.shape, np.uint8)
         self._began = self._last_time = time
@@ -177,24 +215,31 @@ class MotionDetector:
     def _new_structure(self, luma: Luma, mask: Luma) -> Luma:
         """Return where `luma` differs from the background by more than light: 255, else 0.
 
+        `mask` is what changed in all of the picture: the rest shows the noise.
+
         In each window, the background is fitted to the picture by brightness and contrast, and the other way round;
         the residual of either fit is structure that appeared, or that is hidden.
         """
         now = luma.astype(np.float32)
         before = np.asarray(self._model.getBackgroundImage(), np.float32)
-        mean_now, mean_before = _mean(now), _mean(before)
-        var_now = np.maximum(_mean(now * now) - mean_now * mean_now, 0)
-        var_before = np.maximum(_mean(before * before) - mean_before * mean_before, 0)
-        shared = np.square(_mean(now * before) - mean_now * mean_before)
+        mean = self._mean
+        mean_now, mean_before = mean(now), mean(before)
+        var_now = np.maximum(mean(now * now) - mean_now * mean_now, 0)
+        var_before = np.maximum(mean(before * before) - mean_before * mean_before, 0)
+        shared = np.square(mean(now * before) - mean_now * mean_before)
         came = var_now - shared / (var_before + 1)
         hidden = var_before - shared / (var_now + 1)
         changed = np.maximum(came, hidden)
         # overexposed or underexposed regions have lost their structure to light, not to an object
         lost = ((now >= WHITE) | (now <= BLACK)).astype(np.float32)
-        changed[_mean(lost) > LOST_SHARE] = 0
+        changed[mean(lost) > LOST_SHARE] = 0
         still = changed[mask == 0]
-        noise = float(np.median(still)) if still.size else 0.0
-        found = np.where(changed > max(STRUCTURE_VARIANCE, NOISE_FACTOR * noise), 255, 0).astype(np.uint8)
+        if self._watched is not None:
+            changed[self._watched == 0] = 0
+            still = changed[self._watched > mask]
+        if self._watched is None or still.size > STILL_SHARE * np.count_nonzero(self._watched):
+            self._noise = float(np.median(still)) if still.size else 0.0
+        found = np.where(changed > max(STRUCTURE_VARIANCE, NOISE_FACTOR * self._noise), 255, 0).astype(np.uint8)
         # the inside of a plain object differs by brightness alone, and belongs to its outline
         return np.asarray(cv2.dilate(found, self._window), np.uint8)
 
@@ -207,7 +252,13 @@ class MotionDetector:
         areas = stats[1:, cv2.CC_STAT_AREA]
         return float(areas[areas >= SPECK_SHARE * mask.size].sum()) / mask.size
 
+    def _mean(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the mean over the structure window around each pixel; of its watched part alone, where motion is
+        ignored in the other: leaves must not lend their structure to a shadow beside them."""
+        if self._watched is None or self._weights is None:
+            return _blurred(picture)
+        return _blurred(picture * (self._watched != 0)) / self._weights
 
-def _mean(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean over the structure window around each pixel."""
+
+def _blurred(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(cv2.blur(picture, (STRUCTURE_WINDOW_PX, STRUCTURE_WINDOW_PX)), np.float32)

@@ -12,6 +12,7 @@ from shared_utils.config.cameras import MotionSettings
 from vcam_worker.motion.decode_health import DecodeHealth
 from vcam_worker.motion.decoder import DueFrame, FrameTap, LumaDecoder
 from vcam_worker.motion.detector import Luma, Motion, MotionDetector
+from vcam_worker.motion.ignored import Polygons
 from vcam_worker.stream.info import StreamInfo
 from vcam_worker.stream.packets import Packet
 
@@ -94,8 +95,13 @@ class MotionWatcher:
         self.never_skips = False
         # one background per frame size: a stream that alternates between two would always be learning
         self.backgrounds: Backgrounds = backgrounds or {}
+        self._ignored: Polygons = ()
         for one in self.backgrounds.values():
             one.resume()
+
+    def ignore(self, polygons: Polygons) -> None:
+        """Ignore motion in `polygons`, and nowhere else, from the next analysed frame on."""
+        self._ignored = polygons
 
     def take(self, packet: Packet, settled_until: float = 0.0) -> list[tuple[float, Motion]]:
         """Take the next video packet, in stream time; a late one is skipped.
@@ -122,6 +128,7 @@ class MotionWatcher:
         self.backgrounds[frame.size] = detector
         if len(self.backgrounds) > MAX_SIZES:
             self.backgrounds.pop(next(iter(self.backgrounds)))
+        detector.ignore(self._ignored)
         motion = detector.analyse(frame.luma, frame.time)
         self.share = motion.share
         if motion.moving:

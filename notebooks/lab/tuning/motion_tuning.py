@@ -17,6 +17,7 @@ from shared_utils.contracts.clips import list_clips
 from shared_utils.errors import ClipMissing, SourceError
 from vcam_worker.recording.clip_logic import ClipRules
 from vcam_worker.replay import AnalysedFrame, ReplayedClip, Trace, opened, rejudge, trace
+from vcam_worker.replay_zones import ignored_in
 
 SHORT = ClipRules(clip_seconds=5.0, pre_roll_seconds=1.0)
 """Clips for tuning: as short as moments, so that each must trigger by itself. One clip of 30 s would hide what motion
@@ -232,7 +233,7 @@ def try_settings(
     tasks = [(motion, path) for motion in settings for path in paths]
     found: dict[MotionSettings, list[Trace]] = {motion: [] for motion in settings}
     for motion, path in progress(tasks):
-        seen = trace(path, motion, rules)
+        seen = trace(path, motion, rules, ignored_in(path))
         # without the masks, which are large for many files
         found[motion].append(
             replace(seen, frames=tuple(replace(frame, shape=(0, 0), bits=b"") for frame in seen.frames))
@@ -326,5 +327,5 @@ def at_threshold(traced: Trace, min_area: float) -> At:
             return At(min_area, result.clips, traced.frames)
         why = f"from {result.exact_until_s:.1f} s on other frames are analysed"
     motion = replace(traced.motion, min_area=min_area)
-    again = trace(traced.path, motion, traced.rules)
+    again = trace(traced.path, motion, traced.rules, traced.ignored)
     return At(min_area, again.clips, again.frames, why)

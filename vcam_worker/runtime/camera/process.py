@@ -18,6 +18,7 @@ from vcam_worker.recording.storage.outbox import Outbox
 from vcam_worker.recording.storage.queue_sender import redis_enqueue
 from vcam_worker.recording.storage.volume_lock import VolumeLock
 from vcam_worker.runtime.camera.camera_events import CameraEvents
+from vcam_worker.runtime.camera.ignored_zones import IgnoredZones
 from vcam_worker.runtime.camera.runner import CameraRunner, FeedHangsError
 from vcam_worker.runtime.link import ChildLink, SupervisorGoneError, waiting_events
 from vcam_worker.runtime.memory import MIB, bound_own
@@ -53,7 +54,10 @@ def run_camera(
         waiting = waiting_events()
         events = CameraEvents(camera.name, waiting.append)
         outbox = Outbox(settings.video_dir, camera.name, log, enqueue, settings.mount, events.clip_saved)
-        runner = CameraRunner(camera, settings.rules, outbox, log, stop, events, channel)
+        zones = IgnoredZones(settings.video_dir, camera.name, camera.motion.min_area, log)
+        runner = CameraRunner(
+            camera, settings.rules, outbox, log, stop, events, ignored=lambda: zones.polygons, channel=channel
+        )
         link = ChildLink(pipe, runner.snapshot, runner.pause, runner.live, waiting)
 
         def exchange() -> None:
@@ -62,9 +66,11 @@ def run_camera(
             except SupervisorGoneError:
                 stop.set()
 
+        zones.start()
         try:
             runner.run(exchange, pipe.fileno())
         finally:
+            zones.stop()
             link.send_events()
     except FeedHangsError as error:
         log.error(messages.CONNECTION_HANGS, error)  # noqa: TRY400  # our traceback does not show where it hangs

@@ -18,6 +18,7 @@ from vcam_worker.live.camera_side import LiveCamera
 from vcam_worker.live.channel import ChannelWriter
 from vcam_worker.live.commands import LiveCommand
 from vcam_worker.live.kinds import live_kinds
+from vcam_worker.motion.ignored import Polygons
 from vcam_worker.motion.sub_stream import SubStream
 from vcam_worker.motion.watcher import Backgrounds, MotionWatcher
 from vcam_worker.recording.clip_logic import ClipLogic, ClipRules
@@ -65,6 +66,7 @@ class CameraRunner:
         log: adds the camera's name to lines.
         stop: set to stop.
         events: takes what the camera sees.
+        ignored: returns where motion is ignored; asked between packets.
         channel: takes live frames and video; None: nobody asks for any.
     """
 
@@ -76,6 +78,7 @@ class CameraRunner:
         log: Log,
         stop: threading.Event,
         events: CameraEvents,
+        ignored: Callable[[], Polygons] = tuple,
         channel: socket.socket | None = None,
     ) -> None:
         self._camera = camera
@@ -84,6 +87,7 @@ class CameraRunner:
         self._log = log
         self._stop = stop
         self._events = events
+        self._ignored = ignored
         self._inbox: Inbox[Feed] = Inbox()
         self._main = Feed(camera, self._inbox, stop, log)
         self._detect: Feed | None = None
@@ -129,6 +133,7 @@ class CameraRunner:
         try:
             while not self._stop.is_set():
                 exchange()
+                self._ignore_motion()
                 self._publisher.retry()
                 for one in self._feeds:
                     if one.hangs():
@@ -208,6 +213,7 @@ class CameraRunner:
         if feed is self._detect:
             self._detect_info = info
             self._use_detect_stream()
+            self._ignore_motion()
             return
         self._end_recorder()
         first = self._status.codec is None
@@ -224,6 +230,7 @@ class CameraRunner:
         self._pipeline = Pipeline(stream, recorder, watcher)
         recorder.pause(bool(self._pauses))
         self._use_detect_stream()
+        self._ignore_motion()
         self._live.connected(self._pipeline)
 
     def _use_detect_stream(self) -> None:
@@ -240,6 +247,11 @@ class CameraRunner:
             motion = self._camera.motion
             self._sub_stream = SubStream(self._detect_info, motion, self._pipeline.stream, self._pipeline.recorder)
             self._pipeline.watcher = None
+
+    def _ignore_motion(self) -> None:
+        """Have the watcher ignore motion where the camera's zones say so, as of now."""
+        if watcher := self._watcher:
+            watcher.ignore(self._ignored())
 
     @property
     def _watcher(self) -> MotionWatcher | None:
@@ -262,6 +274,7 @@ class CameraRunner:
             self._sub_stream = self._detect_info = None
             if self._pipeline and not self._pipeline.watcher:
                 self._pipeline.watcher = MotionWatcher(self._pipeline.recorder.info, self._camera.motion)
+                self._ignore_motion()
         self._connections[feed].lost(error)
 
     def _end_recorder(self) -> None:
