@@ -17,6 +17,7 @@ from typing import NoReturn, Protocol
 import cv2
 
 from camera_emulator.address import Address, parse_address
+from camera_emulator.drawn import SCENES, make_scene
 from camera_emulator.h264 import default_bitrate
 from camera_emulator.mjpeg import MjpegBroadcast
 from camera_emulator.rtsp_server import RtspBroadcast
@@ -36,6 +37,8 @@ BITRATE_RANGE_KBIT = (50, 50_000)
 _EPILOG = """\
 examples:
   a drawn street as an RTSP camera    --source scene --url rtsp://127.0.0.1:8554/stream
+  a drawn panel with its zones        --source panel --seed 3 --truth panel.json --zones-out video/zones/panel.json
+                                      --url rtsp://127.0.0.1:8554/stream
   a video file, again and again       --source street.mp4 --url rtsp://127.0.0.1:8554/stream
   the laptop's webcam for containers  --source webcam --url http://0.0.0.0:8080/video
 
@@ -101,12 +104,14 @@ def open_source(args: argparse.Namespace) -> Source:
     """Return the source that ``--source`` names; raise SettingError where an option does not fit it."""
     name: str = args.source
     webcam = re.fullmatch(r"webcam(?::(\d+))?|/dev/video(\d+)", name)
-    if args.once and (webcam or name == "scene"):
+    if args.once and (webcam or name in SCENES):
         raise SettingError(f"--once goes with a file, not with --source {name}: leave it out")
-    if args.seed is not None and name != "scene":
-        raise SettingError(f"--seed goes with --source scene, not with {name}: leave it out")
-    if name == "scene":
-        return SceneSource(args.seed or 0, args.size or SCENE_SIZE, args.fps or SCENE_FPS)
+    for option, given in (("--seed", args.seed), ("--truth", args.truth), ("--zones-out", args.zones_out)):
+        if given is not None and name not in SCENES:
+            raise SettingError(f"{option} goes with --source {' or '.join(SCENES)}, not with {name}: leave it out")
+    if name in SCENES:
+        size, fps = args.size or SCENE_SIZE, args.fps or SCENE_FPS
+        return SceneSource(name, make_scene(name, args.seed or 0, size, fps, args.truth, args.zones_out))
     if webcam:
         if name.startswith("/dev/") and not Path(name).exists():
             raise SettingError(f"--source {name} does not exist: plug the webcam in, or give webcam:N, a file or scene")
@@ -115,7 +120,7 @@ def open_source(args: argparse.Namespace) -> Source:
         raise SettingError("--fps does not go with a file, which plays at its own rate: leave it out")
     path = Path(name)
     if not path.is_file():
-        raise SettingError(f"--source {name} is no file: give a video file, scene, webcam or webcam:N")
+        raise SettingError(f"--source {name} is no file: give a video file, {', '.join(SCENES)}, webcam or webcam:N")
     return FileSource(path, args.size, args.once)
 
 
@@ -144,7 +149,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--source", required=True, metavar="SRC",
-        help="'scene', a video file, 'webcam', 'webcam:N' or /dev/videoN",
+        help="'scene' (a street), 'panel' (displays and lamps), a video file, 'webcam', 'webcam:N' or /dev/videoN",
     )  # fmt: skip
     parser.add_argument(
         "--url", required=True, help="where to serve: rtsp://HOST:PORT/stream (H.264) or http://HOST:PORT/video (MJPEG)"
@@ -154,7 +159,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--size", type=_size, metavar="WxH",
         help=f"picture size; default: {SCENE_SIZE[0]}x{SCENE_SIZE[1]} for a scene, its own for a file or webcam",
     )  # fmt: skip
-    parser.add_argument("--seed", type=_seed, help="which street, and who comes when (0)")
+    parser.add_argument("--seed", type=_seed, help="which street or panel, and what happens when (0)")
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="write what a panel displays when, as JSON")
+    parser.add_argument(
+        "--zones-out", type=Path, metavar="FILE", help="write the zones of a panel, and reference pictures beside"
+    )
     parser.add_argument("--bitrate", type=_bitrate, metavar="KBIT", help="H.264 kbit/s (by size and rate)")
     parser.add_argument("--once", action="store_true", help="end with the file instead of starting it again")
     return parser.parse_args(argv)

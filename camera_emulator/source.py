@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from camera_emulator.scene import Scene
+from camera_emulator.drawn import DrawnScene
 
 Image = npt.NDArray[np.uint8]
 
@@ -47,15 +47,15 @@ class Source(Protocol):
 
 
 class SceneSource:
-    """The drawn scene, endless."""
+    """A drawn scene, endless."""
 
     live = False
 
-    def __init__(self, seed: int, size: tuple[int, int], fps: float) -> None:
-        self._scene = Scene(seed, size, fps)
-        self.name = "scene"
-        self.size = size
-        self.fps = fps
+    def __init__(self, name: str, scene: DrawnScene) -> None:
+        self._scene = scene
+        self.name = name
+        self.size = scene.size
+        self.fps = scene.fps
 
     def pictures(self) -> Iterator[Picture]:
         """Yield the scene from its beginning."""

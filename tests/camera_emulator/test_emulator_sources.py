@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from camera_emulator.scene import Scene
 from camera_emulator.source import Picture, SceneSource, paced
 from camera_emulator.video_file import FileSource
 from camera_emulator.webcam import WebcamSource
@@ -96,7 +97,7 @@ def test_a_file_that_is_no_video(tmp_path: Path) -> None:
 
 
 def test_scene_source_draws_only_what_is_asked_for() -> None:
-    source = SceneSource(0, (320, 180), 10.0)
+    source = SceneSource("scene", Scene(0, (320, 180), 10.0))
     pictures = list(itertools.islice(source.pictures(), 3))
     assert [picture.time_s for picture in pictures] == [0.0, 0.1, 0.2]
     assert pictures[2].image().shape == (180, 320, 3)
