@@ -18,9 +18,10 @@ from shared_utils.media.picture import decode_jpeg, encode_jpeg
 from shared_utils.queue.live_boxes import LiveBox, LiveBoxes
 from video_worker import messages
 from video_worker.live.frame_parts import LATEST_S, SOONEST_S, LiveFrame
-from video_worker.live.plans import Plan
+from video_worker.live.plans import LIVE, Plan
 from video_worker.live.volume import SCHEMA, picture_name
 from video_worker.models.registry import LoadedModel, Models
+from video_worker.pipeline.clip_zones import unknown_labels
 from video_worker.pipeline.runner import StepRunner
 from video_worker.steps import STEPS
 from video_worker.steps.base import Sample, Step
@@ -166,6 +167,7 @@ class LiveCamera(Closing):
         self._saved_s = analysis.clock()
         self._saved_text = ""
         self._last_event: str | None = None
+        self._unknown_labels: frozenset[str] = frozenset()
         self._runner = self._make_runner()
         self._resume(saved, events)
 
@@ -230,6 +232,7 @@ class LiveCamera(Closing):
 
     def _make_runner(self) -> StepRunner:
         model = self._analysis.model
+        self._check_labels(model)
         context = StepContext(
             Source(datetime.fromtimestamp(self._time.began, UTC).astimezone()),
             self._options,
@@ -243,6 +246,13 @@ class LiveCamera(Closing):
             now=lambda: datetime.fromtimestamp(self._analysis.now(), UTC).astimezone(),
         )
         return StepRunner(context, self._analysis.steps)
+
+    def _check_labels(self, model: LoadedModel) -> None:
+        """Log each label of the zones' tasks that the model does not know, once."""
+        before, zones = self._unknown_labels, self.plan.zones
+        self._unknown_labels = frozenset(unknown_labels(zones, model.detector.labels, LIVE) if zones else ())
+        for problem in sorted(self._unknown_labels - before):
+            self._log.warning(messages.ZONE_LABEL_UNKNOWN, problem, model.name)
 
     def _report(self, found: StepEvent) -> None:
         moment = self._time.epoch(found.time_s)

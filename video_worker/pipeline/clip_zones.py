@@ -14,6 +14,9 @@ from shared_utils.log import CAMERA_FIELD
 from video_worker import messages
 from video_worker.models.registry import LoadedModel
 
+CLIPS = ("clips", "both")
+"""Values of a task's ``when`` that make it a part of a clip's analysis."""
+
 log = logging.getLogger(__name__)
 
 
@@ -47,11 +50,17 @@ class ClipZones:
         return found
 
 
-def unknown_labels(zones: Zones, labels: Sequence[str]) -> Iterator[str]:
-    """Yield which labels of the tasks a model with `labels` does not know: zone, key, label, and a likely one."""
+def unknown_labels(zones: Zones, labels: Sequence[str], when: Sequence[str] = CLIPS) -> Iterator[str]:
+    """Yield which labels of the tasks a model with `labels` does not know: zone, key, label, and a likely one.
+
+    Args:
+        zones: of a camera.
+        labels: of the model.
+        when: which tasks, by their `when`.
+    """
     for zone in zones.zones:
         for number, task in enumerate(zone.tasks):
-            if not isinstance(task, ObjectsTask | CrossTask):
+            if not isinstance(task, ObjectsTask | CrossTask) or task.when not in when:
                 continue
             for label in task.labels:
                 if find_label(label, labels) is None:

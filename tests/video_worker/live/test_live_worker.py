@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from devtools.log_lines import line_of
 from devtools.redis_server import RedisServer
 from shared_utils import messages as shared_messages
 from shared_utils.contracts.zones import write_zones, zones_path
@@ -97,9 +98,10 @@ def test_cameras_zones_and_classes_are_followed(live: Live, serve: Serve) -> Non
     program.wait_for(messages.LIVE_READY)
     # off, until a zone wants something of it
     path = zones_path(live.video_dir, "door")
-    zone = {"name": "gate", "points": [[0, 0], [1, 0], [1, 1]], "tasks": [{"do": "objects", "when": "live"}]}
-    write_zones(path, {"zones": [zone]})
+    task = {"do": "objects", "when": "live", "labels": ["cat", "dgo"]}
+    write_zones(path, {"zones": [{"name": "gate", "points": [[0, 0], [1, 0], [1, 1]], "tasks": [task]}]})
     program.wait_for("1 tasks of its zones", 30)
+    program.wait_for(line_of(messages.ZONE_LABEL_UNKNOWN, "zone 'gate': .*'dgo' .did you mean 'dog'.*"))
     wait_until(lambda: server.open == 1, "frames")
     path.write_text(path.read_text().replace('"objects"', '"objcts"'))
     program.wait_for(messages.LIVE_ZONES_WRONG)
