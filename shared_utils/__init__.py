@@ -16,7 +16,7 @@ FORMER_NAMES: dict[str, str | tuple[str, ...]] = {
     "shared_utils.job_states": "shared_utils.queue.job_states",
     "shared_utils.jobs": "shared_utils.queue.jobs",
     "shared_utils.log_lines": "notebooks.lab.data.log_lines",
-    "shared_utils.results": "notebooks.lab.data.results",
+    "shared_utils.results": ("notebooks.lab.data.results", "notebooks.lab.events"),
     "shared_utils.schemas": (
         "shared_utils.contracts.json_lines",
         "shared_utils.contracts.record",

@@ -54,6 +54,7 @@ ADAPTERS = {
         "lab/data/line_types.py",
         "lab/data/log_lines.py",
         "lab/data/log_objects.py",
+        "lab/events/event_lines.py",
     },
     ("shared_utils", "dotenv"): {"config/env_file.py"},
     ("vcam_worker", "uvicorn"): {"web/uvicorn_adapter.py"},

@@ -14,6 +14,7 @@ import pytest
 
 from devtools.paths import ROOT
 from notebooks.lab.data.results import load_log, objects
+from notebooks.lab.events import events, readings, zone_counts
 
 PAGE = ROOT / "docs" / "analysis.md"
 NOW = 'pd.Timestamp.now(tz=log["started_at"].dt.tz)'
@@ -78,5 +79,6 @@ def test_every_recipe_runs_and_finds_what_is_there(
 def test_the_page_names_every_column() -> None:
     text = PAGE.read_text(encoding="utf-8")
     log = load_log(ROOT / "docs")
-    for column in (*log.columns, *objects(log).columns, "t", "frame", "x1", "y1", "x2", "y2", "track", "at"):
+    zones = (*events(ROOT / "docs").columns, *readings(ROOT / "docs").columns, *zone_counts(ROOT / "docs").columns)
+    for column in (*log.columns, *zones, *objects(log).columns, "t", "frame", "x1", "y1", "x2", "y2", "track", "at"):
         assert f"`{column}`" in text, column

@@ -86,6 +86,7 @@ class KnownLine(msgspec.Struct, frozen=True, gc=False):
     timing: Timing = Timing()
     options: msgspec.Raw = EMPTY
     objects: msgspec.Raw = EMPTY
+    zones: msgspec.Raw = EMPTY
     schema: Annotated[int, msgspec.Meta(le=SCHEMA)] | None = None
 
 

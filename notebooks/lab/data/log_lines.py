@@ -1,4 +1,4 @@
-"""Decodes lines of ``detections_log.jsonl`` into columns, fast; only :mod:`notebooks.lab.data.results` uses this.
+"""Decodes lines of ``detections_log.jsonl`` into columns, fast, for :mod:`notebooks.lab.data.results`.
 
 Python's own JSON is too slow for a million lines, so lines are decoded with types, many at a time, and only the fields
 that become columns. A block with an invalid line is decoded line by line; an invalid line is read by ``json``, and its
@@ -67,7 +67,7 @@ class Columns:
     Attributes:
         numbers, wholes, flags: by column; missing ones are NaN and :data:`NO_WHOLE`.
         texts: by column; None is missing.
-        objects: ``objects`` of each line as JSON; empty for lines without.
+        objects, zones: ``objects`` and ``zones`` of each line as JSON; empty for lines without.
         camera, error, detected, model, options: codes of each line; for their meanings see `cameras`, `errors`,
             :meth:`label_sets`, :meth:`models`, :meth:`option_sets`.
         skipped: lines skipped, by reason.
@@ -83,6 +83,7 @@ class Columns:
         self.camera, self.error = array("i"), array("i")
         self.detected, self.model, self.options = array("i"), array("i"), array("i")
         self.objects: list[str] = []
+        self.zones: list[str] = []
         self.skipped: Counter[str] = Counter()
         self.mended = 0
         self.cameras, self.errors = Codes(), Codes()
@@ -145,6 +146,7 @@ class Columns:
         self.options.extend(map(self._options.__getitem__, map(bytes, line["options"])))
         self.detected.extend(map(self._detected.__getitem__, map(bytes, line["detected"])))
         self.objects.extend([str(raw, "utf-8", "replace") for raw in line["objects"]])
+        self.zones.extend([str(raw, "utf-8", "replace") for raw in line["zones"]])
 
     def salvage(self, line: bytes) -> Iterator[KnownLine]:
         """Yield what can be kept of an invalid line; count what cannot."""
@@ -188,7 +190,7 @@ def read_columns(path: Path, times: Callable[[Sequence[Any]], Any]) -> Columns:
     columns = Columns()
     decode = msgspec.json.Decoder(Line).decode_lines
     with no_collection():
-        for block in _blocks(path):
+        for block in blocks(path):
             try:
                 lines = decode(block)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -265,7 +267,7 @@ def _one_by_one(block: bytes, columns: Columns) -> Iterator[KnownLine]:
             yield from columns.salvage(line)
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def blocks(path: Path) -> Iterator[bytes]:
     """Yield the file in pieces that end where a line does."""
     try:
         if path.exists() and not path.is_file():  # opening a pipe would wait for its other end

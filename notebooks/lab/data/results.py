@@ -1,6 +1,6 @@
 """Results as data frames: ``detections_log.jsonl``, the boxes files, and when cameras were watched.
 
-The only module here that needs pandas and msgspec, which notebooks and tools have and workers do not.
+Events, readings and counts of zones are frames of :mod:`notebooks.lab.events`.
 
 ::
 
@@ -12,21 +12,19 @@ The only module here that needs pandas and msgspec, which notebooks and tools ha
 from __future__ import annotations
 
 import logging
-import re
 from array import array
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, cast
-from zoneinfo import ZoneInfoNotFoundError
+from typing import Any
 
 import pandas as pd
-from tzlocal import get_localzone
 
 from notebooks.lab import messages
 from notebooks.lab.data.boxes_files import BoxesLines
+from notebooks.lab.data.columns import coded, local_zone, localized, read_times, taken, vector, whole
 from notebooks.lab.data.line_types import BOX_COLUMNS, FLAGS, NO_WHOLE, STEP_COLUMNS
 from notebooks.lab.data.log_lines import Codes, Columns, read_columns
 from notebooks.lab.data.log_objects import ObjectEntry, read_objects_column
@@ -41,8 +39,6 @@ logger = logging.getLogger(__name__)
 
 NAMED = 10
 """Runs with invalid values that are named; of more, the number is."""
-
-_ZONED = re.compile(r"\d([+-]\d\d:?\d\d|[zZ])$")
 
 _FIRST = (
     "run_id",
@@ -77,22 +73,8 @@ _FIRST = (
     "infer_s",
     "total_s",
 )
-ORDER = (*_FIRST, *(column.name for column in STEP_COLUMNS if column.name not in _FIRST), "objects")
+ORDER = (*_FIRST, *(column.name for column in STEP_COLUMNS if column.name not in _FIRST), "objects", "zones")
 """The columns of :func:`load_log`; docs/analysis.md says what they mean. The worker's steps declare some of them."""
-
-
-def local_zone() -> tzinfo:
-    """Return this machine's time zone, with its rules for daylight saving.
-
-    Raises:
-        SettingError: ``TZ`` is no zone's name.
-    """
-    try:
-        return get_localzone()
-    except ZoneInfoNotFoundError:
-        raise SettingError(
-            "TZ is not the name of a time zone: use one such as Europe/Kyiv, or say zone='Europe/Kyiv'"
-        ) from None
 
 
 def load_log(path: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFrame:
@@ -112,7 +94,7 @@ def load_log(path: str | Path, *, zone: tzinfo | str | None = None) -> pd.DataFr
     """
     path = _log_path(Path(path))
     zone = local_zone() if zone is None else zone
-    columns = read_columns(path, partial(_times, zone=zone))
+    columns = read_columns(path, partial(read_times, zone=zone))
     frame = _frame(columns)
     newer = next((reason for reason in columns.skipped if reason.startswith("of schema")), None)
     if newer and frame.empty:
@@ -146,32 +128,6 @@ def _log_skipped(name: str, columns: Columns) -> None:
         logger.warning(messages.LOG_LINES_ODD, name, text)
 
 
-def _times(texts: Sequence[str | None], zone: tzinfo | str) -> pd.DatetimeIndex:
-    """Return times in UTC; what is none is NaT, and what names no zone is local."""
-    # the first and the last years of the calendar leave it in some time zone
-    texts = [None if text is None or text[:4] in {"0001", "9999"} else text for text in texts]
-    times = _read_times(texts, utc=True)
-    local = [row for row, text in enumerate(texts) if text and text[-6:-5] != "+" and not _ZONED.search(text)]
-    if local:
-        values = times.to_series(index=pd.RangeIndex(len(times)))
-        given = _read_times([texts[row] for row in local], utc=False)
-        values.iloc[local] = _localized(given, zone).tz_convert("UTC")
-        times = pd.DatetimeIndex(values)
-    return times
-
-
-def _read_times(texts: Sequence[str | None], *, utc: bool) -> pd.DatetimeIndex:
-    # an empty list has no kind of its own
-    given = cast("Any", texts if texts else pd.Index([], dtype="str"))
-    return pd.DatetimeIndex(pd.to_datetime(given, utc=utc, format="ISO8601", errors="coerce")).as_unit("us")
-
-
-def _localized(times: pd.DatetimeIndex, zone: tzinfo | str) -> pd.DatetimeIndex:
-    """Give local times their zone. An hour that comes twice in autumn is taken for the first, as the worker does."""
-    first = pd.Series(True, index=range(len(times))).to_numpy(dtype=bool)
-    return times.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
-
-
 def _frame(columns: Columns) -> pd.DataFrame:
     """Return the columns as a frame, giving each of them up in turn: a long log is not held twice."""
     made: dict[str, Any] = {}
@@ -182,53 +138,32 @@ def _frame(columns: Columns) -> pd.DataFrame:
             pieces[0].append(pieces[1:]) if pieces else pd.DatetimeIndex([], dtype="datetime64[us, UTC]")
         )
     for name in list(columns.numbers):
-        made[name] = pd.Series(_vector(columns.numbers.pop(name), "float64"))
+        made[name] = pd.Series(vector(columns.numbers.pop(name), "float64"))
     for name in list(columns.wholes):
-        made[name] = _whole(columns.wholes.pop(name))
-    made["ok"] = pd.Series(_vector(columns.flags["ok"], "int8")).astype(bool)
+        made[name] = whole(columns.wholes.pop(name))
+    made["ok"] = pd.Series(vector(columns.flags["ok"], "int8")).astype(bool)
     for name in FLAGS[1:]:
-        made[name] = _whole(array("i", columns.flags.pop(name))).astype("boolean")
-    made["detected"] = _taken(columns.label_sets(), columns.detected, "object")
+        made[name] = whole(array("i", columns.flags.pop(name))).astype("boolean")
+    made["detected"] = taken(columns.label_sets(), columns.detected, "object")
     made["objects"] = pd.Series(columns.objects, dtype=object)
+    made["zones"] = pd.Series(columns.zones, dtype=object)
     # the last one, which a code of -1 takes, is for none
-    made["error"] = _taken([*columns.errors.values_in_order, None], columns.error, "str")
-    made["camera"] = _coded(columns.camera, columns.cameras)
+    made["error"] = taken([*columns.errors.values_in_order, None], columns.error, "str")
+    made["camera"] = coded(columns.camera, columns.cameras)
     models = columns.models()
     for name, where in (("model", "name"), ("model_sha256", "sha256"), ("engine", "engine")):
-        made[name] = _taken([getattr(model, where) for model in models], columns.model, "category")
+        made[name] = taken([getattr(model, where) for model in models], columns.model, "category")
     for name, kind in (("conf", "float64"), ("imgsz", "Int32"), ("fps", "float64")):
-        made[name] = _taken([getattr(model, name) for model in models], columns.model, kind)
+        made[name] = taken([getattr(model, name) for model in models], columns.model, kind)
     inputs = ["×".join(map(str, model.input)) if model.input else None for model in models]
-    made["input"] = _taken(inputs, columns.model, "category")
+    made["input"] = taken(inputs, columns.model, "category")
     options = columns.option_sets()
-    made["min_hits"] = _taken([one.min_hits for one in options], columns.options, "Int32")
+    made["min_hits"] = taken([one.min_hits for one in options], columns.options, "Int32")
     # the last one, which a code of -1 takes, is for lines without options
-    made["aspect"] = _taken([*(one.aspect for one in options), None], columns.options, "category")
-    made["asked_imgsz"] = _taken([*(one.imgsz for one in options), None], columns.options, "Int32")
-    made["classes"] = _taken([*(tuple(one.classes or ()) for one in options), ()], columns.options, "object")
+    made["aspect"] = taken([*(one.aspect for one in options), None], columns.options, "category")
+    made["asked_imgsz"] = taken([*(one.imgsz for one in options), None], columns.options, "Int32")
+    made["classes"] = taken([*(tuple(one.classes or ()) for one in options), ()], columns.options, "object")
     return pd.DataFrame({name: made[name] for name in ORDER}, copy=False)
-
-
-def _vector(values: array[Any], kind: str) -> Any:
-    """Return an array of numpy's; pandas itself would take the numbers one by one."""
-    vector = pd.Series(0, index=pd.RangeIndex(len(values)), dtype=kind).to_numpy(copy=True)
-    vector[:] = memoryview(values)
-    return vector
-
-
-def _whole(values: array[Any]) -> pd.Series:
-    vector = _vector(values, "int32")
-    return pd.Series(pd.arrays.IntegerArray(vector, vector == NO_WHOLE))
-
-
-def _coded(codes: array[int], table: Codes) -> pd.Series:
-    names = pd.Index(table.values_in_order, dtype="str")
-    return pd.Series(pd.Categorical.from_codes(_vector(codes, "int32"), names))
-
-
-def _taken(values: list[Any], codes: array[int], kind: str) -> pd.Series:
-    """Return what each of `codes` stands for."""
-    return pd.Series(pd.Series(values, dtype=kind).array.take(_vector(codes, "int32")), dtype=kind)
 
 
 def _fill_from_names(frame: pd.DataFrame, zone: tzinfo | str) -> None:
@@ -239,7 +174,7 @@ def _fill_from_names(frame: pd.DataFrame, zone: tzinfo | str) -> None:
     names = [parse_clip_name(name) for name in frame.loc[missing, "filename"]]
     index = frame.index[missing]
     starts = pd.DatetimeIndex([name.started_at if name else None for name in names], dtype="datetime64[us]")
-    frame["started_at"] = frame["started_at"].fillna(pd.Series(_localized(starts, zone), index=index))
+    frame["started_at"] = frame["started_at"].fillna(pd.Series(localized(starts, zone), index=index))
     cameras = pd.Series([name.camera if name else None for name in names], index=index, dtype=object)
     known = frame["camera"].cat.categories.union(pd.Index(cameras.dropna().unique()))
     frame["camera"] = frame["camera"].cat.set_categories(known).fillna(cameras.astype(pd.CategoricalDtype(known)))
@@ -282,9 +217,9 @@ def objects(log: pd.DataFrame) -> pd.DataFrame:
     seen = [one for found in entries for one in found]
     frame = rows[["run_id", "filename", "camera", "started_at"]].copy()
     labels = Codes()
-    frame["label"] = _coded(array("i", [labels[one.label] for one in seen]), labels)
+    frame["label"] = coded(array("i", [labels[one.label] for one in seen]), labels)
     for name in ("tracks", "hits"):
-        frame[name] = _whole(array("i", [NO_WHOLE if one is None else one for one in map(attrgetter(name), seen)]))
+        frame[name] = whole(array("i", [NO_WHOLE if one is None else one for one in map(attrgetter(name), seen)]))
     frame["also"] = pd.Series([_describe(one.also) for one in seen], dtype="str")
     for name in ("max_conf", "first_s", "last_s"):
         frame[name] = pd.Series(list(map(attrgetter(name), seen)), dtype="float64")
@@ -354,7 +289,7 @@ def _box_frame(
     codes = array("i", bytes(array("i").itemsize * len(table)))
     for place, name in enumerate(("run_id", "filename")):
         values = [run[place]] if run else []
-        kept = pd.Categorical.from_codes(_vector(codes, "int32"), pd.Index(values, dtype="str"))
+        kept = pd.Categorical.from_codes(vector(codes, "int32"), pd.Index(values, dtype="str"))
         frame.insert(place, name, pd.Series(kept))
     frame["at"] = started_at + pd.to_timedelta(frame["t"], unit="s").dt.as_unit("us")
     return frame

@@ -17,7 +17,8 @@ from typing import TypeVar
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from notebooks.lab.data.results import load_log, local_zone
+from notebooks.lab.data.columns import local_zone
+from notebooks.lab.data.results import load_log
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.jobs.send import model_names
 from notebooks.lab.plots import style

@@ -32,6 +32,7 @@ def test_a_line_becomes_a_row_with_every_column(path: Path) -> None:
     assert pd.isna(row.pop("aspect"))
     assert pd.isna(row.pop("input"))
     assert json.loads(row.pop("objects")) == line()["objects"]
+    assert row.pop("zones") == ""
     for column in STEP_COLUMNS[1:]:  # tested below
         assert pd.isna(row.pop(column.name))
     assert row == {

@@ -1,0 +1,104 @@
+"""Readings as a data frame: what displays, lamps and pages showed, from when until when."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from pathlib import Path
+
+import pandas as pd
+
+from notebooks.lab.data.results import uptime
+from notebooks.lab.events.doubles import find_doubles
+from notebooks.lab.events.frames import read_events
+
+READ = ("reading", "light", "page")
+"""Types of events that hold what was read."""
+HOLD_S = 90.0
+"""How long a live reading is believed: a value is reported when it changes, and at least once per minute."""
+ORDER = (
+    *("type", "camera", "zone", "at", "until", "value", "number", "unit", "state", "reason", "text", "confidence"),
+    *("level", "score", "readings", "min", "max", "engine", "module", "source", "run_id", "filename", "t", "picture"),
+    "id",
+)
+"""The columns of :func:`readings`; docs/analysis.md says what they mean."""
+OK, UNREADABLE = "ok", "unreadable"
+_SERIES = ["camera", "zone", "type", "engine", "module"]
+
+
+def readings(
+    video_dir: str | Path,
+    *,
+    log: pd.DataFrame | None = None,
+    watched: pd.DataFrame | None = None,
+    zone: tzinfo | str | None = None,
+) -> pd.DataFrame:
+    """Return what was read in zones, by camera, zone and time: one row per reading event.
+
+    ``value`` holds from ``at`` until ``until``: until the next reading of the same task, the end of the clip, the end
+    of the time in which the camera was watched, or for :data:`HOLD_S` at most. Between ``until`` and the next row
+    nobody knows: the camera or the live worker was away, or what the task depends on was not displayed. Where ``state``
+    is ``unreadable``, ``value`` is missing, and ``reason`` says why.
+
+    Args:
+        video_dir: the shared volume.
+        log: a frame of :func:`notebooks.lab.data.results.load_log`, to read it only once.
+        watched: a frame of :func:`notebooks.lab.data.results.uptime`, for the same reason.
+        zone: the time zone of the times; this machine's, if None.
+
+    Raises:
+        FormatError, SettingError: as for :func:`notebooks.lab.events.events`.
+    """
+    found = read_events(video_dir, types=READ, log=log, zone=zone)
+    double = find_doubles(found.events, found.in_clip, found.clips)
+    rows = found.events[~double].copy()
+    rows["state"] = _states(rows)
+    for name in ("engine", "module"):
+        # so that missing ones make a group
+        rows[name] = rows[name].astype("str").fillna("")
+    rows = rows.sort_values([*_SERIES, "at"], kind="stable", ignore_index=True)
+    watched = uptime(video_dir) if watched is None else watched
+    rows["until"] = _ends(rows, found.clips, watched)
+    for name in ("engine", "module"):
+        rows[name] = rows[name].mask(rows[name] == "").astype("category")
+    frame = rows[list(ORDER)].copy()
+    frame.attrs = found.events.attrs | {"doubles": int(double.sum())}
+    return frame
+
+
+def _states(rows: pd.DataFrame) -> pd.Series:
+    """Return the states; readings without one are of lamps and pages, or of other programs."""
+    known = rows["state"].astype("str")
+    return known.fillna(rows["value"].isna().map({True: UNREADABLE, False: OK})).astype("category")
+
+
+def _ends(rows: pd.DataFrame, clips: pd.DataFrame, watched: pd.DataFrame) -> pd.Series:
+    """Return until when each reading holds."""
+    at = rows["at"]
+    follows = rows.groupby(_SERIES, observed=True, dropna=False)["at"].shift(-1)
+    of_runs = clips.drop_duplicates("run_id").set_index("run_id")["end"]
+    of_clip = of_runs.reindex(rows["run_id"].astype(object)).set_axis(rows.index)
+    ends = of_clip.fillna(at + pd.Timedelta(seconds=HOLD_S))
+    known = _watched_until(rows, watched)
+    ends = ends.where(of_clip.notna() | known.isna() | (ends <= known), known)
+    ends = ends.where(follows.isna() | (ends <= follows), follows)
+    return ends.where(ends >= at, at)
+
+
+def _watched_until(rows: pd.DataFrame, watched: pd.DataFrame) -> pd.Series:
+    """Return the end of the interval in which each reading's camera was watched; missing where none is known.
+
+    The last one of a camera is open: signs of life come every few minutes.
+    """
+    if rows.empty or watched.empty:
+        return pd.Series(pd.NaT, index=rows.index, dtype=rows["at"].dtype)
+    spans = watched.sort_values("start", kind="stable")
+    spans = spans[spans["start"] != spans.groupby("camera", observed=True)["start"].transform("max")]
+    spans = spans.assign(camera=spans["camera"].astype(object))
+    for name in ("start", "end"):
+        spans[name] = spans[name].dt.tz_convert(rows["at"].dt.tz)
+    moments = rows[["at", "camera"]].assign(camera=rows["camera"].astype(object), row=rows.index)
+    found = pd.merge_asof(
+        moments.sort_values("at", kind="stable"), spans, left_on="at", right_on="start", by="camera"
+    ).set_index("row")["end"]
+    found = found.reindex(rows.index)
+    return found.where(found >= rows["at"])
