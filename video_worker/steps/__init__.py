@@ -17,6 +17,7 @@ STEPS: tuple[type[Step], ...] = tuple(
         "zones.follow:Follow",
         "zones.objects:Objects",
         "zones.cross:Cross",
+        "zones.read:Read",
         "brightness:Brightness",
     )
 )

@@ -98,6 +98,10 @@ def _ignore(event: StepEvent) -> None:
     del event
 
 
+def _ignore_problem(zone: str, problem: str) -> None:
+    del zone, problem
+
+
 @dataclass(frozen=True)
 class StepContext:
     """What steps know of the run they belong to. Clips and live cameras have the same steps.
@@ -114,6 +118,7 @@ class StepContext:
         readers: engines that read text; None where there are none.
         plugins: folder of modules of people's own; None for none.
         pool: threads for slow work; None to do it at once.
+        report_problem: called with a zone and why its tasks cannot be carried out, as often as that happens.
         galleries: folder of the galleries of pictures to recognise; None for none.
         names: of the run and its clip; None for a live camera.
         output_dir: the shared volume, for files beside the record; None to write none.
@@ -134,6 +139,7 @@ class StepContext:
     readers: TextReaders | None = None
     plugins: Path | None = None
     pool: WorkPool | None = None
+    report_problem: Callable[[str, str], None] = _ignore_problem
     galleries: Path | None = None
     names: RunNames | None = None
     output_dir: Path | None = None

@@ -44,6 +44,8 @@ AnyTask = TypeVar("AnyTask", bound=Task)
 
 READING = "reading"
 """Type of the events whose values the record counts."""
+MOVED = "camera_moved"
+"""Reason of what cannot be looked at, as the camera shows something else."""
 PATIENCE_S = 30.0
 """Live: time of frames after which a look that gives nothing is reported as one that failed."""
 EARLY_SHARE = 0.25
@@ -54,7 +56,7 @@ TIME_DIGITS, SCORE_DIGITS = 3, 4
 
 @dataclass(frozen=True)
 class Failure:
-    """A look that gave nothing: why, as in an event's `reason`, and in a line for people."""
+    """A look that gave nothing: why, as in an event's `reason`, and in a line for people, which is logged once."""
 
     reason: str
     error: str
@@ -100,6 +102,7 @@ class ValueStep(Step, Generic[AnyTask]):
         self.readings = self.unreadable = 0
         self._look_every_s = every_s
         self._source, self._emit, self._pool = context.source, context.emit, context.pool
+        self._report_problem = context.report_problem
         self._is_live = not context.source.has_end
         self._gate = Gate(context, task)
         self._cropper = ZoneCropper(task.zone.points or ())
@@ -181,7 +184,7 @@ class ValueStep(Step, Generic[AnyTask]):
         crop = self._cropper.crop(sample.picture, placement_of(sample), time_s)
         if crop is None:
             self._newest = ZoneCrop(sample.picture.copy(), None, time_s) if self._is_live else None
-            self._take(time_s, self.fail(time_s, Failure("camera_moved", "the camera shows the zone nowhere")))
+            self._fail(time_s, Failure(MOVED, "the camera does not show the whole zone any more"))
             return
         pool = self._pool if self.is_slow else None
         submit: Callable[[Callable[[], Any]], Future[Any]] = done_at_once if pool is None else pool.submit
@@ -204,8 +207,7 @@ class ValueStep(Step, Generic[AnyTask]):
             self._finish()
         elif time_s - under_way.crop.time_s > PATIENCE_S and not self._is_overdue:
             self._is_overdue = True
-            failure = Failure("engine", f"it takes more than {PATIENCE_S:g} s")
-            self._take(time_s, self.fail(time_s, failure))
+            self._fail(time_s, Failure("engine", f"it takes more than {PATIENCE_S:g} s"))
 
     def _finish(self) -> None:
         """Wait for the look that is under way, and judge it; one that was overdue came too late."""
@@ -218,7 +220,15 @@ class ValueStep(Step, Generic[AnyTask]):
             return
         time_s = under_way.crop.time_s
         self._newest = under_way.crop
-        self._take(time_s, self.fail(time_s, found) if isinstance(found, Failure) else self.judge(time_s, found))
+        if isinstance(found, Failure):
+            self._fail(time_s, found)
+        else:
+            self._take(time_s, self.judge(time_s, found))
+
+    def _fail(self, time_s: float, failure: Failure) -> None:
+        if failure.reason != MOVED:
+            self._report_problem(self.zone.name, failure.error)
+        self._take(time_s, self.fail(time_s, failure))
 
     def _take(self, time_s: float, value: Value) -> None:
         self.latest = value
