@@ -21,9 +21,10 @@ from video_worker.events import WorkerEvents
 from video_worker.jobs import WorkerContext
 from video_worker.models.own import load_own_model
 from video_worker.pipeline.analyse import analyse_files
-from video_worker.pipeline.analysis import Analyst
+from video_worker.pipeline.analysis import DECODE_SHARE, Analyst
 from video_worker.pipeline.clip_zones import ClipZones
 from video_worker.pipeline.cores import share_of_cores
+from video_worker.pipeline.zone_tools import ZoneTools
 from video_worker.queue.serve import serve
 from video_worker.queue.stop import Stop
 from video_worker.settings import AnalysisSettings, WorkerSettings
@@ -41,11 +42,13 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
-def _analyst(settings: AnalysisSettings, zones: ClipZones) -> tuple[Analyst, str]:
+def _analyst(settings: AnalysisSettings, zones: ClipZones, values: Mapping[str, str]) -> tuple[Analyst, str]:
     """Return an analyst with its own model loaded, and a description of what it analyses with."""
     threads = settings.threads or share_of_cores(1)
     own = load_own_model(settings, threads)
-    return Analyst(own.models, threads, _now, zones=zones), f"{own.description}, {threads} threads"
+    # as many as decode: reading, decoding and inference go on at once
+    tools = ZoneTools.from_env(values, max(1, threads // DECODE_SHARE))
+    return Analyst(own.models, threads, _now, zones=zones, tools=tools), f"{own.description}, {threads} threads"
 
 
 def work(values: Mapping[str, str]) -> int:
@@ -53,7 +56,7 @@ def work(values: Mapping[str, str]) -> int:
     worker = WorkerSettings.from_env(values)
     setup_logging(worker.log, PROGRAM, [worker.redis.password] if worker.redis.password else [])
     settings = AnalysisSettings.from_env(values)
-    analyst, description = _analyst(settings, ClipZones(worker.video_dir))
+    analyst, description = _analyst(settings, ClipZones(worker.video_dir), values)
     with suppress(OSError):  # a host may not allow it
         os.nice(NICENESS)
     stop = Stop(worker.stop_grace_s)
@@ -94,6 +97,7 @@ def analyse(files: Sequence[Path], values: Mapping[str, str], zones_file: Path |
     setup_logging(LogSettings.from_env(values), PROGRAM)
     given = None if zones_file is None else read_zones_file(zones_file, named_after_camera=False)
     settings = AnalysisSettings.from_env(values)
-    analyst, _ = _analyst(settings, ClipZones(video_path(values), given))
+    folder = None if zones_file is None else zones_file.absolute().parent
+    analyst, _ = _analyst(settings, ClipZones(video_path(values), given, folder), values)
     failures = analyse_files(files, analyst, settings.options, _now, out=sys.stdout, err=sys.stderr)
     return EXIT_FAILED if failures else EXIT_OK

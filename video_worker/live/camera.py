@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 from shared_utils.closing import Closing
@@ -23,6 +25,7 @@ from video_worker.live.volume import SCHEMA, picture_name
 from video_worker.models.registry import LoadedModel, Models
 from video_worker.pipeline.clip_zones import unknown_labels
 from video_worker.pipeline.runner import StepRunner
+from video_worker.pipeline.zone_tools import ZoneTools
 from video_worker.steps import STEPS
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import Source, StepContext, StepEvent
@@ -34,6 +37,8 @@ QUALITY = 85
 """Of the pictures of events."""
 LEAST_STEP_S = 0.001
 """What time goes on from frame to frame at least, whatever the clock of capture's host does."""
+NEWS = ("object", "item")
+"""Types of events that are logged for people."""
 CATCH_UP_S = 60.0
 """Age up to which events of the log count as reported where there is no state: it was killed in its first second."""
 
@@ -67,6 +72,8 @@ class Analysis:
         now: seconds since the epoch.
         clock: monotonic seconds.
         steps: the steps, in their order.
+        tools: what tasks of zones need.
+        zones_dir: folder of the files of zones; None where there is none.
     """
 
     model: LoadedModel
@@ -77,6 +84,8 @@ class Analysis:
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
     steps: Sequence[type[Step]] = STEPS
+    tools: ZoneTools = field(default_factory=ZoneTools)
+    zones_dir: Path | None = None
 
     def options_for(self, plan: Plan) -> Options:
         """Return the options of a camera.
@@ -241,11 +250,12 @@ class LiveCamera(Closing):
             model.detector if self.plan.needs_detector else None,
             self._analysis.models,
             zones=self.plan.zones,
+            zones_dir=self._analysis.zones_dir,
             report_objects=self.plan.facts.objects != "off",
             emit=self._report,
             now=lambda: datetime.fromtimestamp(self._analysis.now(), UTC).astimezone(),
         )
-        return StepRunner(context, self._analysis.steps)
+        return StepRunner(self._analysis.tools.added_to(context), self._analysis.steps)
 
     def _check_labels(self, model: LoadedModel) -> None:
         """Log each label of the zones' tasks that the model does not know, once."""
@@ -272,7 +282,10 @@ class LiveCamera(Closing):
         self._analysis.reports.add(event, jpeg)
         self._last_event = event.id
         what = found.more.get("label")
-        self._log.info(
+        # values that change all the time are no news for people
+        level = logging.INFO if found.type in NEWS else logging.DEBUG
+        self._log.log(
+            level,
             messages.LIVE_EVENT,
             found.type,
             found.value,

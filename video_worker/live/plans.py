@@ -14,7 +14,17 @@ from typing import Any
 from shared_utils.config.cameras import LIVE_OBJECTS
 from shared_utils.config.classes import check_classes
 from shared_utils.config.zones.files import ZonesFiles
-from shared_utils.config.zones.model import CrossTask, MatchTask, ObjectsTask, Task, Zones
+from shared_utils.config.zones.model import (
+    CrossTask,
+    LightTask,
+    MatchTask,
+    ObjectsTask,
+    PageTask,
+    PluginTask,
+    ReadTask,
+    Task,
+    Zones,
+)
 from shared_utils.contracts.clips import CAMERA_PATTERN
 from shared_utils.contracts.json_lines import parse_object
 from shared_utils.contracts.zones import ZONES_SUFFIX
@@ -33,6 +43,12 @@ LIVE = ("live", "both")
 """Values of a task's ``when`` that ask for live frames."""
 WITH_OBJECTS = (ObjectsTask, CrossTask, MatchTask)
 """Kinds of tasks that need the detector's boxes."""
+IN_DETAIL = (ReadTask, PageTask, PluginTask)
+"""Kinds of tasks that need all pixels of the camera."""
+WITH_INTERVAL = (ReadTask, LightTask, PageTask, PluginTask)
+"""Kinds of tasks that look at their zone at an interval."""
+LEAST_FPS = 1.0
+"""Frames per second of a camera whose zones are looked at less often: what was read is reported at the next frame."""
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +97,22 @@ class Plan:
     def when_motion(self) -> bool:
         """Whether frames are wanted only while capture sees motion: a lamp or a display changes without any."""
         return self.facts.objects == "motion" and not self.live_tasks
+
+    @property
+    def needs_detail(self) -> bool:
+        """Whether its frames are wanted in the camera's full width."""
+        return any(isinstance(task, IN_DETAIL) for task in self.live_tasks)
+
+    def fps(self, most: float) -> float:
+        """Return how many frames per second are wanted: as many as its zones are looked at, where no object is sought.
+
+        Args:
+            most: what objects need, and the most there are.
+        """
+        if self.needs_detector:
+            return most
+        intervals = [task.every_s for task in self.live_tasks if isinstance(task, WITH_INTERVAL)]
+        return min(most, max([LEAST_FPS, *(1 / every_s for every_s in intervals)]))
 
     @property
     def needs_detector(self) -> bool:

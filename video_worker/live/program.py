@@ -11,6 +11,7 @@ from datetime import datetime
 import numpy as np
 
 from shared_utils.contracts.events import Event
+from shared_utils.contracts.zones import ZONES_FOLDER
 from shared_utils.errors import EXIT_OK, ModelError, SettingError
 from shared_utils.log import setup_logging
 from shared_utils.queue.event_publisher import EventPublisher
@@ -23,6 +24,7 @@ from video_worker.live.settings import LiveSettings
 from video_worker.live.volume import LiveVolume
 from video_worker.live.worker import LiveWorker
 from video_worker.models.own import OwnModel, load_own_model
+from video_worker.pipeline.zone_tools import ZoneTools
 from video_worker.queue.stop import Stop
 from video_worker.settings import AnalysisSettings
 
@@ -30,6 +32,8 @@ PROGRAM = "live"
 """In the lines of its log, and in its events."""
 THREADS = 1
 """Threads of inference: the clips' workers have the other cores. A frame of 640×384 takes 30 ms in one."""
+READ_THREADS = 2
+"""Threads that read zones: 20 readings per second of 30 ms each, and one that is slow."""
 SHAPES = 6
 """Shapes of pictures kept ready: cameras of 16:9, 4:3, upright ones. Each takes 45 MB and a quarter of a second."""
 USUAL_WH = 1280, 720
@@ -70,7 +74,16 @@ def live(values: Mapping[str, str]) -> int:
         journal.start()
         viewers = stack.enter_context(BoxesPublisher(settings.redis))
         viewers.start()
-        analysis = Analysis(own.model, own.models, own.options, journal, viewers)
+        tools = ZoneTools.from_env(values, READ_THREADS)
+        analysis = Analysis(
+            own.model,
+            own.models,
+            own.options,
+            journal,
+            viewers,
+            tools=tools,
+            zones_dir=settings.video_dir / ZONES_FOLDER,
+        )
         worker = stack.enter_context(
             LiveWorker(settings.capture_url, settings.fps, analysis, volume, journal, report_trouble)
         )

@@ -227,8 +227,10 @@ class LiveWorker(Closing):
 
     def _reader(self, plan: Plan) -> FrameReader:
         wanted_px = max(WIDTH_PX, self._analysis.model.side(self._analysis.options.imgsz))
+        if plan.needs_detail:
+            wanted_px = MAX_WIDTH_PX
         width_px = max(MIN_WIDTH_PX, min(wanted_px, plan.facts.width or wanted_px, MAX_WIDTH_PX))
-        request = FrameRequest(plan.camera, self._rate.fps, width_px, plan.when_motion)
+        request = FrameRequest(plan.camera, plan.fps(self._rate.fps), width_px, plan.when_motion)
         return FrameReader(self._capture_url, request, self._wake, self._clock)
 
     def _ask_again(self, served: _Served) -> None:

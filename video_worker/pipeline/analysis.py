@@ -26,6 +26,7 @@ from video_worker.pipeline.clip_zones import ClipZones
 from video_worker.pipeline.prefetch import prefetch
 from video_worker.pipeline.run_names import RunNames
 from video_worker.pipeline.runner import StepRunner
+from video_worker.pipeline.zone_tools import ZoneTools
 from video_worker.steps import STEPS
 from video_worker.steps.base import Step
 from video_worker.steps.context import Source, StepContext
@@ -91,6 +92,7 @@ class Analyst:
         steps: the steps, in their order.
         sleep: waits for a number of seconds.
         zones: finds the zones of clips; None for none.
+        tools: what their tasks need.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Analyst:
         steps: Sequence[type[Step]] = STEPS,
         sleep: Callable[[float], None] = time.sleep,
         zones: ClipZones | None = None,
+        tools: ZoneTools | None = None,
     ) -> None:
         self._models = models
         self._threads = threads
@@ -108,6 +111,7 @@ class Analyst:
         self._steps = tuple(steps)
         self._sleep = sleep
         self._zones = zones or ClipZones()
+        self._tools = tools or ZoneTools()
 
     def use_threads(self, threads: int) -> None:
         """Decode and compute with this many threads from the next clip on."""
@@ -186,10 +190,12 @@ class Analyst:
             model.detector,
             self._models,
             zones=None if loaded is None else loaded.zones,
+            zones_dir=None if loaded is None else self._zones.folder,
             names=task.names,
             output_dir=task.output_dir,
             now=self._now,
         )
+        context = self._tools.added_to(context)
         return context, {} if loaded is None else {"setup": records.setup_entry(loaded)}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from shared_utils.config.classes import find_label
 from shared_utils.config.zones.files import LoadedZones, ZonesFiles
 from shared_utils.config.zones.model import CrossTask, ObjectsTask, Zones
+from shared_utils.contracts.zones import ZONES_FOLDER
 from shared_utils.log import CAMERA_FIELD
 from video_worker import messages
 from video_worker.models.registry import LoadedModel
@@ -26,9 +27,18 @@ class ClipZones:
     Args:
         video_dir: the shared volume; None for no zones there.
         given: zones for all clips, whatever their cameras.
+        given_dir: folder of their file.
+
+    Attributes:
+        folder: where the pictures are that the zones refer to; None for nowhere.
     """
 
-    def __init__(self, video_dir: Path | None = None, given: LoadedZones | None = None) -> None:
+    def __init__(
+        self, video_dir: Path | None = None, given: LoadedZones | None = None, given_dir: Path | None = None
+    ) -> None:
+        self.folder = given_dir
+        if given is None and video_dir is not None:
+            self.folder = video_dir / ZONES_FOLDER
         self._files = None if video_dir is None or given is not None else ZonesFiles(video_dir, _report)
         self._given = given
         self._checked: set[tuple[str, str]] = set()

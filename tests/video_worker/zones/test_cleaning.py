@@ -76,8 +76,8 @@ def test_a_number_comes_with_the_text_and_its_unit():
 
 
 def test_the_greatest_step_per_second():
-    rules = {"number": NumberRules(max_step_per_s=1)}
-    assert said(clean("10", "11", "91", "12", **rules)) == ["10", "11", "(step)", "12"]
+    rules = NumberRules(max_step_per_s=1)
+    assert said(clean("10", "11", "91", "12", number=rules)) == ["10", "11", "(step)", "12"]
 
 
 def test_a_counter_that_is_half_rolled_is_shown_as_the_display_would():

@@ -43,7 +43,8 @@ class Objects(ZoneStep[Stay]):
             RecordKey(
                 "zones",
                 "of each zone with a task for clips: `entered` and `left` by label, `dwell_s` of all stays together, "
-                "seconds; `crossed` by label and direction; `readings`; `items`. Absent where there are no such zones",
+                "seconds; `crossed` by label and direction; `readings` that gave a value, and where the zone is "
+                "read, `unreadable` ones; `items`. Absent where there are no such zones",
                 '{"gate": {"entered": {"person": 1}, "left": {"person": 1}, "crossed": {}, "dwell_s": 12.4, '
                 '"readings": 0, "items": {}}}',
             ),

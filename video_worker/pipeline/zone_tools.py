@@ -1,0 +1,80 @@
+"""What the tasks of zones need besides a detector: engines that read, threads, modules of people's own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from shared_utils.log import camera_logger
+from video_worker import messages
+from video_worker.pipeline.work_pool import WorkPool
+from video_worker.readers.base import TextReaders
+from video_worker.readers.registry import ReaderRegistry
+from video_worker.readers.settings import ReaderSettings
+from video_worker.steps.context import StepContext
+
+MAX_PROBLEMS = 1000
+"""Problems that are remembered, so that each is logged once."""
+MAX_PROBLEM = 500
+"""Characters of one."""
+
+
+class ZoneProblems:
+    """Logs why tasks of zones cannot be carried out: each reason once per zone, however often it is reported."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str | None, str, str]] = set()
+        self._lock = threading.Lock()
+
+    def report(self, camera: str | None, zone: str, problem: str) -> None:
+        """Take note of a problem of a zone.
+
+        Args:
+            camera: name of the camera; None where none is known.
+            zone: name of the zone.
+            problem: one line for people.
+        """
+        one = camera, zone, problem[:MAX_PROBLEM]
+        with self._lock:
+            if one in self._known or len(self._known) >= MAX_PROBLEMS:
+                return
+            self._known.add(one)
+        camera_logger(__name__, camera or "").warning(messages.ZONE_NOT_READ, zone, one[-1])
+
+
+@dataclass(frozen=True)
+class ZoneTools:
+    """What all runs of a program share.
+
+    Attributes:
+        readers: engines that read text; None for none.
+        plugins: folder of modules of people's own; None for none.
+        pool: threads for slow work; None to do it at once.
+        problems: logs what goes wrong.
+    """
+
+    readers: TextReaders | None = None
+    plugins: Path | None = None
+    pool: WorkPool | None = None
+    problems: ZoneProblems = field(default_factory=ZoneProblems)
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str], threads: int) -> ZoneTools:
+        """Return the tools of a program, by its settings.
+
+        Args:
+            values: the environment.
+            threads: threads for slow work.
+
+        Raises:
+            SettingError: a setting is wrong.
+        """
+        return cls(ReaderRegistry(ReaderSettings.from_env(values)), pool=WorkPool(threads))
+
+    def added_to(self, context: StepContext) -> StepContext:
+        """Return the context of a run with these tools in it."""
+        report = partial(self.problems.report, context.camera)
+        return replace(context, readers=self.readers, plugins=self.plugins, pool=self.pool, report_problem=report)
