@@ -71,8 +71,8 @@ class ZoneEntry(TypedDict):
     """What happened in a zone of the clip.
 
     `entered`, `left`: objects by label; `crossed`: objects by label and direction (``left``, ``right``) of a line;
-    `dwell_s`: seconds of all stays together; `readings`: readings that gave a value; `unreadable`: those that gave none,
-    where the zone is read; `items`: items that passed, by name.
+    `dwell_s`: seconds of all stays together; `readings`: readings that gave a value; `unreadable`: those that gave
+    none, where the zone is read; `items`: items that passed, by name.
     """
 
     entered: dict[str, int]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,7 +37,7 @@ QUALITY = 85
 LEAST_STEP_S = 0.001
 """What time goes on from frame to frame at least, whatever the clock of capture's host does."""
 NEWS = ("object", "item")
-"""Types of events that are logged for people."""
+"""Types of events that are logged for people: not values that change all the time."""
 CATCH_UP_S = 60.0
 """Age up to which events of the log count as reported where there is no state: it was killed in its first second."""
 
@@ -281,18 +280,16 @@ class LiveCamera(Closing):
             event = replace(event, picture=picture_name(event.id))
         self._analysis.reports.add(event, jpeg)
         self._last_event = event.id
-        what = found.more.get("label")
-        # values that change all the time are no news for people
-        level = logging.INFO if found.type in NEWS else logging.DEBUG
-        self._log.log(
-            level,
-            messages.LIVE_EVENT,
-            found.type,
-            found.value,
-            f" {what}" if what else "",
-            f" in {found.zone}" if found.zone else "",
-            max(0.0, self._analysis.now() - moment),
-        )
+        if found.type in NEWS:
+            what, where = found.more.get("label"), found.zone
+            self._log.info(
+                messages.LIVE_EVENT,
+                found.type,
+                found.value,
+                f" {what}" if what else "",
+                f" in {where}" if where else "",
+                max(0.0, self._analysis.now() - moment),
+            )
 
     def _boxes(self, sample: Sample, at: float) -> LiveBoxes:
         """Return the boxes that count, for viewers."""

@@ -33,5 +33,6 @@ def read_zones(*tasks: dict[str, Any], **all_tasks: Any) -> Sequence[dict[str, A
         left, top, right, bottom = x, y, x + WIDTH_PX, y + HEIGHT_PX
         corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
         points = [[across / SIZE[0], down / SIZE[1]] for across, down in corners]
-        zones.append({"name": name, "points": points, "tasks": [{"do": "read", **all_tasks, **task}]})
+        whole: dict[str, Any] = {"do": "read", **all_tasks, **task}
+        zones.append({"name": name, "points": points, "tasks": [whole]})
     return zones

@@ -74,7 +74,7 @@ def volume(tmp_path: Path, tools: ZoneTools) -> Volume:
 
 
 def test_displays_in_a_clip(volume):
-    tasks = ({"number": {"unit": "bar", "max": 20}, "pattern": r"\d+\.\d"}, {}, {"pattern": r"\d\d"})
+    tasks: Any = ({"number": {"unit": "bar", "max": 20}, "pattern": r"\d+\.\d"}, {}, {"pattern": r"\d\d"})
     record, events = volume.run("first", *tasks)
     assert {name: (zone["readings"], zone["unreadable"]) for name, zone in record["zones"].items()} == {
         "pressure": (6, 0), "flow": (6, 0), "level": (4, 2),
