@@ -205,12 +205,15 @@ class PanelScene:
     def _windows(self, t: float) -> dict[str, Image]:
         """Return the pictures of the displays."""
         found = {}
-        for name, draw in (
-            ("pressure", self._displays.led), ("temperature", self._displays.lcd),
-            ("message", self._displays.line), ("order", self._displays.order),
-        ):  # fmt: skip
+        draws = {"pressure": self._displays.led, "temperature": self._displays.lcd, "message": self._displays.line}
+        for name, draw in draws.items():
             state = self._schedules[name].at(t)
             found[name] = mixed(draw(state.before), draw(state.now), state.since_s / CHANGE_S[name])
+        order, paper = self._schedules["order"].at(t), self._displays.order
+        # electronic paper is cleared before it is written on
+        written = 2 * order.since_s / CHANGE_S["order"] - 1
+        cleared = mixed(paper(order.before), paper(""), written + 1)
+        found["order"] = cleared if written <= 0 else mixed(paper(""), paper(order.now), written)
         counter = self._schedules["counter"].at(t)
         found["counter"] = self._displays.counter(
             counter.before, counter.now, min(1.0, counter.since_s / CHANGE_S["counter"])
