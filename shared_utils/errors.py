@@ -13,6 +13,7 @@
     ├── ModelError                 a file is no detection model we can run
     ├── ReaderMissing              an engine that reads text is not installed, or not set up
     ├── ReadingFailed              an engine could not read a picture, such as one that is asked over the network
+    ├── PluginFailed               a module of people's own is missing, is wrong, or failed
     ├── FormatError                a file of the shared volume is of an unknown version, or damaged as a whole
     ├── NotWritten                 a run's outcome cannot be written: disk full, rights, a share that is gone (retried)
     ├── VolumeInUse                another capture, or another live worker, uses the same VIDEO_DIR
@@ -91,6 +92,18 @@ class ReaderMissing(VcamError):
 
 class ReadingFailed(VcamError):
     """An engine could not read a picture; the next one may go well."""
+
+
+class PluginFailed(VcamError):
+    """A module of people's own is missing, is wrong or failed; the line names its file, and the line in it.
+
+    Attributes:
+        kind: of the error, such as the name of its class: the text may differ each time.
+    """
+
+    def __init__(self, text: str, kind: str = "") -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class JobRefused(VcamError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from shared_utils.config.env import read_env, read_field
-from shared_utils.config.folders import MODELS_DIR, VIDEO_DIR, models_dirs, video_dir
+from shared_utils.config.folders import MODELS_DIR, PLUGINS_DIR, VIDEO_DIR, models_dirs, plugins_path, video_dir
 from shared_utils.config.job_options import options_from_env
 from shared_utils.config.log import LogSettings
 from shared_utils.config.redis import RedisSettings
@@ -29,6 +29,7 @@ class AnalysisSettings:
     Attributes:
         options: of jobs that name none.
         models_dirs: folders where models are looked up by name, in this order.
+        plugins_dir: folder of modules of people's own.
         own_model: path of the worker's own model.
         engine: ``openvino`` or ``onnxruntime``.
         device: the engine's own name of a device.
@@ -37,6 +38,7 @@ class AnalysisSettings:
 
     options: Options
     models_dirs: Annotated[tuple[Path, ...], MODELS_DIR]
+    plugins_dir: Annotated[Path, PLUGINS_DIR]
     own_model: Path
     engine: Annotated[str, Setting("DETECTOR", "engine that runs models", choices=ENGINES)] = "openvino"
     device: Annotated[str, Setting("DETECTOR_DEVICE", "the engine's own name of a device")] = "CPU"
@@ -46,7 +48,7 @@ class AnalysisSettings:
 
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> AnalysisSettings:
-        """Read the options of :class:`Options` and ``MODELS_DIR``, ``DETECTOR``, ``DETECTOR_DEVICE``, ``THREADS``.
+        """Read the options of :class:`Options` and ``MODELS_DIR``, ``PLUGINS_DIR``, ``DETECTOR…``, ``THREADS``.
 
         ``MODELS_DIR`` is a folder, or several with ':' between them, searched in turn: the user's before those that
         an image brings along. ``YOLO_MODEL`` is a bare name in one of them, or the path of a file.
@@ -67,7 +69,7 @@ class AnalysisSettings:
                 "there, or export one with: python -m video_worker export yolov8n.pt models/yolov8n.onnx "
                 "(containers: WITH_YOLOV8N=1 in .env builds it in)"
             )
-        found = {**read_env(declarations(cls), values), "models_dirs": folders}
+        found = {**read_env(declarations(cls), values), "models_dirs": folders, "plugins_dir": plugins_path(values)}
         return cls(options=dataclasses.replace(options, model=own.name), own_model=own, **found)
 
 

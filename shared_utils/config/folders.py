@@ -1,4 +1,4 @@
-"""Folders that programs share: the volume of ``VIDEO_DIR``, and the models of ``MODELS_DIR``."""
+"""Folders that programs share: the volume of ``VIDEO_DIR``, models of ``MODELS_DIR``, modules of ``PLUGINS_DIR``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def _split(text: str) -> tuple[Path, ...]:
 
 VIDEO_DIR = Setting("VIDEO_DIR", "the shared volume: clips, logs and all that belongs to them", parse=Path)
 MODELS_DIR = Setting("MODELS_DIR", "folders of models, searched in turn", parse=_split)
+PLUGINS_DIR = Setting("PLUGINS_DIR", "folder of modules of people's own for zones", parse=Path)
 VIDEO_FOLDER = "video"
+PLUGINS_FOLDER = "plugins"
 MODELS_DEFAULTS = ("models", "../models")
 """In this order: programs run in the project's folder, notebooks in ``notebooks/``."""
 
@@ -30,6 +32,11 @@ def video_path(values: Mapping[str, str], project: Path = Path()) -> Path:
         project: the project's folder, for the default: the working folder of programs, the parent of notebooks'.
     """
     return Path(get_text(values, VIDEO_DIR.name) or project / VIDEO_FOLDER)
+
+
+def plugins_path(values: Mapping[str, str]) -> Path:
+    """Return the folder of modules of people's own, whether it exists or not."""
+    return Path(get_text(values, PLUGINS_DIR.name) or PLUGINS_FOLDER)
 
 
 def video_dir(values: Mapping[str, str]) -> Path:

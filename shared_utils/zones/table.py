@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from shared_utils.config.zones.model import Task, Zone, Zones
+from shared_utils.config.zones.model import Task, Zone, Zones, task_name
 
 HEAD = ("zone", "shape", "task", "when", "labels", "details")
 MAX_LABELS = 40
@@ -32,12 +32,12 @@ def _rows(zone: Zone) -> Iterator[Sequence[str]]:
         labels = ", ".join(getattr(task, "labels", ())) or ("all" if hasattr(task, "labels") else "")
         if len(labels) > MAX_LABELS:
             labels = f"{labels[:MAX_LABELS]}…"
-        yield zone.name, shape, str(task.__struct_config__.tag), task.when, labels, ", ".join([*notes, *_details(task)])
+        yield zone.name, shape, task_name(task), task.when, labels, ", ".join([*notes, *_details(task)])
 
 
 def _details(task: Task) -> Iterator[str]:
     """Yield the task's own settings, as its file spells them."""
     for name in task.__struct_fields__:
         value = getattr(task, name)
-        if name not in ("when", "labels") and value is not None:
+        if name not in ("when", "labels", "module") and value is not None:
             yield f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"

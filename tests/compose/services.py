@@ -44,6 +44,7 @@ _REDIS = {
     "RDS_CA": "likewise",
     "VIDEO_DIR": "a mount, of the folder that .env names",
 }
+_PLUGINS = {"PLUGINS_DIR": "a mount, of the folder that .env names"}
 BY_COMPOSE: dict[str, dict[str, str]] = {
     "capture": {
         **_REDIS,
@@ -51,8 +52,8 @@ BY_COMPOSE: dict[str, dict[str, str]] = {
         "HTTP_PORT": "that of the container; it is published as that of .env",
         "CAMERAS_FILE": "a mount, of the file or folder that .env names",
     },
-    "video-worker": _REDIS,
-    "live": _REDIS,
+    "video-worker": {**_REDIS, **_PLUGINS},
+    "live": {**_REDIS, **_PLUGINS},
     "jupyter": _REDIS,
     "camera": {},
 }

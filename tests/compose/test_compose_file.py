@@ -293,6 +293,17 @@ def test_the_workers_may_not_write_models(tmp_path: Path) -> None:
     assert writable == {"video-worker": False, "live": False, "jupyter": True, "export": True}
 
 
+def test_modules_of_zones_are_mounted_read_only_where_they_run(tmp_path: Path) -> None:
+    services = _services(tmp_path)
+    writable = {
+        name: not mount.get("read_only", False)
+        for name, service in services.items()
+        for mount in service.get("volumes", [])
+        if mount["target"] == "/plugins"
+    }
+    assert writable == {"video-worker": False, "live": False}
+
+
 def test_a_secret_is_in_the_environment_of_those_who_need_it_and_nowhere_else(tmp_path: Path) -> None:
     services = _services(tmp_path)
     holders: dict[str, set[str]] = {secret: set() for secret in SECRETS.values()}

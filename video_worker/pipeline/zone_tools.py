@@ -6,11 +6,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
+from shared_utils.config.folders import plugins_path
 from shared_utils.log import camera_logger
 from video_worker import messages
 from video_worker.pipeline.work_pool import WorkPool
+from video_worker.plugins.registry import Plugins
 from video_worker.readers.base import TextReaders
 from video_worker.readers.registry import ReaderRegistry
 from video_worker.readers.settings import ReaderSettings
@@ -51,13 +52,13 @@ class ZoneTools:
 
     Attributes:
         readers: engines that read text; None for none.
-        plugins: folder of modules of people's own; None for none.
+        plugins: modules of people's own; None for none.
         pool: threads for slow work; None to do it at once.
         problems: logs what goes wrong.
     """
 
     readers: TextReaders | None = None
-    plugins: Path | None = None
+    plugins: Plugins | None = None
     pool: WorkPool | None = None
     problems: ZoneProblems = field(default_factory=ZoneProblems)
 
@@ -72,7 +73,8 @@ class ZoneTools:
         Raises:
             SettingError: a setting is wrong.
         """
-        return cls(ReaderRegistry(ReaderSettings.from_env(values)), pool=WorkPool(threads))
+        plugins = Plugins(plugins_path(values))
+        return cls(ReaderRegistry(ReaderSettings.from_env(values)), plugins, WorkPool(threads))
 
     def added_to(self, context: StepContext) -> StepContext:
         """Return the context of a run with these tools in it."""

@@ -18,6 +18,7 @@ STEPS: tuple[type[Step], ...] = tuple(
         "zones.objects:Objects",
         "zones.cross:Cross",
         "zones.read:Read",
+        "zones.plugin:Plugin",
         "brightness:Brightness",
     )
 )

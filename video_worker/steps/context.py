@@ -16,6 +16,7 @@ from video_worker.models.detector import Detector
 from video_worker.models.registry import Models
 from video_worker.pipeline.run_names import RunNames
 from video_worker.pipeline.work_pool import WorkPool
+from video_worker.plugins.registry import Plugins
 from video_worker.readers.base import TextReaders
 from video_worker.steps.declarations import BoxColumn
 
@@ -116,7 +117,7 @@ class StepContext:
         zones: the camera's zones, validated; None for none.
         zones_dir: folder of the file of zones, where their reference pictures are; None where there is none.
         readers: engines that read text; None where there are none.
-        plugins: folder of modules of people's own; None for none.
+        plugins: modules of people's own; None where there are none.
         pool: threads for slow work; None to do it at once.
         report_problem: called with a zone and why its tasks cannot be carried out, as often as that happens.
         galleries: folder of the galleries of pictures to recognise; None for none.
@@ -137,7 +138,7 @@ class StepContext:
     zones: Zones | None = None
     zones_dir: Path | None = None
     readers: TextReaders | None = None
-    plugins: Path | None = None
+    plugins: Plugins | None = None
     pool: WorkPool | None = None
     report_problem: Callable[[str, str], None] = _ignore_problem
     galleries: Path | None = None

@@ -14,7 +14,19 @@ from typing import Any, get_args, get_type_hints
 
 from shared_utils.config.text_file import decode_text
 from shared_utils.config.validation import Fault, Invalid, Model, convert
-from shared_utils.config.zones.model import AnyTask, CrossTask, Page, Point, ReadTask, Task, Zone, Zones
+from shared_utils.config.zones.model import (
+    AnyTask,
+    CrossTask,
+    Page,
+    PluginTask,
+    Point,
+    ReadTask,
+    Task,
+    Zone,
+    Zones,
+    task_name,
+)
+from shared_utils.config.zones.own_modules import MODULE, PLUGIN, with_own_modules
 from shared_utils.contracts.zones import SCHEMA
 from shared_utils.errors import SettingError
 
@@ -28,6 +40,8 @@ MIN_AREA = 1e-9
 """Share of the picture: less than a pixel of any camera."""
 
 _TASKS: dict[str, type[Task]] = {one.__struct_config__.tag: one for one in get_args(AnyTask)}
+_WORDS = [word for word in _TASKS if word != PLUGIN]
+"""What `do` takes, beside names of modules."""
 
 
 def load_zones(path: Path) -> Zones:
@@ -73,7 +87,7 @@ def parse_zones(data: bytes) -> Zones:
     if isinstance(found, dict) and type(found.get("schema")) is int and found["schema"] != SCHEMA:
         raise ValueError(f"schema is {_display(found['schema'])}, and this version of vcam reads schema {SCHEMA} alone")
     try:
-        zones: Zones = convert(found, Zones)
+        zones: Zones = convert(with_own_modules(found, _WORDS), Zones)
     except Invalid as error:
         raise ValueError(_describe(error, found)) from None
     for place, problem in _problems(zones):
@@ -112,10 +126,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _describe(error: Invalid, found: Any) -> str:
     """Return an error as a line that names the zone or page, the key and its value."""
-    value = found
-    for step in error.path:
+    value, path = found, list(error.path)
+    for number, step in enumerate(path):
+        if isinstance(value, dict) and step not in value:
+            del path[number:]  # a value of an object with free keys: nobody says which one
+            break
         value = value[step]
-    place, key = _place(error.path, found), _key(error.path)
+    place, key = _place(path, found), _key(path)
     if error.fault is Fault.MISSING:
         return f"{place}{_joined(key, str(error.key))} is missing"
     if error.fault is Fault.UNKNOWN:
@@ -125,12 +142,15 @@ def _describe(error: Invalid, found: Any) -> str:
     subject = f"{place}{key}" if key else place.removesuffix(": ") or "the file"
     wrong = f"{subject} is {_display(value)}"
     if error.fault is Fault.CHOICE:
-        words = list(_TASKS) if error.path[-1] == "do" else _words(str(error.path[-1]))
+        if error.path[-1] == "do":
+            own = "or the name of a module in plugins/, which is not much like one of them"
+            return f"{wrong}: use one of {', '.join(_WORDS)}{_suggestion(str(value).casefold(), _WORDS)}, {own}"
+        words = _words(str(error.path[-1]))
         return f"{wrong}: use one of {', '.join(words)}{_suggestion(value, words)}"
     if "regex" in error.detail:
         keys = [step for step in error.path if isinstance(step, str)]
         return f"{wrong}: use {PATTERN_REMEDIES.get(keys[-1], NAME_REMEDY)}"
-    return f"{wrong}: it takes {error.expectation}"
+    return f"{wrong}: it takes {error.expectation or 'names with text, numbers, true or false'}"
 
 
 def _place(path: Sequence[str | int], found: Any) -> str:
@@ -156,7 +176,7 @@ def _joined(key: str, last: str) -> str:
 def _known_keys(path: Sequence[str | int], found: Any) -> list[str]:
     if "tasks" in path:
         task = found[path[0]][path[1]]["tasks"][path[3]]
-        return ["do", *_TASKS[task["do"]].__struct_fields__]
+        return ["do", *(key for key in _TASKS.get(task["do"], PluginTask).__struct_fields__ if key != MODULE)]
     owner: type[Model] = Zones if not path else Zone if path[0] == "zones" else Page
     return list(owner.__struct_fields__)
 
@@ -212,7 +232,7 @@ def _shape_problem(zone: Zone) -> str | None:
 
 
 def _task_problem(task: Task, zone: Zone, pages: Sequence[str]) -> str | None:
-    do = task.__struct_config__.tag
+    do = task_name(task)
     if isinstance(task, CrossTask) != (zone.line is not None):
         return f"({do}) needs {'line' if isinstance(task, CrossTask) else 'points'}"
     if task.page is not None and task.page not in pages:

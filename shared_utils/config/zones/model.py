@@ -178,7 +178,7 @@ class PluginTask(Task, tag="plugin", kw_only=True, frozen=True):
 
     module: Name
     every_s: Annotated[float, Bounds(ge=0.1, le=LONGEST_S)] = 1.0
-    settings: Annotated[dict[str, str | float | bool], Bounds(max_length=MAX_SETTINGS)] | None = None
+    settings: Annotated[dict[str, str | int | float | bool], Bounds(max_length=MAX_SETTINGS)] | None = None
 
 
 class MatchTask(Task, tag="match", kw_only=True, frozen=True):
@@ -198,6 +198,11 @@ class MatchTask(Task, tag="match", kw_only=True, frozen=True):
 
 
 AnyTask: TypeAlias = ObjectsTask | CrossTask | ReadTask | LightTask | PageTask | PluginTask | MatchTask
+
+
+def task_name(task: Task) -> str:
+    """Return what `do` says in the file: a word of ours, or the name of a module."""
+    return task.module if isinstance(task, PluginTask) else str(task.__struct_config__.tag)
 
 
 class Page(Model, frozen=True):

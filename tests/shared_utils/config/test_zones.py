@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from shared_utils.config.zones.file import MAX_FILE_BYTES, load_zones, parse_zones
-from shared_utils.config.zones.model import CrossTask, LightTask, MatchTask, ObjectsTask, ReadTask
+from shared_utils.config.zones.model import (
+    CrossTask,
+    LightTask,
+    MatchTask,
+    ObjectsTask,
+    PluginTask,
+    ReadTask,
+    task_name,
+)
 from shared_utils.errors import SettingError
 
 SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
@@ -75,6 +83,15 @@ def test_the_example_of_the_contract_is_read() -> None:
     assert (zones.pages[0].name, zones.pages[0].reference, zones.pages[0].min_score) == (
         "alarm", "press-3.alarm.png", 0.4,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["needle", "gauge", "count-caps", "7up", "patch2", "Leck"])
+def test_any_other_word_is_the_name_of_a_module(name: str) -> None:
+    task = {"do": name, "every_s": 2, "when": "live", "page": "alarm", "settings": {"min": 0, "unit": "bar"}}
+    zones = parse_zones(changed(lambda all_: all_["zones"][GATE]["tasks"].append(task)))
+    own = PluginTask(module=name, every_s=2.0, when="live", page="alarm", settings={"min": 0, "unit": "bar"})
+    assert zones.zones[GATE].tasks[-1] == own
+    assert task_name(own) == name
 
 
 def test_what_is_left_out_has_a_default() -> None:
@@ -150,8 +167,33 @@ def test_tasks_belong_to_clips_unless_they_say_otherwise() -> None:
         (lambda all_: all_["zones"][GATE].update(tasc=1), "zone 'gate': unknown key 'tasc' (did you mean 'tasks'?)"),
         (
             lambda all_: all_["zones"][GATE]["tasks"][0].update(do="object"),
-            "zone 'gate': tasks[0].do is \"object\": use one of objects, cross, read, light, page, plugin, match "
-            "(did you mean 'objects'?)",
+            "zone 'gate': tasks[0].do is \"object\": use one of objects, cross, read, light, page, match "
+            "(did you mean 'objects'?), or the name of a module in plugins/",
+        ),
+        (
+            lambda all_: all_["zones"][GATE]["tasks"].append({"do": "Raed"}),
+            "zone 'gate': tasks[1].do is \"Raed\": use one of objects, cross, read, light, page, match "
+            "(did you mean 'read'?), or the name of a module",
+        ),
+        (
+            lambda all_: all_["zones"][GATE]["tasks"].append({"do": "../needle"}),
+            "zone 'gate': tasks[1].do is \"../needle\": use one of",
+        ),
+        (
+            lambda all_: all_["zones"][GATE]["tasks"].append({"do": "needle", "module": "x"}),
+            "zone 'gate': unknown key 'tasks[1].module'; the keys are do, when, page, every_s, settings",
+        ),
+        (
+            lambda all_: all_["zones"][GATE]["tasks"].append({"do": "needle", "every": 1}),
+            "zone 'gate': unknown key 'tasks[1].every' (did you mean 'every_s'?)",
+        ),
+        (
+            lambda all_: all_["zones"][GATE]["tasks"].append({"do": "needle", "settings": {"min": None}}),
+            "zone 'gate': tasks[1].settings is {\"min\": null}: it takes",
+        ),
+        (
+            lambda all_: all_["zones"][DOOR]["tasks"].append({"do": "needle"}),
+            "zone 'door': tasks[1] (needle) needs points",
         ),
         (lambda all_: all_["zones"][GATE]["tasks"][0].pop("do"), "zone 'gate': tasks[0].do is missing"),
         (

@@ -56,11 +56,11 @@ def test_a_wrong_file_is_reported_once_and_the_last_good_revision_stays(tmp_path
     path = zones_path(tmp_path, "yard")
     write_zones(path, {"zones": [GATE]})
     assert reader.names() == ["gate"]
-    path.write_text(path.read_text().replace('"objects"', '"count"'))
+    path.write_text(path.read_text().replace('"objects"', '"objcts"'))
     assert [reader.names() for _ in range(3)] == [["gate"]] * 3
     [(camera, problem)] = reader.reports
     assert camera == "yard"
-    assert "yard.json: zone 'gate': tasks[0].do is \"count\"" in str(problem)
+    assert "yard.json: zone 'gate': tasks[0].do is \"objcts\"" in str(problem)
     # another fault is another report, the same one in a file that was written again is none
     path.write_text(path.read_text() + " ")
     assert reader.names() == ["gate"]
