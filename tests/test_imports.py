@@ -32,6 +32,8 @@ FORBIDDEN = {
 EXCEPTIONS = {
     "camera_emulator/scene_model/train.py": {"torch", "ultralytics"},
     "video_worker/export.py": {"ultralytics"},
+    # only to say how many threads easyocr may take
+    "video_worker/readers/easyocr.py": {"torch"},
 }
 CONTRACTS_MAY = {"shared_utils", *sys.stdlib_module_names}
 

@@ -11,11 +11,12 @@ from shared_utils.config.web_hosts import HTTP_NAMES
 from vcam_worker.recording.storage.disk import DiskRules
 from vcam_worker.settings import CaptureSettings
 from video_worker.live.settings import LiveSettings
+from video_worker.readers.settings import ReaderSettings
 from video_worker.settings import AnalysisSettings, WorkerSettings
 
 OPTIONS = {one.setting.name: one for one in DECLARED.values()}
 DECLARATIONS: dict[str, Declaration] = {
-    **declared_settings(CaptureSettings, AnalysisSettings, WorkerSettings, LiveSettings),
+    **declared_settings(CaptureSettings, AnalysisSettings, WorkerSettings, LiveSettings, ReaderSettings),
     **OPTIONS,
 }
 """All settings of our programs, by name."""
@@ -25,8 +26,8 @@ LIVE_IGNORES = {"THREADS"}
 
 SERVICES: dict[str, set[str]] = {
     "capture": set(declared_settings(CaptureSettings)),
-    "video-worker": {*declared_settings(AnalysisSettings, WorkerSettings), *OPTIONS},
-    "live": {*declared_settings(AnalysisSettings, LiveSettings), *OPTIONS} - LIVE_IGNORES,
+    "video-worker": {*declared_settings(AnalysisSettings, WorkerSettings, ReaderSettings), *OPTIONS},
+    "live": {*declared_settings(AnalysisSettings, LiveSettings, ReaderSettings), *OPTIONS} - LIVE_IGNORES,
     "jupyter": {
         *declared_settings(Places, LogSettings),
         *OPTIONS,

@@ -170,6 +170,7 @@ def test_every_variable_of_the_compose_files_is_explained_in_the_example() -> No
 OVERRIDES = {
     "docker-compose.nvidia.yml": {},
     "docker-compose.intel.yml": {"RENDER_GID": "104"},
+    "docker-compose.read-http.yml": {},
     "docker-compose.share.yml": {"REDIS_BIND": "192.168.1.10"},
     "docker-compose.worker.yml": {"RDS_HOST": "192.168.1.10", "CLIPS": "/mnt/vcam/video"},
 }
@@ -223,6 +224,24 @@ def test_other_devices_are_asked_for_in_their_own_files_alone(tmp_path: Path) ->
     assert not {"devices", "group_add"} & set(plain)
     assert "reservations" not in plain["deploy"]["resources"]
     assert plain["image"] not in {nvidia["image"], intel["image"]}
+
+
+def test_only_what_reads_zones_gets_a_way_out_and_only_by_its_own_file(tmp_path: Path) -> None:
+    plain = _services(tmp_path)
+    opened = json.loads(_overridden(tmp_path, "docker-compose.read-http.yml", {}).stdout)["services"]
+    changed = {
+        name for name in plain if set(opened[name].get("networks") or {}) != set(plain[name].get("networks") or {})
+    }
+    assert changed == {"video-worker", "live"}
+    for name in changed:
+        assert set(opened[name]["networks"]) == {"queue", "outside"}
+        assert not opened[name].get("ports")
+
+
+def test_further_engines_are_built_in_where_they_are_asked_for(tmp_path: Path) -> None:
+    assert _services(tmp_path)["video-worker"]["build"]["args"]["WITH_OCR"] == ""
+    args = _services(tmp_path, WITH_OCR="tesseract easyocr")["video-worker"]["build"]["args"]
+    assert args["WITH_OCR"] == "tesseract easyocr"
 
 
 def test_only_redis_over_tls_is_shared_and_only_at_the_address_given(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_torch_is_in_no_image(name: str) -> None:
     assert not re.search(r"^(torch|ultralytics)", wanted, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", ["base", "capture", "video", "jupyter", "export"])
+@pytest.mark.parametrize("name", ["base", "capture", "video", "jupyter", "export", "easyocr"])
 def test_requirements_of_images_are_pinned(name: str) -> None:
     text = (ROOT / f"requirements.{name}.txt").read_text()
     wanted = [line for line in text.splitlines() if line and not line.startswith("#")]

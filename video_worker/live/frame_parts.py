@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared_utils.errors import SourceRefused
-from video_worker.live.http_stream import HttpStream
+from video_worker.http_stream import HttpStream
 
 MAX_PART_BYTES = 32 * 2**20
 """A JPEG of 4K in the best quality takes 8 MB."""

@@ -13,8 +13,8 @@ from urllib.parse import quote, urlencode
 from shared_utils.errors import SourceError
 from shared_utils.log import camera_logger
 from video_worker import messages
+from video_worker.http_stream import HttpStream
 from video_worker.live.frame_parts import LiveFrame, read_frames
-from video_worker.live.http_stream import HttpStream
 
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 10.0
 """Delays between attempts, which double from the first to the longest."""

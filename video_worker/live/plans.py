@@ -31,7 +31,7 @@ from shared_utils.contracts.zones import ZONES_SUFFIX
 from shared_utils.errors import SourceError, SourceRefused
 from shared_utils.log import camera_logger
 from video_worker import messages
-from video_worker.live.http_stream import HttpStream
+from video_worker.http_stream import HttpStream
 
 POLL_S = 1.5
 """Interval of the rounds. Capture itself takes over an edit of ``cameras.toml`` within 2 s."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import numpy as np
 import rapidocr
 from rapidocr.main import RapidOCRError
 
 from shared_utils.errors import ReaderMissing
 from shared_utils.media.picture import Picture, resized
 from video_worker.readers.base import Mode, RawReading
+from video_worker.readers.rows import joined_rows, rows_of
 
 NAME = "rapidocr"
 MODELS = Path(rapidocr.__file__).with_name("models")
@@ -30,8 +28,6 @@ WIDEST = 40
 """Most widths per height of a line that is recognised: the time it takes grows with them. A wider one is squeezed."""
 ASCII_OF = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {ord("℃"): "°C", ord("℉"): "°F"}
 """Forms of Chinese and Japanese type for characters that stand on displays in their Latin form."""
-SAME_ROW = 0.5
-"""Part of their median height by which the middles of two lines may differ to stand in one row."""
 
 
 class RapidOcrReader:
@@ -75,7 +71,7 @@ class RapidOcrReader:
             return self._recognise([picture])[0]
         rows = self._rows(picture)
         found = iter(self._recognise([line for row in rows for line in row]))
-        return _joined([[next(found) for _ in row] for row in rows])
+        return joined_rows([[next(found) for _ in row] for row in rows])
 
     def _recognise(self, lines: Sequence[Picture]) -> list[RawReading]:
         """Return the text of pictures of one line each."""
@@ -92,37 +88,11 @@ class RapidOcrReader:
             height, width = (max(1, round(side * AREA_SIDE_PX / longest)) for side in picture.shape[:2])
             picture = resized(picture, (width, height))
         try:
+            found: Any
             lines, found = self._rapidocr.detect_and_crop(picture, {})
         except RapidOCRError:  # nothing was found
             return []
         return [[lines[number] for number in row] for row in rows_of(found.boxes)]
-
-
-def rows_of(boxes: Any) -> list[list[int]]:
-    """Return the numbers of lines by row, rows from top to bottom and lines from left to right.
-
-    Args:
-        boxes: N×4×2, the corners of each line in pixels.
-    """
-    corners = np.asarray(boxes, np.float64)
-    middles, lefts = corners[:, :, 1].mean(axis=1), corners[:, :, 0].min(axis=1)
-    heights = np.ptp(corners[:, :, 1], axis=1)
-    order = [int(number) for number in np.argsort(middles, kind="stable")]
-    limit = SAME_ROW * median(heights)
-    rows = [[number] for number in order[:1]]
-    for before, number in pairwise(order):
-        if middles[number] - middles[before] < limit:
-            rows[-1].append(number)
-        else:
-            rows.append([number])
-    return [sorted(row, key=lambda number: float(lefts[number])) for row in rows]
-
-
-def _joined(rows: Sequence[Sequence[RawReading]]) -> RawReading:
-    """Return one reading of all rows; it is as sure as its least sure line."""
-    readable = [[line for line in row if line.text] for row in rows]
-    text = "\n".join(" ".join(line.text for line in row) for row in readable if row)
-    return RawReading(text, min((line.confidence for row in readable for line in row), default=0.0))
 
 
 def _reading(text: str, confidences: Sequence[float]) -> RawReading:

@@ -90,8 +90,35 @@ def _seven_segment(settings: ReaderSettings) -> TextReader:
     return reader
 
 
+def _tesseract(settings: ReaderSettings) -> TextReader:
+    del settings
+    from video_worker.readers.tesseract import TesseractReader
+
+    return TesseractReader()
+
+
+def _easyocr(settings: ReaderSettings) -> TextReader:
+    del settings
+    from video_worker.readers.easyocr import EasyOcrReader
+
+    return EasyOcrReader()
+
+
+def _http(settings: ReaderSettings) -> TextReader:
+    from video_worker.readers.http import HttpReader
+
+    return HttpReader(settings)
+
+
 ENGINES: Mapping[str, EngineEntry] = {
     "rapidocr": EngineEntry(_rapidocr, "pip install -r requirements.video.txt"),
     "sevensegment": EngineEntry(_seven_segment, "it is not in this version"),
+    "tesseract": EngineEntry(_tesseract, "pip install -r requirements.video.txt"),
+    "easyocr": EngineEntry(
+        _easyocr,
+        "give WITH_OCR=easyocr in .env and build the images anew "
+        "(without Docker: pip install -r requirements.easyocr.txt)",
+    ),
+    "http": EngineEntry(_http, "it needs nothing"),
 }
 """All engines, the default first."""

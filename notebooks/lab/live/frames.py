@@ -9,9 +9,9 @@ from typing import Any
 from shared_utils.config.capture_url import parse_capture_url
 from shared_utils.contracts.json_lines import parse_object
 from shared_utils.errors import SettingError, SourceError, SourceStalled, VcamError
+from video_worker.http_stream import HttpStream
 from video_worker.live.frame_parts import LiveFrame, read_frames
 from video_worker.live.frame_reader import FrameRequest
-from video_worker.live.http_stream import HttpStream
 
 __all__ = ["Capture", "CaptureAway", "FrameStream", "LiveFrame", "NoFrame", "UnknownCamera"]
 

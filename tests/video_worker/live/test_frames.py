@@ -17,9 +17,9 @@ import pytest
 from shared_utils.errors import SourceEnded, SourceError, SourceRefused, SourceStalled
 from tests.support.network.frame_server import FrameServer, Still, part_of
 from tests.support.network.hosts import Call, host
+from video_worker.http_stream import HttpStream
 from video_worker.live.frame_parts import LiveFrame, read_frames
 from video_worker.live.frame_reader import FrameReader, FrameRequest
-from video_worker.live.http_stream import HttpStream
 from video_worker.live.plans import parse_cameras
 
 HEAD = "200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame"

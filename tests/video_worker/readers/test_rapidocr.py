@@ -14,7 +14,8 @@ import pytest
 from shared_utils.errors import ReaderMissing
 from tests.support.footage.text import text_picture
 from video_worker.readers import rapidocr as module
-from video_worker.readers.rapidocr import RapidOcrReader, in_latin, rows_of
+from video_worker.readers.rapidocr import RapidOcrReader, in_latin
+from video_worker.readers.rows import rows_of
 
 LINES = ("12.34 bar", "PUMP 2 RUNNING", "-0.5", "1234567", "08:15:42")
 

@@ -1,4 +1,4 @@
-"""Requests to capture with a deadline for every byte: a server that answers slowly, or never ends, holds nobody up."""
+"""HTTP requests with a deadline for every byte: a server that answers slowly, or never ends, holds nobody up."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -27,8 +28,43 @@ KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_TRIES = 20, 5, 3
 BUFFER_BYTES = 65_536
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is asked besides the URL.
+
+    Attributes:
+        setting: the setting that the URL comes from, for messages.
+        headers: further ones; ASCII.
+        body: what is sent by ``POST``; None asks by ``GET``.
+        answer_s: longest time until the headers of the answer are there.
+    """
+
+    setting: str = "CAPTURE_URL"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    answer_s: float = HEADERS_S
+
+    def encode(self, host: str, target: str) -> bytes:
+        """Return the request as it is sent."""
+        body = self.body or b""
+        headers = {"Host": host, **self.headers, "Connection": "close"}
+        if self.body is not None:
+            headers["Content-Length"] = str(len(body))
+        lines = [f"{self.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+
+    @property
+    def method(self) -> str:
+        """Of HTTP."""
+        return "GET" if self.body is None else "POST"
+
+
+CAPTURE_REQUEST = Request()
+"""What is asked of capture."""
+
+
 class HttpStream(Closing):
-    """The open answer to a ``GET`` request.
+    """The open answer to a request.
 
     Attributes:
         content_type: of the answer.
@@ -37,26 +73,31 @@ class HttpStream(Closing):
         url: http or https.
         clock: monotonic seconds.
         statuses: of answers that are a success.
+        request: what is asked.
 
     Raises:
         SourceError: there is no answer, or one that is no success.
     """
 
     def __init__(
-        self, url: str, clock: Callable[[], float] = time.monotonic, statuses: Collection[int] = (200,)
+        self,
+        url: str,
+        clock: Callable[[], float] = time.monotonic,
+        statuses: Collection[int] = (200,),
+        request: Request = CAPTURE_REQUEST,
     ) -> None:
         parts = urlsplit(url)
+        self._setting = request.setting
         self._place = f"{parts.scheme}://{parts.netloc}"
         self._socket = self._connect(parts.hostname or "", parts.port, parts.scheme == "https")
         self._raw = _TimedSocket(self._socket, clock)
         self._clock = clock
         try:
-            with self.within(HEADERS_S):
+            with self.within(request.answer_s):
                 # HTTPResponse asks for a socket and uses its makefile() alone
-                self._response = HTTPResponse(cast("socket.socket", _Readable(self._raw)), method="GET")
+                self._response = HTTPResponse(cast("socket.socket", _Readable(self._raw)), method=request.method)
                 target = parts.path + (f"?{parts.query}" if parts.query else "")
-                head = f"GET {target or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
-                self._socket.sendall(head.encode("ascii"))
+                self._socket.sendall(request.encode(parts.netloc, target or "/"))
                 self._response.begin()
                 self._check_status(statuses)
         except BaseException:
@@ -68,7 +109,7 @@ class HttpStream(Closing):
         try:
             connection = socket.create_connection((host, port or (443 if tls else 80)), CONNECT_S)
         except (OSError, UnicodeError) as error:
-            raise SourceRefused(f"{self._place} cannot be reached ({_reason(error)}): see CAPTURE_URL") from None
+            raise SourceRefused(f"{self._place} cannot be reached ({_reason(error)}): see {self._setting}") from None
         try:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for name, value in (
@@ -82,7 +123,7 @@ class HttpStream(Closing):
                 return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
         except OSError as error:
             connection.close()
-            raise SourceRefused(f"{self._place} cannot be reached ({_reason(error)}): see CAPTURE_URL") from None
+            raise SourceRefused(f"{self._place} cannot be reached ({_reason(error)}): see {self._setting}") from None
         return connection
 
     def _check_status(self, statuses: Collection[int]) -> None:
