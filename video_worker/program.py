@@ -27,6 +27,7 @@ from video_worker.pipeline.cores import share_of_cores
 from video_worker.pipeline.zone_tools import ZoneTools
 from video_worker.queue.serve import serve
 from video_worker.queue.stop import Stop
+from video_worker.readers.settings import ReaderSettings
 from video_worker.settings import AnalysisSettings, WorkerSettings
 
 PROGRAM = "worker"
@@ -54,7 +55,8 @@ def _analyst(settings: AnalysisSettings, zones: ClipZones, values: Mapping[str, 
 def work(values: Mapping[str, str]) -> int:
     """Serve the queue until stopped; return the exit code."""
     worker = WorkerSettings.from_env(values)
-    setup_logging(worker.log, PROGRAM, [worker.redis.password] if worker.redis.password else [])
+    secrets = [worker.redis.password] if worker.redis.password else []
+    setup_logging(worker.log, PROGRAM, [*secrets, *ReaderSettings.from_env(values).secrets])
     settings = AnalysisSettings.from_env(values)
     analyst, description = _analyst(settings, ClipZones(worker.video_dir), values)
     with suppress(OSError):  # a host may not allow it
@@ -94,7 +96,7 @@ def analyse(files: Sequence[Path], values: Mapping[str, str], zones_file: Path |
         values: the environment.
         zones_file: zones for all of them; None for those of their cameras on the volume.
     """
-    setup_logging(LogSettings.from_env(values), PROGRAM)
+    setup_logging(LogSettings.from_env(values), PROGRAM, ReaderSettings.from_env(values).secrets)
     given = None if zones_file is None else read_zones_file(zones_file, named_after_camera=False)
     settings = AnalysisSettings.from_env(values)
     folder = None if zones_file is None else zones_file.absolute().parent

@@ -26,6 +26,7 @@ from video_worker.live.worker import LiveWorker
 from video_worker.models.own import OwnModel, load_own_model
 from video_worker.pipeline.zone_tools import ZoneTools
 from video_worker.queue.stop import Stop
+from video_worker.readers.settings import ReaderSettings
 from video_worker.settings import AnalysisSettings
 
 PROGRAM = "live"
@@ -50,7 +51,8 @@ def live(values: Mapping[str, str]) -> int:
         VolumeInUse: another live worker serves this volume.
     """
     settings = LiveSettings.from_env(values)
-    setup_logging(settings.log, PROGRAM, [settings.redis.password] if settings.redis.password else [])
+    secrets = [settings.redis.password] if settings.redis.password else []
+    setup_logging(settings.log, PROGRAM, [*secrets, *ReaderSettings.from_env(values).secrets])
     own = load_own_model(AnalysisSettings.from_env(values), THREADS, SHAPES)
     _warm_up(own)
     stop = Stop(0)

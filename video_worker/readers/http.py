@@ -67,7 +67,7 @@ class HttpReader:
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if settings.http_key:
             self._headers["Authorization"] = f"Bearer {settings.http_key}"
-        self._redact = Redactor([settings.http_key] if settings.http_key else [])
+        self._redact = Redactor(settings.secrets)
         self._clock = clock
         self._failed_at: float | None = None
         self._failure = ""
@@ -77,7 +77,7 @@ class HttpReader:
         """Return what a picture says; see :class:`video_worker.readers.base.TextReader`."""
         failed_at = self._failed_at
         if failed_at is not None and self._clock() - failed_at < PAUSE_S:
-            raise ReadingFailed(f"{self._failure}; tried again after {PAUSE_S:.0f} s")
+            raise ReadingFailed(self._failure)
         try:
             answer = self._ask(picture, mode)
         except SourceError as error:

@@ -59,6 +59,11 @@ class ReaderSettings:
         float, Setting("OCR_HTTP_TIMEOUT", "longest time for an answer of that service, seconds", ge=0.5, le=600)
     ] = 20.0
 
+    @property
+    def secrets(self) -> list[str]:
+        """What no log may hold."""
+        return [self.http_key] if self.http_key else []
+
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> ReaderSettings:
         """Read ``OCR_HTTP_URL``, ``OCR_HTTP_KEY``, ``OCR_HTTP_MODEL`` and ``OCR_HTTP_TIMEOUT``.
