@@ -15,6 +15,7 @@
     ├── ReadingFailed              an engine could not read a picture, such as one that is asked over the network
     ├── PluginFailed               a module of people's own is missing, is wrong, or failed
     ├── FormatError                a file of the shared volume is of an unknown version, or damaged as a whole
+    ├── ZonesChanged               somebody else has saved a camera's zones since they were read to be changed
     ├── NotWritten                 a run's outcome cannot be written: disk full, rights, a share that is gone (retried)
     ├── VolumeInUse                another capture, or another live worker, uses the same VIDEO_DIR
     ├── JobRefused                 a job that is not ours to run: other function, path out of video/, unknown option
@@ -68,6 +69,10 @@ class ClipMissing(VcamError):
 
 class FormatError(VcamError):
     """A file of the shared volume is of a version that this program does not know, or damaged as a whole."""
+
+
+class ZonesChanged(VcamError):
+    """A camera's zones were saved by somebody else since they were read to be changed."""
 
 
 class NotWritten(VcamError):

@@ -16,7 +16,7 @@ from typing import Any
 from shared_utils.contracts.json_lines import parse_object
 from shared_utils.contracts.sidecars import check_schema, display_path
 from shared_utils.durable import locked_folder, replace_file
-from shared_utils.errors import FormatError
+from shared_utils.errors import FormatError, ZonesChanged
 
 ZONES_FOLDER = "zones"
 ZONES_SUFFIX = ".json"
@@ -46,12 +46,13 @@ def read_zones(path: Path) -> dict[str, Any] | None:
     return found
 
 
-def write_zones(path: Path, zones: Mapping[str, Any]) -> int:
+def write_zones(path: Path, zones: Mapping[str, Any], base_revision: int | None = None) -> int:
     """Replace a camera's zones as a whole; on disk when this returns.
 
     Args:
         path: of the file; see :func:`zones_path`.
-        zones: its content; ``schema`` and ``revision`` are set here.
+        zones: its content; ``schema``, ``camera`` and ``revision`` are set here.
+        base_revision: revision that the content was made from, 0 for no file; None replaces any.
 
     Returns:
         The new revision: one more than the file's before.
@@ -59,11 +60,18 @@ def write_zones(path: Path, zones: Mapping[str, Any]) -> int:
     Raises:
         OSError: it cannot be written.
         FormatError: the file that is there is of another version, or damaged; it is left as it is.
+        ZonesChanged: the file has another revision than the one that the content was made from; it is left as it is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked_folder(path.parent):
         before = (read_zones(path) or {}).get("revision", 0)
-        revision = (before if isinstance(before, int) and not isinstance(before, bool) else 0) + 1
+        before = before if isinstance(before, int) and not isinstance(before, bool) else 0
+        if base_revision is not None and before != base_revision:
+            raise ZonesChanged(
+                f"{display_path(path)} was changed meanwhile: it has revision {before}, and the change was made from "
+                f"revision {base_revision}"
+            )
+        revision = before + 1
         head = {"schema": SCHEMA, "camera": path.name.removesuffix(ZONES_SUFFIX), "revision": revision}
         rest = {key: value for key, value in zones.items() if key not in head}
         replace_file(path, json.dumps({**head, **rest}, ensure_ascii=False, allow_nan=False, indent=1) + "\n")

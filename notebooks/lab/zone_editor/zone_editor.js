@@ -1,0 +1,538 @@
+// ZoneEditor: zones of a camera, drawn and changed on its picture. See editor.py.
+
+const CLICK = 5; // a drag shorter than this is a click, CSS pixels
+const MOST_UNDO = 200;
+const ANSWER_MS = 8000; // a kernel that is there answers sooner
+const TOOLS = [
+  ["select", "Select", "V", "choose, move and reshape zones; drag the picture when zoomed"],
+  ["polygon", "Polygon", "P", "click each corner; the first one again, Enter or Finish closes it"],
+  ["four", "Four corners", "Q", "of a display or page, in reading order: upper left, upper right, lower right, lower left"],
+  ["rectangle", "Rectangle", "R", "drag from corner to corner"],
+  ["line", "Line", "L", "click both ends"],
+];
+const HINTS = {
+  select: "Drag a corner to move it, a small dot to add one, the inside to move all of it. Double click or Delete removes a corner.",
+  polygon: "Click corner after corner; close with a click on the first, Enter or Finish. Backspace takes the last one back, Esc all.",
+  four: "Click the corners as one reads: upper left, upper right, lower right, lower left.",
+  rectangle: "Drag from one corner to the opposite one.",
+  line: "Click one end, then the other. Left and right are those of somebody who walks from 1 to 2.",
+};
+
+class Editor {
+  constructor(model, el) {
+    this.model = model;
+    this.client = Math.random().toString(36).slice(2);
+    this.sent = 0;
+    this.zones = [];
+    this.past = [];
+    this.future = [];
+    this.chosen = -1;
+    this.corner = -1;
+    this.tool = "select";
+    this.drawn = null;
+    this.fingers = new Map();
+    this.build(el);
+    this.onState = () => this.adopt();
+    this.onPicture = () => this.load();
+    model.on("change:state", this.onState);
+    model.on("change:picture", this.onPicture);
+    this.load();
+    this.adopt(true);
+  }
+
+  build(el) {
+    this.root = make("div", "vcam-zones", el);
+    this.root.tabIndex = 0;
+    // JupyterLab listens before anybody else does, but leaves out what is marked so
+    this.root.dataset.lmSuppressShortcuts = "true";
+    const heading = make("div", "vcam-row vcam-heading", this.root);
+    this.heading = make("b", "", heading);
+    this.revision = make("span", "vcam-faint", heading);
+    const bar = make("div", "vcam-row", this.root);
+    this.tools = {};
+    for (const [tool, text, key, title] of TOOLS) {
+      this.tools[tool] = this.button(bar, text, `${title} (${key})`, () => this.use(tool));
+    }
+    this.finish = this.button(bar, "Finish", "close the polygon (Enter)", () => this.close());
+    this.cancel = this.button(bar, "Cancel", "forget what is being drawn (Esc)", () => this.use(this.tool));
+    this.undoButton = this.button(bar, "Undo", "Ctrl+Z", () => this.undo());
+    this.redoButton = this.button(bar, "Redo", "Ctrl+Y", () => this.redo());
+    this.button(bar, "+", "zoom in (wheel, two fingers)", () => this.zoom(1.5));
+    this.button(bar, "−", "zoom out", () => this.zoom(1 / 1.5));
+    this.button(bar, "Fit", "see all of the picture (F)", () => { this.canvas.fit(); this.paint(); });
+    this.saveButton = this.button(bar, "Save", "Ctrl+S", () => this.tell("save"), "vcam-save");
+    this.over = this.button(bar, "Save over it", "replace what somebody else has saved", () => this.tell("save", { over_others: true }));
+    this.reload = this.button(bar, "Load the file", "drop your changes and show what the file holds", () => this.tell("load"));
+    this.status = make("div", "vcam-status", this.root);
+    this.status.setAttribute("aria-live", "polite");
+    const columns = make("div", "vcam-columns", this.root);
+    const left = make("div", "", columns);
+    this.stage = make("div", "vcam-stage", left);
+    this.canvas = new ZoneCanvas(this.stage);
+    const source = make("div", "vcam-row", left);
+    this.title = make("span", "vcam-faint", source);
+    this.moment = make("input", "", source);
+    Object.assign(this.moment, { type: "range", min: 0, step: 0.1, title: "which frame of the clip" });
+    this.moment.setAttribute("aria-label", "moment of the clip");
+    this.moment.addEventListener("change", () => this.tell("frame", { at: Number(this.moment.value) }));
+    this.button(source, "Live frame", "draw on the newest frame from capture", () => this.tell("live"));
+    const right = make("div", "", columns);
+    this.chips = make("div", "vcam-row", right);
+    this.buildForm(right);
+    this.listen();
+  }
+
+  buildForm(parent) {
+    this.form = make("div", "vcam-form", parent);
+    const field = (text, type) => {
+      const label = make("label", "", this.form, text);
+      const input = make("input", "", label);
+      input.type = type;
+      return input;
+    };
+    this.name = field("Name", "text");
+    this.name.maxLength = 32;
+    this.name.addEventListener("change", () => this.set("name", this.name.value.trim()));
+    this.group = field("Group", "text");
+    this.group.placeholder = "none";
+    this.group.addEventListener("change", () => this.set("group", this.group.value.trim() || undefined));
+    this.ignore = field("Motion here starts no clip", "checkbox");
+    this.ignore.addEventListener("change", () => this.set("ignore_motion", this.ignore.checked || undefined));
+    const adding = make("label", "", this.form, "Tasks");
+    this.templates = make("select", "", adding);
+    this.templates.setAttribute("aria-label", "Add a task");
+    this.templates.addEventListener("change", () => this.addTask());
+    this.tasks = make("textarea", "", this.form);
+    this.tasks.spellcheck = false;
+    this.tasks.setAttribute("aria-label", "Tasks, as in the file");
+    this.tasks.addEventListener("change", () => this.readTasks());
+    const buttons = make("div", "vcam-row", this.form);
+    this.dropCorner = this.button(buttons, "Remove corner", "the chosen corner (Delete)", () => this.removeCorner());
+    this.swap = this.button(buttons, "Swap ends", "swaps left and right", () => this.edit((zone) => zone.line.reverse()));
+    this.turn = this.button(buttons, "Turn corners", "corner 1 moves on by one: where reading begins",
+      () => this.edit((zone) => zone.points.push(zone.points.shift())));
+    this.button(buttons, "Delete zone", "with all of its tasks; Undo brings it back", () => this.removeZone());
+  }
+
+  button(parent, text, title, act, name = "") {
+    const button = make("button", name, parent, text);
+    button.type = "button";
+    button.title = title;
+    button.addEventListener("click", () => { act(); this.root.focus({ preventScroll: true }); });
+    return button;
+  }
+
+  listen() {
+    this.root.addEventListener("keydown", (event) => this.key(event));
+    const canvas = this.canvas.element;
+    for (const name of ["pointerdown", "pointermove", "pointerup", "pointercancel", "dblclick"])
+      canvas.addEventListener(name, (event) => this[name](event));
+    canvas.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      this.canvas.zoomBy(Math.exp(-event.deltaY * 0.0015), this.canvas.at(event));
+      this.paint();
+    }, { passive: false });
+    this.observer = new ResizeObserver(() => this.paint());
+    this.observer.observe(this.stage);
+  }
+
+  // -- with the kernel
+
+  tell(what, more = {}) {
+    this.sent += 1;
+    this.root.dataset.answered = "false";
+    const own = what === "load" ? {} : { zones: this.zones };
+    this.model.send({ what, client: this.client, n: this.sent, ...own, ...more });
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.say("The kernel is busy or gone: what you have drawn is not saved. If it was " +
+      "restarted, run this cell again; the file has what was saved last.", true), ANSWER_MS);
+  }
+
+  adopt(first = false) {
+    const state = this.model.get("state");
+    if (!state?.zones) return;
+    const loaded = this.state && state.revision !== this.state.revision && !state.changed;
+    this.state = state;
+    const own = state.client === this.client;
+    if (own && state.heard < this.sent) return; // an answer to an earlier step: a newer one is on its way
+    // what the file holds now, or what another page has drawn
+    if (first || loaded || JSON.stringify(state.zones) !== JSON.stringify(this.zones)) {
+      if (!first && !own) [this.past, this.future] = [[], []];
+      this.zones = structuredClone(state.zones);
+    }
+    clearTimeout(this.waiting);
+    this.root.dataset.answered = "true";
+    this.show();
+  }
+
+  load() {
+    const bytes = this.model.get("picture");
+    if (!bytes?.byteLength) return;
+    createImageBitmap(new Blob([bytes], { type: "image/jpeg" })).then((image) => {
+      this.image?.close();
+      this.image = image;
+      this.paint();
+    });
+  }
+
+  // -- changes
+
+  change(zones) {
+    this.past.push(JSON.stringify(this.zones));
+    if (this.past.length > MOST_UNDO) this.past.shift();
+    this.future = [];
+    this.zones = zones;
+    this.tell("draw");
+    this.show();
+  }
+
+  edit(act) {
+    const zones = structuredClone(this.zones);
+    act(zones[this.chosen]);
+    this.change(zones);
+  }
+
+  set(key, value) {
+    if (this.chosen < 0 || this.zones[this.chosen][key] === value) return;
+    this.edit((zone) => (value === undefined ? delete zone[key] : (zone[key] = value)));
+  }
+
+  step(from, to) {
+    if (!from.length) return;
+    to.push(JSON.stringify(this.zones));
+    this.zones = JSON.parse(from.pop());
+    this.chosen = Math.min(this.chosen, this.zones.length - 1);
+    this.corner = -1;
+    this.tell("draw");
+    this.show();
+  }
+
+  undo() { this.step(this.past, this.future); }
+  redo() { this.step(this.future, this.past); }
+
+  freeName(kind) {
+    const taken = new Set(this.zones.map((zone) => zone.name));
+    let number = 1;
+    while (taken.has(`${kind}-${number}`)) number += 1;
+    return `${kind}-${number}`;
+  }
+
+  add(shape) {
+    // text is read clockwise from corner 1
+    if (shape.points?.length === 4 && turning(shape.points) < 0) shape.points = [0, 3, 2, 1].map((at) => shape.points[at]);
+    const name = this.freeName(shape.line ? "line" : "zone");
+    this.drawn = null;
+    this.tool = "select";
+    this.chosen = this.zones.length;
+    this.corner = -1;
+    this.change([...this.zones, { name, ...shape, tasks: [] }]);
+    this.name.focus({ preventScroll: true });
+    this.name.select();
+  }
+
+  removeZone() {
+    if (this.chosen < 0) return;
+    const rest = this.zones.filter((_, number) => number !== this.chosen);
+    this.chosen = this.corner = -1;
+    this.change(rest);
+  }
+
+  removeCorner() {
+    const zone = this.zones[this.chosen];
+    if (!zone?.points || this.corner < 0) return;
+    if (zone.points.length <= 3) return this.say("A polygon has at least three corners: Delete zone removes all of it", true);
+    const { corner } = this;
+    this.corner = -1;
+    this.edit((one) => one.points.splice(corner, 1));
+  }
+
+  addTask() {
+    const template = this.state.templates[this.templates.value];
+    this.templates.value = "";
+    if (template && this.chosen >= 0) this.edit((zone) => (zone.tasks = [...(zone.tasks ?? []), structuredClone(template)]));
+  }
+
+  readTasks() {
+    if (this.chosen < 0) return;
+    try {
+      const tasks = JSON.parse(this.tasks.value.trim() || "[]");
+      if (!Array.isArray(tasks)) throw new SyntaxError("it must be a list: [ … ]");
+      this.tasks.classList.remove("vcam-wrong");
+      this.set("tasks", tasks);
+    } catch (error) {
+      this.tasks.classList.add("vcam-wrong");
+      this.say(`Tasks of ${this.zones[this.chosen].name} are not JSON: ${error.message}`, true);
+    }
+  }
+
+  // -- drawing
+
+  use(tool) {
+    this.tool = tool;
+    this.drawn = null;
+    this.show();
+  }
+
+  close() {
+    if (this.tool !== "polygon" || !this.drawn) return;
+    if (this.drawn.length < 3) return this.say("A polygon has at least three corners", true);
+    this.add({ points: this.drawn });
+  }
+
+  draw(point, pixels, reach) {
+    const drawn = this.drawn ?? [];
+    if (this.tool === "polygon" && drawn.length >= 3 && this.canvas.near(drawn[0], pixels, reach)) return this.close();
+    this.drawn = [...drawn, point];
+    if (this.tool === "line" && this.drawn.length === 2) this.add({ line: this.drawn });
+    else if (this.tool === "four" && this.drawn.length === 4) this.add({ points: this.drawn });
+    else this.show();
+  }
+
+  reachOf(event) { return event.pointerType === "touch" ? FINGER : REACH; }
+  pointOf(event) { return this.canvas.share(this.canvas.at(event)).map(rounded); }
+
+  pointerdown(event) {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    this.root.focus({ preventScroll: true });
+    this.canvas.element.setPointerCapture(event.pointerId);
+    const pixels = this.canvas.at(event);
+    this.fingers.set(event.pointerId, pixels);
+    if (this.fingers.size > 1) { // two fingers zoom
+      this.drag = null;
+      if (this.before) this.zones = this.before;
+      this.before = null;
+      return;
+    }
+    this.drag = { from: pixels, last: pixels, start: this.pointOf(event) };
+    if (this.tool !== "select") return;
+    const grip = this.canvas.grip(this.zones, this.chosen, pixels, this.reachOf(event));
+    this.drag.grip = grip;
+    this.chosen = grip ? grip.zone : -1;
+    this.corner = grip?.corner ?? -1;
+    this.before = this.zones;
+    this.show();
+  }
+
+  pointermove(event) {
+    const pixels = this.canvas.at(event);
+    if (this.fingers.size > 1 && this.fingers.has(event.pointerId)) return this.pinch(event.pointerId, pixels);
+    const { drag } = this;
+    if (!drag) {
+      this.pointer = this.drawn?.length ? this.pointOf(event) : null;
+      if (this.drawn) this.paint();
+      return;
+    }
+    drag.moved ||= Math.hypot(pixels[0] - drag.from[0], pixels[1] - drag.from[1]) > CLICK;
+    if (!drag.moved) return;
+    if (this.tool === "rectangle") {
+      const [[x1, y1], [x2, y2]] = [drag.start, this.pointOf(event)];
+      this.drawn = [[x1, y1], [x2, y1], [x2, y2], [x1, y2], [x1, y1]];
+    } else if (this.tool === "select" && drag.grip) this.move(drag, pixels);
+    else if (this.tool === "select") this.canvas.panBy(pixels[0] - drag.last[0], pixels[1] - drag.last[1]);
+    drag.last = pixels;
+    this.paint();
+  }
+
+  // Moves a corner, a new corner or all of a zone to where the pointer is.
+  move(drag, pixels) {
+    this.zones = structuredClone(this.before);
+    const zone = this.zones[drag.grip.zone];
+    const corners = cornersOf(zone);
+    const to = this.canvas.share(pixels).map(rounded);
+    if (drag.grip.corner >= 0) corners[drag.grip.corner] = to;
+    else if (drag.grip.edge >= 0) {
+      corners.splice(drag.grip.edge + 1, 0, to);
+      this.corner = drag.grip.edge + 1;
+    } else {
+      const from = this.canvas.share(drag.from);
+      const shift = [0, 1].map((axis) => {
+        const values = corners.map((corner) => corner[axis]);
+        return Math.min(Math.max(this.canvas.share(pixels)[axis] - from[axis], -Math.min(...values)), 1 - Math.max(...values));
+      });
+      corners.forEach((corner, at) => (corners[at] = [rounded(corner[0] + shift[0]), rounded(corner[1] + shift[1])]));
+    }
+  }
+
+  pointerup(event) {
+    this.fingers.delete(event.pointerId);
+    const { drag, before } = this;
+    this.drag = this.before = null;
+    if (!drag) return;
+    if (this.tool === "select") {
+      if (drag.moved && drag.grip) {
+        const after = this.zones;
+        this.zones = before;
+        this.change(after);
+      }
+      return;
+    }
+    if (this.tool === "rectangle") {
+      const [[x1, y1], [x2, y2]] = [drag.start, this.pointOf(event)];
+      this.drawn = null;
+      if (!drag.moved || x1 === x2 || y1 === y2) return this.show();
+      const [left, right] = [Math.min(x1, x2), Math.max(x1, x2)];
+      const [top, bottom] = [Math.min(y1, y2), Math.max(y1, y2)];
+      return this.add({ points: [[left, top], [right, top], [right, bottom], [left, bottom]] });
+    }
+    this.draw(this.pointOf(event), this.canvas.at(event), this.reachOf(event));
+  }
+
+  pointercancel(event) {
+    this.fingers.delete(event.pointerId);
+    if (this.before) this.zones = this.before;
+    this.drag = this.before = null;
+    this.show();
+  }
+
+  pinch(id, pixels) {
+    const other = [...this.fingers].find(([finger]) => finger !== id)[1];
+    const was = this.fingers.get(id);
+    const far = (one) => Math.hypot(one[0] - other[0], one[1] - other[1]) || 1;
+    this.canvas.zoomBy(far(pixels) / far(was), [(pixels[0] + other[0]) / 2, (pixels[1] + other[1]) / 2]);
+    this.canvas.panBy((pixels[0] - was[0]) / 2, (pixels[1] - was[1]) / 2);
+    this.fingers.set(id, pixels);
+    this.paint();
+  }
+
+  dblclick() {
+    if (this.tool === "select") return this.removeCorner();
+    if (this.tool !== "polygon" || !this.drawn) return;
+    this.drawn = this.drawn.slice(0, -1); // the second click of the two
+    this.close();
+  }
+
+  zoom(factor) {
+    this.canvas.zoomBy(factor, [this.canvas.across / 2, this.canvas.down / 2]);
+    this.paint();
+  }
+
+  // -- keys
+
+  key(event) {
+    if (event.target !== this.root) return;
+    const letter = /^Key[A-Z]$/.test(event.code) ? event.code.slice(3).toLowerCase() : "";
+    const control = event.ctrlKey || event.metaKey;
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const tool = TOOLS.find(([, , key]) => key.toLowerCase() === letter);
+    if (control && letter === "z") event.shiftKey ? this.redo() : this.undo();
+    else if (control && letter === "y") this.redo();
+    else if (control && letter === "s") this.tell("save");
+    else if (control || event.altKey) return;
+    else if (event.key === "Enter") this.close();
+    else if (event.key === "Escape") this.use(this.drawn ? this.tool : "select");
+    else if (event.key === "Backspace" && this.drawn) { this.drawn = this.drawn.slice(0, -1); this.show(); }
+    else if (event.key === "Delete" || event.key === "Backspace") this.corner >= 0 ? this.removeCorner() : this.removeZone();
+    else if (arrows[event.key] && this.chosen >= 0) this.nudge(arrows[event.key], event.shiftKey ? 10 : 1);
+    else if (tool) this.use(tool[0]);
+    else if (letter === "f") { this.canvas.fit(); this.paint(); }
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  // Moves the chosen corner, or all of the zone, by pixels of the picture.
+  nudge([dx, dy], by) {
+    const [width, height] = this.state.size;
+    this.edit((zone) => {
+      const corners = cornersOf(zone);
+      const moved = this.corner >= 0 ? [this.corner] : corners.keys();
+      for (const at of moved)
+        corners[at] = [rounded(corners[at][0] + (dx * by) / width), rounded(corners[at][1] + (dy * by) / height)];
+    });
+  }
+
+  // -- what is seen
+
+  say(text, bad = false) {
+    this.status.textContent = text;
+    this.status.classList.toggle("vcam-bad", bad);
+  }
+
+  show() {
+    const { state } = this;
+    if (!state) return;
+    if (this.chosen >= this.zones.length) this.chosen = this.corner = -1;
+    this.heading.textContent = `Zones of ${state.camera}`;
+    this.revision.textContent = `${state.revision ? `revision ${state.revision}` : "no file yet"}${state.changed ? ", not saved" : ""}`;
+    for (const [tool, button] of Object.entries(this.tools)) {
+      button.classList.toggle("vcam-on", tool === this.tool);
+      button.setAttribute("aria-pressed", String(tool === this.tool));
+    }
+    this.finish.hidden = this.tool !== "polygon" || !this.drawn;
+    this.cancel.hidden = !this.drawn;
+    this.undoButton.disabled = !this.past.length;
+    this.redoButton.disabled = !this.future.length;
+    this.saveButton.disabled = Boolean(state.problem) || !state.changed;
+    this.over.hidden = !state.conflict;
+    this.title.textContent = state.title;
+    this.moment.hidden = state.at === null;
+    if (state.at !== null) Object.assign(this.moment, { max: state.duration, value: state.at });
+    if (state.note && this.tool === "select") this.say(state.note, state.failed);
+    else if (state.problem && !this.drawn) this.say(`Not right yet: ${state.problem}`, true);
+    else this.say(HINTS[this.tool]);
+    this.showZones();
+    this.paint();
+  }
+
+  showZones() {
+    this.chips.replaceChildren();
+    this.zones.forEach((zone, number) => {
+      const chip = this.button(this.chips, zone.name, "choose", () => { this.chosen = number; this.corner = -1; this.show(); }, "vcam-chip");
+      chip.style.setProperty("--vcam-colour", this.canvas.colour(this.scene(), number));
+      chip.setAttribute("aria-pressed", String(number === this.chosen));
+    });
+    if (!this.zones.length) make("span", "vcam-faint", this.chips, "No zones yet: choose a tool above and draw one.");
+    const zone = this.zones[this.chosen];
+    this.form.hidden = !zone;
+    if (!zone) return;
+    if (document.activeElement !== this.name) this.name.value = zone.name;
+    this.group.value = zone.group ?? "";
+    this.ignore.checked = Boolean(zone.ignore_motion);
+    this.ignore.parentElement.hidden = this.swap.hidden = false;
+    this.ignore.parentElement.hidden = isLine(zone);
+    this.swap.hidden = !isLine(zone);
+    this.turn.hidden = zone.points?.length !== 4;
+    this.dropCorner.hidden = isLine(zone);
+    this.dropCorner.disabled = this.corner < 0;
+    if (document.activeElement !== this.tasks) {
+      const lines = (zone.tasks ?? []).map((task) => ` ${JSON.stringify(task)}`);
+      this.tasks.value = lines.length ? `[\n${lines.join(",\n")}\n]` : "[]";
+      this.tasks.classList.remove("vcam-wrong");
+    }
+    const fitting = Object.entries(this.state.templates).filter(([, task]) => this.fits(task.do, zone));
+    this.templates.replaceChildren(new Option("Add a task…", ""), ...fitting.map(([name]) => new Option(name, name)));
+  }
+
+  fits(kind, zone) {
+    if (isLine(zone)) return kind === "cross";
+    return kind !== "cross" && (!["read", "page"].includes(kind) || zone.points.length === 4);
+  }
+
+  scene() {
+    const { state, zones, chosen, corner, drawn, pointer, image } = this;
+    return { image, size: state.size, zones, pages: state.pages, chosen, corner, drawn, pointer, palette: state.palette, grey: state.grey };
+  }
+
+  paint() {
+    if (!this.state) return;
+    const { width, height } = this.canvas.element.getBoundingClientRect();
+    if (this.canvas.paint(this.scene())) this.root.dataset.painted = `${Math.round(width)}x${Math.round(height)}`;
+    this.canvas.element.style.cursor = this.tool === "select" ? "default" : "crosshair";
+  }
+
+  end() {
+    this.model.off("change:state", this.onState);
+    this.model.off("change:picture", this.onPicture);
+    this.observer.disconnect();
+    clearTimeout(this.waiting);
+    this.image?.close();
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const editor = new Editor(model, el);
+    return () => editor.end();
+  },
+};
