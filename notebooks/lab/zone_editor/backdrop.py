@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from notebooks.lab.live.frames import Capture
 from shared_utils.contracts.clips import list_clips, parse_clip_name, printable_path
-from shared_utils.errors import SettingError, VcamError
+from shared_utils.errors import ClipError, ClipMissing, SettingError, VcamError
 from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.picture import Picture, decode_jpeg, encode_jpeg, fitted_size, resized
 from shared_utils.media.picture_files import read_picture
@@ -16,6 +18,8 @@ MAX_SIDE_PX = 1920
 """Of the picture in the page: a 4K picture would take seconds through the kernel."""
 LIVE_WIDTH_PX, LIVE_FPS = 3840, 1.0
 JPEG_QUALITY = 88
+MAX_TRIED = 10
+"""Newest clips that are tried for one that can be read."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Backdrops:
             except (OSError, ValueError) as error:
                 reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
                 raise SettingError(f"picture: {printable_path(picture)}: {reason}") from None
-        if self._clip is not None or self._newest() is not None:
+        if self._clip is not None or self._newest():
             return self.frame(at_s)
         try:
             return self.live()
@@ -76,7 +80,7 @@ class Backdrops:
             ) from None
 
     def frame(self, at_s: float) -> Backdrop:
-        """Return a frame of the clip, or of the camera's newest one.
+        """Return a frame of the clip, or of the camera's newest one that can be read.
 
         Args:
             at_s: which one, seconds from the first frame.
@@ -85,14 +89,13 @@ class Backdrops:
             ClipMissing, ClipError: it cannot be read.
             SettingError: there is no clip.
         """
-        clip = self._clip or self._newest()
-        if clip is None:
+        clips = [self._clip] if self._clip is not None else self._newest()
+        if not clips:
             raise SettingError(f"there is no clip of camera {self._camera!r}")
-        with FrameGrabber(clip.absolute()) as grabber:
-            duration_s = grabber.facts.duration_s
-            frame = grabber.frame_at(min(max(at_s, 0.0), duration_s))
-        title = f"{clip.name} at {frame.time_s:.1f} s"
-        return _backdrop(frame.picture, title, frame.time_s, duration_s)
+        for clip in clips[:-1]:
+            with suppress(ClipError, ClipMissing):  # one that is damaged, or was deleted just now
+                return _frame(clip, at_s)
+        return _frame(clips[-1], at_s)
 
     def live(self) -> Backdrop:
         """Return the camera's newest frame from capture.
@@ -113,12 +116,31 @@ class Backdrops:
             raise VcamError(str(error)) from None
         return _backdrop(picture, "live frame")
 
-    def _newest(self) -> Path | None:
-        for path in reversed(list_clips(self._video_dir)):
-            name = parse_clip_name(path.name)
-            if name is not None and name.camera == self._camera:
-                return path
-        return None
+    def _newest(self) -> list[Path]:
+        """Return the newest clips of the camera, the newest one first."""
+        named = ((path, parse_clip_name(path.name)) for path in reversed(list_clips(self._video_dir)))
+        own = (path for path, name in named if name is not None and name.camera == self._camera)
+        return list(islice(own, MAX_TRIED))
+
+
+def _frame(clip: Path, at_s: float) -> Backdrop:
+    with FrameGrabber(clip.absolute()) as grabber:
+        duration_s = grabber.facts.duration_s
+        frame = grabber.frame_at(min(max(at_s, 0.0), duration_s))
+    return _backdrop(frame.picture, f"{clip.name} at {frame.time_s:.1f} s", frame.time_s, duration_s)
+
+
+def newest_camera(video_dir: Path) -> str:
+    """Return the camera of the newest clip.
+
+    Raises:
+        SettingError: there is no clip of any camera.
+    """
+    for path in reversed(list_clips(video_dir)):
+        name = parse_clip_name(path.name)
+        if name is not None:
+            return name.camera
+    raise SettingError(f"there is no clip in {video_dir} yet: give the name of a camera")
 
 
 def _backdrop(picture: Picture, title: str, at_s: float | None = None, duration_s: float = 0.0) -> Backdrop:

@@ -5,7 +5,9 @@ The page draws and undoes; the kernel checks each change with the validator that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,16 @@ import traitlets
 
 from notebooks.lab.jobs.places import Places
 from notebooks.lab.plots.style import GREY, SERIES
-from notebooks.lab.zone_editor.backdrop import Backdrop, Backdrops
+from notebooks.lab.zone_editor.backdrop import JPEG_QUALITY, Backdrop, Backdrops, newest_camera
 from notebooks.lab.zone_editor.draft import Draft
+from shared_utils.config.zones.file import load_zones
+from shared_utils.contracts.clips import CAMERA_PATTERN
 from shared_utils.errors import SettingError, VcamError, ZonesChanged
+from shared_utils.media.picture import decode_jpeg, encode_jpeg, fitted_size, resized
+from shared_utils.zones.drawing import draw_zones
 
 HERE = Path(__file__).resolve().parent
+POSTER_MAX_SIDE_PX = 960
 TAKEN_OVER_S = 5
 """Time in which running programs take over a new revision, seconds."""
 TEMPLATES: Mapping[str, Mapping[str, Any]] = {
@@ -121,11 +128,20 @@ class ZoneEditor(anywidget.AnyWidget):
             return bundle
         # what is shown where no kernel runs and no widget lives, such as on a code host's page
         data, metadata = bundle
-        return {**data, "image/jpeg": self.picture}, metadata
+        return {**data, "image/jpeg": self._poster()}, metadata
+
+    def _poster(self) -> bytes:
+        """Return the picture with the zones of the file, as a JPEG."""
+        picture, path = decode_jpeg(self.picture), self.draft.path
+        if path.is_file():
+            with suppress(SettingError):  # it was changed by hand meanwhile
+                picture = draw_zones(picture, load_zones(path))
+        size = fitted_size(picture.shape[1], picture.shape[0], POSTER_MAX_SIDE_PX)
+        return encode_jpeg(resized(picture, size), JPEG_QUALITY)
 
 
 def edit_zones(
-    camera: str,
+    camera: str | None = None,
     places: Places | None = None,
     *,
     picture: str | Path | None = None,
@@ -135,7 +151,7 @@ def edit_zones(
     """Draw the zones of a camera in a notebook: on a frame of its newest clip, or on a live one.
 
     Args:
-        camera: name of the camera, as in ``cameras.toml`` or ``CAMERA_NAME``.
+        camera: name of the camera, as in ``cameras.toml`` or ``CAMERA_NAME``; None for that of the newest clip.
         places: where capture and the shared volume are; by default as the environment names them.
         picture: file of a picture to draw on.
         clip: clip to draw on: a path, or the name of one in ``VIDEO_DIR``.
@@ -151,6 +167,9 @@ def edit_zones(
     own = None
     if clip is not None:
         own = Path(clip) if Path(clip).is_file() else places.video / clip
+    camera = newest_camera(places.video) if camera is None else camera
+    if not re.fullmatch(CAMERA_PATTERN, camera):
+        raise SettingError(f"camera is {camera!r}: use 1 to 32 letters, digits, '-' and '_'")
     draft = Draft(places.video, camera)
     backdrops = Backdrops(camera, places.video, places.capture, own)
     return ZoneEditor(draft, backdrops, backdrops.first(None if picture is None else Path(picture), at_s))

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from shared_utils.config.zones.file import load_zones
+from shared_utils.config.zones.save import save_zones
 from shared_utils.contracts.zones import read_zones, write_zones, zones_path
-from shared_utils.errors import FormatError
+from shared_utils.errors import FormatError, SettingError, ZonesChanged
 
 GATE = {"name": "gate", "points": [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]], "tasks": [{"do": "objects"}]}
 
@@ -38,3 +39,20 @@ def test_another_version_and_a_damaged_file_are_errors_and_stay(tmp_path: Path, 
     with pytest.raises(FormatError, match=reason):
         write_zones(path, {"zones": []})
     assert path.read_text() == content
+
+
+def test_what_was_changed_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    path = zones_path(tmp_path, "door")
+    assert write_zones(path, {"zones": []}, 0) == 1
+    assert write_zones(path, {"zones": [GATE]}, 1) == 2
+    with pytest.raises(ZonesChanged, match="it has revision 2, and the change was made from revision 1"):
+        write_zones(path, {"zones": []}, 1)
+    assert load_zones(path).zones[0].name == "gate"
+
+
+def test_what_is_wrong_is_not_saved(tmp_path: Path) -> None:
+    path = zones_path(tmp_path, "door")
+    assert save_zones(path, {"zones": [GATE], "groups": [{"name": "p1"}]}, 0) == 1
+    with pytest.raises(SettingError, match="zone 'gate': points hold the same point twice"):
+        save_zones(path, {"zones": [{**GATE, "points": [[0, 0], [0, 0], [1, 1]]}]})
+    assert load_zones(path).groups[0].name == "p1"
