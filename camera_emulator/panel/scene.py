@@ -134,7 +134,7 @@ class PanelScene:
 
     def truth(self, t: float) -> dict[str, Reading]:
         """Return what each device displays at `t` seconds, and whether a person could read it."""
-        return {name: self._reading(name, t) for name in DEVICES}
+        return {name: self.truth_of(name, t) for name in DEVICES}
 
     def places(self, t: float = 0.0) -> dict[str, Corners]:
         """Return the corners of each device at `t` seconds."""
@@ -155,16 +155,18 @@ class PanelScene:
         return found
 
     def moment_of(self, page: str, begin: float = 0.0) -> float:
-        """Return a moment at which a page is displayed, without a change or glare."""
+        """Return a moment at which a page is displayed, the screen does not change, and there is little glare."""
         number = round(begin * self.fps)
         while True:
             t = number / self.fps
-            reading = self._reading("screen", t)
-            if reading.value == page and reading.state == "shown" and self._strength("screen", t) < UNREADABLE / 3:
+            reading = self.truth_of("screen", t)
+            glare = 0.0 if self._glare is None else self._glare.peak(t)
+            if reading.value == page and reading.state == "shown" and glare < UNREADABLE / 2:
                 return t
             number += 1
 
-    def _reading(self, name: str, t: float) -> Reading:
+    def truth_of(self, name: str, t: float) -> Reading:
+        """Return what one device displays at `t` seconds."""
         state = self._schedules[name].at(t)
         value, before = state.now or None, state.before or None
         if name == "speed":

@@ -50,6 +50,11 @@ def test_a_look_is_worth(look: Look, truth: Reading, outcome: str | None) -> Non
     assert judge(look, truth) == outcome
 
 
+def test_a_value_of_a_moment_ago_is_late() -> None:
+    assert judge(_look("12.3"), SHOWN, {"12.3", "12.4"}) == "late"
+    assert judge(_look("12.2"), SHOWN, {"12.3", "12.4"}) == "wrong"
+
+
 def test_scores_keep_what_is_readable_apart() -> None:
     score = Score()
     for outcome, truth in (("exact", SHOWN), ("wrong", SHOWN), ("wrong", GLARE), ("exact", CHANGING)):

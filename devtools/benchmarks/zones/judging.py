@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
 from camera_emulator.panel.scene import Reading
 
-Outcome = Literal["exact", "unreadable", "wrong"]
+Outcome = Literal["exact", "late", "unreadable", "wrong"]
+LATE_S = 1.0
+"""Seconds for which a value that was displayed before is late, and not wrong."""
 
 KINDS: dict[str, tuple[str, ...]] = {
     "seven-segment": ("pressure", "temperature"),
-    "text": ("order", "speed", "message"),
+    "printed text": ("order", "speed"),
+    "dot matrix": ("message",),
     "counter": ("counter",),
     "lamp": ("alarm", "run"),
     "page": ("screen",),
@@ -41,8 +45,13 @@ class Look:
     confidence: float | None = None
 
 
-def judge(look: Look, truth: Reading) -> Outcome | None:
+def judge(look: Look, truth: Reading, recent: Collection[str | None] = ()) -> Outcome | None:
     """Return what a look is worth; None where there is nothing to read.
+
+    Args:
+        look: what was reported.
+        truth: at its frame.
+        recent: values that were displayed within the last :data:`LATE_S`.
 
     While a display changes, either value is right, and while glare hides it, its value is; to say that it is unreadable
     is right in both cases, and counts as exact.
@@ -52,7 +61,9 @@ def judge(look: Look, truth: Reading) -> Outcome | None:
     if truth.state == "shown":
         if look.reason is not None:
             return "unreadable"
-        return "exact" if look.value == truth.value else "wrong"
+        if look.value == truth.value:
+            return "exact"
+        return "late" if look.value in recent else "wrong"
     right = {truth.value, truth.before} if truth.state == "changing" else {truth.value}
     return "exact" if look.reason is not None or look.value in right else "wrong"
 
