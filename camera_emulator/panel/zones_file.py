@@ -17,13 +17,18 @@ from shared_utils.contracts.zones import SCHEMA
 from shared_utils.errors import SettingError
 
 EVERY_S = 1.0
-"""Between two readings."""
+"""Time between two looks of a task, seconds."""
 _LENS = 0.62  # share of a lamp's half width that its zone covers
 _LENS_CORNERS = 8
 
 
-def write_zones_file(scene: PanelScene, path: Path) -> None:
+def write_zones_file(scene: PanelScene, path: Path, every_s: float = EVERY_S) -> None:
     """Write the zones of the scene, for a camera named after the file, and the reference pictures beside it.
+
+    Args:
+        scene: the panel.
+        path: of the file.
+        every_s: time between two looks of each task, seconds.
 
     Raises:
         SettingError: the file's name cannot be a camera's.
@@ -33,15 +38,15 @@ def write_zones_file(scene: PanelScene, path: Path) -> None:
     for name, moment in pictures.items():
         if not cv2.imwrite(str(path.with_name(f"{path.stem}.{name}.png")), scene.frame(moment)):
             raise SettingError(f"{path}: the reference pictures beside it cannot be written")
-    path.write_text(json.dumps(zones_of(scene, path.stem), indent=1) + "\n")
+    path.write_text(json.dumps(zones_of(scene, path.stem, every_s), indent=1) + "\n")
     load_zones(path)
 
 
-def zones_of(scene: PanelScene, camera: str) -> dict[str, Any]:
+def zones_of(scene: PanelScene, camera: str, every_s: float = EVERY_S) -> dict[str, Any]:
     """Return the zones of the panel for a camera, ready for JSON."""
     places = scene.places()
-    when, every = "both", EVERY_S
-    read = {"do": "read", "mode": "line", "every_s": every, "when": when}
+    common = {"every_s": every_s, "when": "both"}
+    read = {"do": "read", "mode": "line", **common}
     seven = {**read, "engine": "sevensegment"}
     digits = scene.look.decimals
     tasks: dict[str, dict[str, Any]] = {
@@ -55,9 +60,9 @@ def zones_of(scene: PanelScene, camera: str) -> dict[str, Any]:
         "message": {**read},
         "order": {**read, "pattern": r"[A-Z]\d{4}-\d\d"},
         "speed": {**read, "pattern": r"\d{3,4}", "number": {"min": 500, "max": 2500}, "page": OVERVIEW},
-        "alarm": {"do": "light", "colour": "red", "on_above": 60, "when": when},
-        "run": {"do": "light", "colour": "green", "on_above": 60, "when": when},
-        "screen": {"do": "page", "when": when},
+        "alarm": {"do": "light", "colour": "red", "on_above": 60, **common},
+        "run": {"do": "light", "colour": "green", "on_above": 60, **common},
+        "screen": {"do": "page", **common},
     }
     lamps = ("alarm", "run")
     return {

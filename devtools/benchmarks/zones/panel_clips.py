@@ -19,6 +19,8 @@ CLIP_S = 30.0
 FIRST_SEED = 7_000
 """Of the benchmark: nobody tuned an engine or a threshold with these panels."""
 CAMERA = "panel"
+EVERY_S = 0.4
+"""Time between two looks of each task, seconds: at every other frame that the worker samples by its default."""
 SKETCH_SIZE, SKETCHED_AT = (320, 180), (0.1, 0.5, 0.9)
 """Size and moments, shares of a clip, of the frames by which a drawing is known again."""
 
@@ -64,7 +66,7 @@ class PanelClip:
         """Write the file of zones with its reference pictures, of the panel before any nudge; return the file."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{CAMERA}.json"
-        write_zones_file(PanelScene(self.seed, self.size, FPS), path)
+        write_zones_file(PanelScene(self.seed, self.size, FPS), path, EVERY_S)
         return path
 
 
