@@ -34,6 +34,8 @@ EXCEPTIONS = {
     "video_worker/export.py": {"ultralytics"},
     # only to say how many threads easyocr may take
     "video_worker/readers/easyocr.py": {"torch"},
+    "video_worker/readers/seven_segment_model/network.py": {"torch"},
+    "video_worker/readers/seven_segment_model/train.py": {"torch"},
 }
 CONTRACTS_MAY = {"shared_utils", *sys.stdlib_module_names}
 

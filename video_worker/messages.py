@@ -92,3 +92,11 @@ JOB_OF_WRONG_TYPE = LogMessage("job_of_wrong_type", "refused: the job %s is a %s
 JOB_WITHOUT_CALL = LogMessage("job_without_call", "refused: the job %s calls no function; it was moved aside")
 KEY_MOVED_ASIDE = LogMessage("key_moved_aside", "in Redis %s, which this queue cannot use: it was moved aside")
 FURTHER_REPORTS = LogMessage("further_reports", "… and %d more like that in the last %.0f min")
+
+# training of the reader of seven-segment displays
+TRAINING = LogMessage("training", "batch %d of %d: loss %.4f, %.0f s")
+READER_MEASURED = LogMessage(
+    "reader_measured", "%s, confidence from %.2f: exact %.2f %%, unreadable %.2f %%, wrong %.2f %%"
+)
+READER_TIMED = LogMessage("reader_timed", "%s: %.2f ms of one core per reading")
+READER_WRITTEN = LogMessage("reader_written", "%s: %d bytes, %.1f min in all")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -85,9 +84,9 @@ def _rapidocr(settings: ReaderSettings) -> TextReader:
 
 def _seven_segment(settings: ReaderSettings) -> TextReader:
     del settings
-    module = importlib.import_module("video_worker.readers.seven_segment.reader")
-    reader: TextReader = module.SevenSegmentReader()
-    return reader
+    from video_worker.readers.seven_segment.reader import SevenSegmentReader
+
+    return SevenSegmentReader()
 
 
 def _tesseract(settings: ReaderSettings) -> TextReader:
@@ -112,7 +111,7 @@ def _http(settings: ReaderSettings) -> TextReader:
 
 ENGINES: Mapping[str, EngineEntry] = {
     "rapidocr": EngineEntry(_rapidocr, "pip install -r requirements.video.txt"),
-    "sevensegment": EngineEntry(_seven_segment, "it is not in this version"),
+    "sevensegment": EngineEntry(_seven_segment, "pip install -r requirements.base.txt"),
     "tesseract": EngineEntry(_tesseract, "pip install -r requirements.video.txt"),
     "easyocr": EngineEntry(
         _easyocr,

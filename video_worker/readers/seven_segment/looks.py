@@ -1,0 +1,112 @@
+"""The two looks at a zone: what the network is shown, and where it says that the row of digits is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.floating[Any]]
+Grey = NDArray[np.uint8]
+Corners = NDArray[np.floating[Any]]
+"""4×2: x and y of the upper left, upper right, lower right and lower left corner."""
+
+HEIGHT = 48
+"""Height of what the network is shown, in pixels."""
+STRIDE = 4
+"""Pixels per column of what the network says."""
+STEP = 16
+"""Widths are multiples of this: the network would not see the rest of a column."""
+NARROWEST, WIDEST = 32, 320
+EVENNESS = 4.0
+"""Added to the deviation of a crop's values, so that the noise of an empty one is not blown up to a pattern."""
+ABOVE, BESIDE = 0.16, 0.3
+"""Room around the row of digits at the second look, in heights of a digit, as in training."""
+LOWEST = 0.12
+"""Share of the crop's height below which what was found is no row of digits."""
+FINEST = 80
+"""Height of a digit, in pixels, to which large pictures are reduced first: taking single points out of many would
+make edges ragged."""
+
+
+def grey_of(picture: Grey) -> Grey:
+    """Return a picture of blue, green and red in grey, all colours alike: a red digit is as bright as a green one."""
+    return np.asarray(cv2.transform(picture, np.full((1, 3), 1 / 3, np.float32)), np.uint8)
+
+
+def normalised(grey: Grey) -> Plane:
+    """Return a crop's values around 0 with a deviation of about 1, whatever its brightness and contrast."""
+    plane = grey.astype(np.float32)
+    plane -= plane.mean()
+    plane /= plane.std() + EVENNESS
+    return plane
+
+
+def width_for(proportion: float) -> int:
+    """Return the width of a crop for a zone that is so many times as wide as high."""
+    return min(max(round(proportion * HEIGHT / STEP) * STEP, NARROWEST), WIDEST)
+
+
+def whole(grey: Grey) -> Grey:
+    """Return all of a zone as the network takes it."""
+    height, width = grey.shape
+    size = width_for(width / height), HEIGHT
+    way = cv2.INTER_AREA if height > HEIGHT else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(grey, size, interpolation=way), np.uint8)
+
+
+def row(there: Plane, upper: Plane, lower: Plane) -> Corners | None:
+    """Return where the row of digits is in a crop, or None where there is none.
+
+    Args:
+        there: by column, how probable it is that the row passes, 0..1.
+        upper: by column, its upper edge as a share of the crop's height.
+        lower: its lower edge.
+    """
+    found = np.flatnonzero(there > 0.5)
+    if not len(found):
+        return None
+    middles = (found + 0.5) * STRIDE
+    left, right = middles[0] - STRIDE / 2, middles[-1] + STRIDE / 2
+    ends = np.array([left, right])
+    edges = [_line(middles, edge[found] * HEIGHT, ends) for edge in (upper, lower)]
+    if (edges[1] - edges[0]).min() < LOWEST * HEIGHT:
+        return None
+    (a, b), (d, c) = edges
+    return np.array([[left, a], [right, b], [right, c], [left, d]], np.float32)
+
+
+def _line(x: Plane, y: Plane, ends: Plane) -> Plane:
+    """Return a straight line through points, at two places; a few points tell nothing of its direction."""
+    if len(x) < 4:
+        return np.full(2, float(np.median(y)))
+    slope, height = np.polyfit(x, y, 1)
+    return np.asarray(slope * ends + height)
+
+
+def close(grey: Grey, corners: Corners) -> Grey:
+    """Return the row of digits upright, with a little room around it, as the network takes it.
+
+    Args:
+        grey: the zone at its own size.
+        corners: of the row, in pixels of `grey`.
+    """
+    height = float(corners[3, 1] - corners[0, 1] + corners[2, 1] - corners[1, 1]) / 2
+    if height > FINEST:
+        share = FINEST / height
+        size = max(round(grey.shape[1] * share), 1), max(round(grey.shape[0] * share), 1)
+        corners = corners * (np.array(size, np.float32) / grey.shape[::-1])
+        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+        height = FINEST
+    across = np.array([[BESIDE * height, 0]], np.float32)
+    upright = np.array([[0, ABOVE * height]], np.float32)
+    outer = corners + np.concatenate([-across - upright, across - upright, across + upright, upright - across])
+    length = float(outer[1, 0] - outer[0, 0])
+    width = width_for(length / (height * (1 + 2 * ABOVE)))
+    target = np.array([[0, 0], [width, 0], [width, HEIGHT], [0, HEIGHT]], np.float32)
+    moved = cv2.getPerspectiveTransform(outer.astype(np.float32), target)
+    return np.asarray(
+        cv2.warpPerspective(grey, moved, (width, HEIGHT), None, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE), np.uint8
+    )

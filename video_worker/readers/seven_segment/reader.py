@@ -1,0 +1,94 @@
+"""Reads seven-segment displays: looks for the row of digits in a zone, and then reads it from close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_utils.errors import ModelError
+from shared_utils.media.picture import Picture
+from video_worker.engines.base import EngineChoice
+from video_worker.engines.open import open_engine
+from video_worker.readers import seven_segment_model
+from video_worker.readers.base import Mode, RawReading
+from video_worker.readers.seven_segment.alphabet import BROKEN, SYMBOLS
+from video_worker.readers.seven_segment.decoding import best_symbols, likelihoods, probability, text_of
+from video_worker.readers.seven_segment.looks import Corners, Grey, close, grey_of, normalised, row, whole
+
+MODEL = Path(seven_segment_model.__file__).with_name("seven.onnx")
+SMALLEST = 4
+"""Pixels, of a side of a zone, below which there is nothing to read."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the network says of one crop.
+
+    Attributes:
+        text: of the likeliest symbols.
+        probability: that it is exactly this text.
+        corners: where the row of digits is in the crop; None where there is none.
+    """
+
+    text: str
+    probability: float
+    corners: Corners | None
+
+
+class SevenSegmentReader:
+    """The engine ``sevensegment``. It reads one row, whatever the mode.
+
+    Args:
+        choice: engine and threads to compute with.
+        model: the network's file.
+
+    Raises:
+        ModelError: the file cannot be read, or is no model of this kind.
+        SettingError: the engine cannot be used here.
+    """
+
+    name = "sevensegment"
+
+    def __init__(self, choice: EngineChoice | None = None, model: Path = MODEL) -> None:
+        self._engine = open_engine(choice or EngineChoice("onnxruntime"), model, fixed_shapes=False)
+        if self._engine.metadata.get("symbols") != "\t".join(SYMBOLS):
+            raise ModelError(f"{model.name} is no model of seven-segment displays for this version")
+        self._lock = Lock()
+
+    def read(self, picture: Picture, mode: Mode = "line") -> RawReading:
+        """Return what a display says: digits, points, minus, colons and a few letters; ``?`` for what is no symbol.
+
+        Dark places are left out, also between digits.
+        """
+        del mode
+        if min(picture.shape[:2]) < SMALLEST:
+            return RawReading("", 0.0)
+        _, second = self.looks(picture)
+        if second is None or not second.text:
+            return RawReading("", 0.0)
+        return RawReading(second.text, 0.0 if BROKEN in second.text else second.probability)
+
+    def looks(self, picture: Picture) -> tuple[Look, Look | None]:
+        """Return what is seen in the whole zone, and then in the row of digits alone, where there is one."""
+        grey = grey_of(picture)
+        crop = whole(grey)
+        first = self.look(crop)
+        if first.corners is None:
+            return first, None
+        scale = np.array([grey.shape[1] / crop.shape[1], grey.shape[0] / crop.shape[0]], np.float32)
+        return first, self.look(close(grey, first.corners * scale))
+
+    def look(self, crop: Grey) -> Look:
+        """Return what the network says of a crop of its own height."""
+        inputs = {"crops": normalised(crop)[np.newaxis, np.newaxis]}
+        with self._lock:
+            said: NDArray[np.float32] = self._engine.run(inputs)["columns"][0]
+        count = len(SYMBOLS)
+        likely = likelihoods(said[:count])
+        symbols = best_symbols(likely)
+        there = 1 / (1 + np.exp(-said[count]))
+        return Look(text_of(symbols), probability(likely, symbols), row(there, said[count + 1], said[count + 2]))
