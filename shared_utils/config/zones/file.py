@@ -6,7 +6,6 @@ A wrong file is refused whole, with one line that names the zone, the key, the v
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,7 +15,9 @@ from shared_utils.config.text_file import decode_text
 from shared_utils.config.validation import Fault, Invalid, Model, convert
 from shared_utils.config.zones.model import (
     AnyTask,
+    CounterRules,
     CrossTask,
+    NumberRules,
     Page,
     PluginTask,
     Point,
@@ -27,6 +28,7 @@ from shared_utils.config.zones.model import (
     task_name,
 )
 from shared_utils.config.zones.own_modules import MODULE, PLUGIN, with_own_modules
+from shared_utils.config.zones.reading import read_problem
 from shared_utils.contracts.zones import SCHEMA
 from shared_utils.errors import SettingError
 
@@ -39,6 +41,8 @@ PATTERN_REMEDIES = {"reference": "the name of a file beside this one", "labels":
 MIN_AREA = 1e-9
 """Share of the picture: less than a pixel of any camera."""
 
+_RULES: dict[str, type[Model]] = {"number": NumberRules, "counter": CounterRules}
+"""Keys of tasks that hold keys of their own."""
 _TASKS: dict[str, type[Task]] = {one.__struct_config__.tag: one for one in get_args(AnyTask)}
 _WORDS = [word for word in _TASKS if word != PLUGIN]
 """What `do` takes, beside names of modules."""
@@ -174,6 +178,9 @@ def _joined(key: str, last: str) -> str:
 
 
 def _known_keys(path: Sequence[str | int], found: Any) -> list[str]:
+    rules = _RULES.get(str(path[-1])) if path else None
+    if rules is not None:
+        return list(rules.__struct_fields__)
     if "tasks" in path:
         task = found[path[0]][path[1]]["tasks"][path[3]]
         return ["do", *(key for key in _TASKS.get(task["do"], PluginTask).__struct_fields__ if key != MODULE)]
@@ -237,13 +244,8 @@ def _task_problem(task: Task, zone: Zone, pages: Sequence[str]) -> str | None:
         return f"({do}) needs {'line' if isinstance(task, CrossTask) else 'points'}"
     if task.page is not None and task.page not in pages:
         return f"({do}) page is {task.page!r}, which is none of the pages{_suggestion(task.page, pages)}"
-    if isinstance(task, ReadTask):
-        if zone.points is not None and len(zone.points) != 4:
-            return f"({do}) needs four points, the corners of the text, not {len(zone.points)}"
-        try:
-            re.compile(task.pattern or "")
-        except (re.error, OverflowError, RecursionError) as error:
-            return f"({do}) pattern is {task.pattern!r}, which is no regular expression: {error}"
+    if isinstance(task, ReadTask) and (problem := read_problem(task, zone.points or ())):
+        return f"({do}) {problem}"
     return None
 
 

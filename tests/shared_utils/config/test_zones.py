@@ -238,6 +238,36 @@ def test_tasks_belong_to_clips_unless_they_say_otherwise() -> None:
             "zone 'pressure': tasks[0] (read) pattern is '(', which is no regular expression",
         ),
         (
+            lambda all_: all_["zones"][PRESSURE].update(points=[[0, 0], [1, 0], [0.2, 0.2], [0, 1]]),
+            "zone 'pressure': tasks[0] (read) needs four corners that can be made a rectangle",
+        ),
+        (
+            lambda all_: all_["zones"][PRESSURE].update(points=[[0, 0], [1, 0], [1, 1], [0.5, 0.5]]),
+            "zone 'pressure': tasks[0] (read) needs four corners that can be made a rectangle",
+        ),
+        (
+            lambda all_: all_["zones"][PRESSURE]["tasks"][0].update(replace=[["", "0"]]),
+            "zone 'pressure': tasks[0] (read) replace has an empty text",
+        ),
+        (
+            lambda all_: all_["zones"][PRESSURE]["tasks"][0].update(number={"min": 5, "max": 4.5}),
+            "zone 'pressure': tasks[0] (read) number.min is 5, and number.max is 4.5",
+        ),
+        (
+            lambda all_: all_["zones"][PRESSURE]["tasks"][0].update(
+                number={"max": 99}, counter={"max_per_min": 1, "start": 100}
+            ),
+            "zone 'pressure': tasks[0] (read) counter.start is 100, and number.max is 99",
+        ),
+        (
+            lambda all_: all_["zones"][PRESSURE]["tasks"][0].update(counter={"max_per_min": 0}),
+            "zone 'pressure': tasks[0].counter.max_per_min is 0: it takes more than 0",
+        ),
+        (
+            lambda all_: all_["zones"][PRESSURE]["tasks"][0].update(counter={"max_per_minute": 1}),
+            "zone 'pressure': unknown key 'tasks[0].counter.max_per_minute' (did you mean 'max_per_min'?)",
+        ),
+        (
             lambda all_: all_["zones"][PRESSURE]["tasks"][0].update(page="alert"),
             "zone 'pressure': tasks[0] (read) page is 'alert', which is none of the pages",
         ),
