@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,13 +11,12 @@ from typing import Any
 from shared_utils.config.zones.model import NumberRules, ReadTask
 from video_worker.readers.base import RawReading
 from video_worker.zones.numbers import CounterRule, Number, StepRule, parse_number
+from video_worker.zones.patterns import Pattern
 from video_worker.zones.reports import Value
 
 EMPTY, CONFIDENCE, PATTERN, NUMBER = "empty", "confidence", "pattern", "number"
 RANGE, STEP, COUNTER, MAJORITY = "range", "step", "counter", "majority"
 """Reasons for which a reading is unreadable."""
-VALUE_GROUP = "value"
-"""Name of the group of a pattern that is the value, where there is one."""
 MAX_TEXT = 2000
 """Characters that are cleaned: patterns take long on longer texts."""
 
@@ -39,11 +37,14 @@ class Cleaner:
 
     Args:
         rules: the task.
+
+    Raises:
+        ValueError: its pattern is none.
     """
 
     def __init__(self, rules: ReadTask) -> None:
         self._rules = rules
-        self._pattern = None if rules.pattern is None else re.compile(rules.pattern)
+        self._pattern = None if rules.pattern is None else Pattern(rules.pattern)
         self._number = rules.number or (NumberRules() if rules.counter is not None else None)
         rate = self._number.max_step_per_s if self._number is not None else None
         self._step = None if rate is None else StepRule(rate)
@@ -97,11 +98,12 @@ class Cleaner:
             return EMPTY
         bare = self._without_unit(text)
         if self._pattern is not None:
-            match = self._pattern.fullmatch(text) or self._pattern.fullmatch(bare)
-            if match is None:
+            value = self._pattern.value(text)
+            if value is None and bare != text:
+                value = self._pattern.value(bare)
+            if value is None:
                 return PATTERN
-            text = match.groupdict().get(VALUE_GROUP) or match.group()
-            bare = self._without_unit(text)
+            text, bare = value, self._without_unit(value)
         if self._number is None:
             return _Clean(text)
         number = parse_number(bare)

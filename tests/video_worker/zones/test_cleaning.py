@@ -10,6 +10,7 @@ import pytest
 from shared_utils.config.zones.model import CounterRules, NumberRules, ReadTask
 from video_worker.readers.base import RawReading
 from video_worker.zones.cleaning import Cleaner
+from video_worker.zones.patterns import Pattern
 from video_worker.zones.reports import Value
 
 METER: dict[str, Any] = {"counter": CounterRules(max_per_min=60), "majority": 3}
@@ -62,6 +63,17 @@ def test_unreadable_is_a_state_of_its_own_with_the_raw_text_kept():
 )
 def test_cleaning(text, rules, expected):
     assert said(clean(text, **rules)) == [expected]
+
+
+@pytest.mark.parametrize("pattern", [r"(\d+)+x", r"(\d|\d\d)+x", r"(?:.*)*x"])
+def test_a_pattern_that_would_take_for_ever_does_not_match(pattern):
+    assert said(clean("1" * 60, pattern=pattern)) == ["(pattern)"]
+
+
+@pytest.mark.parametrize("pattern", ["(", "[", "a**", "(" * 5000])
+def test_what_is_no_pattern_is_refused(pattern):
+    with pytest.raises(ValueError, match="no regular expression"):
+        Pattern(pattern)
 
 
 def test_a_reading_below_the_confidence_is_unreadable():
