@@ -2,16 +2,19 @@
 
 It is run by its path, with Python's isolated mode, and imports nothing of ours: what the module does, it does here.
 Requests come by a connection, as JSON, followed by the picture's bytes and the mask's; answers are JSON. The process
-ends when standard input does, which the worker holds open: so it does not outlive the worker.
+ends with the worker: when standard input does, which the worker holds open, or by the kernel's signal where a module
+lets no other thread run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import json
 import math
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -34,6 +37,7 @@ NICENESS = 5
 """On top of the worker's."""
 FIRST_TO_BE_KILLED = b"1000"
 """For the kernel, where memory is short: https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html"""
+PR_SET_PDEATHSIG = 1
 EXPIRED = 70
 """Exit code of a process that ended itself since the module took too long."""
 
@@ -221,6 +225,15 @@ def _end_with_the_worker(lifeline: int) -> None:
     os._exit(0)
 
 
+def _killed_with_the_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends: https://man7.org/linux/man-pages/man2/prctl.2.html
+
+    That thread asks this module alone, and lives as long as anybody may ask.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> None:
     """Run the module that the command line names: its file, the connection, and seconds for its start and a call."""
     path, channel, start_s, call_s = Path(sys.argv[1]), Connection(int(sys.argv[2])), *map(float, sys.argv[3:5])
@@ -230,6 +243,7 @@ def main() -> None:
     os.dup2(2, 1)  # what the module prints is no output of the worker's, which may be records
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), errors="replace", write_through=True)
     threading.Thread(target=_end_with_the_worker, args=(lifeline,), daemon=True).start()
+    _killed_with_the_parent()
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     with contextlib.suppress(OSError):

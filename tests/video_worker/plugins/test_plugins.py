@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from devtools.paths import ROOT
 from shared_utils.errors import PluginFailed
+from tests.support.programs import Programs
 from video_worker.plugins.process import Limits, PluginValue
 from video_worker.plugins.registry import REST_S, Plugins
 
@@ -268,6 +270,38 @@ def test_no_process_is_left(write: Callable[..., Path], tmp_path: Path) -> None:
         assert len(ours) == 2
     gone, alive = psutil.wait_procs(ours, timeout=10)
     assert (len(gone), alive) == (2, [])
+
+
+WORKER = """
+import sys
+import numpy as np
+from pathlib import Path
+from video_worker.plugins.registry import Plugins
+
+plugins = Plugins(Path(sys.argv[1]))
+zone = {"name": "tank", "camera": "yard", "settings": {}, "time_s": 0.0}
+look = plugins.pool("gauge").submit(lambda: plugins.ask("gauge", np.zeros((4, 4, 3), np.uint8), None, zone))
+look.result()
+"""
+
+
+@pytest.mark.parametrize("body", ["time.sleep(600)", "re.match('(a+)+$', 'a' * 64 + 'b')"])
+def test_it_does_not_outlive_a_worker_that_is_killed(
+    write: Callable[..., Path], tmp_path: Path, programs: Programs, body: str
+) -> None:
+    folder, pid = tmp_path / "plugins", tmp_path / "pid"
+    write(
+        f"import os, re, time\n\ndef read(picture, zone):\n    open({str(pid)!r}, 'w').write(f'{{os.getpid()}}.')\n"
+        f"    {body}\n"
+    )
+    worker = programs.python("-c", WORKER, str(folder))
+    deadline = time.monotonic() + 30
+    while not pid.exists() or not pid.read_text().endswith("."):
+        assert time.monotonic() < deadline, worker.text
+        time.sleep(0.05)
+    process = psutil.Process(int(pid.read_text().rstrip(".")))
+    worker.end()
+    assert psutil.wait_procs([process], timeout=10)[1] == []
 
 
 @pytest.mark.parametrize("value", [0, 2.5, 9.9])
