@@ -186,7 +186,7 @@ async def _left(receive: Receive) -> None:
 def _part(frame: Frame) -> list[bytes]:
     head = (
         f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(frame.jpeg)}\r\n"
-        f"X-Timestamp: {frame.at:.3f}\r\nX-Motion: {frame.share:.4f}\r\n\r\n"
+        f"X-Timestamp: {frame.at:.3f}\r\nX-Motion: {frame.share:.4f}\r\nX-Moving: {frame.is_moving:d}\r\n\r\n"
     )
     return [head.encode(), frame.jpeg, b"\r\n"]
 

@@ -212,11 +212,11 @@ class LiveCamera(Closing):
             self._undecodable = False
             self._log.info(messages.LIVE_FRAMES_DECODABLE_AGAIN)
         time_s = self._time.go_on(frame.at)
-        sample = Sample(self.analysed, time_s, picture)
+        sample = Sample(self.analysed, time_s, picture, is_still=frame.is_still and self.plan.objects_need_motion)
         self.analysed += 1
         self._is_dirty = True
         for done in [*self._runner.feed(sample), *self._runner.flush()]:
-            if self.plan.needs_detector:
+            if self.plan.needs_detector and not done.is_still:
                 self._analysis.viewers.publish(self.plan.camera, self._boxes(done, frame.at))
         self.save_if_due()
 

@@ -28,11 +28,13 @@ class LiveFrame:
         jpeg: its bytes.
         at: when it was taken, seconds since the epoch.
         motion: share of the picture that moved by the newest verdict, 0..1; None where capture does not say.
+        is_still: whether capture sees no motion; False where it does not say.
     """
 
     jpeg: bytes
     at: float
     motion: float | None = None
+    is_still: bool = False
 
 
 def read_frames(stream: HttpStream, quiet_s: float) -> Iterator[LiveFrame]:
@@ -90,7 +92,7 @@ def _frame(stream: HttpStream) -> LiveFrame:
     taken = _number(at)
     if taken is None or not SOONEST_S <= taken <= LATEST_S:
         raise SourceRefused(f"capture sends a frame with the time {at[:40]!r}")
-    return LiveFrame(stream.read(int(length)), taken, _number(motion))
+    return LiveFrame(stream.read(int(length)), taken, _number(motion), headers.get("x-moving") == "0")
 
 
 def _number(text: str) -> float | None:

@@ -84,8 +84,11 @@ class Plan:
 
     @property
     def live_tasks(self) -> Sequence[Task]:
-        """The tasks of its zones that ask for live frames."""
-        zones = self.zones.zones if self.zones else ()
+        """The tasks of its zones that ask for live frames, and are not switched off by hand."""
+        if self.zones is None:
+            return []
+        off = {group.name for group in self.zones.groups if not group.on}
+        zones = [zone for zone in self.zones.zones if zone.group not in off]
         return [task for zone in zones for task in zone.tasks if task.when in LIVE]
 
     @property
@@ -97,6 +100,11 @@ class Plan:
     def when_motion(self) -> bool:
         """Whether frames are wanted only while capture sees motion: a lamp or a display changes without any."""
         return self.facts.objects == "motion" and not self.live_tasks
+
+    @property
+    def objects_need_motion(self) -> bool:
+        """Whether objects are sought only in frames in which capture sees motion; all are wanted for other tasks."""
+        return self.facts.objects == "motion" and not any(isinstance(task, WITH_OBJECTS) for task in self.live_tasks)
 
     @property
     def needs_detail(self) -> bool:

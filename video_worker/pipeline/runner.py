@@ -77,7 +77,7 @@ class StepRunner(Closing):
 
     def feed(self, sample: Sample) -> list[Sample]:
         """Start work on `sample`; return those that all steps have taken meanwhile."""
-        due = [timed for timed in self._steps if timed.wants(sample.time_s)]
+        due = [timed for timed in self._steps if timed.wants(sample)]
         for timed in due:
             timed.start(sample)
         self._under_way.append((sample, due))
@@ -209,9 +209,11 @@ class _Timed:
         self._started: deque[float] = deque()
         self._idle_since = 0.0
 
-    def wants(self, time_s: float) -> bool:
-        """Tell whether the step is given the frame at `time_s`."""
-        return self._sampler is None or self._sampler.wants(time_s)
+    def wants(self, sample: Sample) -> bool:
+        """Tell whether the step is given a frame."""
+        if sample.is_still and self.step.needs_motion:
+            return False
+        return self._sampler is None or self._sampler.wants(sample.time_s)
 
     def start(self, sample: Sample) -> None:
         """Begin work on `sample`."""

@@ -32,6 +32,7 @@ class Sample:
         columns: further values of each box, by name, each as long as `detections`.
         cut: whether another scene begins with it; of `cuts`.
         ended_tracks: numbers of the tracks that will not be continued any more; of `track`.
+        is_still: whether nothing moves in it, and objects are wanted only where something does.
         values: what steps report about the whole frame to later ones, such as the page that is shown, by name.
     """
 
@@ -42,6 +43,7 @@ class Sample:
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
     cut: bool = False
     ended_tracks: Sequence[int] = ()
+    is_still: bool = False
     values: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -76,12 +78,14 @@ class Step:
         adds: what the step adds to records, data frames and boxes files.
         needs_end: whether all it does is a result at the end of the source: it takes no part where there is none.
         timed_as: key of the record's `timing` that its seconds count towards; None for none of its own.
+        needs_motion: whether it is about objects: it is not given frames that are still, as if they had not come.
         every_s: seconds between the frames that it is given; 0 for every sampled frame. Set when the step is made.
     """
 
     adds: ClassVar[Adds] = Adds()
     needs_end: ClassVar[bool] = False
     timed_as: ClassVar[str | None] = None
+    needs_motion: ClassVar[bool] = False
     every_s: float = 0.0
 
     @property

@@ -28,6 +28,7 @@ class Cuts(Step):
             ),
         )
     )
+    needs_motion = True
 
     def __init__(self, keep_times: bool = True) -> None:
         self._detector = CutDetector()

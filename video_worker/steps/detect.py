@@ -27,6 +27,7 @@ class Detect(Step):
         columns=(LogColumn("sampled_frames", ("sampled_frames",), Kind.WHOLE, "frames that were analysed", "frames"),),
     )
     timed_as = "infer_s"
+    needs_motion = True
 
     def __init__(self, detector: Detector, imgsz: int, min_score: float) -> None:
         self._detector = detector

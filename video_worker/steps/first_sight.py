@@ -33,6 +33,8 @@ class FirstSight(Step):
         source: where frames come from.
     """
 
+    needs_motion = True
+
     def __init__(
         self,
         labels: Sequence[str],

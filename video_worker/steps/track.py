@@ -33,6 +33,7 @@ class Track(Step):
             ),
         )
     )
+    needs_motion = True
 
     def __init__(self, source: Source | None = None) -> None:
         self._source = source or Source()

@@ -25,7 +25,11 @@ def jpeg_of(picture: Picture, quality: int = 85) -> bytes:
 
 def part_of(jpeg: bytes, at: float, motion: float = 0.0, boundary: str = BOUNDARY) -> bytes:
     head = f"--{boundary}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n"
-    return f"{head}X-Timestamp: {at:.6f}\r\nX-Motion: {motion:.4f}\r\n\r\n".encode() + jpeg + b"\r\n"
+    return (
+        f"{head}X-Timestamp: {at:.6f}\r\nX-Motion: {motion:.4f}\r\nX-Moving: {motion > 0:d}\r\n\r\n".encode()
+        + jpeg
+        + b"\r\n"
+    )
 
 
 class Street:

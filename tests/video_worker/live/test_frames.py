@@ -53,7 +53,7 @@ def test_parts_are_read_plain_and_chunked() -> None:
 
     for behave in (plain, chunked):
         with frames_of(behave) as frames:
-            assert list(frames) == [LiveFrame(JPEG + bytes([at]), NOW + at, at / 10) for at in range(3)]
+            assert list(frames) == [LiveFrame(JPEG + bytes([at]), NOW + at, at / 10, at == 0) for at in range(3)]
 
 
 def _endless(line: bytes) -> Callable[[Call], None]:

@@ -124,6 +124,8 @@ class Site:
         self.events: list[Event] = []
         self.pictures: list[bytes | None] = []
         self.saved: Any = None
+        self.boxes: list[object] = []
+        self.facts = CameraFacts("off", width=SIZE[0])
 
     def add(self, event: Event, jpeg: bytes | None = None) -> None:
         self.events.append(event)
@@ -133,7 +135,7 @@ class Site:
         self.saved = json.loads(state)
 
     def publish(self, camera: str, boxes: object) -> None:
-        """Nobody watches."""
+        self.boxes.append(boxes)
 
     def camera(self, events: Sequence[Event] = ()) -> LiveCamera:
         analysis = Analysis(
@@ -146,7 +148,7 @@ class Site:
             clock=lambda: self.now,
             tools=self.tools,
         )
-        return LiveCamera(Plan("panel", CameraFacts("off", width=SIZE[0]), self.zones), analysis, self.saved, events)
+        return LiveCamera(Plan("panel", self.facts, self.zones), analysis, self.saved, events)
 
     def show(self, camera: LiveCamera, seconds: float, *texts: str) -> None:
         jpeg = jpeg_of(displays(*texts), 90)
@@ -192,6 +194,21 @@ def test_displays_live(at_once):
     ]  # fmt: skip
     assert all(site.pictures)
     assert {event.source for event in site.events} == {"live"}
+
+
+def test_the_detector_runs_only_where_something_moves(at_once):
+    """Objects are wanted while something moves, as is the default; readings all the time."""
+    site = Site(at_once, {})
+    site.facts = CameraFacts("motion", width=SIZE[0])
+    picture = displays("12.4")
+    picture[20:50, 300:340] = (40, 60, 230)
+    with site.camera() as camera:
+        for number in range(12):
+            still = number < 6
+            camera.analyse(LiveFrame(jpeg_of(picture, 95), site.now, 0.0 if still else 0.1, still))
+            site.now += 0.5
+            assert [event.value for event in site.events] == ["12.4"] if number < 7 else ["12.4", "seen"]
+    assert len(site.boxes) == 6
 
 
 def test_a_counter_goes_on_after_a_restart(at_once):
