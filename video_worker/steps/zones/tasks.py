@@ -30,10 +30,7 @@ class ZoneTask(Generic[AnyKind_co]):
 
 
 def tasks_of(context: StepContext, kind: type[Kind]) -> list[ZoneTask[Kind]]:
-    """Return the tasks of a kind that apply to the run's source: to clips, or to a live camera.
-
-    A task that depends on a page waits for steps that recognise pages: it is carried out nowhere yet.
-    """
+    """Return the tasks of a kind that apply to the run's source: to clips, or to a live camera."""
     if context.zones is None:
         return []
     source = "clips" if context.source.has_end else "live"
@@ -41,8 +38,17 @@ def tasks_of(context: StepContext, kind: type[Kind]) -> list[ZoneTask[Kind]]:
         ZoneTask(zone, number, task)
         for zone in context.zones.zones
         for number, task in enumerate(zone.tasks)
-        if isinstance(task, kind) and task.when in (source, "both") and task.page is None
+        if isinstance(task, kind) and task.when in (source, "both")
     ]
+
+
+def needed_pages(context: StepContext) -> frozenset[str]:
+    """Return the pages that tasks of the run depend on, by themselves or by the group of their zone."""
+    if context.zones is None:
+        return frozenset()
+    of_groups = {group.name: group.page for group in context.zones.groups if group.on}
+    needed = [page for one in tasks_of(context, Task) for page in (one.task.page, of_groups.get(one.zone.group or ""))]
+    return frozenset(page for page in needed if page is not None)
 
 
 def counted_tasks(context: StepContext) -> list[ZoneTask[Any]]:
