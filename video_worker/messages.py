@@ -23,6 +23,10 @@ ZONES_WRONG = LogMessage("zones_wrong", "%s; clips are analysed with the last go
 ZONES_RIGHT_AGAIN = LogMessage("zones_right_again", "the zones of camera %s are right again")
 ZONE_LABEL_UNKNOWN = LogMessage("zone_label_unknown", "%s, which model %s does not know: it counts none of them")
 ZONE_NOT_READ = LogMessage("zone_not_read", "zone %s: %s")
+CAMERA_MOVED = LogMessage(
+    "camera_moved", "the camera was moved too far: nothing is read until it is back, or %s has saved a new reference"
+)
+CAMERA_FOUND_AGAIN = LogMessage("camera_found_again", "the zones are found again")
 CLIP_FAILED = LogMessage("clip_failed", "%s: failed: %s")
 ANALYSIS_CRASHED = LogMessage("analysis_crashed", "%s: failed unexpectedly")
 RESULT_NOT_WRITTEN = LogMessage("result_not_written", "%s: cannot be logged: %s; tried again in %d s")

@@ -60,7 +60,7 @@ def zones_of(scene: PanelScene, camera: str, every_s: float = EVERY_S) -> dict[s
         "message": {**read},
         "order": {**read, "pattern": r"[A-Z]\d{4}-\d\d"},
         "speed": {**read, "pattern": r"\d{3,4}", "number": {"min": 500, "max": 2500}, "page": OVERVIEW},
-        "alarm": {"do": "light", "colour": "red", "on_above": 60, **common},
+        "alarm": {"do": "light", "colour": "red", "on_above": 100, **common},
         "run": {"do": "light", "colour": "green", "on_above": 60, **common},
         "screen": {"do": "page", **common},
     }

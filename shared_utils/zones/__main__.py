@@ -1,4 +1,4 @@
-"""Command line: ``python -m shared_utils.zones check FILE…``, ``show CAMERA``, ``draw CAMERA --out PNG``."""
+"""Command line: ``python -m shared_utils.zones check FILE…``, and ``show``, ``draw``, ``reference``, ``group CAMERA``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from shared_utils.config.zones.file import load_zones
 from shared_utils.config.zones.model import Zones
 from shared_utils.contracts.zones import zones_path
 from shared_utils.errors import EXIT_FAILED, EXIT_OK, SettingError
+from shared_utils.zones.changes import switch_group
 from shared_utils.zones.table import zones_table
 
 PROGRAM = "zones"
@@ -41,9 +42,18 @@ def main(
             print(f"camera {zones.camera}, revision {zones.revision}", file=shown)
             print(zones_table(zones), file=shown)
             return EXIT_OK
-        # only this command needs OpenCV and PyAV
+        if parsed.command == "group":
+            print(switch_group(video_dir, parsed.camera, parsed.name, on=parsed.state == "on"), file=shown)
+            return EXIT_OK
+        # only these commands need OpenCV and PyAV
         from shared_utils.zones.draw_command import draw_command
+        from shared_utils.zones.reference_command import reference_command
 
+        if parsed.command == "reference":
+            corners = corners_of(parsed.corners)
+            given = parsed.picture, parsed.clip, parsed.at
+            print(reference_command(zones, video_dir, parsed.page, corners, *given), file=shown)
+            return EXIT_OK
         print(draw_command(zones, video_dir, parsed.out, parsed.picture, parsed.clip, parsed.at), file=shown)
         return EXIT_OK
 
@@ -79,22 +89,46 @@ def zones_of(video_dir: Path, camera: str) -> Zones:
     return load_zones(path)
 
 
+def corners_of(texts: Sequence[str] | None) -> list[list[float]] | None:
+    """Return corners that are given as ``x,y``, 0..1; None for none.
+
+    Raises:
+        SettingError: one is none.
+    """
+    if texts is None:
+        return None
+    try:
+        corners = [[float(value) for value in text.split(",")] for text in texts]
+    except ValueError:
+        corners = []
+    if not corners or any(len(corner) != 2 or not all(0 <= value <= 1 for value in corner) for corner in corners):
+        raise SettingError(f"--corners is {' '.join(texts)!r}: give x,y four times, each 0..1 of the picture")
+    return corners
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m shared_utils.zones",
-        description="Check, list and draw zones. VIDEO_DIR comes from the environment and from .env in this folder.",
+        description="Check, list, draw and switch zones. VIDEO_DIR comes from the environment and .env in this folder.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     checking = commands.add_parser("check", help="check files: one line each, with the zone and key that is wrong")
     checking.add_argument("files", nargs="+", type=Path, metavar="FILE")
     showing = commands.add_parser("show", help="list a camera's zones and their tasks")
     drawing = commands.add_parser("draw", help="draw a camera's zones on a picture of it")
-    for command in (showing, drawing):
+    saving = commands.add_parser("reference", help="save the picture that shows where zones are, or a page")
+    switching = commands.add_parser("group", help="switch the zones of a group on or off")
+    for command in (showing, drawing, saving, switching):
         command.add_argument("camera", metavar="CAMERA")
-    source = drawing.add_mutually_exclusive_group()
-    source.add_argument("--picture", type=Path, help="picture to draw on")
-    source.add_argument("--clip", type=Path, help="clip to draw on; by default, the camera's newest one")
-    drawing.add_argument("--at", type=float, default=0.0, metavar="SECONDS", help="which frame of the clip")
+    for command, use in ((drawing, "to draw on"), (saving, "to save")):
+        source = command.add_mutually_exclusive_group()
+        source.add_argument("--picture", type=Path, help=f"picture {use}")
+        source.add_argument("--clip", type=Path, help=f"clip {use} a frame of; by default, the camera's newest one")
+        command.add_argument("--at", type=float, default=0.0, metavar="SECONDS", help="which frame of the clip")
+    saving.add_argument("--page", metavar="NAME", help="page that it shows; by default, it is the camera's own")
+    saving.add_argument("--corners", nargs=4, metavar="X,Y", help="corners of a page that is new, 0..1 of the picture")
+    switching.add_argument("name", metavar="NAME", help="name of the group")
+    switching.add_argument("state", choices=("on", "off"))
     drawing.add_argument("--out", type=Path, required=True, metavar="PNG", help="file to write, PNG or JPEG")
     return parser
 

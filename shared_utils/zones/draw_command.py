@@ -30,11 +30,7 @@ def draw_command(
         SettingError: there is nothing to draw on, or `out` has the wrong ending.
         VcamError: a file cannot be read or written.
     """
-    source = picture or clip or _newest_clip(video_dir, zones.camera)
-    try:
-        image = read_picture(source) if picture else _frame(source, at_s)
-    except (OSError, ValueError) as error:
-        raise VcamError(f"{printable_path(source)}: {_reason(error)}") from None
+    image, source = source_picture(zones.camera, video_dir, picture, clip, at_s)
     try:
         write_picture(out, draw_zones(image, zones))
     except OSError as error:
@@ -42,6 +38,29 @@ def draw_command(
     except ValueError as error:
         raise SettingError(f"--out is {str(out)!r}: {error}") from None
     return f"{printable_path(out)}: {len(zones.zones)} zones of camera {zones.camera} on {printable_path(source)}"
+
+
+def source_picture(
+    camera: str, video_dir: Path, picture: Path | None = None, clip: Path | None = None, at_s: float = 0.0
+) -> tuple[Picture, Path]:
+    """Return a picture of a camera, height×width×3, blue green red, and the file that it is from.
+
+    Args:
+        camera: its name.
+        video_dir: the shared volume, where its clips are.
+        picture: to return; None for a frame of a clip.
+        clip: whose frame is returned; None for the camera's newest one.
+        at_s: which frame of the clip, seconds from its first one.
+
+    Raises:
+        SettingError: there is no clip of the camera.
+        VcamError: the file cannot be read.
+    """
+    source = picture or clip or _newest_clip(video_dir, camera)
+    try:
+        return read_picture(source) if picture else _frame(source, at_s), source
+    except (OSError, ValueError) as error:
+        raise VcamError(f"{printable_path(source)}: {_reason(error)}") from None
 
 
 def _frame(path: Path, at_s: float) -> Picture:

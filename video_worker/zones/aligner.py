@@ -83,7 +83,7 @@ class Aligner:
     def fits(self, picture: Picture) -> bool:
         """Return whether a frame has the proportions of the reference."""
         height, width = picture.shape[:2]
-        return abs(width / height / self._aspect - 1) <= MAX_ASPECT_ERROR
+        return bool(abs(width / height / self._aspect - 1) <= MAX_ASPECT_ERROR)
 
     def update(self, time_s: float, picture: Picture) -> Placement:
         """Take a frame; return where the zones are in it."""
@@ -170,8 +170,7 @@ class Aligner:
         Raises:
             ValueError, TypeError, KeyError: it is none.
         """
-        matrix = np.array(state["matrix"], np.float64)
-        transform = transform_of(matrix.reshape(3, 3), self._size)
+        transform = transform_of(np.array(state["matrix"], np.float64).reshape(3, 3).tolist(), self._size)
         motion = motion_of(transform, self._size)
         if motion is None or not motion.is_small or not isinstance(state["lost"], bool):
             raise ValueError("no place of a camera")

@@ -1,9 +1,9 @@
 """Finds a reference picture again in frames of a camera that was nudged: how it was shifted, turned and zoomed.
 
 Corners all over the reference picture are looked for where they were last, then, where few of them are there, anywhere
-(by phase correlation). A place is believed in when enough patches around these corners look alike, spread over the picture: people
-in front of it, displays that change and shadows take some of them away. Pictures are compared after local
-normalisation, so that light does not matter.
+(by phase correlation). A place is believed in when enough patches around these corners look alike, spread over the
+picture: people in front of it, displays that change and shadows take some of them away. Pictures are compared after
+local normalisation, so that light does not matter.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from video_worker.zones.placement import Matrix
 WORK_PX = 640
 """Width at which pictures are compared: corners are found to a tenth of a pixel of it, half a pixel of a 4K frame."""
 MAX_SHIFT, MAX_TURN_DEG, MAX_ZOOM = 0.12, 12.0, 1.13
-"""Limits of what is followed: shift of the middle in widths of the picture, turn, and factor of size. A little more than
-the tenth and the 10° that users are promised."""
+"""Limits of what is followed: shift of the middle in widths of the picture, turn, and factor of size. A little more
+than the tenth and the 10° that users are promised."""
 MAX_TILT = 0.3
 """How much parts of the picture may differ in size: a camera that pans sees them from another side, to some percent."""
 LIGHT_PX = 21
@@ -77,9 +77,7 @@ class Motion:
     @property
     def is_small(self) -> bool:
         """Whether zones may follow it."""
-        return (
-            self.shift <= MAX_SHIFT and abs(self.turn_deg) <= MAX_TURN_DEG and 1 / MAX_ZOOM <= self.zoom <= MAX_ZOOM
-        )
+        return self.shift <= MAX_SHIFT and abs(self.turn_deg) <= MAX_TURN_DEG and 1 / MAX_ZOOM <= self.zoom <= MAX_ZOOM
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,8 @@ class View:
     def small(self) -> NDArray[np.float32]:
         """The evenly lit picture at :data:`COARSE_SHARE` of its size, around 0."""
         size = self.size[0] // COARSE_SHARE, self.size[1] // COARSE_SHARE
-        return cv2.resize(self.even, size, interpolation=cv2.INTER_AREA).astype(np.float32) - 128
+        small = cv2.resize(self.even, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(small, np.float32) - np.float32(128)
 
     def corners(self, ignored: Sequence[Polygon] = ()) -> Points:
         """Return corners, N×2 pixels, the strongest first.
@@ -249,7 +248,7 @@ class Anchor:
 
     @cached_property
     def _spectrum(self) -> Spectrum:
-        return _spectra(self.view.small[None])[0]
+        return np.asarray(_spectra(self.view.small[None])[0], np.complex128)
 
     def _believed(self, alike: NDArray[np.bool_], transform: Transform) -> Found | None:
         enough = alike.sum() >= max(MIN_PATCHES, MIN_SUPPORT * len(alike))
@@ -277,8 +276,8 @@ def _guesses(spectrum: Spectrum, view: View) -> Iterator[Transform]:
         for zoom in COARSE_ZOOMS:
             tries.append(np.vstack([cv2.getRotationMatrix2D(middle, -turn, zoom), (0, 0, 1)]))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    pictures = np.stack([cv2.warpAffine(view.small, one[:2], (width, height), flags=flags) for one in tries])
-    cross = _spectra(pictures) * np.conj(spectrum)
+    turned = [cv2.warpAffine(view.small, one[:2], (width, height), flags=flags) for one in tries]
+    cross = _spectra(np.asarray(turned, np.float32)) * np.conj(spectrum)
     peaks = np.fft.irfft2(cross / np.maximum(np.abs(cross), 1e-6), s=(height, width))
     reach = math.ceil(MAX_SHIFT * width)
     rows = np.minimum(np.arange(height), height - np.arange(height))
@@ -318,12 +317,14 @@ def _fit(first: Points, second: Points, size: tuple[int, int]) -> Transform | No
     )
     if fitted is None:
         return None
-    plain: Transform = np.vstack([fitted, (0, 0, 1)])
-    tilted, inside_tilted = cv2.findHomography(first, second, cv2.RANSAC, NEAR_PX, maxIters=2000, confidence=0.995)
+    plain: Transform = np.asarray(np.vstack([fitted, (0, 0, 1)]), np.float64)
     near = np.count_nonzero(inside)
-    if tilted is None or motion_of(tilted, size) is None or np.count_nonzero(inside_tilted) < max(1.1 * near, near + 8):
-        return plain if near >= MIN_PATCHES else None
-    return np.asarray(tilted, np.float64)
+    found, inside_tilted = cv2.findHomography(first, second, cv2.RANSAC, NEAR_PX, maxIters=2000, confidence=0.995)
+    if found is not None and np.count_nonzero(inside_tilted) >= max(1.1 * near, near + 8):
+        tilted: Transform = np.asarray(found, np.float64)
+        if motion_of(tilted, size) is not None:
+            return tilted
+    return plain if near >= MIN_PATCHES else None
 
 
 def _straightened(grey: Grey, transform: Transform, size: tuple[int, int]) -> Grey:
@@ -351,4 +352,5 @@ def _cells(points: Points, size: tuple[int, int]) -> int:
 
 
 def _moved(points: NDArray[np.float64], transform: Transform) -> NDArray[np.float64]:
-    return np.asarray(cv2.perspectiveTransform(points.reshape(-1, 1, 2).astype(np.float64), transform)).reshape(-1, 2)
+    moved = cv2.perspectiveTransform(points.reshape(-1, 1, 2).astype(np.float64), transform)
+    return np.asarray(moved, np.float64).reshape(-1, 2)

@@ -29,12 +29,13 @@ LIGHT_PX, NOISE = 19, 6.0
 SAME = 0.98
 """Correlation of two reference pictures from which nobody can tell them apart."""
 CLEAR, WEAK = 0.5, 0.15
-"""Margin from which a page is displayed at once, and from which it is if the next look agrees: 1 where a page is exactly
-as its reference, 0 halfway between two of them."""
+"""Margin from which a page is displayed at once, and from which it is if the next look agrees: 1 where a page is
+exactly as its reference, 0 halfway between two of them."""
 LOOKS = 2
 """How many looks have to agree where one does not decide."""
 
 Small = NDArray[np.float32]
+Hidden = NDArray[np.bool_]
 
 
 def small_size(corners: Corners, picture_size: tuple[int, int]) -> tuple[int, int]:
@@ -109,17 +110,22 @@ class PageMatcher:
 
     Args:
         references: a small display (see :func:`small_display`) by name of the page; all of one size.
+        hidden: what does not count, height×width; see :func:`hidden_part`. None where all counts.
 
     Attributes:
         alike: pairs of pages that nobody can tell apart.
     """
 
-    def __init__(self, references: Mapping[str, Small]) -> None:
+    def __init__(self, references: Mapping[str, Small], hidden: Hidden | None = None) -> None:
+        self._hidden = hidden
+        references = {name: self._visible(one) for name, one in references.items()}
         inner = slice(SHIFT_PX, -SHIFT_PX)
         self._templates = {name: np.ascontiguousarray(one[inner, inner]) for name, one in references.items()}
         names = list(references)
         self._likeness = {
-            (one, other): max(_score(self._templates[one], references[other]), _score(self._templates[other], references[one]))
+            (one, other): max(
+                _score(self._templates[one], references[other]), _score(self._templates[other], references[one])
+            )
             for number, one in enumerate(names)
             for other in names[:number]
         }
@@ -127,7 +133,8 @@ class PageMatcher:
 
     def match(self, display: Small) -> Match | None:
         """Return what a display shows; None without any pages."""
-        scores = {name: _score(template, display) for name, template in self._templates.items()}
+        shown = self._visible(display)
+        scores = {name: _score(template, shown) for name, template in self._templates.items()}
         if not scores:
             return None
         best = max(scores, key=lambda name: scores[name])
@@ -138,6 +145,9 @@ class PageMatcher:
         ]
         return Match(best, scores[best], min([1.0, *margins]), scores)
 
+    def _visible(self, display: Small) -> Small:
+        return display if self._hidden is None else np.where(self._hidden, np.float32(0), display)
+
     def _alike(self, one: str, other: str) -> float:
         found = self._likeness.get((one, other))
         return self._likeness[other, one] if found is None else found
@@ -147,15 +157,26 @@ class PageState:
     """Decides from look to look which page is displayed.
 
     Args:
-        min_scores: score from which each page counts.
-        page: the page that was displayed before; None for none, or nobody knows.
+        min_scores: score from which each page counts, by its name.
+
+    Attributes:
+        page: the page that is displayed; None for none of them.
     """
 
-    def __init__(self, min_scores: Mapping[str, float], page: str | None = None) -> None:
+    def __init__(self, min_scores: Mapping[str, float]) -> None:
         self._min_scores = min_scores
-        self.page = page if page in min_scores else None
+        self.page: str | None = None
         self._next: str | None = None
         self._looks = 0
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the next look decides what is displayed."""
+        return self._looks > 0
+
+    def resume(self, page: str | None) -> None:
+        """Go on with a page that was displayed before; one that is not there any more is none."""
+        self.page = page if page in self._min_scores else None
 
     def update(self, match: Match | None) -> str | None:
         """Take a look; return the page that is displayed, None for none of them."""
@@ -184,20 +205,22 @@ class PageState:
         return (self.page if is_there else None), False
 
 
-def whole_or_alone(size: tuple[int, int], frame_size: tuple[int, int], tolerance: float) -> bool:
-    """Return whether a reference picture shows the camera's whole frame, by its proportions, or the page alone.
+def hidden_part(polygons: Sequence[Sequence[Sequence[float]]], corners: Corners, size: tuple[int, int]) -> Hidden:
+    """Return which pixels of a display are in polygons, height×width.
 
     Args:
-        size: width and height of the picture.
-        frame_size: those of the camera's frames.
-        tolerance: relative difference of proportions that is none.
+        polygons: 0..1 of the picture, such as those of numbers on the display.
+        corners: of the display, 0..1 of the picture.
+        size: width and height of the result, pixels.
     """
-    return abs(size[0] / size[1] / (frame_size[0] / frame_size[1]) - 1) <= tolerance
-
-
-def full_corners() -> Sequence[tuple[float, float]]:
-    """Return the corners of a whole picture."""
-    return (0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)
+    width, height = size
+    ends = np.array([(0, 0), (width, 0), size, (0, height)], np.float32)
+    matrix = cv2.getPerspectiveTransform(np.array(corners, np.float32), ends)
+    mask = np.zeros((height, width), np.uint8)
+    for polygon in polygons:
+        placed = cv2.perspectiveTransform(np.array(polygon, np.float32).reshape(-1, 1, 2), matrix)
+        cv2.fillPoly(mask, [np.round(np.asarray(placed).reshape(-1, 2)).astype(np.int32)], (1,))
+    return np.asarray(mask > 0, np.bool_)
 
 
 def _score(template: Small, display: Small) -> float:

@@ -17,8 +17,11 @@ from shared_utils.config.zones.model import (
     AnyTask,
     CounterRules,
     CrossTask,
+    Group,
+    LightTask,
     NumberRules,
     Page,
+    PageTask,
     PluginTask,
     Point,
     ReadTask,
@@ -38,6 +41,8 @@ MAX_DISPLAYED_CHARS = 60
 """Length to which a message repeats a wrong value."""
 NAME_REMEDY = "1 to 32 letters, digits, '-' and '_', beginning with a letter or digit"
 PATTERN_REMEDIES = {"reference": "the name of a file beside this one", "labels": "labels of the model, such as person"}
+PLACES: dict[str, type[Model]] = {"zones": Zone, "pages": Page, "groups": Group}
+"""Keys of lists whose entries have names."""
 MIN_AREA = 1e-9
 """Share of the picture: less than a pixel of any camera."""
 
@@ -158,8 +163,8 @@ def _describe(error: Invalid, found: Any) -> str:
 
 
 def _place(path: Sequence[str | int], found: Any) -> str:
-    """Return which zone or page a path leads into, by its name or else its number."""
-    if len(path) < 2 or path[0] not in ("zones", "pages"):
+    """Return which zone, page or group a path leads into, by its name or else its number."""
+    if len(path) < 2 or path[0] not in PLACES:
         return ""
     kind, number = str(path[0]).removesuffix("s"), int(path[1])
     entry = found[path[0]][number]
@@ -169,7 +174,7 @@ def _place(path: Sequence[str | int], found: Any) -> str:
 
 def _key(path: Sequence[str | int]) -> str:
     """Return the rest of a path as ``tasks[0].every_s``."""
-    inner = path[2:] if len(path) > 1 and path[0] in ("zones", "pages") else path
+    inner = path[2:] if len(path) > 1 and path[0] in PLACES else path
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in inner).removeprefix(".")
 
 
@@ -184,7 +189,7 @@ def _known_keys(path: Sequence[str | int], found: Any) -> list[str]:
     if "tasks" in path:
         task = found[path[0]][path[1]]["tasks"][path[3]]
         return ["do", *(key for key in _TASKS.get(task["do"], PluginTask).__struct_fields__ if key != MODULE)]
-    owner: type[Model] = Zones if not path else Zone if path[0] == "zones" else Page
+    owner: type[Model] = PLACES[str(path[0])] if path else Zones
     return list(owner.__struct_fields__)
 
 
@@ -210,8 +215,12 @@ def _problems(zones: Zones) -> Iterator[tuple[str, str]]:
     yield from _duplicates("page", pages)
     yield from _duplicates("zone", [zone.name for zone in zones.zones])
     for page in zones.pages:
-        if problem := _polygon_problem(page.points):
+        if problem := _polygon_problem(page.points) or _corners_problem(page.points):
             yield f"page {page.name!r}", f"points {problem}"
+    yield from _duplicates("group", [group.name for group in zones.groups])
+    for group in zones.groups:
+        if group.page is not None and group.page not in pages:
+            yield f"group {group.name!r}", f"page is {group.page!r}, {_unknown_page(group.page, pages)}"
     for zone in zones.zones:
         place = f"zone {zone.name!r}"
         if problem := _shape_problem(zone):
@@ -243,10 +252,42 @@ def _task_problem(task: Task, zone: Zone, pages: Sequence[str]) -> str | None:
     if isinstance(task, CrossTask) != (zone.line is not None):
         return f"({do}) needs {'line' if isinstance(task, CrossTask) else 'points'}"
     if task.page is not None and task.page not in pages:
-        return f"({do}) page is {task.page!r}, which is none of the pages{_suggestion(task.page, pages)}"
-    if isinstance(task, ReadTask) and (problem := read_problem(task, zone.points or ())):
-        return f"({do}) {problem}"
+        return f"({do}) page is {task.page!r}, {_unknown_page(task.page, pages)}"
+    problem = _own_problem(task, zone, pages)
+    return f"({do}) {problem}" if problem else None
+
+
+def _own_problem(task: Task, zone: Zone, pages: Sequence[str]) -> str | None:
+    """Return what is wrong between the keys of a task of one kind."""
+    if isinstance(task, LightTask) and task.off_below is not None and task.off_below > task.on_above:
+        return f"off_below is {task.off_below:g}, but on_above {task.on_above:g}: a lamp between them would flicker"
+    if isinstance(task, PageTask):
+        return _page_task_problem(task, zone, pages)
+    if isinstance(task, ReadTask):
+        return read_problem(task, zone.points or ())
     return None
+
+
+def _page_task_problem(task: PageTask, zone: Zone, pages: Sequence[str]) -> str | None:
+    if not pages:
+        return "needs pages: the file has none"
+    if unknown := [name for name in task.pages if name not in pages]:
+        return f"pages names {unknown[0]!r}, {_unknown_page(unknown[0], pages)}"
+    if zone.points is not None and len(zone.points) != 4:
+        return f"needs four points, the corners of the display, not {len(zone.points)}"
+    problem = _corners_problem(zone.points or ())
+    return f"points {problem}" if problem else None
+
+
+def _unknown_page(name: str, pages: Sequence[str]) -> str:
+    return f"which is none of the pages{_suggestion(name, pages)}"
+
+
+def _corners_problem(points: Sequence[Point]) -> str | None:
+    """Return what is wrong with four corners: no rectangle, seen from anywhere, has a corner that points inwards."""
+    turns = [_side(points[number - 2], points[number - 1], points[number]) for number in range(len(points))]
+    is_convex = all(turn > 0 for turn in turns) or all(turn < 0 for turn in turns)
+    return None if is_convex else "make a corner that points inwards: a display has none"
 
 
 def _polygon_problem(points: Sequence[Point]) -> str | None:

@@ -13,11 +13,10 @@ from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import StepContext
 from video_worker.steps.declarations import Adds, RecordKey
 from video_worker.steps.zones.frame_values import PLACEMENT
-from video_worker.steps.zones.reference_pictures import make_references, reference_command, reference_of_camera
+from video_worker.steps.zones.reference_pictures import Reference
 from video_worker.steps.zones.tasks import needed_pages, tasks_of
 from video_worker.zones.aligner import Aligner
 from video_worker.zones.alignment import Polygon
-from video_worker.zones.references import ReferenceFile, References
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +31,8 @@ class Align(Step):
     """Puts the placement of the zones into ``Sample.values``.
 
     Args:
-        context: of the run.
-        zones: the camera's.
-        aligner: finds the reference in frames.
-        file: of the reference.
-        references: takes complaints about it.
+        reference: the picture that the zones were drawn on.
+        aligner: finds it in frames.
     """
 
     adds = Adds(
@@ -51,14 +47,11 @@ class Align(Step):
         )
     )
 
-    def __init__(
-        self, context: StepContext, zones: Zones, aligner: Aligner, file: ReferenceFile, references: References
-    ) -> None:
-        self._source = context.source
-        self._camera = zones.camera
+    def __init__(self, reference: Reference, aligner: Aligner) -> None:
+        self._source = reference.context.source
+        self._camera = reference.context.camera or ""
+        self._reference = reference
         self._aligner = aligner
-        self._file = file
-        self._references = references
         self._fits = True
         self._last_s: float | None = None
         self._lost_since: float | None = None
@@ -73,17 +66,9 @@ class Align(Step):
             return []
         if not any(tasks_of(context, kind) for kind in READ_TASKS) and not needed_pages(context):
             return []
-        references = context.references or make_references()
-        file = reference_of_camera(context, zones, zones.reference)
-        picture = references.read(file)
-        if picture is None:
-            return []
-        try:
-            aligner = Aligner(picture, changing(zones))
-        except ValueError as error:
-            references.complain(file, str(error))
-            return []
-        return [cls(context, zones, aligner, file, references)]
+        reference = Reference(context, zones.reference)
+        aligner = aligner_of(reference, zones)
+        return [] if aligner is None else [cls(reference, aligner)]
 
     def take(self, sample: Sample) -> None:
         """Find the zones in the frame."""
@@ -96,11 +81,9 @@ class Align(Step):
     def _may_look(self, sample: Sample) -> bool:
         """Return whether the frame can be compared with the reference; else that is reported."""
         fits = self._aligner.fits(sample.picture)
-        if fits:
-            self._references.praise(self._file)
-        else:
+        if not fits:
             height, width = sample.picture.shape[:2]
-            self._references.complain(self._file, f"frames of {width}×{height} have other proportions")
+            self._reference.complain(f"frames of {width}×{height} have other proportions")
         self._fits = fits
         return fits
 
@@ -116,7 +99,7 @@ class Align(Step):
             return
         if self._lost_since is not None and time_s - self._lost_since >= LOG_AFTER_S and not self._logged:
             self._logged = True
-            logger.warning(messages.CAMERA_MOVED, reference_command(self._camera), extra={CAMERA_FIELD: self._camera})
+            logger.warning(messages.CAMERA_MOVED, self._reference.command, extra={CAMERA_FIELD: self._camera})
         elif not is_lost and self._logged:
             self._logged = False
             logger.info(messages.CAMERA_FOUND_AGAIN, extra={CAMERA_FIELD: self._camera})
@@ -135,7 +118,7 @@ class Align(Step):
         if not self._fits or self._last_s is None:
             return {}
         motion = self._aligner.motion
-        found = {"shift": None, "turn_deg": None, "zoom": None}
+        found: dict[str, float | None] = {"shift": None, "turn_deg": None, "zoom": None}
         if motion is not None:
             values = {"shift": motion.shift, "turn_deg": motion.turn_deg, "zoom": motion.zoom}
             found = {key: round(value, DIGITS) for key, value in values.items()}
@@ -146,6 +129,18 @@ class Align(Step):
         """Ask about a camera that was moved."""
         lost_s = record.get("placement", {}).get("lost_s", 0.0)
         return f"the zones were not found for {lost_s:g} s: was the camera moved?" if lost_s else ""
+
+
+def aligner_of(reference: Reference, zones: Zones) -> Aligner | None:
+    """Return what finds the picture in others that a camera's zones were drawn on; None where it is of no use."""
+    picture = reference.read()
+    if picture is None:
+        return None
+    try:
+        return Aligner(picture, changing(zones))
+    except ValueError as error:
+        reference.complain(str(error))
+        return None
 
 
 def changing(zones: Zones) -> list[Polygon]:

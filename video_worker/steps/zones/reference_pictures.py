@@ -2,44 +2,59 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import dataclass
 from pathlib import Path
 
-from shared_utils.config.zones.model import Page, Zones
-from shared_utils.log import CAMERA_FIELD
-from video_worker import messages
+from shared_utils.contracts.clips import printable_path
+from shared_utils.media.picture import Picture
+from shared_utils.media.picture_files import read_picture
 from video_worker.steps.context import StepContext
-from video_worker.zones.references import ReferenceFile, References
 
-logger = logging.getLogger(__name__)
-
-
-def make_references() -> References:
-    """Return a reader of reference pictures that logs what is wrong with them."""
-    return References(_log)
+MAX_BYTES = 64 * 2**20
+"""Of a file: a PNG of a 4K frame full of noise has 25 MB."""
 
 
-def reference_of_camera(context: StepContext, zones: Zones, name: str) -> ReferenceFile:
-    """Return the file of the picture that a camera's zones were drawn on, by its name."""
-    remedy = f"zones stay where they were drawn; {reference_command(zones.camera)} saves another one"
-    return ReferenceFile(_path(context, name), zones.camera, f"camera {zones.camera!r}", remedy)
+@dataclass(frozen=True)
+class Reference:
+    """The picture that a camera's zones were drawn on, or that of one of its pages.
 
+    Attributes:
+        context: of the run.
+        file: name of its file, beside that of the zones.
+        page: name of the page; None for the camera's own.
+    """
 
-def reference_of_page(context: StepContext, zones: Zones, page: Page) -> ReferenceFile:
-    """Return the file of a page's picture."""
-    remedy = f"the page counts as not displayed; {reference_command(zones.camera, page.name)} saves another one"
-    whose = f"camera {zones.camera!r}, page {page.name!r}"
-    return ReferenceFile(_path(context, page.reference), zones.camera, whose, remedy)
+    context: StepContext
+    file: str
+    page: str | None = None
 
+    def read(self) -> Picture | None:
+        """Return the picture, height×width×3, blue green red; None where it cannot be read, which is reported once."""
+        try:
+            if self._path.stat().st_size <= MAX_BYTES:
+                return read_picture(self._path)
+            self.complain(f"it is larger than {MAX_BYTES >> 20} MiB")
+        except FileNotFoundError:
+            self.complain("there is no such file")
+        except OSError as error:
+            self.complain(error.strerror or str(error))
+        except ValueError as error:
+            self.complain(str(error))
+        return None
 
-def reference_command(camera: str, page: str | None = None) -> str:
-    """Return the command that saves a reference picture of a camera, or of one of its pages."""
-    return f"python -m shared_utils.zones reference {camera}" + (f" --page {page}" if page else "")
+    def complain(self, problem: str) -> None:
+        """Report once that the picture is of no use, and how to save another one."""
+        where = "the camera" if self.page is None else f"page {self.page!r}"
+        until = "zones are read where they were drawn" if self.page is None else "the page counts as not displayed"
+        line = f"reference picture {printable_path(self._path)}: {problem}; until {self.command} has saved one, {until}"
+        self.context.report_problem(where, line)
 
+    @property
+    def command(self) -> str:
+        """The command that saves another one."""
+        camera = self.context.zones.camera if self.context.zones is not None else "CAMERA"
+        return f"python -m shared_utils.zones reference {camera}" + (f" --page {self.page}" if self.page else "")
 
-def _path(context: StepContext, name: str) -> Path:
-    return (context.zones_dir or Path()) / name
-
-
-def _log(camera: str, problem: str) -> None:
-    logger.warning(messages.REFERENCE_UNUSABLE, problem, extra={CAMERA_FIELD: camera})
+    @property
+    def _path(self) -> Path:
+        return (self.context.zones_dir or Path()) / self.file

@@ -143,6 +143,10 @@ class ValueStep(Step, Generic[AnyTask]):
         del time_s
         return Value(reason=failure.reason, more={"error": failure.error})
 
+    def look_again(self) -> None:
+        """Look at the next frame, whatever the interval: the last look did not decide."""
+        self._next_s = -math.inf
+
     def memory(self) -> Mapping[str, Any]:
         """Return what :meth:`judge` keeps, as JSON takes it; times as they are."""
         return {}

@@ -44,7 +44,7 @@ class ZoneCropper:
 
     def __init__(self, points: Sequence[Sequence[float]]) -> None:
         self._points = [(float(x), float(y)) for x, y in points]
-        self._corners = _corners(self._points)
+        self._corners = upright_corners(self._points)
         self._warp: tuple[object, Warp] | None = None
         self._area: tuple[object, _Area] | None = None
 
@@ -93,8 +93,8 @@ class _Area:
         return ZoneCrop(part.copy(), self._mask, time_s)
 
 
-def _corners(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]] | None:
-    """Return four corners in the order that a warp needs; None for what is no convex shape of four."""
+def upright_corners(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]] | None:
+    """Return four corners, 0..1, in the order that a warp needs; None for what is no convex shape of four."""
     if len(points) != 4:
         return None
     try:

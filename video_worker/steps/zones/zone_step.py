@@ -13,6 +13,7 @@ from video_worker.pipeline.track_summary import MAX_STEP_S
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import StepContext, StepEvent, clock_state, seconds_ahead
 from video_worker.steps.zones.follow import FOLLOWED
+from video_worker.steps.zones.gates import Gate
 from video_worker.steps.zones.tasks import ZoneTask, reported_labels
 from video_worker.zones.following import LOST_S, Followed, FollowedObject
 from video_worker.zones.votes import Votes
@@ -85,6 +86,7 @@ class ZoneStep(Step, Generic[Machine]):
         self._emit = context.emit
         self._options = context.options
         self._labels = reported_labels(labels, context)
+        self._gate = Gate(context, task)
         self._objects: dict[int, _Watched[Machine]] = {}
         self._last_s: float | None = None
         self._resumed = False
@@ -132,9 +134,13 @@ class ZoneStep(Step, Generic[Machine]):
         raise NotImplementedError
 
     def take(self, sample: Sample) -> None:
-        """Take the frame's objects."""
+        """Take the frame's objects; while another page is displayed, or the group is off, the scene has ended."""
         followed = cast("Followed", sample.values[FOLLOWED])
         step_s = MAX_STEP_S if self._last_s is None else sample.time_s - self._last_s
+        if not self._gate.is_open(sample):
+            self.finish()
+            self._last_s = sample.time_s
+            return
         self._last_s = sample.time_s
         for one in followed.ended:
             self._end(self._objects.pop(one.number, None), one, gone=False)
