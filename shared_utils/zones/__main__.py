@@ -1,4 +1,4 @@
-"""Command line: ``python -m shared_utils.zones check FILE…``, and ``show``, ``draw``, ``reference``, ``group CAMERA``."""
+"""Command line ``python -m shared_utils.zones``: ``check FILE…``, ``show``, ``draw``, ``reference`` and ``group``."""
 
 from __future__ import annotations
 

@@ -24,26 +24,26 @@ MAX_PROBLEM = 500
 
 
 class ZoneProblems:
-    """Logs why tasks of zones cannot be carried out: each reason once per zone, however often it is reported."""
+    """Logs why tasks of zones cannot be carried out: each reason once, however often it is reported."""
 
     def __init__(self) -> None:
         self._known: set[tuple[str | None, str, str]] = set()
         self._lock = threading.Lock()
 
-    def report(self, camera: str | None, zone: str, problem: str) -> None:
-        """Take note of a problem of a zone.
+    def report(self, camera: str | None, affected: str, problem: str) -> None:
+        """Take note of a problem.
 
         Args:
             camera: name of the camera; None where none is known.
-            zone: name of the zone.
+            affected: what cannot be carried out, such as ``zone gate``, or ``page menu``.
             problem: one line for people.
         """
-        one = camera, zone, problem[:MAX_PROBLEM]
+        one = camera, affected, problem[:MAX_PROBLEM]
         with self._lock:
             if one in self._known or len(self._known) >= MAX_PROBLEMS:
                 return
             self._known.add(one)
-        camera_logger(__name__, camera or "").warning(messages.ZONE_NOT_READ, zone, one[-1])
+        camera_logger(__name__, camera or "").warning(messages.ZONE_NOT_READ, affected, one[-1])
 
 
 @dataclass(frozen=True)

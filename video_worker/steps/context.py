@@ -99,8 +99,8 @@ def _ignore(event: StepEvent) -> None:
     del event
 
 
-def _ignore_problem(zone: str, problem: str) -> None:
-    del zone, problem
+def _ignore_problem(affected: str, problem: str) -> None:
+    del affected, problem
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ class StepContext:
         readers: engines that read text; None where there are none.
         plugins: modules of people's own; None where there are none.
         pool: threads for slow work; None to do it at once.
-        report_problem: called with a zone and why its tasks cannot be carried out, as often as that happens.
+        report_problem: called with what is affected, such as ``zone gate``, and why its tasks cannot be carried out, as
+            often as that happens.
         galleries: folder of the galleries of pictures to recognise; None for none.
         names: of the run and its clip; None for a live camera.
         output_dir: the shared volume, for files beside the record; None to write none.

@@ -37,10 +37,11 @@ SAME_PX = 0.3
 ANCHOR_S = 30.0
 """Age from which a later picture of the same place is remembered besides the reference: light changes over a day."""
 THUMB_PX = 96
-THUMB_CHANGE, THUMB_SHARE = 14, 0.04
+THUMB_CHANGE, THUMB_SHARE = 8, 0.03
 """Grey levels by which a place of the thumbnail changes, and the share of them, that is much of the picture."""
-SEEN_SHARE = 0.25
-"""Share of the reference's corners below which a frame shows too little to tell where the camera looks: at night."""
+DARK, SEEN_SHARE = 45, 0.4
+"""Grey level of most of a frame, and share of the reference's corners, below which it is too dark to tell where the
+camera looks."""
 MAX_ASPECT_ERROR = 0.02
 """Relative difference of proportions: sub-streams round theirs."""
 
@@ -48,7 +49,7 @@ MAX_ASPECT_ERROR = 0.02
 class Aligner:
     """Tells where the zones of one camera are, frame by frame.
 
-    While a frame is too dark or too empty to tell, the place before stands: a lit display in the dark can be read.
+    While a frame is too dark to tell, the place before stands: a lit display in the dark can be read.
 
     Args:
         reference: the picture that the zones were drawn on, height×width×3, blue green red.
@@ -117,7 +118,7 @@ class Aligner:
         if (found is None or found.support < SURE_SUPPORT) and self._may_search(time_s):
             self._searched_s = time_s
             found = _better(found, self._reference.anywhere(view))
-        if found is None and not self._shows_enough(view):
+        if found is None and self._is_dark(view):
             return
         if found is None or not self._is_small(found):
             self.placement, self.motion = Placement(is_lost=True), None
@@ -139,8 +140,10 @@ class Aligner:
     def _may_search(self, time_s: float) -> bool:
         return self._searched_s is None or time_s - self._searched_s >= SEARCH_S
 
-    def _shows_enough(self, view: View) -> bool:
-        return len(view.corners(self._ignored)) >= SEEN_SHARE * len(self._reference.corners)
+    def _is_dark(self, view: View) -> bool:
+        if np.median(view.grey) >= DARK:
+            return False
+        return len(view.corners(self._ignored)) < SEEN_SHARE * len(self._reference.corners)
 
     def _is_small(self, found: Found) -> bool:
         motion = motion_of(found.transform, self._size)

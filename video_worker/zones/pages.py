@@ -26,6 +26,8 @@ SPARE = 2
 """How many times larger a part of a frame is that is warped to that size, so that fine lines are averaged."""
 LIGHT_PX, NOISE = 19, 6.0
 """Window of the local normalisation, and grey levels of contrast that count as nothing."""
+FLAT = 0.05
+"""Spread of an evenly lit display below which nothing is on it: noise has less."""
 SAME = 0.98
 """Correlation of two reference pictures from which nobody can tell them apart."""
 CLEAR, WEAK = 0.5, 0.15
@@ -86,6 +88,11 @@ def evenly_lit(grey: Picture) -> Small:
     mean = cv2.blur(values, window)
     spread = np.sqrt(np.maximum(cv2.blur(values * values, window) - mean * mean, 0))
     return np.asarray((values - mean) / (spread + NOISE), np.float32)
+
+
+def is_flat(display: Small) -> bool:
+    """Return whether nothing is on a display that could be recognised."""
+    return float(display.std()) < FLAT
 
 
 @dataclass(frozen=True)
@@ -225,6 +232,7 @@ def hidden_part(polygons: Sequence[Sequence[Sequence[float]]], corners: Corners,
 
 def _score(template: Small, display: Small) -> float:
     """Return the correlation of a template with a display, at the shift where it is greatest."""
-    found = cv2.matchTemplate(display, template, cv2.TM_CCOEFF_NORMED)
-    score = float(found.max())
-    return score if math.isfinite(score) else 0.0
+    if is_flat(template) or is_flat(display):
+        # OpenCV's correlation with nothing is 1, or no number
+        return 0.0
+    return float(cv2.matchTemplate(display, template, cv2.TM_CCOEFF_NORMED).max())

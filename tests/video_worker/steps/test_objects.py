@@ -265,12 +265,6 @@ def test_a_task_applies_to_clips_to_live_cameras_or_to_both(when, clips, live):
         watch.runner.close()
 
 
-def test_a_task_that_depends_on_a_page_is_not_carried_out_yet():
-    pages = [{"name": "menu", "points": [[0, 0], [1, 0], [1, 1], [0, 1]], "reference": "menu.png"}]
-    watch = Watch(objects(page="menu"), cross(), pages=pages)
-    assert set(watch.runner.seconds()) == {"Follow", "Cross door 0"}
-
-
 def test_positions_are_those_of_good_boxes_only():
     """A weak box of half the object keeps its label company, and does not move it."""
     half = along((0, 0.6, 0.7 - BOX_HEIGHT / 2), (9, 0.6, 0.7 - BOX_HEIGHT / 2))

@@ -19,6 +19,7 @@ from video_worker.steps.base import TRACK, Sample
 from video_worker.steps.context import Source, StepContext, StepEvent
 from video_worker.steps.zones.cross import Cross
 from video_worker.steps.zones.follow import Follow
+from video_worker.steps.zones.frame_values import PAGES
 from video_worker.steps.zones.objects import Objects
 
 FPS = 5
@@ -98,9 +99,9 @@ def sample(time_s: float, movers: Iterable[Mover], *, cut: bool = False, ended: 
     return Sample(round(time_s * FPS), time_s, PICTURE, found, tracks, cut, ended)
 
 
-def zones_of(zones: Sequence[Mapping[str, Any]], pages: Sequence[Mapping[str, Any]] = ()) -> Zones:
+def zones_of(zones: Sequence[Mapping[str, Any]], **more: Any) -> Zones:
     """Return zones as a file would hold them."""
-    return parse_zones(json.dumps({"schema": 1, "camera": "yard", "pages": pages, "zones": zones}).encode())
+    return parse_zones(json.dumps({"schema": 1, "camera": "yard", **more, "zones": zones}).encode())
 
 
 def objects(**options: Any) -> dict[str, Any]:
@@ -123,23 +124,34 @@ class Watch:
     def __init__(
         self,
         *zones: Mapping[str, Any],
-        pages: Sequence[Mapping[str, Any]] = (),
+        file: Mapping[str, Any] | None = None,
         live: bool = False,
         started_at: datetime | None = None,
         **options: Any,
     ):
         self.events: list[StepEvent] = []
         source = Source(started_at, None if live else 600.0)
-        given = zones_of(zones, pages)
+        given = zones_of(zones, **(file or {}))
         self.runner = StepRunner(
             StepContext(source, Options(**options), LABELS, zones=given, emit=self.events.append), STEPS
         )
 
-    def feed(self, *movers: Mover, start_s: float = 0.0, end_s: float, fps: float = FPS, cuts: Sequence[float] = ()):
-        """Take the frames from `start_s` to `end_s`."""
+    def feed(
+        self,
+        *movers: Mover,
+        start_s: float = 0.0,
+        end_s: float,
+        fps: float = FPS,
+        cuts: Sequence[float] = (),
+        page: Callable[[float], str | None] = lambda _: None,
+    ):
+        """Take the frames from `start_s` to `end_s`; `page` says which page is displayed at a time."""
         for number in range(round((end_s - start_s) * fps) + 1):
             time_s = round(start_s + number / fps, 6)
-            self.runner.feed(sample(time_s, movers, cut=any(abs(time_s - cut) < 1e-6 for cut in cuts)))
+            frame = sample(time_s, movers, cut=any(abs(time_s - cut) < 1e-6 for cut in cuts))
+            displayed = page(time_s)
+            frame.values[PAGES] = frozenset() if displayed is None else frozenset({displayed})
+            self.runner.feed(frame)
         return self
 
     def zone(self, name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from video_worker.steps.context import StepContext
 from video_worker.steps.zones.align import aligner_of
 from video_worker.steps.zones.reference_pictures import Reference
 from video_worker.zones.aligner import MAX_ASPECT_ERROR, Aligner
-from video_worker.zones.pages import PageMatcher, Small, hidden_part, small_display, small_size
+from video_worker.zones.pages import PageMatcher, Small, hidden_part, is_flat, small_display, small_size
 from video_worker.zones.placement import Placement
 
 WHOLE: Corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
@@ -56,10 +56,12 @@ class PagePictures:
             if loaded is None:
                 continue
             picture, placement = loaded
-            if not _is_whole(picture, frame_size):
-                found[page.name] = small_display(picture, WHOLE, size)
-            elif (placed := placement.place(corners)) is not None:
-                found[page.name] = small_display(picture, placed, size)
+            placed = placement.place(corners) if _is_whole(picture, frame_size) else WHOLE
+            display = small_display(picture, placed or corners, size)
+            if is_flat(display):
+                Reference(self._context, page.reference, page.name).complain("nothing is on the display")
+            else:
+                found[page.name] = display
         if not found:
             return None
         inside = [
@@ -70,7 +72,9 @@ class PagePictures:
         matcher = PageMatcher(found, hidden_part(inside, corners, size))
         for one, other in matcher.alike:
             reference = next(page.reference for page in pages if page.name == one)
-            Reference(self._context, reference, one).complain(f"it looks like that of page {other!r}")
+            Reference(self._context, reference, one).complain(
+                f"it looks like that of page {other!r}", "nobody can tell one from the other"
+            )
         return matcher
 
     def _loaded(self, page: Page) -> tuple[Picture, Placement] | None:

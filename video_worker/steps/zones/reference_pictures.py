@@ -42,12 +42,13 @@ class Reference:
             self.complain(str(error))
         return None
 
-    def complain(self, problem: str) -> None:
-        """Report once that the picture is of no use, and how to save another one."""
-        where = "the camera" if self.page is None else f"page {self.page!r}"
-        until = "zones are read where they were drawn" if self.page is None else "the page counts as not displayed"
-        line = f"reference picture {printable_path(self._path)}: {problem}; until {self.command} has saved one, {until}"
-        self.context.report_problem(where, line)
+    def complain(self, problem: str, until: str | None = None) -> None:
+        """Report once that the picture is of no use, how to save another one, and what happens until then."""
+        affected = "zones" if self.page is None else f"page {self.page}"
+        if until is None:
+            until = "they are read where they were drawn" if self.page is None else "it counts as not displayed"
+        line = f"reference picture {printable_path(self._path)}: {problem}; until {self.command} saves another, {until}"
+        self.context.report_problem(affected, line)
 
     @property
     def command(self) -> str:

@@ -231,7 +231,7 @@ class ValueStep(Step, Generic[AnyTask]):
 
     def _fail(self, time_s: float, failure: Failure) -> None:
         if failure.reason != MOVED:
-            self._report_problem(self.zone.name, failure.error)
+            self._report_problem(f"zone {self.zone.name}", failure.error)
         self._take(time_s, self.fail(time_s, failure))
 
     def _take(self, time_s: float, value: Value) -> None:
