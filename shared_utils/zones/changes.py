@@ -38,13 +38,19 @@ def switch_group(video_dir: Path, camera: str, name: str, *, on: bool) -> str:
     return f"group {name} of camera {camera} is {'on' if on else 'off'}, revision {revision}"
 
 
-def change_zones(video_dir: Path, camera: str, change: Callable[[Content, Zones], None]) -> int:
+def change_zones(
+    video_dir: Path,
+    camera: str,
+    change: Callable[[Content, Zones], None],
+    before_writing: Callable[[], None] = lambda: None,
+) -> int:
     """Write a changed revision of a camera's zones; return its number.
 
     Args:
         video_dir: the shared volume.
         camera: whose zones.
         change: changes the file's content, which it is given beside what it means.
+        before_writing: called when the changed zones are right.
 
     Raises:
         SettingError: there are no zones, they are wrong, or would be after the change.
@@ -57,6 +63,7 @@ def change_zones(video_dir: Path, camera: str, change: Callable[[Content, Zones]
             raise SettingError(f"camera {camera!r} has no zones: there is no file {path}")
         change(content, _parsed(content, path))
         _parsed(content, path)
+        before_writing()
         return write_zones(path, content)
     except OSError as error:
         raise VcamError(f"{path}: {error.strerror or error}") from None

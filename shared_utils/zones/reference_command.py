@@ -47,8 +47,12 @@ def reference_command(
         raise SettingError("--corners are those of a page: give --page as well")
     image, source = source_picture(zones.camera, video_dir, picture, clip, at_s)
     name = reference_name(zones, page)
-    _write(video_dir / ZONES_FOLDER / name, image)
-    revision = change_zones(video_dir, zones.camera, lambda content, _: _set(content, name, page, corners))
+    revision = change_zones(
+        video_dir,
+        zones.camera,
+        lambda content, _: _set(content, name, page, corners),
+        lambda: _write(video_dir / ZONES_FOLDER / name, image),
+    )
     whose = f"camera {zones.camera}" if page is None else f"page {page} of camera {zones.camera}"
     return f"{name}: {printable_path(source)} is the reference of {whose}, revision {revision}"
 

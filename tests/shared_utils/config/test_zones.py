@@ -272,6 +272,27 @@ def test_tasks_belong_to_clips_unless_they_say_otherwise() -> None:
             "zone 'pressure': tasks[0] (read) page is 'alert', which is none of the pages",
         ),
         (lambda all_: all_["pages"].append(all_["pages"][0]), "page number 2: name 'alarm' is used before"),
+        (
+            lambda all_: all_["pages"][0].update(points=[[0, 0], [1, 0], [0.2, 0.2], [0, 1]]),
+            "page 'alarm': points make a corner that points inwards",
+        ),
+        (
+            lambda all_: all_.update(groups=[{"name": "day"}, {"name": "day"}]),
+            "group number 2: name 'day' is used before",
+        ),
+        (
+            lambda all_: all_.update(groups=[{"name": "day", "page": "alert"}]),
+            "group 'day': page is 'alert', which is none of the pages",
+        ),
+        (lambda all_: all_.update(groups=[{"name": "day", "of": 1}]), "group 'day': unknown key 'of'"),
+        (
+            lambda all_: all_["zones"][GATE]["tasks"].append({"do": "light", "on_above": 50, "off_below": 60}),
+            "zone 'gate': tasks[1] (light) off_below is 60, but on_above 50",
+        ),
+        (
+            lambda all_: all_["zones"][PRESSURE]["tasks"].append({"do": "page", "pages": ["alarms"]}),
+            "zone 'pressure': tasks[1] (page) pages names 'alarms', which is none of the pages (did you mean 'alarm'?)",
+        ),
         (lambda all_: all_["pages"][0].pop("reference"), "page 'alarm': reference is missing"),
         (
             lambda all_: all_["pages"][0].update(reference="../secret.png"),
