@@ -10,12 +10,22 @@ from __future__ import annotations
 import bisect
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from camera_emulator.backdrop import Image, backdrop
-from camera_emulator.figures import FIGURES, Look, Part, Shape, random_look
+from camera_emulator.drawing import (
+    HALF_LENGTHS,
+    HORIZON,
+    NOISE_SIGMA,
+    PERSON_HEIGHT,
+    Drawn,
+    SensorNoise,
+    Stand,
+    clip_box,
+    draw_figure,
+    place_figure,
+)
+from camera_emulator.figures import FIGURES, Look, random_look
 from shared_utils.errors import SettingError
 
 LABELS = ("person", "bicycle", "car", "cat", "dog")
@@ -27,12 +37,8 @@ VISIT_S = (5.0, 9.0)
 MIN_SIZE = (160, 120)
 MAX_SIZE = (3840, 2160)
 
-_HORIZON = 0.10  # the vanishing line, as a share of the picture's height
-_MIN_VISIBLE = 0.3  # share of a figure's box that must be in the picture before it counts as there
-_NOISE_SIGMA = 1.8  # grey levels; a small sensor by daylight
-_NOISE_TILES = 4
-_NOISE_SLIDE = 32  # most pixels by which a tile is shifted, so that few tiles give many patterns
-_SUBPIXEL = 4  # fractional bits of OpenCV's drawing coordinates
+MIN_VISIBLE = 0.3
+"""Share of a figure's box that must be in the picture before it counts as there."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +92,6 @@ class Visit:
     labels: frozenset[str]
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """A part of a figure placed in the picture: shapes in pixels, and the box around them."""
-
-    label: str
-    shapes: tuple[Shape, ...]
-    xyxy: tuple[float, float, float, float]
-
-
 class Scene:
     """The picture and its truth at any time.
 
@@ -103,22 +100,21 @@ class Scene:
     """
 
     def __init__(
-        self, seed: int = 0, size: tuple[int, int] = (1280, 720), fps: float = 15.0, noise: float = _NOISE_SIGMA
+        self, seed: int = 0, size: tuple[int, int] = (1280, 720), fps: float = 15.0, noise: float = NOISE_SIGMA
     ) -> None:
         check_size(size)
         self.seed, self.size, self.fps = seed, size, fps
         width, height = size
         self._backdrop = backdrop(np.random.default_rng([seed, 1]), width, height)
-        self._tiles = _noise_tiles(np.random.default_rng([seed, 2]), width, height, noise) if noise > 0 else []
+        self._noise = SensorNoise(np.random.default_rng([seed, 2]), size, noise)
         self._visits: list[tuple[Visit, tuple[_Actor, ...]]] = []
 
     def frame(self, t: float) -> Image:
         """Return the frame at ``t`` seconds: BGR, uint8, (height, width, 3), a new array each time."""
         image = self._backdrop.copy()
         for actor in self._actors(t):
-            self._draw(image, actor, t)
-        if self._tiles:
-            self._add_noise(image, round(t * self.fps))
+            draw_figure(image, self._place(actor, t), actor.ground * self.size[1])
+        self._noise.add(image, np.random.default_rng([self.seed, 4, round(t * self.fps)]))
         return image
 
     def truth(self, t: float) -> list[Truth]:
@@ -126,8 +122,8 @@ class Scene:
         found = []
         for actor in self._actors(t):
             for part in self._place(actor, t):
-                box, share = _clip(part.xyxy, self.size)
-                if share >= _MIN_VISIBLE:
+                box, share = clip_box(part.xyxy, self.size)
+                if share >= MIN_VISIBLE:
                     found.append(Truth(part.label, box))
         return found
 
@@ -157,32 +153,15 @@ class Scene:
         present = [actor for actor in actors if actor.start_s <= t <= actor.start_s + actor.crossing_s]
         return sorted(present, key=lambda actor: actor.ground)
 
-    def _place(self, actor: _Actor, t: float) -> list[_Drawn]:
+    def _place(self, actor: _Actor, t: float) -> list[Drawn]:
         width, height = self.size
         scale = actor.tall * height
         share = (t - actor.start_s) / actor.crossing_s
-        reach = _half_length(actor.kind) * scale
+        reach = HALF_LENGTHS[actor.kind] * scale
         travelled = share * (width + 2 * reach)
         x = travelled - reach if actor.rightwards else width + reach - travelled
-        parts = FIGURES[actor.kind](actor.phase + travelled / scale, actor.look)
-        origin, flip = np.array([x, actor.ground * height]), np.array([1.0 if actor.rightwards else -1.0, -1.0])
-        return [_to_pixels(part, origin, flip * scale) for part in parts]
-
-    def _draw(self, image: Image, actor: _Actor, t: float) -> None:
-        parts = self._place(actor, t)
-        left, right = min(part.xyxy[0] for part in parts), max(part.xyxy[2] for part in parts)
-        _shadow(image, (left + right) / 2, actor.ground * self.size[1], (right - left) / 2)
-        for part in parts:
-            for shape in part.shapes:
-                _draw_shape(image, shape)
-
-    def _add_noise(self, image: Image, number: int) -> None:
-        rng = np.random.default_rng([self.seed, 4, number])
-        brighter, darker = self._tiles[int(rng.integers(len(self._tiles)))]
-        dx, dy = (int(offset) for offset in rng.integers(0, _NOISE_SLIDE, 2))
-        height, width = image.shape[:2]
-        cv2.add(image, brighter[dy : dy + height, dx : dx + width], dst=image)
-        cv2.subtract(image, darker[dy : dy + height, dx : dx + width], dst=image)
+        stand = Stand(x, actor.ground * height, scale, actor.rightwards, actor.phase + travelled / scale)
+        return place_figure(actor.kind, actor.look, stand)
 
 
 def check_size(size: tuple[int, int]) -> None:
@@ -225,73 +204,6 @@ def _actor(rng: np.random.Generator, kind: str, index: int, start: float, crossi
     rightwards = bool(rng.random() < 0.5)
     if kind in ("car", "bicycle"):
         rightwards = lane == 1  # they keep to the right of the road, so the near lane goes rightwards
-    tall = manner.tall * 0.62 * (ground - _HORIZON) * float(rng.uniform(0.93, 1.07))
+    tall = manner.tall * PERSON_HEIGHT * (ground - HORIZON) * float(rng.uniform(0.93, 1.07))
     look = random_look(kind, rng)
     return _Actor(kind, look, start, crossing, ground, tall, rightwards, float(rng.uniform(0.0, 3.0)))
-
-
-def _half_length(kind: str) -> float:
-    """Return half of the figure's length in its own heights, with room for limbs: it starts and ends out of sight."""
-    return {"person": 0.3, "bicycle": 0.55, "car": 1.45, "cat": 0.75, "dog": 0.9}[kind]
-
-
-def _to_pixels(part: Part, origin: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> _Drawn:
-    """Return the part's shapes in pixels, and the tight box around them."""
-    shapes, lows, highs = [], [], []
-    for shape in part.shapes:
-        points = origin + shape.points * scale
-        width = shape.width * float(abs(scale[1]))
-        shapes.append(Shape(points, shape.colour, width, shape.closed))
-        lows.append(points.min(axis=0) - width / 2)
-        highs.append(points.max(axis=0) + width / 2)
-    (x0, y0), (x1, y1) = np.min(lows, axis=0), np.max(highs, axis=0)
-    return _Drawn(part.label, tuple(shapes), (float(x0), float(y0), float(x1), float(y1)))
-
-
-def _draw_shape(image: Image, shape: Shape) -> None:
-    points = [np.rint(shape.points * (1 << _SUBPIXEL)).astype(np.int32)]
-    if shape.width > 0:
-        thickness = max(1, round(shape.width))
-        cv2.polylines(image, points, shape.closed, shape.colour, thickness, cv2.LINE_AA, _SUBPIXEL)
-    else:
-        cv2.fillPoly(image, points, shape.colour, cv2.LINE_AA, _SUBPIXEL)
-
-
-def _shadow(image: Image, x: float, y: float, half_length: float) -> None:
-    """Darken an ellipse on the ground under a figure."""
-    height, width = image.shape[:2]
-    half_height = max(2.0, 0.10 * half_length + 0.006 * height)
-    x0, x1 = max(0, int(x - half_length)), min(width, int(x + half_length) + 1)
-    y0, y1 = max(0, int(y - half_height)), min(height, int(y + half_height) + 1)
-    if x0 >= x1 or y0 >= y1:
-        return
-    part = image[y0:y1, x0:x1]
-    dark = (part >> 1) + (part >> 3)
-    mask = np.zeros(part.shape[:2], np.uint8)
-    cv2.ellipse(mask, (round(x) - x0, round(y) - y0), (int(half_length), int(half_height)), 0, 0, 360, 255, cv2.FILLED)
-    cv2.copyTo(dark, mask, part)
-
-
-def _noise_tiles(rng: np.random.Generator, width: int, height: int, sigma: float) -> list[tuple[Image, Image]]:
-    """Return pairs of noise to add and to subtract: new noise for each frame would cost ten times as much."""
-    shape = (height + _NOISE_SLIDE, width + _NOISE_SLIDE)
-    tiles = []
-    for _ in range(_NOISE_TILES):
-        # Sensor noise is mostly brightness, a little colour.
-        grey = rng.normal(0.0, sigma, shape).astype(np.float32)
-        colour = rng.normal(0.0, sigma / 3, (shape[0] // 2, shape[1] // 2, 3)).astype(np.float32)
-        noise = grey[:, :, np.newaxis] + cv2.resize(colour, (shape[1], shape[0]))
-        whole = np.rint(noise)
-        tiles.append((np.maximum(whole, 0).astype(np.uint8), np.maximum(-whole, 0).astype(np.uint8)))
-    return tiles
-
-
-def _clip(
-    xyxy: tuple[float, float, float, float], resolution_wh: tuple[int, int]
-) -> tuple[tuple[float, float, float, float], float]:
-    """Return the box clipped to the picture, and the share of its area that is left (0 when it lies outside)."""
-    width, height = resolution_wh
-    x0, y0, x1, y1 = xyxy
-    box = (min(max(x0, 0.0), width), min(max(y0, 0.0), height), min(max(x1, 0.0), width), min(max(y1, 0.0), height))
-    area = (x1 - x0) * (y1 - y0)
-    return box, (box[2] - box[0]) * (box[3] - box[1]) / area if area > 0 else 0.0
