@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from video_worker.zones.twins import Twins
+
 LOST_S = 2.0
 """Seconds, watched, for which an object may be out of sight and be continued by another track."""
 PAUSE_S = 2.0
@@ -131,6 +133,7 @@ class Followed:
         ended: those whose scene is over: another one begins with this frame.
         labelled: those in sight, or of which only boxes are that are too weak to tell the place.
         known: numbers of those that are in sight, or may come back.
+        twins: numbers of those that are second views of others, and do not count; some may be among the gone.
     """
 
     seen: Sequence[FollowedObject]
@@ -138,6 +141,7 @@ class Followed:
     ended: Sequence[FollowedObject]
     labelled: Sequence[FollowedObject]
     known: Collection[int]
+    twins: Collection[int] = ()
 
 
 class Follower:
@@ -153,6 +157,7 @@ class Follower:
         self._last_s: float | None = None
         self._watched_s = 0.0
         self._began_s = 0.0
+        self._twins = Twins()
 
     def update(
         self, time_s: float, tracks: Sequence[TrackBox], ended_tracks: Collection[int], aspect: float, cut: bool
@@ -178,17 +183,51 @@ class Follower:
                 del self.objects[one.number]
         else:
             self._watched_s += pause_s
+        step_s = min(pause_s, PAUSE_S)
         self._last_s = time_s
         for one in self.objects.values():
             one.labels = {}
             if one.track in ended_tracks:
                 one.tracked = False
         seen, labelled = self._assign(time_s, tracks, aspect)
+        seen, labelled = self._without_twins(time_s, seen, labelled, aspect, step_s)
         lost = [one for one in self.objects.values() if not one.tracked and self._watched_s - one.watched_s > LOST_S]
         for one in lost:
             del self.objects[one.number]
         gone += lost
-        return Followed(seen, gone, ended, labelled, self.objects.keys())
+        twins = self._twins.numbers
+        self._twins.forget(self.objects)
+        return Followed(seen, gone, ended, labelled, self.objects.keys(), twins)
+
+    def _without_twins(
+        self, time_s: float, seen: list[FollowedObject], labelled: list[FollowedObject], aspect: float, step_s: float
+    ) -> tuple[list[FollowedObject], list[FollowedObject]]:
+        """Return the objects in sight, and those with any box, without second views of others.
+
+        Where only the second view of an object is in sight, the object goes on there.
+        """
+        _, fresh = self._twins.update(seen, step_s)
+        places = {one.number: one for one in labelled}
+        for number in fresh:
+            twin = places[number]
+            one = places[number] = self._new(time_s, twin.box, aspect)
+            one.track, one.tracked, one.labels, one.known = twin.track, True, twin.labels, dict(twin.labels)
+            one.watched_s, twin.tracked = self._watched_s, False
+        in_sight = {one.number for one in seen}
+        for number in self._twins.numbers & places.keys():
+            twin, owner = places.pop(number), self.objects.get(self._twins.owner_of(number) or 0)
+            if owner is None:
+                continue
+            if number in in_sight and owner.number not in in_sight:
+                owner.track, twin.track = twin.track, owner.track
+                owner.tracked, twin.tracked = twin.tracked, owner.tracked
+                self._move(owner, time_s, twin.box, aspect)
+                in_sight.add(owner.number)
+                owner.labels = {}
+            owner.labels = _best(owner.labels, twin.labels)
+            places[owner.number] = owner
+        found = list(places.values())
+        return [one for one in found if one.seen_s == time_s], found
 
     def _assign(
         self, time_s: float, tracks: Sequence[TrackBox], aspect: float
@@ -302,6 +341,12 @@ def _resembles(one: FollowedObject, labels: Mapping[str, float]) -> bool:
     """Return whether the best label of a new track is one that an object had often enough."""
     total = sum(one.known.values())
     return bool(labels) and one.known.get(max(labels, key=lambda one: labels[one]), 0.0) >= MIN_LABEL_SHARE * total
+
+
+def _best(labels: Mapping[str, float], others: Mapping[str, float]) -> dict[str, float]:
+    """Return the better score of each label, the best one first."""
+    found = {label: max(labels.get(label, 0.0), others.get(label, 0.0)) for label in (*labels, *others)}
+    return dict(sorted(found.items(), key=lambda one: -one[1]))
 
 
 def _edges(box: BoxShares) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
@@ -90,6 +90,7 @@ class ZoneStep(Step, Generic[Machine]):
         self._objects: dict[int, _Watched[Machine]] = {}
         self._last_s: float | None = None
         self._resumed = False
+        self._twins: Collection[int] = ()
         self._reported: list[tuple[object, object, float]] = []
 
     @property
@@ -142,6 +143,7 @@ class ZoneStep(Step, Generic[Machine]):
             self._last_s = sample.time_s
             return
         self._last_s = sample.time_s
+        self._twins = followed.twins
         for one in followed.ended:
             self._end(self._objects.pop(one.number, None), one, gone=False)
         for one in followed.gone:
@@ -159,8 +161,8 @@ class ZoneStep(Step, Generic[Machine]):
 
     def finish(self) -> None:
         """Take note that the source has ended: no label will change any more."""
-        for watched in self._objects.values():
-            if watched.one is not None:
+        for number, watched in self._objects.items():
+            if watched.one is not None and number not in self._twins:
                 self._end(watched, watched.one, gone=(self._last_s or 0.0) - watched.one.seen_s > LOST_S)
         self._objects.clear()
 
@@ -172,7 +174,7 @@ class ZoneStep(Step, Generic[Machine]):
         return watched
 
     def _end(self, watched: _Watched[Machine] | None, one: FollowedObject, *, gone: bool) -> None:
-        if watched is not None:
+        if watched is not None and one.number not in self._twins:
             watched.note(self.end(watched.machine, one, gone=gone), one)
             self._flush(watched)
 
