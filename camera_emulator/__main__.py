@@ -37,6 +37,7 @@ BITRATE_RANGE_KBIT = (50, 50_000)
 _EPILOG = """\
 examples:
   a drawn street as an RTSP camera    --source scene --url rtsp://127.0.0.1:8554/stream
+  a drawn gate with its zones         --source gate --seed 3 --truth gate.json --zones-out video/zones/gate.json
   a drawn panel with its zones        --source panel --seed 3 --truth panel.json --zones-out video/zones/panel.json
                                       --url rtsp://127.0.0.1:8554/stream
   a video file, again and again       --source street.mp4 --url rtsp://127.0.0.1:8554/stream
@@ -149,7 +150,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--source", required=True, metavar="SRC",
-        help="'scene' (a street), 'panel' (displays and lamps), a video file, 'webcam', 'webcam:N' or /dev/videoN",
+        help="'scene' (a street), 'gate' (who comes and goes), 'panel' (displays and lamps), a video file, 'webcam', "
+        "'webcam:N' or /dev/videoN",
     )  # fmt: skip
     parser.add_argument(
         "--url", required=True, help="where to serve: rtsp://HOST:PORT/stream (H.264) or http://HOST:PORT/video (MJPEG)"
@@ -159,10 +161,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--size", type=_size, metavar="WxH",
         help=f"picture size; default: {SCENE_SIZE[0]}x{SCENE_SIZE[1]} for a scene, its own for a file or webcam",
     )  # fmt: skip
-    parser.add_argument("--seed", type=_seed, help="which street or panel, and what happens when (0)")
-    parser.add_argument("--truth", type=Path, metavar="FILE", help="write what a panel displays when, as JSON")
+    parser.add_argument("--seed", type=_seed, help="which street, gate or panel, and what happens when (0)")
     parser.add_argument(
-        "--zones-out", type=Path, metavar="FILE", help="write the zones of a panel, and reference pictures beside"
+        "--truth", type=Path, metavar="FILE", help="write what passes a gate or a panel displays, as JSON"
+    )
+    parser.add_argument(
+        "--zones-out", type=Path, metavar="FILE", help="write the zones of a gate or panel, with its reference pictures"
     )
     parser.add_argument("--bitrate", type=_bitrate, metavar="KBIT", help="H.264 kbit/s (by size and rate)")
     parser.add_argument("--once", action="store_true", help="end with the file instead of starting it again")

@@ -11,6 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from camera_emulator.gate import ground
+from camera_emulator.gate import truth as gate_truth
+from camera_emulator.gate.scene import GateScene
 from camera_emulator.panel.scene import PanelScene
 from camera_emulator.panel.truth import truth_of
 from camera_emulator.panel.zones_file import write_zones_file
@@ -48,6 +51,7 @@ class Kind:
 
 SCENES: dict[str, Kind] = {
     "scene": Kind(Scene),
+    "gate": Kind(GateScene, gate_truth.truth_of, ground.write_zones_file),
     "panel": Kind(PanelScene, truth_of, write_zones_file),
 }
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from camera_emulator.backdrop import Image, backdrop
-from camera_emulator.drawing import (
+from camera_emulator.figure_drawing import (
     HALF_LENGTHS,
     HORIZON,
     NOISE_SIGMA,

@@ -6,7 +6,12 @@ that it is beyond doubt on which side of them somebody stands.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
+
+from shared_utils.config.zones.file import load_zones
+from shared_utils.contracts.zones import SCHEMA
 
 YARD, GATE, PAVEMENT, ROAD = "yard", "gate", "pavement", "road"
 MIN_S, LOITER_S = 0.6, 6.0
@@ -30,8 +35,19 @@ MEETING = (0.435, 0.58)
 """Where two people stand who meet, one on each side of the gate."""
 
 
-def zones_file(camera: str) -> dict[str, Any]:
-    """Return the zones as ``zones/<camera>.json`` holds them."""
+def write_zones_file(scene: object, path: Path) -> None:
+    """Write the zones, which are those of every such scene, for a camera named after the file.
+
+    Raises:
+        SettingError: the file's name cannot be a camera's.
+    """
+    del scene
+    path.write_text(json.dumps(zones_of(path.stem), indent=1) + "\n")
+    load_zones(path)
+
+
+def zones_of(camera: str) -> dict[str, Any]:
+    """Return the zones for a camera, ready for JSON."""
     found: list[dict[str, Any]] = []
     for name, corners in POLYGONS.items():
         task = {"do": "objects", "when": "both", "labels": list(LABELS[name]), "min_s": MIN_S, "loiter_s": LOITER_S}
@@ -39,7 +55,7 @@ def zones_file(camera: str) -> dict[str, Any]:
     for name, ends in LINES.items():
         task = {"do": "cross", "when": "both", "labels": list(LABELS[name])}
         found.append({"name": name, "line": [list(point) for point in ends], "tasks": [task]})
-    return {"schema": 1, "camera": camera, "revision": 1, "zones": found}
+    return {"schema": SCHEMA, "camera": camera, "revision": 1, "zones": found}
 
 
 def line_at(name: str, y: float) -> float | None:

@@ -12,7 +12,7 @@ from itertools import count, pairwise
 
 import numpy as np
 
-from camera_emulator.drawing import HALF_LENGTHS, HORIZON, PERSON_HEIGHT
+from camera_emulator.figure_drawing import HALF_LENGTHS, HORIZON, PERSON_HEIGHT
 from camera_emulator.figures import Look, random_look
 from camera_emulator.gate.ground import GATE, LOITER_S, MEETING, MIN_S, STOPS, YARD, edges_at, line_at
 

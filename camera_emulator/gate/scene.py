@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from camera_emulator.backdrop import Image, backdrop
-from camera_emulator.drawing import NOISE_SIGMA, Drawn, SensorNoise, Stand, clip_box, draw_figure, place_figure
+from camera_emulator.figure_drawing import NOISE_SIGMA, Drawn, SensorNoise, Stand, clip_box, draw_figure, place_figure
 from camera_emulator.gate.programme import Passage, Programme
 from camera_emulator.scene import MIN_VISIBLE, Truth, check_size
 

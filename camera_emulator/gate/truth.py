@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from camera_emulator.gate.ground import LABELS, LINES, LOITER_S, POLYGONS, line_at, zones_file
+from camera_emulator.gate.ground import LABELS, LINES, LOITER_S, POLYGONS, line_at
 from camera_emulator.gate.programme import Passage, Programme, meetings, stays_in
+from camera_emulator.gate.scene import GateScene
 
 SCHEMA = 1
 TIME_DIGITS = 3
@@ -91,19 +92,24 @@ def stays_of(passages: Iterable[Passage], end_s: float = float("inf")) -> list[G
     return found
 
 
-def as_json(programme: Programme, seed: int, seconds: float, camera: str) -> dict[str, Any]:
-    """Return the truth about the first `seconds` of a programme, as a file holds it."""
-    passages = list(passages_until(programme, seconds))
+def truth_of(scene: GateScene, seconds: float) -> dict[str, Any]:
+    """Return the truth about so many seconds from the scene's beginning, ready for JSON.
+
+    ``passages`` has who comes and which way each one takes, ``events`` what zones should report of them, and ``stays``
+    how long each one is in a zone.
+    """
+    passages = list(passages_until(scene.programme, seconds))
     return {
         "schema": SCHEMA,
         "scene": "gate",
-        "seed": seed,
-        "duration_s": seconds,
-        "zones": zones_file(camera),
+        "seed": scene.seed,
+        "size": list(scene.size),
+        "fps": scene.fps,
+        "seconds": seconds,
         "passages": [
             {
                 "number": one.number, "label": one.kind, "way": one.way,
-                "first_s": round(one.start_s, TIME_DIGITS), "last_s": round(one.end_s, TIME_DIGITS),
+                "from": round(one.start_s, TIME_DIGITS), "to": round(one.end_s, TIME_DIGITS),
             }
             for one in passages
         ],

@@ -299,7 +299,8 @@ class Follower:
             entry = asdict(one)
             del entry["labels"]
             objects.append(entry)
-        return {"begun": self._begun, "watched_s": self._watched_s, "objects": objects}
+        twins = self._twins.state()
+        return {"begun": self._begun, "watched_s": self._watched_s, "objects": objects, "twins": twins}
 
     def resume(self, state: Mapping[str, Any], later_s: float) -> None:
         """Go on from a :meth:`state`, as after a pause.
@@ -319,6 +320,7 @@ class Follower:
             objects.append(one)
         self._begun, self._watched_s = int(state["begun"]), float(state["watched_s"])
         self.objects = {one.number: one for one in objects}
+        self._twins.resume(state.get("twins", ()))
 
 
 def _reach(out_s: float, same_track: bool) -> float:

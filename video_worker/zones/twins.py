@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -130,6 +130,18 @@ class Twins:
     def _part(self, twin: int, owner: int) -> tuple[int, _Bond] | None:
         bond = self._bonds.get(twin)
         return (twin, self._bonds.pop(twin)) if bond is not None and bond.owner == owner else None
+
+    def state(self) -> list[Any]:
+        """Return which objects are second views of which others, as JSON takes it."""
+        return [[twin, bond.owner, bond.always] for twin, bond in self._bonds.items()]
+
+    def resume(self, state: Iterable[Any]) -> None:
+        """Go on from a :meth:`state`.
+
+        Raises:
+            ValueError, TypeError: it is none.
+        """
+        self._bonds = {int(twin): _Bond(int(owner), bool(always)) for twin, owner, always in state}
 
     def forget(self, known: Iterable[int]) -> None:
         """Forget all objects but the `known` ones."""

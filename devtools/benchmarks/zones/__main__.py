@@ -20,6 +20,7 @@ from pathlib import Path
 from devtools.benchmarks.report import Report, describe_machine
 from devtools.benchmarks.zones.beside import bench_beside
 from devtools.benchmarks.zones.engines import bench_engines
+from devtools.benchmarks.zones.gate import bench_gate
 from devtools.benchmarks.zones.options import Options, PartMissing
 from devtools.benchmarks.zones.panel import bench_panel
 from devtools.paths import ROOT, SCENE_MODEL
@@ -34,12 +35,14 @@ def _panel(report: Report, options: Options) -> None:
 
 PARTS: dict[str, Callable[[Report, Options], None]] = {
     "panel": _panel,
+    "gate": bench_gate,
     "engines": bench_engines,
     "beside": bench_beside,
 }
 _PARTS_HELP = """\
 parts:
   panel     seven-segment displays, text, a counter, lamps and pages of drawn panels: how many readings are exact
+  gate      people and cars that pass a drawn gate: how many entries, exits, stays and crossings are exact
   engines   CPU and memory of one line reading, by engine
   beside    twenty zones read once per second beside recording: readings that came, and what they cost"""
 

@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from camera_emulator.gate.ground import zones_file
+from camera_emulator.gate.ground import zones_of
 from camera_emulator.gate.truth import GateEvent
 from devtools.benchmarks.report import Report
 from devtools.benchmarks.zones.gate_clips import gate_clips
-from devtools.paths import SCENE_MODEL
+from devtools.benchmarks.zones.options import Options
 from shared_utils.config.zones.files import read_zones_file
+from shared_utils.contracts import job_options
 from shared_utils.contracts.events import clip_events_path, read_clip_events
-from shared_utils.contracts.job_options import Options
 from shared_utils.media.draw import draw
 from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.picture import encode_jpeg
@@ -32,12 +32,13 @@ from video_worker.pipeline.clip_zones import ClipZones
 from video_worker.pipeline.cores import share_of_cores
 from video_worker.pipeline.run_names import RunNames
 
-PASSAGES = 200
 NEAR_S = 1.0
 """Seconds by which a reported time may differ from the true one."""
 LEAST_EXACT = 99.0
-ZONES, FAILED = "gate.json", "failed"
-"""The file of zones and the folder of pictures of what failed, in the folder of the run."""
+ZONES = "gate.json"
+"""The file of zones, in the folder of the run."""
+FPS = 5.0
+"""Frames per second that are sampled: the worker's default."""
 JPEG_QUALITY = 85
 KINDS = ("entered", "left", "loitering", "crossed")
 
@@ -98,26 +99,15 @@ def compare(truth: Sequence[GateEvent], reported: Sequence[Reported]) -> Compari
     return Comparison(Counter(event.value for event in truth), exact, missing, left)
 
 
-def bench_gate(
-    report: Report, streams: Path, work: Path, *, passages: int = PASSAGES, model: Path = SCENE_MODEL, fps: float = 5.0
-) -> None:
-    """Analyse so many passages, and add to the report how many of their events were found, and what was invented.
-
-    Args:
-        report: gets the figures, and in `detail` all that is missing or invented.
-        streams: folder in which drawn clips are kept.
-        work: folder for this run; pictures of what failed are left in its folder `failed`.
-        passages: how many, at least.
-        model: weights that know the figures.
-        fps: frames per second that are sampled.
-    """
+def bench_gate(report: Report, options: Options) -> None:
+    """Analyse passages, and add to the report how many of their events were found, and what was invented."""
     true: Counter[str] = Counter()
     exact: Counter[str] = Counter()
     faults: list[Fault] = []
     seen, clips = 0, 0
-    for clip in gate_clips(passages):
-        path = clip.ensure(streams)
-        found = compare(clip.events, analyse(path, work, model, fps))
+    for clip in gate_clips(options.passages):
+        path = clip.ensure(options.streams)
+        found = compare(clip.events, analyse(path, options.work, options.model))
         true, exact, seen, clips = true + found.true, exact + found.exact, seen + len(clip.passages), clips + 1
         ways = {one.number: one.way for one in clip.passages}
         faults += [
@@ -127,26 +117,29 @@ def bench_gate(
         faults += [
             Fault(path.name, "invented", one.t, one.zone, one.value, one.label, one.direction) for one in found.invented
         ]
-    for number, fault in enumerate(faults, start=1):
-        _save_picture(streams / fault.clip, fault, work, number)
+    if options.pictures is not None:
+        for number, fault in enumerate(faults, start=1):
+            _save_picture(options, fault, number)
     report.detail["gate: missing and invented events"] = [asdict(fault) for fault in faults]
-    report.add(f"gate: passages in {clips} clips", seen, "", least=passages)
+    report.add(f"gate: passages in {clips} clips", seen, "", least=options.passages)
     for kind in KINDS:
         share = 100 * exact[kind] / max(true[kind], 1)
         report.add(f"gate: {kind}, exact of {true[kind]}", share, "%", least=LEAST_EXACT)
     report.add("gate: events that nobody did", sum(fault.what == "invented" for fault in faults), "", most=0)
 
 
-def analyse(clip: Path, work: Path, model: Path, fps: float) -> list[Reported]:
+def analyse(clip: Path, work: Path, model: Path, fps: float = FPS) -> list[Reported]:
     """Return the events of a clip's zones, analysed as the worker does."""
     file = work / ZONES
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(zones_file("gate")))
+    file.write_text(json.dumps(zones_of("gate")))
     threads = share_of_cores(1)
     registry = ModelRegistry([model.parent], EngineChoice("openvino", "CPU", threads), model)
     analyst = Analyst(registry, threads, lambda: datetime.now(UTC), zones=ClipZones(given=read_zones_file(file)))
     names = RunNames(clip.name, f"gate-{fps:g}", None)
-    analyst.analyse(Task(clip, names, Options(model=model.name, fps=fps), None, work), lambda *_: None, lambda: False)
+    analyst.analyse(
+        Task(clip, names, job_options.Options(model=model.name, fps=fps), None, work), lambda *_: None, lambda: False
+    )
     return [
         Reported(
             event.t or 0.0, event.zone or "", str(event.value), str(event.more["label"]), event.more.get("direction")
@@ -155,14 +148,14 @@ def analyse(clip: Path, work: Path, model: Path, fps: float) -> list[Reported]:
     ]
 
 
-def _save_picture(clip: Path, fault: Fault, work: Path, number: int) -> None:
+def _save_picture(options: Options, fault: Fault, number: int) -> None:
     """Save the frame of a fault with the zones on it."""
-    zones = read_zones_file(work / ZONES).zones
+    zones = read_zones_file(options.work / ZONES).zones
     what = " ".join(filter(None, (fault.what, fault.label, fault.value, fault.direction, fault.zone)))
-    with FrameGrabber(clip) as grabber:
+    with FrameGrabber(options.streams / fault.clip) as grabber:
         picture = grabber.frame_at(fault.t).picture
     height, width = picture.shape[:2]
     marked = draw(picture, zone_marks(zones, (width, height)), f"{fault.t:.1f} s: {what}")
-    target = work / FAILED / f"{number:03d}-{clip.stem}-{fault.t:.1f}s.jpg"
+    target = (options.pictures or options.work) / f"gate-{number:03d}-{fault.what}-{fault.t:.1f}s.jpg"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(encode_jpeg(marked, JPEG_QUALITY))

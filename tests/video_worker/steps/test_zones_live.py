@@ -235,3 +235,11 @@ def test_nothing_grows_while_people_come_and_go():
         sizes.append(len(json.dumps(watch.runner.states())))
     assert max(sizes) <= sizes[0] + 60
     assert [event.value for event in watch.events].count("entered") == 40
+
+
+def test_an_object_with_two_boxes_is_one_after_a_restart():
+    watch = Watch(objects(), live=True, started_at=BEGAN).feed(Mover(THROUGH), Mover(THROUGH, 2), end_s=5)
+    later = restarted(watch, 5.2, objects())
+    way = shifted(THROUGH, 5.2)
+    later.feed(Mover(way), Mover(way, 2), end_s=12)
+    assert [str(event.value) for event in (*watch.events, *later.events)] == ["entered", "left"]
