@@ -83,6 +83,7 @@ class Watch:
         page: str | None = None,
         points: Any = BOX,
         kind: type[ValueStep[Any]] = Grey,
+        report: Callable[[str, str], None] = lambda zone, problem: None,
     ) -> None:
         self.events: list[StepEvent] = []
         zone = {"name": "tank", "points": points, "tasks": [{"do": "read", "when": "both", **task} for task in tasks]}
@@ -96,7 +97,7 @@ class Watch:
         }
         zones = parse_zones(json.dumps(file).encode())
         source = Source(began, None if live else 600.0)
-        context = StepContext(source, Options(), zones=zones, pool=pool, emit=self.events.append)
+        context = StepContext(source, Options(), zones=zones, pool=pool, emit=self.events.append, report_problem=report)
         self.steps: Any = kind.create(context)
         self.step: Any = self.steps[0]
         self.runner = StepRunner(context, self.steps)
@@ -213,6 +214,22 @@ def test_live_a_look_that_hangs_is_reported_once_and_others_go_on(pool):
     assert "30 s" in hung[0].more["error"]
     assert watch.steps[1].readings >= 38
     watch.step.waits.set()
+
+
+def test_live_a_zone_that_takes_longer_than_its_interval_says_so(one_thread):
+    problems: list[tuple[str, str]] = []
+    watch = Watch({"every_s": 0.2}, live=True, pool=one_thread, report=lambda *one: problems.append(one))
+    for second in range(120):
+        watch.step.waits = threading.Event()
+        watch.feed(second, second + 1, lambda _: 90)
+        watch.step.waits.set()
+        one_thread.submit(lambda: None).result(20)
+    [(zone, problem)] = problems
+    assert zone == "tank"
+    assert "every_s, 0.2 s" in problem
+    on_time = Watch({"every_s": 0.2}, live=True, report=lambda *one: problems.append(one)).feed(0, 30, lambda _: 90)
+    assert on_time.step.readings >= 149
+    assert len(problems) == 1
 
 
 def test_no_look_while_the_page_is_not_displayed():

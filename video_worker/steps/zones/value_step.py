@@ -48,6 +48,8 @@ MOVED = "camera_moved"
 """Reason of what cannot be looked at, as the camera shows something else."""
 PATIENCE_S = 30.0
 """Live: time of frames after which a look that gives nothing is reported as one that failed."""
+LATE_INTERVALS, LATE_LOOKS = 1.0, 50
+"""Intervals by which a look is late that counts, and how many of them are reported: an engine is loaded once."""
 EARLY_SHARE = 0.25
 """Share of the interval by which a look may be early, so that frames that come at the interval itself are all taken."""
 SLACK_S = 1e-4
@@ -110,6 +112,7 @@ class ValueStep(Step, Generic[AnyTask]):
         self._under_way: _Look | None = None
         self._is_overdue = False
         self._next_s = -math.inf
+        self._late = 0
         self._frame_s: float | None = None
         self._newest: ZoneCrop | None = None
 
@@ -171,15 +174,29 @@ class ValueStep(Step, Generic[AnyTask]):
             self._collect(sample.time_s)
         if not self._gate.is_open(sample):
             self.latest = None
-        elif self._is_due(sample.time_s, gap_s) and (self._under_way is None or not self._is_live):
-            self._finish()
-            self._begin(sample)
+        elif self._is_due(sample.time_s, gap_s):
+            if self._under_way is None or not self._is_live:
+                self._finish()
+                self._begin(sample)
+            else:
+                self._note_late(sample.time_s)
         if (report := self._reports.due(sample.time_s)) is not None:
             self._report(report)
 
     def _is_due(self, time_s: float, gap_s: float) -> bool:
         early_s = SLACK_S + min(self._look_every_s * EARLY_SHARE, gap_s / 2)
         return time_s >= self._next_s - early_s
+
+    def _note_late(self, time_s: float) -> None:
+        """Report a zone that is looked at much less often than its task says."""
+        if time_s - self._next_s > LATE_INTERVALS * self._look_every_s:
+            self._late += 1
+            self._next_s = time_s
+            if self._late == LATE_LOOKS:
+                self._report_problem(
+                    self.zone.name,
+                    f"a look takes longer than every_s, {self._look_every_s:g} s: raise it, or take a faster engine",
+                )
 
     def _begin(self, sample: Sample) -> None:
         time_s, every_s = sample.time_s, self._look_every_s
