@@ -18,6 +18,7 @@ from video_worker.engines.base import EngineChoice
 from video_worker.jobs import JobFacts, WorkerContext, process_clip, write_failure
 from video_worker.models.registry import ModelRegistry
 from video_worker.pipeline.analysis import Analyst
+from video_worker.pipeline.clip_zones import ClipZones
 from video_worker.pipeline.cores import share_of_cores
 from video_worker.pipeline.run_names import RunNames, make_run_id
 
@@ -60,7 +61,8 @@ def analyse(folder: Path, plan: Plan, clips: Sequence[ClipName]) -> None:
 
     clock, threads = _Clock(), share_of_cores(1)
     store = ModelRegistry((SCENE_MODEL.parent,), EngineChoice(threads=threads), SCENE_MODEL)
-    context = WorkerContext(folder, Options(model=SCENE_MODEL.name), Analyst(store, threads, clock), clock)
+    analyst = Analyst(store, threads, clock, zones=ClipZones(folder))
+    context = WorkerContext(folder, Options(model=SCENE_MODEL.name), analyst, clock)
     for job in sorted(jobs, key=lambda job: job.at):
         clock.moment = job.at + timedelta(milliseconds=120)
         facts = JobFacts(job.job_id, job.at, job.at, lambda *_: None, lambda: False)

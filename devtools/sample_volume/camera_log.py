@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from devtools.sample_volume.plan import CAMERAS, Plan
+from devtools.sample_volume.plan import CAMERAS, PANEL, Plan
 from shared_utils.contracts.camera_log import ALIVE_S, camera_line
 from shared_utils.contracts.json_lines import to_line
 
@@ -16,7 +16,7 @@ from shared_utils.contracts.json_lines import to_line
 def write_camera_log(path: Path, plan: Plan) -> None:
     """Write the log at once: a line for each sign of life of days would be synced to disk otherwise."""
     lines: list[dict[str, Any]] = []
-    for camera in CAMERAS:
+    for camera in (*CAMERAS, PANEL):
         cut, *away = plan.gaps(camera)
         since = plan.start
         for begin, end in (cut, *away, (plan.end, plan.end)):

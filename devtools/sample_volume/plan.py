@@ -25,7 +25,11 @@ WEEKEND = (3, 2, 1, 1, 0, 0, 1, 2, 4, 7, 10, 11, 10, 9, 10, 10, 9, 8, 7, 6, 5, 5
 
 POWER_CUT = (0.20, 0.235)
 """Part of the whole time in which no camera left a sign of life."""
-AWAY = {"yard": (0.42, 0.56)}
+PANEL = "press"
+"""A camera in front of a control panel, without clips: its displays are read live."""
+LIVE = timedelta(hours=24)
+"""How far back the live worker was there."""
+AWAY = {"yard": (0.42, 0.56), PANEL: (0.92, 0.935)}
 """Part in which this camera was away, and capture knew it."""
 
 

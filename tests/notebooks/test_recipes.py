@@ -53,7 +53,7 @@ def test_every_recipe_runs_and_finds_what_is_there(
         exec(code["How often was there a cat today?"].replace('"cat"', repr(label)), names)
         counted[label] = names["cats"]
     assert sum(counted.values()) == seen[seen["started_at"] >= midnight]["tracks"].sum() > 0
-    assert set(names["hours"].index) == {"street", "yard"}
+    assert set(names["hours"].index) == {"press", "street", "yard"}
     assert (names["hours"] > 24).all()
     assert names["rate"].notna().all()
     assert names["rate"].between(0, 10).all()

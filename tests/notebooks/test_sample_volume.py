@@ -13,13 +13,18 @@ import numpy as np
 import pytest
 
 from camera_emulator.scene import Scene
-from devtools.sample_volume.plan import AWAY, CAMERAS, FPS, SIZE, Plan
+from devtools.sample_volume.live import MOST_PICTURES
+from devtools.sample_volume.plan import AWAY, CAMERAS, FPS, LIVE, PANEL, SIZE, Plan
 from devtools.sample_volume.volume import make_volume
 from notebooks.lab.data.results import boxes, latest, load_log, uptime
+from notebooks.lab.events import events, readings
+from shared_utils.config.zones.file import load_zones
 from shared_utils.contracts.clips import list_clips, parse_clip_name
 from shared_utils.contracts.detections_log import LOG_NAME, log_path, read_records
 from shared_utils.contracts.labels import LabelFile, list_labels, read_labels
 from shared_utils.contracts.sidecars import BOXES_FOLDER
+from shared_utils.contracts.zones import zones_path
+from shared_utils.media.picture_files import read_picture
 from tests.notebooks.conftest import SMALL
 from tests.support.programs import Programs
 
@@ -59,6 +64,30 @@ def test_it_holds_what_real_volumes_hold(made_volume: Path) -> None:
     assert len(list((made_volume / BOXES_FOLDER).iterdir())) == len(runs)
     found = boxes(runs, made_volume, min_conf=0.5)
     assert {"person", "bicycle"} <= set(found["label"])
+
+
+def test_zones_count_in_clips_and_a_panel_is_read_live(made_volume: Path) -> None:
+    for camera in (*CAMERAS, PANEL):
+        assert load_zones(zones_path(made_volume, camera)).camera == camera
+    happened = events(made_volume)
+    assert not happened.attrs["skipped"]
+    in_clips = happened[happened["source"] == "clip"]
+    assert set(in_clips["camera"]) == set(CAMERAS)
+    assert {"entered", "left", "crossed"} <= set(in_clips["value"])
+    read = readings(made_volume)
+    assert set(read["camera"]) == {PANEL}
+    assert read["at"].min() >= SMALL.end - LIVE
+    assert set(read["type"]) == {"reading", "light", "page"}
+    numbers = read[read["zone"] == "pressure"]
+    assert 0.005 < (numbers["state"] == "unreadable").mean() < 0.1
+    assert numbers["number"].notna().equals(numbers["state"] == "ok")
+    pictures = read["picture"].dropna()
+    assert 10 <= len(pictures) <= MOST_PICTURES
+    for picture in pictures:
+        height, width = read_picture(made_volume / picture).shape[:2]
+        assert 20 < height < width
+    watched = uptime(made_volume).query("camera == @PANEL")
+    assert all(((watched["start"] <= at) & (at <= watched["end"])).any() for at in read["at"])
 
 
 def test_cameras_were_away_where_the_plan_says(made_volume: Path) -> None:

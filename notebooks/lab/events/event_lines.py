@@ -62,6 +62,7 @@ class EventLine(msgspec.Struct, frozen=True, gc=False):
     level: Number = math.nan
     score: Number = math.nan
     readings: Count = NO_WHOLE
+    task: Count = NO_WHOLE
     min: Number = math.nan
     max: Number = math.nan
     schema: Annotated[int, msgspec.Meta(ge=SCHEMA, le=SCHEMA)] | None = None
@@ -74,7 +75,7 @@ CODED = (
 """Texts that repeat."""
 TEXTS = ("id", "value", "picture", "text")
 NUMBERS = ("confidence", "t", "dwell_s", "number", "level", "score", "min", "max")
-WHOLES = ("track", "readings")
+WHOLES = ("track", "readings", "task")
 CORNERS = ("x1", "y1", "x2", "y2")
 """Columns of `box`, in 0..1 of the picture."""
 _FIELDS = EventLine.__struct_fields__

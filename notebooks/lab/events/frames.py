@@ -36,7 +36,21 @@ logger = logging.getLogger(__name__)
 ORDER = (
     *("id", "type", "at", "camera", "zone", "value", "confidence", "source", "run_id", "filename", "t", "picture"),
     *("label", "track", "direction", "dwell_s", *CORNERS),
-    *("state", "reason", "text", "number", "unit", "engine", "module", "level", "score", "readings", "min", "max"),
+    *(
+        "state",
+        "reason",
+        "text",
+        "number",
+        "unit",
+        "engine",
+        "module",
+        "level",
+        "score",
+        "readings",
+        "min",
+        "max",
+        "task",
+    ),
 )
 """The columns of :func:`events`; docs/analysis.md says what they mean."""
 

@@ -17,12 +17,26 @@ HOLD_S = 90.0
 """How long a live reading is believed: a value is reported when it changes, and at least once per minute."""
 ORDER = (
     *("type", "camera", "zone", "at", "until", "value", "number", "unit", "state", "reason", "text", "confidence"),
-    *("level", "score", "readings", "min", "max", "engine", "module", "source", "run_id", "filename", "t", "picture"),
+    *(
+        "level",
+        "score",
+        "readings",
+        "min",
+        "max",
+        "engine",
+        "module",
+        "task",
+        "source",
+        "run_id",
+        "filename",
+        "t",
+        "picture",
+    ),
     "id",
 )
 """The columns of :func:`readings`; docs/analysis.md says what they mean."""
 OK, UNREADABLE = "ok", "unreadable"
-_SERIES = ["camera", "zone", "type", "engine", "module"]
+_SERIES = ["camera", "zone", "type", "task"]
 
 
 def readings(
@@ -52,23 +66,23 @@ def readings(
     double = find_doubles(found.events, found.in_clip, found.clips)
     rows = found.events[~double].copy()
     rows["state"] = _states(rows)
-    for name in ("engine", "module"):
-        # so that missing ones make a group
-        rows[name] = rows[name].astype("str").fillna("")
+    # place of the task in its zone; the first one leaves it out
+    rows["task"] = rows["task"].fillna(0)
     rows = rows.sort_values([*_SERIES, "at"], kind="stable", ignore_index=True)
     watched = uptime(video_dir) if watched is None else watched
     rows["until"] = _ends(rows, found.clips, watched)
-    for name in ("engine", "module"):
-        rows[name] = rows[name].mask(rows[name] == "").astype("category")
     frame = rows[list(ORDER)].copy()
     frame.attrs = found.events.attrs | {"doubles": int(double.sum())}
     return frame
 
 
 def _states(rows: pd.DataFrame) -> pd.Series:
-    """Return the states; readings without one are of lamps and pages, or of other programs."""
-    known = rows["state"].astype("str")
-    return known.fillna(rows["value"].isna().map({True: UNREADABLE, False: OK})).astype("category")
+    """Return the states; a reading that has none, as of another program, is unreadable where it has no value.
+
+    That a zone shows none of its pages is a state as well.
+    """
+    nothing = rows["value"].isna() & (rows["type"] == "reading")
+    return rows["state"].astype("str").fillna(nothing.map({True: UNREADABLE, False: OK})).astype("category")
 
 
 def _ends(rows: pd.DataFrame, clips: pd.DataFrame, watched: pd.DataFrame) -> pd.Series:

@@ -55,12 +55,12 @@ def test_a_value_of_a_clip_holds_until_its_end(tmp_path: Path) -> None:
 def test_tasks_of_one_zone_are_apart_and_lamps_and_pages_have_states(tmp_path: Path) -> None:
     lamp = Event("light", at(0), "door", "pressure", "on", more={"level": 201.5})
     page = Event("page", at(5), "door", "pressure", None, more={"score": 0.2})
-    other = reading("x", 7, engine=None, module="sign")
+    other = reading("x", 7, engine=None, module="sign", task=1)
     live(tmp_path, lamp, page, reading("1", 3), other)
     frame = readings(tmp_path)
     assert frame["type"].tolist() == ["light", "page", "reading", "reading"]
-    assert frame["state"].tolist() == ["ok", "unreadable", "ok", "ok"]
-    assert _spans(frame) == [("on", 0, 90), (None, 5, 95), ("x", 7, 97), ("1", 3, 93)]
+    assert frame["state"].tolist() == ["ok", "ok", "ok", "ok"]
+    assert _spans(frame) == [("on", 0, 90), (None, 5, 95), ("1", 3, 93), ("x", 7, 97)]
     assert frame["level"].iloc[0] == 201.5
     assert frame["module"].dropna().tolist() == ["sign"]
     assert frame["engine"].dropna().tolist() == ["rapidocr"]
