@@ -29,10 +29,10 @@ SCENE_S = 1.3
 """Of the scene's time per look: its displays change once per second, and days would be too restless."""
 SIZE = (1280, 720)
 QUALITY = 85
-MISREAD_SHARE = 0.004
+MISREAD_SHARE = 0.003
 """Of readings in which a digit is another one, without anybody noticing."""
 MISREAD = str.maketrans("6789", "8103")
-MOST_PICTURES = 24
+MOST_PICTURES = 20
 """Of unreadable and misread displays: the frame is drawn for each."""
 KINDS = {ReadTask: "reading", LightTask: "light", PageTask: "page"}
 
@@ -62,7 +62,9 @@ def write_live(folder: Path, plan: Plan) -> None:
             events.append(event)
             if look.odd:
                 odd.append((event, look.scene_s))
-    chosen = odd[:: max(1, -(-len(odd) // MOST_PICTURES))]
+    misread = [one for one in odd if one[0].value is not None]
+    hidden = [one for one in odd if one[0].value is None]
+    chosen = misread[:MOST_PICTURES] + hidden[:: max(1, -(-len(hidden) // max(1, MOST_PICTURES - len(misread))))]
     (folder / EVENTS_FOLDER).mkdir(exist_ok=True)
     pictures = {}
     for event, scene_s in chosen:
@@ -82,7 +84,7 @@ def _reports(scene: PanelScene, plan: Plan, name: str, task: AnyTask) -> Iterato
     begin = max(plan.start, plan.end - LIVE)
     gaps = plan.gaps(PANEL)
     for number in range(int((plan.end - begin) / LOOK)):
-        at = begin + number * LOOK + timedelta(seconds=float(dice.uniform(0, 0.9)))
+        at = begin + number * LOOK
         if any(start <= at < stop for start, stop in gaps):
             continue
         scene_s = number * SCENE_S
@@ -109,10 +111,11 @@ def _look(at: datetime, scene_s: float, reading: Reading, task: AnyTask, dice: n
     if reading.state == "glare":
         more["text"] = (shown or "")[: len(shown or "") // 2]
         return _Look(at, scene_s, Value(None, float(dice.uniform(0.1, 0.45)), "confidence", more=more), odd=True)
-    misread = bool(dice.random() < MISREAD_SHARE) and shown is not None and task.number is not None
-    if misread and shown is not None:
-        shown, confidence = shown.translate(MISREAD), float(dice.uniform(0.5, 0.7))
-        more["text"] = shown
+    misread = False
+    if dice.random() < MISREAD_SHARE and shown is not None and task.number is not None:
+        wrong, confidence = shown.translate(MISREAD), float(dice.uniform(0.5, 0.7))
+        misread, shown = wrong != shown, wrong
+        more["text"] = wrong
     if (task.number is None and task.counter is None) or shown is None:
         return _Look(at, scene_s, Value(shown, confidence, more=more), misread)
     if task.number is not None and task.number.unit:

@@ -72,6 +72,10 @@ def test_every_recipe_runs_and_finds_what_is_there(
     assert len(names["failed"]) == (~before["ok"]).sum() == 1
     assert names["retried"]["state"].tolist() == ["failed"]
     assert len(names["feet"]) > 0
+    assert names["counts"]["entered"].sum() > 0
+    assert set(names["entered"].index.get_level_values("camera")) == {"street", "yard"}
+    assert set(names["minutes"].columns) == {"counter", "pressure", "speed", "temperature"}
+    assert len(names["minutes"]) > 1000
     assert (names["days"]["first"] <= names["days"]["last"]).all()
     plt.close("all")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import tzinfo
 from pathlib import Path
 
@@ -10,11 +11,15 @@ import pandas as pd
 from notebooks.lab.data.results import uptime
 from notebooks.lab.events.doubles import find_doubles
 from notebooks.lab.events.frames import read_events
+from shared_utils.config.zones.file import load_zones
+from shared_utils.contracts.zones import zones_path
+from shared_utils.errors import SettingError
 
 READ = ("reading", "light", "page")
 """Types of events that hold what was read."""
 HOLD_S = 90.0
-"""How long a live reading is believed: a value is reported when it changes, and at least once per minute."""
+"""How long a live reading is believed, beside the interval of its task: a value is reported when it changes, and with
+the first reading that is a minute after the last report."""
 ORDER = (
     *("type", "camera", "zone", "at", "until", "value", "number", "unit", "state", "reason", "text", "confidence"),
     *(
@@ -49,9 +54,10 @@ def readings(
     """Return what was read in zones, by camera, zone and time: one row per reading event.
 
     ``value`` holds from ``at`` until ``until``: until the next reading of the same task, the end of the clip, the end
-    of the time in which the camera was watched, or for :data:`HOLD_S` at most. Between ``until`` and the next row
-    nobody knows: the camera or the live worker was away, or what the task depends on was not displayed. Where ``state``
-    is ``unreadable``, ``value`` is missing, and ``reason`` says why.
+    of the time in which the camera was watched, or for :data:`HOLD_S` and the task's ``every_s`` at most, which is
+    looked up in ``zones/``. Between ``until`` and the next row nobody knows: the camera or the live worker was away,
+    or what the task depends on was not displayed. Where ``state`` is ``unreadable``, ``value`` is missing, and
+    ``reason`` says why.
 
     Args:
         video_dir: the shared volume.
@@ -70,7 +76,8 @@ def readings(
     rows["task"] = rows["task"].fillna(0)
     rows = rows.sort_values([*_SERIES, "at"], kind="stable", ignore_index=True)
     watched = uptime(video_dir) if watched is None else watched
-    rows["until"] = _ends(rows, found.clips, watched)
+    held = pd.to_timedelta(HOLD_S + _intervals(rows, Path(video_dir)), unit="s").dt.as_unit("us")
+    rows["until"] = _ends(rows, held, found.clips, watched)
     frame = rows[list(ORDER)].copy()
     frame.attrs = found.events.attrs | {"doubles": int(double.sum())}
     return frame
@@ -85,13 +92,28 @@ def _states(rows: pd.DataFrame) -> pd.Series:
     return rows["state"].astype("str").fillna(nothing.map({True: UNREADABLE, False: OK})).astype("category")
 
 
-def _ends(rows: pd.DataFrame, clips: pd.DataFrame, watched: pd.DataFrame) -> pd.Series:
+def _intervals(rows: pd.DataFrame, video_dir: Path) -> pd.Series:
+    """Return the interval of each reading's task, seconds, by the files of zones as they are now; 0 where unknown."""
+    known: dict[tuple[str, str, int], float] = {}
+    for camera in rows["camera"].dropna().unique():
+        # a wrong file is for the programs to report that take zones from it
+        with suppress(SettingError):
+            for zone in load_zones(zones_path(video_dir, str(camera))).zones:
+                for number, task in enumerate(zone.tasks):
+                    known[str(camera), zone.name, number] = float(getattr(task, "every_s", 0.0))
+    if not known:
+        return pd.Series(0.0, index=rows.index)
+    tasks = pd.MultiIndex.from_arrays([rows["camera"].astype(object), rows["zone"].astype(object), rows["task"]])
+    return pd.Series(pd.Series(known).reindex(tasks).fillna(0.0).to_numpy(float), index=rows.index)
+
+
+def _ends(rows: pd.DataFrame, held: pd.Series, clips: pd.DataFrame, watched: pd.DataFrame) -> pd.Series:
     """Return until when each reading holds."""
     at = rows["at"]
     follows = rows.groupby(_SERIES, observed=True, dropna=False)["at"].shift(-1)
     of_runs = clips.drop_duplicates("run_id").set_index("run_id")["end"]
     of_clip = of_runs.reindex(rows["run_id"].astype(object)).set_axis(rows.index)
-    ends = of_clip.fillna(at + pd.Timedelta(seconds=HOLD_S))
+    ends = of_clip.fillna(at + held)
     known = _watched_until(rows, watched)
     ends = ends.where(of_clip.notna() | known.isna() | (ends <= known), known)
     ends = ends.where(follows.isna() | (ends <= follows), follows)

@@ -9,6 +9,7 @@ import pandas as pd
 from notebooks.lab.events import readings
 from notebooks.lab.events.values import ORDER
 from shared_utils.contracts.events import Event
+from shared_utils.contracts.zones import write_zones, zones_path
 from tests.notebooks.events.volume import KYIV, at, clip, happened, live, reading, watch
 
 
@@ -29,6 +30,16 @@ def test_a_value_holds_until_the_next_one_and_a_minute_and_a_half_at_most(tmp_pa
     assert pressure["state"].tolist() == ["ok", "ok", "unreadable", "ok", "ok"]
     assert pressure["reason"].dropna().tolist() == ["empty"]
     assert str(frame["at"].dt.tz) == str(frame["until"].dt.tz) == KYIV
+
+
+def test_a_slow_task_is_believed_for_longer(tmp_path: Path) -> None:
+    task = {"do": "read", "every_s": 600, "when": "live"}
+    corners = [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2], [0.1, 0.2]]
+    write_zones(zones_path(tmp_path, "door"), {"zones": [{"name": "pressure", "points": corners, "tasks": [task]}]})
+    live(tmp_path, reading("1", 0), reading("1", 600), reading("2", 0, "level"))
+    assert _spans(readings(tmp_path)) == [("1", 0, 600), ("1", 600, 1290), ("2", 0, 90)]
+    zones_path(tmp_path, "door").write_text("no zones")
+    assert _spans(readings(tmp_path))[0] == ("1", 0, 90)
 
 
 def test_no_value_outlives_the_camera(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The library of ZonesAndReadings: readings over time, counts, dwell, places, odd readings, tables."""
