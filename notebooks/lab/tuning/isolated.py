@@ -40,8 +40,8 @@ from video_worker.pipeline.tracking import NO_TRACK
 from video_worker.settings import AnalysisSettings
 from video_worker.steps.context import Source, StepContext
 
-IGNORED_KEYS = ("run_id", "job_id", "timestamp", "timing")
-"""Keys in which two runs over one clip differ: ids and times."""
+IGNORED_KEYS = ("run_id", "job_id", "timestamp", "timing", "zones", "setup")
+"""Keys in which two runs over one clip differ: ids and times, and what zones count, which is no part of this."""
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ class Isolated:
 
 
 def differences(record: Mapping[str, Any], other: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the differences of two records, but for ids and timings: one row per key, empty where there are none."""
+    """Return the differences of two records, but for :data:`IGNORED_KEYS`: one row per key, empty for none."""
     rows = [
         {"key": key, "here": record.get(key), "there": other.get(key)}
         for key in dict.fromkeys([*record, *other])
