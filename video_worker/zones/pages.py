@@ -33,6 +33,8 @@ SAME = 0.98
 CLEAR, WEAK = 0.5, 0.15
 """Margin from which a page is displayed at once, and from which it is if the next look agrees: 1 where a page is
 exactly as its reference, 0 halfway between two of them."""
+NOTHING = 0.15
+"""Score below which a display looks like no page at all, such as a dark one: another picture has less than 0.1."""
 LOOKS = 2
 """How many looks have to agree where one does not decide."""
 
@@ -165,12 +167,15 @@ class PageState:
 
     Args:
         min_scores: score from which each page counts, by its name.
+        patient: whether two looks have to agree that no page is displayed, however clear that is: where much depends on
+            it, a frame that is damaged must not matter.
 
     Attributes:
         page: the page that is displayed; None for none of them.
     """
 
-    def __init__(self, min_scores: Mapping[str, float]) -> None:
+    def __init__(self, min_scores: Mapping[str, float], *, patient: bool) -> None:
+        self._patient = patient
         self._min_scores = min_scores
         self.page: str | None = None
         self._next: str | None = None
@@ -202,7 +207,7 @@ class PageState:
         if match is None:
             return None, True
         if match.score < self._min_scores[match.page]:
-            return None, False
+            return None, match.score < NOTHING and not self._patient
         if match.page == self.page:
             return self.page, True
         if match.margin >= WEAK:

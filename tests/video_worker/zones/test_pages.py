@@ -107,7 +107,7 @@ def match(page: str, score: float = 0.9, margin: float = 0.9, **others: float) -
 
 
 def test_a_page_that_is_clear_is_taken_at_once_and_another_one_when_two_looks_agree():
-    state = PageState({"a": 0.4, "b": 0.4})
+    state = PageState({"a": 0.4, "b": 0.4}, patient=True)
     assert state.update(match("a")) == "a"
     assert state.update(match("b", margin=0.3, a=0.8)) == "a"
     assert state.is_undecided
@@ -121,7 +121,7 @@ def test_a_page_that_is_clear_is_taken_at_once_and_another_one_when_two_looks_ag
 
 
 def test_between_two_pages_the_one_that_was_there_stays():
-    state = PageState({"a": 0.4, "b": 0.4})
+    state = PageState({"a": 0.4, "b": 0.4}, patient=True)
     state.update(match("a"))
     for _ in range(5):
         assert state.update(match("b", score=0.7, margin=0.05, a=0.68)) == "a"
@@ -131,8 +131,16 @@ def test_between_two_pages_the_one_that_was_there_stays():
     assert state.update(None) is None
 
 
+def test_a_display_that_shows_nothing_is_believed_at_once_where_little_depends_on_it():
+    state = PageState({"a": 0.4}, patient=False)
+    state.update(match("a"))
+    assert state.update(match("a", score=0.3)) == "a"
+    assert state.update(match("a")) == "a"
+    assert state.update(match("a", score=0.05)) is None
+
+
 def test_pages_that_are_gone_are_not_resumed():
-    state = PageState({"a": 0.4})
+    state = PageState({"a": 0.4}, patient=True)
     state.resume("a")
     assert state.page == "a"
     state.resume("old")

@@ -39,7 +39,7 @@ class PageWatch(ValueStep[PageTask]):
         self._frame_size: tuple[int, int] | None = None
         self._size = (0, 0)
         self._matcher: PageMatcher | None = None
-        self._state = PageState({page.name: page.min_score for page in self._pages})
+        self._state = PageState({page.name: page.min_score for page in self._pages}, patient=False)
 
     @classmethod
     def create(cls, context: StepContext) -> Sequence[Step]:

@@ -46,7 +46,7 @@ class Pages(Step):
         for page in zones.pages:
             by_corners[tuple(upright_corners(page.points) or page.points)].append(page)
         self._places = [
-            _Place(corners, pages, PageState({page.name: page.min_score for page in pages}))
+            _Place(corners, pages, PageState({page.name: page.min_score for page in pages}, patient=True))
             for corners, pages in by_corners.items()
             if any(page.name in needed for page in pages)
         ]
