@@ -21,6 +21,7 @@ from devtools.benchmarks.report import Report, describe_machine
 from devtools.benchmarks.zones.beside import bench_beside
 from devtools.benchmarks.zones.engines import bench_engines
 from devtools.benchmarks.zones.gate import bench_gate
+from devtools.benchmarks.zones.nudged import bench_nudged
 from devtools.benchmarks.zones.options import Options, PartMissing
 from devtools.benchmarks.zones.panel import bench_panel
 from devtools.paths import ROOT, SCENE_MODEL
@@ -33,9 +34,14 @@ def _panel(report: Report, options: Options) -> None:
     bench_panel(report, options, ReaderRegistry(ReaderSettings()))
 
 
+def _nudged(report: Report, options: Options) -> None:
+    bench_nudged(report, options, ReaderRegistry(ReaderSettings()))
+
+
 PARTS: dict[str, Callable[[Report, Options], None]] = {
     "panel": _panel,
     "gate": bench_gate,
+    "nudged": _nudged,
     "engines": bench_engines,
     "beside": bench_beside,
 }
@@ -43,6 +49,7 @@ _PARTS_HELP = """\
 parts:
   panel     seven-segment displays, text, a counter, lamps and pages of drawn panels: how many readings are exact
   gate      people and cars that pass a drawn gate: how many entries, exits, stays and crossings are exact
+  nudged    the same while the camera is knocked: small nudges are followed, after a large one nothing is read
   engines   CPU and memory of one line reading, by engine
   beside    twenty zones read once per second beside recording: readings that came, and what they cost"""
 

@@ -58,7 +58,7 @@ def bench_panel(report: Report, options: Options, readers: TextReaders) -> None:
             found += 1
             scores[look.zone].add(outcome, truth)
             if outcome != "exact":
-                failures[kind_of[look.zone]].append(_failure(look, truth, outcome, picture, clip.seed))
+                failures[kind_of[look.zone]].append(failure_of(look, truth, outcome, picture, clip.seed))
                 missed.append({"seed": clip.seed, "outcome": outcome, **asdict(look), "truth": asdict(truth)})
         clips += 1
         print(f"  panel {clip.seed}: {found} looks", flush=True)
@@ -132,7 +132,8 @@ def _picture(cropper: ZoneCropper, sample: Sample) -> Picture:
     return sample.picture if crop is None else crop.picture
 
 
-def _failure(look: Look, truth: Reading, outcome: Outcome, picture: Picture, seed: int) -> Failure:
+def failure_of(look: Look, truth: Reading, outcome: Outcome, picture: Picture, seed: int) -> Failure:
+    """Return the picture of a look that was not exact, and what there was to read."""
     was = f", before {truth.before}" if truth.before else ""
     confidence = "" if look.confidence is None else f" {look.confidence:.2f}"
     said = look.reason or outcome
