@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -18,6 +21,7 @@ from shared_utils.contracts.events import Event
 from shared_utils.contracts.job_options import Options
 from shared_utils.errors import ReadingFailed
 from tests.video_worker.steps.zone_scenes import zones_of
+from video_worker.pipeline import work_pool
 from video_worker.pipeline.runner import StepRunner
 from video_worker.pipeline.work_pool import WorkPool
 from video_worker.steps.base import Sample, Step
@@ -366,3 +370,49 @@ def test_work_that_was_given_up_is_not_begun():
         assert first.done()
         with pytest.raises(ZeroDivisionError):
             pool.submit(lambda: 1 / 0).result(20)
+
+
+PROGRAM = """
+import threading, time
+import onnxruntime  # whose threads must not be in C++ code when the interpreter goes away
+from video_worker.pipeline.work_pool import WorkPool
+from video_worker.readers.registry import ReaderRegistry
+from video_worker.readers.settings import ReaderSettings
+import numpy as np
+
+reader = ReaderRegistry(ReaderSettings()).get("rapidocr")
+picture = np.full((80, 600, 3), 200, np.uint8)
+begun = threading.Event()
+pool = WorkPool(2)
+for _ in range(60):
+    pool.submit(lambda: (begun.set(), reader.read(picture)))
+begun.wait(60)
+
+
+class Slow:
+    def __del__(self):
+        time.sleep(0.5)  # others go on while the interpreter goes away
+
+
+slow = Slow()
+print("ends")
+"""
+
+
+def test_a_program_that_ends_while_zones_are_read_ends_well():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "ends\n"), done.stderr
+
+
+def test_what_hangs_does_not_keep_a_program_from_ending(monkeypatch):
+    monkeypatch.setattr(work_pool, "CLOSE_S", 0.2)
+    hold, begun = threading.Event(), threading.Event()
+    pool = WorkPool(1)
+    pool.submit(lambda: (begun.set(), hold.wait(60)))
+    later = pool.submit(lambda: 1)
+    assert begun.wait(20)
+    pool.close()
+    assert not later.done()
+    hold.set()
+    with pytest.raises(CancelledError):
+        later.result(20)
