@@ -30,6 +30,8 @@ LOOK_S = 2.0
 """Seconds between two looks while nothing seems to change."""
 SOON_S = 0.15
 """The same while much of the picture changes: the camera may be moving."""
+LOST_S = 0.5
+"""The same while the camera is lost."""
 SEARCH_S = 1.0
 """Seconds between two searches all over the picture, which cost ten times as much as a look."""
 SAME_PX = 0.3
@@ -107,7 +109,7 @@ class Aligner:
             return True
         waited_s = time_s - self._looked_s
         if self.placement.is_lost or waited_s < SOON_S:
-            return waited_s >= SOON_S
+            return waited_s >= (LOST_S if self.placement.is_lost else SOON_S)
         changed = np.abs(thumb - self._thumb) > THUMB_CHANGE if thumb.shape == self._thumb.shape else np.ones(1)
         return waited_s >= LOOK_S or bool(changed.mean() > THUMB_SHARE)
 

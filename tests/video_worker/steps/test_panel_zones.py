@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from shared_utils.config.zones.file import parse_zones
 from shared_utils.contracts.events import Event
 from shared_utils.contracts.job_options import Options
 from shared_utils.log import message_code
+from shared_utils.media.picture import Picture
 from shared_utils.media.picture_files import write_picture
 from tests.video_worker.zones.cameras import coded
 from video_worker.pipeline.runner import StepRunner
@@ -30,10 +32,21 @@ from video_worker.steps.zones.page import PageWatch
 from video_worker.steps.zones.pages import Pages
 
 STEPS = (Align, Pages, Light, PageWatch)
-SIZE = (960, 540)
+SIZE = (640, 360)
 FPS = 5
 SEED = 3
 BEGAN = datetime(2026, 2, 23, 14, 48, 19, tzinfo=UTC)
+
+
+@cache
+def scene_of(nudges: Sequence[Nudge]) -> PanelScene:
+    return PanelScene(SEED, SIZE, nudges=nudges, glare=False)
+
+
+@lru_cache(maxsize=300)
+def frame_of(number: int, nudges: Sequence[Nudge] = ()) -> Picture:
+    """Return a frame of the panel; most tests take the same ones."""
+    return coded(scene_of(nudges).frame(number / FPS), noise=0)
 
 
 class Panel:
@@ -44,10 +57,10 @@ class Panel:
         content: of the file of zones.
     """
 
-    def __init__(self, folder: Path, nudges: Sequence[Nudge] = (), size: tuple[int, int] = SIZE) -> None:
+    def __init__(self, folder: Path, nudges: Sequence[Nudge] = ()) -> None:
         self.folder = folder
-        self.scene = PanelScene(SEED, size, nudges=nudges, glare=False)
-        write_zones_file(PanelScene(SEED, SIZE, glare=False), folder / "press.json")
+        self.scene = scene_of(tuple(nudges))
+        write_zones_file(scene_of(()), folder / "press.json")
         self.content: dict[str, Any] = json.loads((folder / "press.json").read_text())
         self.events: list[StepEvent] = []
         self.tools = ZoneTools()
@@ -61,7 +74,8 @@ class Panel:
         return StepRunner(self.tools.added_to(context), STEPS)
 
     def sample(self, time_s: float, since_s: float = 0.0) -> Sample:
-        return Sample(round(time_s * FPS), time_s - since_s, coded(self.scene.frame(time_s), noise=0))
+        number = round(time_s * FPS)
+        return Sample(number, time_s - since_s, frame_of(number, self.scene.nudges))
 
     def values(self, zone: str) -> list[str | None]:
         return [str(event.value) if event.value is not None else None for event in self.events if event.zone == zone]
@@ -87,9 +101,9 @@ def panel(tmp_path: Path) -> Panel:
 
 
 def test_lamps_and_pages_are_reported_as_they_change(panel):
-    feed(panel, panel.runner(), 20)
+    feed(panel, panel.runner(), 15)
     for zone in ("alarm", "run", "screen"):
-        assert panel.values(zone) == panel.truth(zone, 20), zone
+        assert panel.values(zone) == panel.truth(zone, 15), zone
     assert {event.type for event in panel.events} == {"light", "page"}
     light = next(event for event in panel.events if event.zone == "alarm")
     assert light.more["level"] > 0
@@ -98,7 +112,7 @@ def test_lamps_and_pages_are_reported_as_they_change(panel):
 
 def test_pages_are_known_in_nearly_every_frame(panel):
     wrong = []
-    for sample in feed(panel, panel.runner(), 20):
+    for sample in feed(panel, panel.runner(), 15):
         reading = panel.scene.truth(sample.time_s)["screen"]
         if reading.state == "shown" and pages_of(sample) != ({reading.value} if reading.value else frozenset()):
             wrong.append(sample.time_s)
@@ -158,7 +172,7 @@ def test_a_reference_that_is_of_no_use_is_reported_once_and_the_others_go_on(pan
         if break_it == "no picture":
             path.write_bytes(b"GIF89a")
         elif break_it != "missing":
-            blank = panel.scene.frame(0)[:, : 700 if break_it == "other proportions" else None]
+            blank = panel.scene.frame(0)[:, : 500 if break_it == "other proportions" else None]
             write_picture(path, blank * 0 if break_it == "blank" else blank)
     with caplog.at_level(logging.INFO):
         for _ in range(2):
@@ -184,8 +198,8 @@ def test_the_page_alone_and_pictures_of_another_size_are_references_too(panel):
     write_picture(panel.folder / "press.recipe.png", picture)
     half = PanelScene(SEED, (SIZE[0] // 2, SIZE[1] // 2), glare=False)
     write_picture(panel.folder / "press.alarm.png", half.frame(scene.moment_of("alarm")))
-    feed(panel, panel.runner(), 20)
-    assert panel.values("screen") == panel.truth("screen", 20)
+    feed(panel, panel.runner(), 15)
+    assert panel.values("screen") == panel.truth("screen", 15)
 
 
 def test_what_was_reported_is_not_reported_again_after_a_restart(panel):
@@ -201,9 +215,9 @@ def test_what_was_reported_is_not_reported_again_after_a_restart(panel):
     later = panel.runner(live=True, began=BEGAN + timedelta(seconds=9))
     assert later.resume(states) == []
     later.catch_up(missed)
-    feed(panel, later, 20, 9, since_s=9)
+    feed(panel, later, 15, 9, since_s=9)
     for zone in ("alarm", "run", "screen"):
-        assert panel.values(zone) == panel.truth(zone, 20), zone
+        assert panel.values(zone) == panel.truth(zone, 15), zone
 
 
 @pytest.mark.parametrize("live", [False, True])
