@@ -69,6 +69,8 @@ class RapidOcrReader:
                 "Rec.rec_img_shape": LEAST_SHAPE,
             }
         )
+        # it loads its model with the first line
+        self._recognise([np.zeros((LEAST_SHAPE[1], LEAST_SHAPE[2], 3), np.uint8)])
 
     def read(self, picture: Picture, mode: Mode = "line") -> RawReading:
         """Return what a picture says; see :class:`video_worker.readers.base.TextReader`."""

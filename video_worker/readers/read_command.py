@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -118,13 +117,14 @@ def parse_corners(texts: Sequence[str]) -> list[tuple[float, float]]:
 
 def _task(wanted: Wanted) -> ReadTask:
     pattern = wanted.pattern or None
+    if pattern is not None and len(pattern) > MAX_TEXT:
+        raise SettingError(f"--pattern has {len(pattern)} characters: at most {MAX_TEXT} are taken")
+    task = ReadTask(engine=wanted.engine, mode=wanted.mode, pattern=pattern)
     try:
-        if pattern is not None and len(pattern) > MAX_TEXT:
-            raise SettingError(f"--pattern has {len(pattern)} characters: at most {MAX_TEXT} are taken")
-        re.compile(pattern or "")
-    except (re.error, OverflowError, RecursionError) as error:
-        raise SettingError(f"--pattern is {wanted.pattern!r}, which is no regular expression: {error}") from None
-    return ReadTask(engine=wanted.engine, mode=wanted.mode, pattern=pattern)
+        Cleaner(task)
+    except ValueError as error:
+        raise SettingError(f"--pattern: {error}") from None
+    return task
 
 
 def _read(

@@ -11,13 +11,16 @@ from shared_utils.errors import ReaderMissing
 from video_worker.readers.base import TextReader
 from video_worker.readers.settings import ReaderSettings
 
+MAX_REASON = 200
+"""Characters of a library's own words."""
+
 
 @dataclass(frozen=True)
 class EngineEntry:
     """How an engine is opened.
 
     Attributes:
-        open: returns it, ready to read; raises ReaderMissing, or ImportError where its library is not installed.
+        open: returns it, ready to read; raises ReaderMissing, or whatever its library raises.
         remedy: how its library is added.
     """
 
@@ -69,9 +72,12 @@ class ReaderRegistry:
             self._opened[name] = engine.open(self._settings)
         except ReaderMissing as error:
             self._missing[name] = str(error)
-        except ImportError as error:
-            reason = "" if isinstance(error, ModuleNotFoundError) else f" ({str(error).splitlines()[0][:200]})"
-            self._missing[name] = f"the engine {name} is not installed{reason}: {engine.remedy}"
+        except ModuleNotFoundError:
+            self._missing[name] = f"the engine {name} is not installed: {engine.remedy}"
+        except Exception as error:  # noqa: BLE001  # a foreign library may raise anything; the other engines go on
+            # such as RuntimeError, where torch and torchvision are of different builds
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:MAX_REASON]
+            self._missing[name] = f"the engine {name} cannot be loaded ({reason}): {engine.remedy}"
 
 
 def _rapidocr(settings: ReaderSettings) -> TextReader:

@@ -98,7 +98,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_go_on(read, displ
         (("--corners", "0,0", "1,0", "1,1", "0,1,2"), "--corners holds '0,1,2': give x,y in 0..1"),
         (("--corners", "0,0", "0,1", "1,1", "1,0"), "convex shape, clockwise from the upper left one"),
         (("--corners", "0,0", "0,0", "0,0", "0,0"), "convex shape, clockwise from the upper left one"),
-        (("--pattern", "(12"), "--pattern is '(12', which is no regular expression: missing )"),
+        (("--pattern", "(12"), "--pattern: '(12' is no regular expression: missing )"),
         (("--pattern", "1" * 1001), "--pattern has 1001 characters: at most 1000 are taken"),
         (("--engine", "rapidorc"), "--engine: there is no engine 'rapidorc'; rapidocr? Use one of rapidocr,"),
         (("--engine", "http"), "--engine: the engine http is not set up: give OCR_HTTP_URL and OCR_HTTP_MODEL"),

@@ -61,12 +61,22 @@ def test_a_library_that_is_not_installed_is_tried_once_and_said_with_its_remedy(
     assert len(tried) == 1
 
 
-def test_a_library_that_cannot_be_loaded_says_why():
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ImportError("libGL.so.1: cannot open shared object file\nmore"), "libGL.so.1: cannot open shared object file"),
+        (RuntimeError("operator torchvision::nms does not exist"), "operator torchvision::nms does not exist"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_a_library_that_cannot_be_loaded_says_why(error, reason):
     def open_it(settings):
-        raise ImportError("libGL.so.1: cannot open shared object file\nmore")
+        raise error
 
-    with pytest.raises(ReaderMissing, match=r"^the engine own is not installed \(libGL.so.1: .* file\): build it in$"):
-        ReaderRegistry(ReaderSettings(), {"own": EngineEntry(open_it, "build it in")}).get("own")
+    readers = ReaderRegistry(ReaderSettings(), {"own": EngineEntry(open_it, "build it in")})
+    with pytest.raises(ReaderMissing) as caught:
+        readers.get("own")
+    assert str(caught.value) == f"the engine own cannot be loaded ({reason}): build it in"
 
 
 def test_one_engine_that_loads_for_long_does_not_hold_up_the_others():
