@@ -14,10 +14,11 @@ from shared_utils.errors import ModelError
 from shared_utils.media.picture import Picture
 from video_worker.engines.base import EngineChoice
 from video_worker.engines.onnxruntime import OnnxRuntimeEngine
+from video_worker.readers.base import RawReading
 from video_worker.readers.seven_segment.alphabet import SYMBOLS
 from video_worker.readers.seven_segment.decoding import best_symbols, likelihoods, probability, text_of
 from video_worker.readers.seven_segment.looks import HEIGHT, STRIDE, WIDEST, row, whole, width_for
-from video_worker.readers.seven_segment.reader import MODEL, SevenSegmentReader
+from video_worker.readers.seven_segment.reader import MODEL, Look, SevenSegmentReader, judged
 from video_worker.readers.seven_segment_model import unseen
 from video_worker.readers.seven_segment_model.measure import MIN_CONFIDENCE, displays, measure
 from video_worker.readers.seven_segment_model.views import view
@@ -125,6 +126,15 @@ def test_neighbouring_columns_are_one_symbol_and_a_pause_parts_two() -> None:
     symbols = best_symbols(likelihoods(said))
     assert text_of(symbols) == "111."
     assert probability(likelihoods(said), symbols) > 0.9
+
+
+def test_the_likelier_text_of_two_looks_counts() -> None:
+    seven, point, broken = Look("7", 0.9, None), Look("7.", 0.6, None), Look("?", 0.9, None)
+    for looks, confidence in (([seven, seven], 0.9), ([point, seven], 0.45)):
+        assert judged(looks).text == "7"
+        assert judged(looks).confidence == pytest.approx(confidence)
+    assert judged([point, broken]) == RawReading("?", 0.0)
+    assert judged([Look("", 0.9, None), point]) == RawReading("", 0.0)
 
 
 def test_a_row_that_runs_askew_is_followed() -> None:

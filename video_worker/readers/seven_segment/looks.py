@@ -1,4 +1,4 @@
-"""The two looks at a zone: what the network is shown, and where it says that the row of digits is."""
+"""The looks at a zone: what the network is shown, and where it says that the row of digits is."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ STEP = 16
 NARROWEST, WIDEST = 32, 320
 EVENNESS = 4.0
 """Added to the deviation of a crop's values, so that the noise of an empty one is not blown up to a pattern."""
-ABOVE, BESIDE = 0.16, 0.3
-"""Room around the row of digits at the second look, in heights of a digit, as in training."""
+ROOMS = ((0.16, 0.3), (0.08, 0.2))
+"""Room above and below the row of digits, and beside it, in heights of a digit, at the looks from close. Two looks say
+more than one: what one of them takes for a point, such as the foot of a letter, the other leaves out."""
 LOWEST = 0.12
 """Share of the crop's height below which what was found is no row of digits."""
 FINEST = 80
@@ -86,12 +87,13 @@ def _line(x: Plane, y: Plane, ends: Plane) -> Plane:
     return np.asarray(slope * ends + height)
 
 
-def close(grey: Grey, corners: Corners) -> Grey:
+def close(grey: Grey, corners: Corners, room: tuple[float, float]) -> Grey:
     """Return the row of digits upright, with a little room around it, as the network takes it.
 
     Args:
         grey: the zone at its own size.
         corners: of the row, in pixels of `grey`.
+        room: around it, one of ROOMS.
     """
     height = float(corners[3, 1] - corners[0, 1] + corners[2, 1] - corners[1, 1]) / 2
     if height > FINEST:
@@ -100,11 +102,12 @@ def close(grey: Grey, corners: Corners) -> Grey:
         corners = corners * (np.array(size, np.float32) / grey.shape[::-1])
         grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
         height = FINEST
-    across = np.array([[BESIDE * height, 0]], np.float32)
-    upright = np.array([[0, ABOVE * height]], np.float32)
+    above, beside = room
+    across = np.array([[beside * height, 0]], np.float32)
+    upright = np.array([[0, above * height]], np.float32)
     outer = corners + np.concatenate([-across - upright, across - upright, across + upright, upright - across])
     length = float(outer[1, 0] - outer[0, 0])
-    width = width_for(length / (height * (1 + 2 * ABOVE)))
+    width = width_for(length / (height * (1 + 2 * above)))
     target = np.array([[0, 0], [width, 0], [width, HEIGHT], [0, HEIGHT]], np.float32)
     moved = cv2.getPerspectiveTransform(outer.astype(np.float32), target)
     return np.asarray(

@@ -1,7 +1,8 @@
-"""Reads seven-segment displays: looks for the row of digits in a zone, and then reads it from close."""
+"""Reads seven-segment displays: looks for the row of digits in a zone, and then reads it twice from close."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -17,7 +18,7 @@ from video_worker.readers import seven_segment_model
 from video_worker.readers.base import Mode, RawReading
 from video_worker.readers.seven_segment.alphabet import BROKEN, SYMBOLS
 from video_worker.readers.seven_segment.decoding import best_symbols, likelihoods, probability, text_of
-from video_worker.readers.seven_segment.looks import Corners, Grey, close, grey_of, normalised, row, whole
+from video_worker.readers.seven_segment.looks import ROOMS, Corners, Grey, close, grey_of, normalised, row, whole
 
 MODEL = Path(seven_segment_model.__file__).with_name("seven.onnx")
 SMALLEST = 4
@@ -67,22 +68,15 @@ class SevenSegmentReader:
         del mode
         if min(picture.shape[:2]) < SMALLEST:
             return RawReading("", 0.0)
-        _, second = self.looks(picture)
-        if second is None or not second.text:
-            return RawReading("", 0.0)
-        return RawReading(second.text, 0.0 if BROKEN in second.text else second.probability)
-
-    def looks(self, picture: Picture) -> tuple[Look, Look | None]:
-        """Return what is seen in the whole zone, and then in the row of digits alone, where there is one."""
         grey = grey_of(picture)
         crop = whole(grey)
-        first = self.look(crop)
-        if first.corners is None:
-            return first, None
-        scale = np.array([grey.shape[1] / crop.shape[1], grey.shape[0] / crop.shape[0]], np.float32)
-        return first, self.look(close(grey, first.corners * scale))
+        corners = self._look(crop).corners
+        if corners is None:
+            return RawReading("", 0.0)
+        corners = corners * np.array([grey.shape[1] / crop.shape[1], grey.shape[0] / crop.shape[0]], np.float32)
+        return judged([self._look(close(grey, corners, room)) for room in ROOMS])
 
-    def look(self, crop: Grey) -> Look:
+    def _look(self, crop: Grey) -> Look:
         """Return what the network says of a crop of its own height."""
         inputs = {"crops": normalised(crop)[np.newaxis, np.newaxis]}
         with self._lock:
@@ -92,3 +86,13 @@ class SevenSegmentReader:
         symbols = best_symbols(likely)
         there = 1 / (1 + np.exp(-said[count]))
         return Look(text_of(symbols), probability(likely, symbols), row(there, said[count + 1], said[count + 2]))
+
+
+def judged(looks: Sequence[Look]) -> RawReading:
+    """Return the text that is the likeliest after all looks, as sure as they are of it on average."""
+    sums = dict.fromkeys((look.text for look in looks), 0.0)
+    for look in looks:
+        sums[look.text] += look.probability
+    text = max(sums, key=sums.__getitem__)
+    confidence = 0.0 if not text or BROKEN in text else min(sums[text] / len(looks), 1.0)
+    return RawReading(text, confidence)

@@ -14,7 +14,8 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -38,10 +39,6 @@ SEED = 20_261
 WIDTHS = (48, 80, 112, 144, 176, 208, 256)
 SHARES = (0.07, 0.16, 0.2, 0.2, 0.16, 0.13, 0.08)
 BATCH = 32
-VIEWS = 115_000
-RATE = 3e-3
-FOLLOWING = 0.998
-"""How slowly the averaged weights, which are the ones exported, follow those in training."""
 NEAR = 1.4
 """Columns around the middle of a symbol that may say it or nothing."""
 MEASURED = 400
@@ -90,24 +87,60 @@ def _columns(one: View, middles: NDArray[np.float64]) -> NDArray[np.int64]:
     return said
 
 
-def batches(seed: int, count: int) -> Iterator[Batch]:
+def batches(seed: int, count: int, *, cut_words: bool) -> Iterator[Batch]:
     """Draw so many batches, each of one width."""
     for number in range(count):
         rng = np.random.default_rng([SEED, seed, number])
         width = int(rng.choice(WIDTHS, p=SHARES))
-        yield _batch([view(rng, width) for _ in range(BATCH)])
+        yield _batch([view(rng, width, cut_words=cut_words) for _ in range(BATCH)])
 
 
-def train(count: int, work: Path) -> nn.Sequential:
-    """Train on so many views, each drawn once; returns the averaged network."""
+@dataclass(frozen=True)
+class Part:
+    """A part of the training.
+
+    Attributes:
+        seed: of what is drawn.
+        steps: batches.
+        planned: batches after which the learning rate would have fallen to nothing.
+        rate: the greatest learning rate; it rises fast and falls slowly.
+        following: how slowly the averaged weights, which are the ones exported, follow those in training.
+        cut_words: whether printed words are cut off at the edge.
+    """
+
+    seed: int
+    steps: int
+    planned: int
+    rate: float
+    following: float
+    cut_words: bool
+
+
+PARTS = (
+    Part(1, 2000, 3593, 3e-3, 0.998, cut_words=False),
+    Part(2, 750, 750, 1.5e-3, 0.99, cut_words=True),
+)
+
+
+def train(parts: Sequence[Part], work: Path) -> nn.Sequential:
+    """Train one part after the other, each view drawn once; returns the averaged network."""
     torch.manual_seed(SEED)
-    model = network.build().to(memory_format=torch.channels_last)
+    model = network.build()
+    for part in parts:
+        model = run(model, part, work)
+    return model
+
+
+def run(start: nn.Sequential, part: Part, work: Path) -> nn.Sequential:
+    """Train from these weights on; returns the averaged network."""
+    model = start.train().to(memory_format=torch.channels_last)
     averaged = copy.deepcopy(model)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
-    steps = count // BATCH
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, steps, pct_start=0.08, final_div_factor=100)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=part.rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, part.rate, part.planned, pct_start=0.08, final_div_factor=100
+    )
     started, recent = time.monotonic(), 0.0
-    for step, (pictures, truth) in enumerate(batches(1, steps)):
+    for step, (pictures, truth) in enumerate(batches(part.seed, part.steps, cut_words=part.cut_words)):
         # half the time of single precision on processors that have the instructions, and as good
         with torch.autocast("cpu", torch.bfloat16):
             said = model(pictures.to(memory_format=torch.channels_last))
@@ -117,19 +150,24 @@ def train(count: int, work: Path) -> nn.Sequential:
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step()
         schedule.step()
-        follow = min(FOLLOWING, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for slow, fast in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
-                if slow.is_floating_point():
-                    slow.lerp_(fast, 1 - follow)
-                else:
-                    slow.copy_(fast)
+        _follow(averaged, model, min(part.following, (step + 1) / (step + 10)))
         recent = 0.98 * recent + 0.02 * float(found.detach()) if step else float(found.detach())
         if step % 100 == 99:
-            logger.info(messages.TRAINING, step + 1, steps, recent, time.monotonic() - started)
-        if step % 1000 == 999:
-            torch.save(averaged.state_dict(), work / "averaged.pt")
+            logger.info(messages.TRAINING, step + 1, part.steps, recent, time.monotonic() - started)
+        if step % 250 == 249:
+            torch.save(averaged.state_dict(), work / f"averaged-{part.seed}.pt")
+    torch.save(averaged.state_dict(), work / f"averaged-{part.seed}.pt")
     return averaged.to(memory_format=torch.contiguous_format).eval()
+
+
+def _follow(averaged: nn.Sequential, model: nn.Sequential, share: float) -> None:
+    """Move the averaged weights towards those in training, by what `share` leaves."""
+    with torch.no_grad():
+        for slow, fast in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
+            if slow.is_floating_point():
+                slow.lerp_(fast, 1 - share)
+            else:
+                slow.copy_(fast)
 
 
 def export(model: nn.Sequential, file: Path) -> None:
@@ -166,7 +204,6 @@ def main() -> int:
     """Train, export, measure; replace ``seven.onnx`` only where the new one is good enough."""
     parser = argparse.ArgumentParser(description="Train the reader of seven-segment displays.")
     parser.add_argument("--work", type=Path, required=True, help="folder for what is made on the way")
-    parser.add_argument("--views", type=int, default=VIEWS)
     parser.add_argument("--output", type=Path, default=HERE / "seven.onnx")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -174,8 +211,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     args.work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    model = train(args.views, args.work)
-    torch.save(model.state_dict(), args.work / "final.pt")
+    model = train(PARTS, args.work)
     made = args.work / "seven.onnx"
     export(model, made)
     check(made)

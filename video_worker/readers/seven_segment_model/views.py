@@ -91,8 +91,9 @@ def _smaller(mask: Mask, size: tuple[int, int]) -> Plane:
 class _Scene:
     """A display on its panel, drawn in layers."""
 
-    def __init__(self, rng: np.random.Generator, width: int) -> None:
+    def __init__(self, rng: np.random.Generator, width: int, *, cut_words: bool) -> None:
         self.rng = rng
+        self.cut_words = cut_words
         self.width = width
         self.size = (width, HEIGHT)
         shape = HEIGHT * FINER, width * FINER
@@ -150,7 +151,7 @@ class _Scene:
                                cv2.FONT_HERSHEY_COMPLEX]))  # fmt: skip
         scale = height * FINER / 21
         thick = max(1, round(scale * float(rng.uniform(1.0, 4.0))))
-        if cv2.getTextSize(text, face, scale, thick)[0][0] <= room * FINER:
+        if self.cut_words or cv2.getTextSize(text, face, scale, thick)[0][0] <= room * FINER:
             cv2.putText(self.base, text, (int(x * FINER), int(y * FINER)), face, scale, value, thick, cv2.LINE_AA)
 
     @property
@@ -174,9 +175,9 @@ class _Scene:
         return image
 
 
-def _empty(rng: np.random.Generator, width: int) -> View:
+def _empty(rng: np.random.Generator, width: int, *, cut_words: bool) -> View:
     """Return a crop in which no display says anything: dark, or no display at all."""
-    scene = _Scene(rng, width)
+    scene = _Scene(rng, width, cut_words=cut_words)
     scene.colours()
     margin = rng.uniform(-6, 14, 8).reshape(4, 2)
     scene.panel(
@@ -248,19 +249,25 @@ def _neighbours(rng: np.random.Generator, scene: _Scene, homography: Points, sty
         _fill(scene.lit, cell.lit, homography @ move, 255)
 
 
-def view(rng: np.random.Generator, width: int) -> View:
+def view(rng: np.random.Generator, width: int, *, cut_words: bool = False) -> View:
     """Draw one crop of a width of pixels.
 
     Half of them are loose, as people draw a zone; the others are tight, as the reader's second look takes them.
+
+    Args:
+        rng: decides on everything.
+        width: of the crop.
+        cut_words: whether printed words and units may run over the edge of the crop. A foot of a letter is easily
+            taken for a decimal point.
     """
     if rng.random() < 0.06:
-        return _empty(rng, width)
+        return _empty(rng, width, cut_words=cut_words)
     found = _laid_out(rng, width)
     if found is None:
-        return view(rng, width)
+        return view(rng, width, cut_words=cut_words)
     layout, height, style = found
     homography = _placed(rng, layout, width, height)
-    scene = _Scene(rng, width)
+    scene = _Scene(rng, width, cut_words=cut_words)
     scene.colours()
     x0, x1 = -float(rng.uniform(0.08, 0.7)), layout.width + float(rng.uniform(0.0, 0.9))
     y0, y1 = -float(rng.uniform(0.08, 0.5)), 1 + float(rng.uniform(0.08, 0.5))
