@@ -48,7 +48,7 @@ def test_the_file_is_small_and_of_this_alphabet() -> None:
     assert engine.input_shapes == {"crops": (None, 1, HEIGHT, None)}
 
 
-@pytest.mark.parametrize(("name", "least_exact", "most_wrong"), [("dseg", 0.9, 0.03), ("strokes", 0.9, 0.03)])
+@pytest.mark.parametrize(("name", "least_exact", "most_wrong"), [("dseg", 0.93, 0.02), ("strokes", 0.93, 0.02)])
 @pytest.mark.usefixtures("dseg")
 def test_it_reads_displays_it_never_saw(
     reader: SevenSegmentReader, name: str, least_exact: float, most_wrong: float
@@ -63,7 +63,7 @@ def test_it_reads_displays_it_never_saw(
 @pytest.mark.usefixtures("dseg")
 def test_digits_that_are_cut_off_are_no_values(reader: SevenSegmentReader) -> None:
     sure = [reading for one in displays("cut", COUNT, SEED) if (reading := reader.read(one.picture)).confidence >= 0.5]
-    assert len(sure) <= 0.03 * COUNT, sure
+    assert len(sure) <= 0.05 * COUNT, sure
 
 
 def test_where_there_is_no_display_there_is_no_text(reader: SevenSegmentReader) -> None:

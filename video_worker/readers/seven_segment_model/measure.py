@@ -87,7 +87,7 @@ def main() -> None:
     reader = SevenSegmentReader(model=args.model)
     for name in (*SETS, "cut"):
         figures = measure(reader.read, name, args.count, args.seed)
-        for least in (0.0, MIN_CONFIDENCE, 0.9):
+        for least in (0.0, MIN_CONFIDENCE, 0.7):
             exact, unreadable, wrong = (100 * share for share in figures.shares(least))
             logger.info(messages.READER_MEASURED, name, least, exact, unreadable, wrong)
         logger.info(messages.READER_TIMED, name, 1000 * figures.seconds / args.count)
