@@ -1,4 +1,4 @@
-"""The analysis layer's benchmark: a long log as a data frame.
+"""The analysis layer's benchmark: a long log of results, and one of events, as data frames.
 
 ::
 
@@ -21,12 +21,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from devtools.benchmarks.report import Report, describe_machine
 from devtools.paths import ROOT
 from notebooks.lab.data.results import latest, load_log, objects
+from notebooks.lab.events import events, readings, zone_counts
+from shared_utils.contracts.events import Event, event_to_dict, events_log_path
 from shared_utils.contracts.job_options import Options
 from shared_utils.contracts.json_lines import to_line
 from shared_utils.media.frames import ClipFacts
@@ -79,6 +82,30 @@ def _lines(count: int) -> Iterator[tuple[str, str]]:
             yield "good", to_line(entry)
 
 
+def write_events(path: Path, lines: int) -> None:
+    """Write a log of `lines` live events: three of four are readings, the others of objects in zones."""
+    dice = random.Random(1)  # no secrets
+    step = timedelta(days=365) / lines
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(lines):
+            event = _event(dice, number, BEGIN + number * step)
+            file.write(to_line(event_to_dict(event)) + "\n")
+
+
+def _event(dice: random.Random, number: int, at: datetime) -> Event:
+    camera, zone = dice.choice(CAMERAS), f"zone-{number % 20}"
+    if number % 4:
+        value = None if number % 9 == 0 else f"{dice.uniform(0, 90):.1f}"
+        more: dict[str, Any] = {"state": "unreadable" if value is None else "ok", "text": "12.4", "engine": "rapidocr"}
+        if value is not None:
+            more |= {"number": float(value), "readings": 30, "min": 1.0, "max": 90.0}
+        return Event("reading", at, camera, zone, value, dice.random(), more=more)
+    what = dice.choice(("entered", "left", "crossed"))
+    more = {"label": dice.choice(LABELS), "track": number, "box": [0.1, 0.2, 0.3, 0.4]}
+    more |= {"direction": "left"} if what == "crossed" else {"dwell_s": 4.2} if what == "left" else {}
+    return Event("object", at, camera, zone, what, dice.random(), more=more)
+
+
 def _entry(dice: random.Random, name: str, start: datetime, now: datetime) -> Any:
     job_id = f"clip-{name[:-4]}" if dice.random() < 0.9 else f"run-{name[:-4]}-{dice.randrange(16**8):08x}"
     names = RunNames(name, make_run_id(start, job_id), job_id)
@@ -127,7 +154,13 @@ def measure(log: Path, part: str) -> dict[str, float]:
     began, began_cpu = time.perf_counter(), time.process_time()
     frame = load_log(log)
     if part != "load_log":
-        work: dict[str, Callable[[Any], Any]] = {"latest": latest, "objects": objects}
+        work: dict[str, Callable[[Any], Any]] = {
+            "latest": latest,
+            "objects": objects,
+            "events": partial(_of_events, events, log.parent),
+            "readings": partial(_of_events, readings, log.parent),
+            "zone_counts": partial(_of_events, partial(zone_counts, days=31), log.parent),
+        }
         began, began_cpu = time.perf_counter(), time.process_time()
         frame = work[part](frame)
     seconds, cpu = time.perf_counter() - began, time.process_time() - began_cpu
@@ -140,9 +173,13 @@ def measure(log: Path, part: str) -> dict[str, float]:
     }
 
 
+def _of_events(read: Callable[..., Any], folder: Path, frame: Any) -> Any:
+    return read(folder, log=frame)
+
+
 def bench(report: Report, log: Path, rounds: int, kinds: dict[str, int], scale: float) -> None:
     million = sum(kinds.values()) / 1e6
-    for part in ("load_log", "latest", "objects"):
+    for part in ("load_log", "latest", "objects", "events", "readings", "zone_counts"):
         command = [sys.executable, "-m", "devtools.benchmarks.results", "--measure", part, "--log", str(log)]
         runs = [
             json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
@@ -179,6 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="vcam-bench-") as temporary:
         log = given.log or Path(temporary) / "detections_log.jsonl"
         kinds = write_log(log, given.lines)
+        write_events(events_log_path(log.parent), given.lines)
         report.detail["lines"] = kinds
         report.add("bytes per line", log.stat().st_size / given.lines, "B")
         bench(report, log, given.rounds, kinds, given.lines / LINES)

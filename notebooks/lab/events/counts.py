@@ -29,6 +29,7 @@ def zone_counts(
     video_dir: str | Path,
     every: str = "h",
     *,
+    days: float | None = None,
     log: pd.DataFrame | None = None,
     watched: pd.DataFrame | None = None,
     zone: tzinfo | str | None = None,
@@ -47,6 +48,7 @@ def zone_counts(
         video_dir: the shared volume.
         every: length of a row's time: minutes, hours or days, such as ``"15min"``, ``"h"`` or ``"D"``. Hours are those
             of the wall clock.
+        days: how far back from the last event or sign of life; None for all.
         log: a frame of :func:`notebooks.lab.data.results.load_log`, to read it only once.
         watched: a frame of :func:`notebooks.lab.data.results.uptime`, for the same reason.
         zone: the time zone of the times; this machine's, if None.
@@ -67,9 +69,20 @@ def zone_counts(
     if len(recorded):
         recorded["at"] = pd.Series(pd.DatetimeIndex(recorded["at"])).dt.tz_convert(found.events["at"].dt.tz)
         rows = pd.concat([rows, recorded[list(rows.columns)]], ignore_index=True)
-    frame = _table(rows, step, uptime(video_dir) if watched is None else watched, every)
+    watched = uptime(video_dir) if watched is None else watched
+    if days is not None and len(rows):
+        rows, watched = _recent(rows, watched, pd.Timedelta(days=days))
+    frame = _table(rows, step, watched, every)
     frame.attrs = found.events.attrs | {"doubles": int(double.sum())}
     return frame
+
+
+def _recent(rows: pd.DataFrame, watched: pd.DataFrame, length: pd.Timedelta) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what lies in the last part of the time."""
+    ends = [rows["at"].max()] + ([watched["end"].max()] if len(watched) else [])
+    begin = max(ends) - length
+    watched = watched[watched["end"] > begin]
+    return rows[rows["at"] >= begin], watched.assign(start=watched["start"].clip(lower=begin))
 
 
 def _step(every: str) -> pd.offsets.BaseOffset:

@@ -51,7 +51,7 @@ def latest_readings(read: pd.DataFrame) -> pd.DataFrame:
             .str.cat(last["unit"].astype("str").fillna(""), sep=" ")
             .str.strip(),
             "at": last["at"].dt.strftime("%a %d %b, %H:%M:%S"),
-            "confidence": last["confidence"].round(2),
+            "confidence": last["confidence"].map("{:.2f}".format, na_action="ignore").fillna(""),
             "readings": groups.size(),
             "readable (%)": (100 * good).round(1),
         }

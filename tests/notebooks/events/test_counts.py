@@ -62,6 +62,15 @@ def test_hours_that_nobody_watched_have_no_counts_unless_something_was_counted(t
     assert frame["watched_h"].tolist() == [1.0, 0.0, 0.0, 0.0, 1.0]
 
 
+def test_the_last_days_alone(tmp_path: Path) -> None:
+    watch(tmp_path, "door", (0, 3 * HOUR))
+    live(tmp_path, happened("entered", 10), happened("entered", 2.5 * HOUR))
+    frame = zone_counts(tmp_path, days=1 / 24)
+    assert frame["entered"].tolist() == [1]
+    assert frame["watched_h"].tolist() == [1.0]
+    assert zone_counts(tmp_path, days=100)["entered"].tolist() == [1, 0, 1]
+
+
 def test_without_a_camera_log_nothing_is_known_of_the_time(tmp_path: Path) -> None:
     live(tmp_path, happened("entered", 10), happened("entered", 2 * HOUR + 10))
     frame = zone_counts(tmp_path)
