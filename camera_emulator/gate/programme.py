@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import combinations, count, pairwise
 
 import numpy as np
 
@@ -40,6 +40,8 @@ VISITS = {"one": 0.45, "two pass each other": 0.14, "two meet": 0.12, "two in a 
 """Kinds of visits, and how often."""
 SLOWING, SLOWING_STEP_S = (0.8, 0.6, 0.4, 0.2), 0.2
 """Who stops has these shares of the speed before, for so many seconds each; who goes on has them in reverse."""
+HIDDEN_S, HIDDEN_SHARE = 2.5, 0.18
+"""Longest time that somebody may be behind another, and how near, in heights of the figure, both are then."""
 DRAWS = 20
 """Draws of places and pauses, after which another speed is drawn as well."""
 SURE_S = 0.8
@@ -117,6 +119,15 @@ class _Cast:
         self._number = number
 
     def visit(self) -> list[Passage]:
+        """Return the passages, of which each is in sight."""
+        first = self._number
+        while True:
+            self._number = first
+            found = self._draw()
+            if not any(_hides(one, other) for one, other in combinations(found, 2)):
+                return found
+
+    def _draw(self) -> list[Passage]:
         kind = self._pick(VISITS)
         if kind == "two pass each other":
             return self._pass_each_other()
@@ -319,6 +330,17 @@ def stays_in(
     low, high = edges_at(name, ground)
     met = sorted((*meetings(points, low), *meetings(points, high)))
     return [(*begin[:2], *end[:2]) for begin, end in zip(met[::2], met[1::2], strict=True)]
+
+
+def _hides(one: Passage, other: Passage) -> bool:
+    """Return whether one of two figures on the same pavement hides the other for so long that nobody could count it."""
+    if one.kind != other.kind or abs(one.ground - other.ground) > max(high - low for low, high in (NEAR, FAR)):
+        return False
+    times = np.arange(max(one.start_s, other.start_s), min(one.end_s, other.end_s), 0.1)
+    first, second = (np.interp(times, *np.array(each.points).T) for each in (one, other))
+    in_sight = (first > 0) & (first < 1)
+    near = np.abs(first - second) < HIDDEN_SHARE * one.tall
+    return float(np.count_nonzero(near & in_sight)) * 0.1 > HIDDEN_S
 
 
 def _side(x: float, edge: float) -> int:

@@ -206,13 +206,21 @@ class Follower:
 
         Where only the second view of an object is in sight, the object goes on there.
         """
+        for one in seen:
+            if one.first_s == time_s:
+                self._twins.begin(one, [other for other in seen if other.first_s < time_s])
         _, fresh = self._twins.update(seen, step_s)
         places = {one.number: one for one in labelled}
         for number in fresh:
-            twin = places[number]
-            one = places[number] = self._new(time_s, twin.box, aspect)
-            one.track, one.tracked, one.labels, one.known = twin.track, True, twin.labels, dict(twin.labels)
-            one.watched_s, twin.tracked = self._watched_s, False
+            twin = places.pop(number)
+            box = TrackBox(twin.track, twin.box, twin.labels)
+            there = [*places.values(), *(self.objects[one] for one in self._twins.numbers), twin]
+            one = self._continued(time_s, [box], there, aspect).get(twin.track) or self._new(time_s, twin.box, aspect)
+            one.track, one.tracked, one.labels = twin.track, True, twin.labels
+            one.known = one.known or dict(twin.labels)
+            self._move(one, time_s, twin.box, aspect)
+            twin.track, twin.tracked = 0, False
+            places[one.number] = one
         in_sight = {one.number for one in seen}
         for number in self._twins.numbers & places.keys():
             twin, owner = places.pop(number), self.objects.get(self._twins.owner_of(number) or 0)

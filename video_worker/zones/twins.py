@@ -20,8 +20,8 @@ SAME_IOU = 0.6
 """IoU from which two boxes cover the same area."""
 PART_IOU, PART_SHARE = 0.4, 0.85
 """The same where this share of the smaller one lies within the larger one: a person, and the legs alone."""
-APART_IOU, APART_SHARE = 0.3, 0.6
-"""IoU and share below which they are apart."""
+APART_IOU, APART_SHARE = 0.4, 0.6
+"""IoU and share below which they are apart; what begins on an object, and is not apart from it, belongs to it."""
 JOIN_S = 0.4
 """Seconds for which two that were never apart have to cover the same area to be one."""
 JOIN_LATE_S = 1.2
@@ -99,6 +99,18 @@ class Twins:
                 if bond is not None:
                     (fresh if bond[1].always else before).append(bond[0])
         return before, fresh
+
+    def begin(self, fresh: Seen, seen: Sequence[Seen]) -> None:
+        """Take an object that was not seen before: one that begins on another one is a second view of it."""
+        near = []
+        for other in seen:
+            corners = np.array([other.box, fresh.box], np.float64) * np.array([fresh.aspect, 1.0] * 2)
+            share = float(nested_share(corners[1], corners[:1])[0])
+            if share >= APART_SHARE and similarity(fresh.known, other.known) >= MIN_SIMILARITY:
+                near.append((share, -other.number, other))
+        if near:
+            owner = max(near, key=lambda one: one[:2])[2].number
+            self._join(fresh.number, self.owner_of(owner) or owner, always=True)
 
     def _see(self, one: Seen, other: Seen, overlap: float, share: float, step_s: float) -> tuple[int, _Bond] | None:
         """Take what two objects have in common; return the twin that parts, and what it was."""

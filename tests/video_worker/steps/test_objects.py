@@ -6,6 +6,7 @@ import pytest
 
 from tests.video_worker.steps.zone_scenes import (
     BOX_HEIGHT,
+    GATE,
     Mover,
     Watch,
     along,
@@ -272,3 +273,19 @@ def test_positions_are_those_of_good_boxes_only():
         Mover(hidden(along((0, 0.6, 0.7), (9, 0.6, 0.7)), 4, 5)), Mover(half, labels={"person": 0.2}), end_s=9
     )
     assert watch.zone("gate") == entry(0, 0, 9.0)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_what_two_tasks_of_a_zone_have_in_common_counts_once(live):
+    through = Mover(along((0.2, 0.1, 0.8), (10.2, 1.1, 0.8)))
+    tasks = [
+        {"do": "objects", "when": "both", "labels": ["person"]},
+        {"do": "objects", "when": "both", "loiter_s": 2, "anchor": "centre"},
+        {"do": "objects", "when": "both", "labels": ["car"]},
+    ]
+    watch = Watch({**GATE, "tasks": tasks}, live=live).feed(through, end_s=14)
+    if not live:
+        counts = watch.zone("gate")
+        assert (counts["entered"], counts["left"]) == ({"person": 1}, {"person": 1})
+        assert counts["dwell_s"] == pytest.approx(4.0, abs=0.1)
+    assert sorted(value for value, _ in watch.said()) == ["entered", "left", "loitering"]

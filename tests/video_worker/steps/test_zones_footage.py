@@ -52,12 +52,14 @@ def clip(shared_dir: Path) -> Callable[[str, float], Clip]:
     return read
 
 
-def run(found: Clip, *zones: Mapping[str, Any], classes: Sequence[str] = (), live: bool = False) -> Run:
+def run(
+    found: Clip, *zones: Mapping[str, Any], classes: Sequence[str] = (), conf: float = 0.5, live: bool = False
+) -> Run:
     frames, labels, size = found
     events: list[StepEvent] = []
     context = StepContext(
         Source(duration_s=None if live else 60.0),
-        Options(classes=tuple(classes)),
+        Options(classes=tuple(classes), conf=conf),
         labels,
         zones=parse_zones(json.dumps({"schema": 1, "camera": "yard", "zones": zones}).encode()),
         emit=events.append,
@@ -147,6 +149,15 @@ def test_fruits_on_the_belt_go_by_from_right_to_left(clip, fps, expected):
     # the middle of the picture at 1.1, 4.6 and 6.3 s, and half a second per tenth and a half of the picture
     for label, middle_s in (("apple", 1.1), ("orange", 6.3)):
         assert middle_s <= times[label] <= middle_s + 0.8
+
+
+def test_all_four_pass_at_a_lower_threshold_and_every_frame(clip):
+    """In most of its frames the broccoli has a score below 0.5; the cauliflower is a cat to yolov8n."""
+    counts, events = run(clip("conveyor.mp4", 15), line("third", [[0.3, 1.0], [0.3, 0.0]]), conf=0.35)
+    assert counts["third"]["crossed"] == {label: {"left": 1} for label in ("apple", "broccoli", "cat", "orange")}
+    assert [event.more["label"] for event in sorted(events, key=lambda event: event.time_s)] == [
+        "apple", "broccoli", "cat", "orange",
+    ]  # fmt: skip
 
 
 def test_fruits_that_are_known_enter_the_middle_and_leave_it(clip):

@@ -44,6 +44,7 @@ class Cross(ZoneStep[Passages]):
         for step in found:
             # the tasks of one zone share an entry of the record, which the first one writes
             step._all = [other for other in found if other.zone is step.zone]
+            step.share_reports(step._all)
         return found
 
     def make(self) -> Passages:

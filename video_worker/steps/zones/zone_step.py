@@ -21,7 +21,9 @@ from video_worker.zones.votes import Votes
 MAX_PENDING = 200
 """What one object did that waits until its label is known; of more, the oldest is dropped."""
 SAME_S = 5.0
-"""Seconds by which the times of one event may differ that is found again after a restart, from other frames."""
+"""Seconds by which the times of one event may differ that another task has, or that is found again after a restart."""
+MAX_REPORTS = 1000
+"""What the tasks of one zone have reported and others of it may report as well; of more, the oldest is dropped."""
 TIME_DIGITS = 3
 SHARE_DIGITS = 4
 SCORE_DIGITS = 4
@@ -47,6 +49,32 @@ class Happening:
     box: Sequence[float]
     more: Mapping[str, Any] = field(default_factory=dict)
     counted: bool = True
+
+
+class ZoneReports:
+    """What the tasks of one zone have reported: what two of them have in common is reported once."""
+
+    def __init__(self) -> None:
+        self._reports: deque[_Report] = deque(maxlen=MAX_REPORTS)
+
+    def is_first(self, number: int, happening: Happening, label: str, task: int) -> bool:
+        """Take what a task has to report of an object; return whether no other task has reported it before."""
+        what = (number, happening.value, happening.more.get("direction"), label, happening.counted)
+        for report in self._reports:
+            if report.what == what and abs(report.time_s - happening.time_s) <= SAME_S and task not in report.tasks:
+                report.tasks.add(task)
+                return False
+        self._reports.append(_Report(what, happening.time_s, {task}))
+        return True
+
+
+@dataclass
+class _Report:
+    """Something that was reported. `what`: object, value, direction and label; `tasks`: numbers of those it is of."""
+
+    what: tuple[object, ...]
+    time_s: float
+    tasks: set[int]
 
 
 @dataclass
@@ -92,6 +120,12 @@ class ZoneStep(Step, Generic[Machine]):
         self._resumed = False
         self._twins: Collection[int] = ()
         self._reported: list[tuple[object, object, float]] = []
+        self._reports = ZoneReports()
+
+    def share_reports(self, others: Sequence[ZoneStep[Any]]) -> None:
+        """Report once what this task and others of the same zone have in common."""
+        for other in others:
+            other._reports = self._reports
 
     @property
     def name(self) -> str:
@@ -189,6 +223,9 @@ class ZoneStep(Step, Generic[Machine]):
         while watched.pending:
             happening, track = watched.pending.popleft()
             if self._was_reported(happening):
+                continue
+            number = watched.one.number if watched.one is not None else 0
+            if not self._reports.is_first(number, happening, watched.label, self._number):
                 continue
             self.count(happening, watched.label)
             if happening.counted:
