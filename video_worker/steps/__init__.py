@@ -14,15 +14,15 @@ STEPS: tuple[type[Step], ...] = tuple(
         # a step that adds values to boxes comes before this one, which writes them
         "boxes:Boxes",
         "summarise:Summarise",
-        "zones.align:Align",
-        "zones.pages:Pages",
+        "values.align:Align",
+        "values.pages:Pages",
         "zones.follow:Follow",
         "zones.objects:Objects",
         "zones.cross:Cross",
-        "zones.read:Read",
-        "zones.plugin:Plugin",
-        "zones.light:Light",
-        "zones.page:PageWatch",
+        "values.read:Read",
+        "values.plugin:Plugin",
+        "values.light:Light",
+        "values.page:PageWatch",
         "brightness:Brightness",
     )
 )

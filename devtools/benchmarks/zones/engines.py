@@ -31,7 +31,7 @@ from shared_utils.errors import ReaderMissing
 from shared_utils.media.picture import Picture
 from video_worker.readers.registry import ReaderRegistry
 from video_worker.readers.settings import ReaderSettings
-from video_worker.steps.zones.zone_crop import ZoneCropper
+from video_worker.steps.values.zone_crop import ZoneCropper
 from video_worker.zones.placement import AS_DRAWN
 
 MOST_MS = {"rapidocr": 100.0, "sevensegment": 10.0}

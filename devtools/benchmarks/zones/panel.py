@@ -27,9 +27,9 @@ from video_worker.readers.base import TextReaders
 from video_worker.steps import STEPS
 from video_worker.steps.base import Sample
 from video_worker.steps.context import Source, StepContext
+from video_worker.steps.values.value_step import ValueStep
+from video_worker.steps.values.zone_crop import ZoneCropper
 from video_worker.steps.zones.frame_values import placement_of
-from video_worker.steps.zones.value_step import ValueStep
-from video_worker.steps.zones.zone_crop import ZoneCropper
 from video_worker.zones.reports import Value
 
 SAMPLED_FPS = 5.0

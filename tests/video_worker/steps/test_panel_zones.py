@@ -25,11 +25,11 @@ from video_worker.pipeline.runner import StepRunner
 from video_worker.pipeline.zone_tools import ZoneTools
 from video_worker.steps.base import Sample
 from video_worker.steps.context import Source, StepContext, StepEvent
-from video_worker.steps.zones.align import Align
+from video_worker.steps.values.align import Align
+from video_worker.steps.values.light import Light
+from video_worker.steps.values.page import PageWatch
+from video_worker.steps.values.pages import Pages
 from video_worker.steps.zones.frame_values import pages_of, placement_of
-from video_worker.steps.zones.light import Light
-from video_worker.steps.zones.page import PageWatch
-from video_worker.steps.zones.pages import Pages
 
 STEPS = (Align, Pages, Light, PageWatch)
 SIZE = (640, 360)

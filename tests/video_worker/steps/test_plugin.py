@@ -34,7 +34,7 @@ from video_worker.plugins.process import Limits
 from video_worker.plugins.registry import Plugins
 from video_worker.steps.base import Sample
 from video_worker.steps.context import Source, StepContext, StepEvent
-from video_worker.steps.zones.plugin import Plugin
+from video_worker.steps.values.plugin import Plugin
 
 RUN_AT = datetime(2026, 2, 23, 14, 49, tzinfo=UTC)
 LEFT = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]

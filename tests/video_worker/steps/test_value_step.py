@@ -26,10 +26,10 @@ from video_worker.pipeline.runner import StepRunner
 from video_worker.pipeline.work_pool import WorkPool
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import Source, StepContext, StepEvent
+from video_worker.steps.values.value_step import ValueStep
+from video_worker.steps.values.zone_crop import ZoneCrop
 from video_worker.steps.zones.frame_values import PAGES, PLACEMENT
 from video_worker.steps.zones.tasks import tasks_of
-from video_worker.steps.zones.value_step import ValueStep
-from video_worker.steps.zones.zone_crop import ZoneCrop
 from video_worker.zones.placement import Placement
 from video_worker.zones.reports import Value
 

@@ -8,9 +8,9 @@ from typing import Any
 from shared_utils.config.zones.model import LightTask
 from video_worker.steps.base import Step
 from video_worker.steps.context import StepContext
+from video_worker.steps.values.value_step import ValueStep
+from video_worker.steps.values.zone_crop import ZoneCrop
 from video_worker.steps.zones.tasks import ZoneTask, tasks_of
-from video_worker.steps.zones.value_step import ValueStep
-from video_worker.steps.zones.zone_crop import ZoneCrop
 from video_worker.zones.lamps import LampState, lamp_level
 from video_worker.zones.reports import Value
 

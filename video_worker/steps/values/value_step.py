@@ -34,10 +34,10 @@ from shared_utils.errors import VcamError
 from video_worker.pipeline.work_pool import done_at_once
 from video_worker.steps.base import Sample, Step, Tally
 from video_worker.steps.context import StepContext, StepEvent, clock_state, seconds_ahead
+from video_worker.steps.values.zone_crop import ZoneCrop, ZoneCropper
 from video_worker.steps.zones.frame_values import placement_of
 from video_worker.steps.zones.gates import Gate
 from video_worker.steps.zones.tasks import ZoneTask
-from video_worker.steps.zones.zone_crop import ZoneCrop, ZoneCropper
 from video_worker.zones.reports import Report, Reports, Value
 
 AnyTask = TypeVar("AnyTask", bound=Task)

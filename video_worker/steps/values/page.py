@@ -8,10 +8,10 @@ from typing import Any
 from shared_utils.config.zones.model import PageTask
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import StepContext
-from video_worker.steps.zones.page_pictures import WHOLE, PagePictures
+from video_worker.steps.values.page_pictures import WHOLE, PagePictures
+from video_worker.steps.values.value_step import Failure, ValueStep
+from video_worker.steps.values.zone_crop import ZoneCrop, upright_corners
 from video_worker.steps.zones.tasks import ZoneTask, tasks_of
-from video_worker.steps.zones.value_step import Failure, ValueStep
-from video_worker.steps.zones.zone_crop import ZoneCrop, upright_corners
 from video_worker.zones.pages import Match, PageMatcher, PageState, small_display, small_size
 from video_worker.zones.reports import Value
 

@@ -12,8 +12,8 @@ from video_worker import messages
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import StepContext
 from video_worker.steps.declarations import Adds, RecordKey
+from video_worker.steps.values.reference_pictures import Reference
 from video_worker.steps.zones.frame_values import PLACEMENT
-from video_worker.steps.zones.reference_pictures import Reference
 from video_worker.steps.zones.tasks import needed_pages, tasks_of
 from video_worker.zones.aligner import Aligner
 from video_worker.zones.alignment import Polygon

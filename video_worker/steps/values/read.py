@@ -11,9 +11,9 @@ from shared_utils.errors import ReaderMissing
 from video_worker.readers.base import RawReading
 from video_worker.steps.base import Step
 from video_worker.steps.context import StepContext
+from video_worker.steps.values.value_step import Failure, ValueStep
+from video_worker.steps.values.zone_crop import ZoneCrop
 from video_worker.steps.zones.tasks import ZoneTask, tasks_of
-from video_worker.steps.zones.value_step import Failure, ValueStep
-from video_worker.steps.zones.zone_crop import ZoneCrop
 from video_worker.zones.cleaning import Cleaner
 from video_worker.zones.reports import Value
 

@@ -10,10 +10,10 @@ from typing import Any
 from shared_utils.config.zones.model import Page, Zones
 from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import StepContext
+from video_worker.steps.values.page_pictures import PagePictures
+from video_worker.steps.values.zone_crop import upright_corners
 from video_worker.steps.zones.frame_values import PAGES, placement_of
-from video_worker.steps.zones.page_pictures import PagePictures
 from video_worker.steps.zones.tasks import needed_pages
-from video_worker.steps.zones.zone_crop import upright_corners
 from video_worker.zones.pages import PageMatcher, PageState, small_display, small_size
 
 

@@ -8,8 +8,8 @@ from shared_utils.config.zones.model import LightTask, Page, PluginTask, ReadTas
 from shared_utils.media.picture import Picture
 from shared_utils.media.warp import Corners
 from video_worker.steps.context import StepContext
-from video_worker.steps.zones.align import aligner_of
-from video_worker.steps.zones.reference_pictures import Reference
+from video_worker.steps.values.align import aligner_of
+from video_worker.steps.values.reference_pictures import Reference
 from video_worker.zones.aligner import MAX_ASPECT_ERROR, Aligner
 from video_worker.zones.pages import PageMatcher, Small, hidden_part, is_flat, small_display, small_size
 from video_worker.zones.placement import Placement
