@@ -2,6 +2,7 @@
 
 const CLICK = 5; // a drag shorter than this is a click, CSS pixels
 const MOST_UNDO = 200;
+const DOUBLE_CLICK_MS = 500; // in which browsers take two clicks for a double one
 const ANSWER_MS = 8000; // a kernel that is there answers sooner
 const TOOLS = [
   ["select", "Select", "V", "choose, move and reshape zones; drag the picture when zoomed"],
@@ -30,6 +31,7 @@ class Editor {
     this.corner = -1;
     this.tool = "select";
     this.drawn = null;
+    this.ended = null; // {time, pixels} of the click that ended a shape
     this.fingers = new Map();
     this.build(el);
     this.onState = () => this.adopt();
@@ -60,8 +62,8 @@ class Editor {
     this.button(bar, "+", "zoom in (wheel, two fingers)", () => this.zoom(1.5));
     this.button(bar, "−", "zoom out", () => this.zoom(1 / 1.5));
     this.button(bar, "Fit", "see all of the picture (F)", () => { this.canvas.fit(); this.paint(); });
-    this.saveButton = this.button(bar, "Save", "Ctrl+S", () => this.tell("save"), "vcam-save");
-    this.over = this.button(bar, "Save over it", "replace what somebody else has saved", () => this.tell("save", { over_others: true }));
+    this.saveButton = this.button(bar, "Save", "Ctrl+S", () => this.save(), "vcam-save");
+    this.over = this.button(bar, "Save over it", "replace what somebody else has saved", () => this.save({ over_others: true }));
     this.reload = this.button(bar, "Load the file", "drop your changes and show what the file holds", () => this.tell("load"));
     this.status = make("div", "vcam-status", this.root);
     this.status.setAttribute("aria-live", "polite");
@@ -77,7 +79,7 @@ class Editor {
     this.moment.addEventListener("change", () => this.tell("frame", { at: Number(this.moment.value) }));
     this.button(source, "Live frame", "draw on the newest frame from capture", () => this.tell("live"));
     const right = make("div", "", columns);
-    this.chips = make("div", "vcam-row", right);
+    this.chips = make("div", "vcam-row vcam-chips", right);
     this.buildForm(right);
     this.listen();
   }
@@ -142,10 +144,25 @@ class Editor {
     this.sent += 1;
     this.root.dataset.answered = "false";
     const own = what === "load" ? {} : { zones: this.zones };
-    this.model.send({ what, client: this.client, n: this.sent, ...own, ...more });
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.say("The kernel is busy or gone: what you have drawn is not saved. If it was " +
-      "restarted, run this cell again; the file has what was saved last.", true), ANSWER_MS);
+    this.waiting = setTimeout(() => this.lose(), ANSWER_MS);
+    try {
+      this.model.send({ what, client: this.client, n: this.sent, ...own, ...more });
+    } catch { // JupyterLab knows that the kernel was restarted
+      clearTimeout(this.waiting);
+      this.isLost = true;
+    }
+  }
+
+  lose() {
+    this.say("The kernel is busy or gone: what you have drawn is not saved. If it was restarted, run this cell again; " +
+      "the file has what was saved last.", true);
+  }
+
+  save(more = {}) {
+    if (this.tasks.classList.contains("vcam-wrong")) return this.readTasks(); // says what is wrong
+    this.tell("save", more);
+    this.show();
   }
 
   adopt(first = false) {
@@ -163,6 +180,7 @@ class Editor {
     clearTimeout(this.waiting);
     this.root.dataset.answered = "true";
     this.show();
+    if (own && state.note) this.say(state.note, state.failed);
   }
 
   load() {
@@ -261,6 +279,7 @@ class Editor {
       this.set("tasks", tasks);
     } catch (error) {
       this.tasks.classList.add("vcam-wrong");
+      this.wrongIn = this.chosen;
       this.say(`Tasks of ${this.zones[this.chosen].name} are not JSON: ${error.message}`, true);
     }
   }
@@ -294,14 +313,13 @@ class Editor {
   pointerdown(event) {
     if (event.button !== 0) return;
     event.preventDefault();
+    const pixels = this.canvas.at(event);
+    if (this.isEnding(event.timeStamp, pixels)) return;
     this.root.focus({ preventScroll: true });
     this.canvas.element.setPointerCapture(event.pointerId);
-    const pixels = this.canvas.at(event);
     this.fingers.set(event.pointerId, pixels);
     if (this.fingers.size > 1) { // two fingers zoom
-      this.drag = null;
-      if (this.before) this.zones = this.before;
-      this.before = null;
+      this.dropDrag();
       return;
     }
     this.drag = { from: pixels, last: pixels, start: this.pointOf(event) };
@@ -375,14 +393,29 @@ class Editor {
       const [top, bottom] = [Math.min(y1, y2), Math.max(y1, y2)];
       return this.add({ points: [[left, top], [right, top], [right, bottom], [left, bottom]] });
     }
-    this.draw(this.pointOf(event), this.canvas.at(event), this.reachOf(event));
+    const pixels = this.canvas.at(event);
+    this.draw(this.pointOf(event), pixels, this.reachOf(event));
+    if (this.tool === "select") this.ended = { time: event.timeStamp, pixels };
+  }
+
+  // Whether a click is the second one of a double click that has ended a shape: it must not take hold of a corner.
+  isEnding(time, [x, y]) {
+    const { ended, tool } = this;
+    if (tool !== "select" || !ended || time - ended.time > DOUBLE_CLICK_MS) return false;
+    return Math.hypot(x - ended.pixels[0], y - ended.pixels[1]) <= 2 * CLICK;
+  }
+
+  // Takes back what a drag has changed so far.
+  dropDrag() {
+    if (this.before) this.zones = this.before;
+    if (this.tool === "rectangle") this.drawn = null;
+    this.drag = this.before = null;
+    this.show();
   }
 
   pointercancel(event) {
     this.fingers.delete(event.pointerId);
-    if (this.before) this.zones = this.before;
-    this.drag = this.before = null;
-    this.show();
+    this.dropDrag();
   }
 
   pinch(id, pixels) {
@@ -410,14 +443,17 @@ class Editor {
   // -- keys
 
   key(event) {
-    if (event.target !== this.root) return;
     const letter = /^Key[A-Z]$/.test(event.code) ? event.code.slice(3).toLowerCase() : "";
     const control = event.ctrlKey || event.metaKey;
+    if (event.target !== this.root) {
+      if (!control || letter !== "s") return;
+      this.root.focus({ preventScroll: true }); // takes what was typed
+    }
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const tool = TOOLS.find(([, , key]) => key.toLowerCase() === letter);
     if (control && letter === "z") event.shiftKey ? this.redo() : this.undo();
     else if (control && letter === "y") this.redo();
-    else if (control && letter === "s") this.tell("save");
+    else if (control && letter === "s") this.save();
     else if (control || event.altKey) return;
     else if (event.key === "Enter") this.close();
     else if (event.key === "Escape") this.use(this.drawn ? this.tool : "select");
@@ -471,23 +507,29 @@ class Editor {
     if (state.note && this.tool === "select") this.say(state.note, state.failed);
     else if (state.problem && !this.drawn) this.say(`Not right yet: ${state.problem}`, true);
     else this.say(HINTS[this.tool]);
+    if (this.isLost) this.lose();
     this.showZones();
     this.paint();
   }
 
   showZones() {
-    this.chips.replaceChildren();
+    // a chip that is pressed while a field is left has to be there when it is released
+    const chips = [...this.chips.querySelectorAll("button")];
+    chips.slice(this.zones.length).forEach((chip) => chip.remove());
+    this.chips.querySelector("span")?.remove();
     this.zones.forEach((zone, number) => {
-      const chip = this.button(this.chips, zone.name, "choose", () => { this.chosen = number; this.corner = -1; this.show(); }, "vcam-chip");
+      const choose = () => { this.chosen = number; this.corner = -1; this.show(); };
+      const chip = chips[number] ?? this.button(this.chips, "", "choose", choose, "vcam-chip");
+      chip.textContent = zone.name;
       chip.style.setProperty("--vcam-colour", this.canvas.colour(this.scene(), number));
       chip.setAttribute("aria-pressed", String(number === this.chosen));
     });
     if (!this.zones.length) make("span", "vcam-faint", this.chips, "No zones yet: choose a tool above and draw one.");
     const zone = this.zones[this.chosen];
     this.form.hidden = !zone;
-    if (!zone) return;
+    if (!zone) return this.tasks.classList.remove("vcam-wrong");
     if (document.activeElement !== this.name) this.name.value = zone.name;
-    this.group.value = zone.group ?? "";
+    if (document.activeElement !== this.group) this.group.value = zone.group ?? "";
     this.ignore.checked = Boolean(zone.ignore_motion);
     this.ignore.parentElement.hidden = this.swap.hidden = false;
     this.ignore.parentElement.hidden = isLine(zone);
@@ -495,13 +537,16 @@ class Editor {
     this.turn.hidden = zone.points?.length !== 4;
     this.dropCorner.hidden = isLine(zone);
     this.dropCorner.disabled = this.corner < 0;
-    if (document.activeElement !== this.tasks) {
+    const wrong = this.tasks.classList.contains("vcam-wrong") && this.wrongIn === this.chosen;
+    if (document.activeElement !== this.tasks && !wrong) {
       const lines = (zone.tasks ?? []).map((task) => ` ${JSON.stringify(task)}`);
       this.tasks.value = lines.length ? `[\n${lines.join(",\n")}\n]` : "[]";
       this.tasks.classList.remove("vcam-wrong");
     }
     const fitting = Object.entries(this.state.templates).filter(([, task]) => this.fits(task.do, zone));
-    this.templates.replaceChildren(new Option("Add a task…", ""), ...fitting.map(([name]) => new Option(name, name)));
+    const names = ["", ...fitting.map(([name]) => name)];
+    if (String(names) === String([...this.templates.options].map((option) => option.value))) return; // it may be open
+    this.templates.replaceChildren(...names.map((name) => new Option(name || "Add a task…", name)));
   }
 
   fits(kind, zone) {

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from shared_utils.config.zones.file import load_zones
 from shared_utils.contracts.zones import write_zones, zones_path
-from tests.support.jupyterlab import Lab, open_notebook
+from tests.support.jupyterlab import IDLE, Lab, open_notebook
 
 CELL = """
 from pathlib import Path
@@ -193,6 +193,49 @@ def test_what_is_wrong_is_named_and_cannot_be_saved(drawing: Drawing) -> None:
     drawing.page.locator(EDITOR).focus()
     drawing.page.wait_for_function(ANSWERED)
     assert drawing.save()["zones"][0]["tasks"] == [{"do": "objects", "loiter_s": 5}]
+
+
+def test_a_double_click_that_closes_a_polygon_takes_no_corner_away(drawing: Drawing) -> None:
+    drawing.button("Polygon")
+    drawing.click(*SQUARE)
+    drawing.page.mouse.dblclick(*drawing.place(*SQUARE[0]))
+    drawing.name("gate")
+    [zone] = drawing.save()["zones"]
+    assert zone["name"] == "gate"
+    assert near(zone["points"], SQUARE)
+
+
+def test_what_was_typed_is_taken_when_the_field_is_left_for_a_zone_or_to_save(drawing: Drawing) -> None:
+    drawing.polygon()
+    drawing.button("Rectangle")
+    drawing.drag((0.9, 0.9), (0.7, 0.6))
+    drawing.page.keyboard.type("trees")
+    chips = drawing.page.locator(f"{EDITOR} .vcam-chip")
+    chips.first.click()
+    drawing.page.wait_for_function(ANSWERED)
+    assert chips.all_inner_texts() == ["gate", "trees"]
+    assert drawing.page.get_by_label("Name").input_value() == "gate"
+    tasks = drawing.page.get_by_label("Tasks, as in the file")
+    tasks.fill("[{")
+    drawing.button("Save")
+    assert "Tasks of gate are not JSON" in drawing.status
+    assert tasks.input_value() == "[{"
+    assert load_zones(drawing.path).revision == 1
+    tasks.fill('[{"do": "objects"}]')
+    drawing.page.keyboard.press("Control+s")
+    expect(drawing.page.locator(f"{EDITOR} .vcam-status")).to_contain_text("Saved as revision 2")
+    assert len(load_zones(drawing.path).zones[0].tasks) == 1
+
+
+def test_a_kernel_that_was_restarted_is_said_at_once(drawing: Drawing) -> None:
+    page = drawing.page
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_text("Restart Kernel…", exact=True).click()
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    page.get_by_text(IDLE).wait_for()
+    page.locator(EDITOR).get_by_role("button", name="Rectangle", exact=True).click()
+    drawing.drag((0.9, 0.9), (0.7, 0.6))
+    expect(page.locator(f"{EDITOR} .vcam-status")).to_contain_text("run this cell again")
 
 
 def test_what_somebody_else_saved_is_not_overwritten_unasked(drawing: Drawing) -> None:
