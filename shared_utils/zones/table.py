@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
-from shared_utils.config.zones.model import Task, Zone, Zones, task_name
+from shared_utils.config.validation import Model
+from shared_utils.config.zones.model import Group, Task, Zone, Zones, task_name
 
 HEAD = ("zone", "shape", "task", "when", "labels", "details")
 MAX_LABELS = 40
@@ -13,13 +15,18 @@ GAP = "  "
 
 
 def zones_table(zones: Zones) -> str:
-    """Return the zones and pages of a camera as lines of text: one per task, and one per zone or page without any."""
+    """Return the zones, pages and groups of a camera as lines: one per task, zone without any, page and group."""
     rows = [HEAD, *(row for zone in zones.zones for row in _rows(zone))]
     rows += [(page.name, "page", "", "", "", f"like {page.reference} from {page.min_score:g}") for page in zones.pages]
+    rows += [(group.name, "group", "", "", "", _switch(group)) for group in zones.groups]
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
     return "\n".join(
         GAP.join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def _switch(group: Group) -> str:
+    return ("on" if group.on else "off") + (f", while page {group.page} is displayed" if group.page else "")
 
 
 def _rows(zone: Zone) -> Iterator[Sequence[str]]:
@@ -39,5 +46,14 @@ def _details(task: Task) -> Iterator[str]:
     """Yield the task's own settings, as its file spells them."""
     for name in task.__struct_fields__:
         value = getattr(task, name)
-        if name not in ("when", "labels", "module") and value is not None:
-            yield f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        if name not in ("when", "labels", "module") and value not in (None, ()):
+            yield f"{name} {_spelt(value)}"
+
+
+def _spelt(value: object) -> str:
+    """Return a value as JSON, rules without what they leave open; single words and numbers as they are."""
+    if isinstance(value, Model):
+        value = {key: one for key in value.__struct_fields__ if (one := getattr(value, key)) not in (None, "")}
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

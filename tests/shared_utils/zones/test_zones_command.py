@@ -85,6 +85,18 @@ def test_a_camera_s_zones_are_listed(tmp_path):
     )
 
 
+def test_rules_and_groups_are_listed_as_the_file_spells_them(tmp_path):
+    page = {"name": "menu", "points": [[0, 0], [1, 0], [1, 1], [0, 1]], "reference": "menu.png"}
+    rules = {"number": {"unit": "bar", "max": 16}, "counter": {"max_per_min": 3}, "replace": [["O", "0"]]}
+    display = {"name": "display", "points": page["points"], "group": "night", "tasks": [{"do": "read", **rules}]}
+    groups = [{"name": "night", "page": "menu", "on": False}, {"name": "day"}]
+    write(tmp_path, zones=[display], pages=[page], groups=groups)
+    _, lines, _ = run("show", "cam1", video_dir=tmp_path)
+    assert 'replace [["O", "0"]], number {"unit": "bar", "max": 16.0}, counter {"max_per_min": 3.0}' in lines[2]
+    assert lines[-2].split(maxsplit=2) == ["night", "group", "off, while page menu is displayed"]
+    assert lines[-1].split() == ["day", "group", "on"]
+
+
 @pytest.mark.parametrize("command", [("show", "cam9"), ("draw", "cam9", "--out", "x.png")])
 def test_a_camera_without_zones_is_named_with_those_that_have_some(tmp_path, capsys, command):
     write(tmp_path)
