@@ -9,6 +9,7 @@ This module knows where the file is, its version and its revision; what zones me
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from shared_utils.errors import FormatError, ZonesChanged
 ZONES_FOLDER = "zones"
 ZONES_SUFFIX = ".json"
 SCHEMA = 1
+
+_POINT = re.compile(r"\[\n *([^\s\[\]{},\"]+),\n *([^\s\[\]{},\"]+)\n *\]")
+"""Two numbers, each in a line of its own: within texts of JSON there is no line break."""
 
 
 def zones_path(video_dir: Path, camera: str) -> Path:
@@ -44,6 +48,12 @@ def read_zones(path: Path) -> dict[str, Any] | None:
         raise FormatError(f"{display_path(path)} is not a JSON object: correct it, or move it away")
     check_schema(found, path, SCHEMA)
     return found
+
+
+def zones_text(content: Mapping[str, Any]) -> str:
+    """Return the text of a file of zones, for people to read: each point in one line."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)
+    return _POINT.sub(r"[\1, \2]", text) + "\n"
 
 
 def write_zones(path: Path, zones: Mapping[str, Any], base_revision: int | None = None) -> int:
@@ -74,5 +84,5 @@ def write_zones(path: Path, zones: Mapping[str, Any], base_revision: int | None 
         revision = before + 1
         head = {"schema": SCHEMA, "camera": path.name.removesuffix(ZONES_SUFFIX), "revision": revision}
         rest = {key: value for key, value in zones.items() if key not in head}
-        replace_file(path, json.dumps({**head, **rest}, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        replace_file(path, zones_text({**head, **rest}))
     return revision

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from shared_utils.config.zones.file import parse_zones
 from shared_utils.config.zones.model import Zones
-from shared_utils.contracts.zones import read_zones, write_zones, zones_path
+from shared_utils.contracts.zones import read_zones, write_zones, zones_path, zones_text
 from shared_utils.errors import SettingError, VcamError
 
 Content = dict[str, Any]
@@ -87,6 +86,6 @@ def reference_name(zones: Zones, page: str | None) -> str:
 
 def _parsed(content: Content, path: Path) -> Zones:
     try:
-        return parse_zones(json.dumps(content).encode())
+        return parse_zones(zones_text(content).encode())
     except ValueError as error:
         raise SettingError(f"{path}: {error}") from None

@@ -6,6 +6,7 @@ A wrong file is refused whole, with one line that names the zone, the key, the v
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -46,6 +47,7 @@ PLACES: dict[str, type[Model]] = {"zones": Zone, "pages": Page, "groups": Group}
 MIN_AREA = 1e-9
 """Share of the picture: less than a pixel of any camera."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _RULES: dict[str, type[Model]] = {"number": NumberRules, "counter": CounterRules}
 """Keys of tasks that hold keys of their own."""
 _TASKS: dict[str, type[Task]] = {one.__struct_config__.tag: one for one in get_args(AnyTask)}
@@ -82,7 +84,9 @@ def load_zones_file(path: Path, *, named_after_camera: bool = True) -> tuple[Zon
     except ValueError as error:
         raise SettingError(f"{path}: {error}") from None
     if named_after_camera and zones.camera != path.stem:
-        raise SettingError(f"{path}: camera is {zones.camera!r}, but the file is named after camera {path.stem!r}")
+        raise SettingError(
+            f"{path}: camera is {zones.camera!r}, but the file is named after camera {path.stem!r}: give both one name"
+        )
     return zones, data
 
 
@@ -109,11 +113,15 @@ def _parse_json(data: bytes) -> Any:
         raise ValueError(f"is larger than {MAX_FILE_BYTES} bytes")
     text = decode_text(data)
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_int=_whole_number)
+        found = json.loads(text, object_pairs_hook=_object, parse_int=_whole_number)
+        half = _SURROGATE.search(json.dumps(found, ensure_ascii=False))
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} (line {error.lineno})") from None
     except RecursionError:
         raise ValueError("is not JSON of zones: it is nested too deeply") from None
+    if half is not None:
+        raise ValueError(f"holds \\u{ord(half[0]):x}, half of a character: write the character itself")
+    return found
 
 
 def _whole_number(text: str) -> int:
@@ -206,6 +214,7 @@ def _suggestion(given: object, known: Iterable[str]) -> str:
 
 def _display(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
+    text = text if text.isprintable() else json.dumps(value)  # no control sequences on terminals
     return text if len(text) <= MAX_DISPLAYED_CHARS else f"{text[:MAX_DISPLAYED_CHARS]}…"
 
 

@@ -25,6 +25,7 @@ MAX_REPLACED = 50
 MAX_MAJORITY = 99
 MAX_SETTINGS = 50
 """Settings of a module of people's own."""
+MAX_REVISION = 2**31 - 1
 LONGEST_S = 86_400.0
 
 
@@ -262,7 +263,7 @@ class Zones(Model, frozen=True):
 
     schema: Annotated[int, Bounds(ge=SCHEMA, le=SCHEMA)]
     camera: Name
-    revision: Annotated[int, Bounds(ge=0, le=2**31 - 1)] = 0
+    revision: Annotated[int, Bounds(ge=0, le=MAX_REVISION)] = 0
     reference: FileName | None = None
     pages: Annotated[tuple[Page, ...], Bounds(max_length=MAX_PAGES)] = ()
     groups: Annotated[tuple[Group, ...], Bounds(max_length=MAX_GROUPS)] = ()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from shared_utils.config.zones.file import parse_zones
-from shared_utils.contracts.zones import SCHEMA, ZONES_SUFFIX, write_zones
+from shared_utils.config.zones.model import MAX_REVISION
+from shared_utils.contracts.zones import SCHEMA, ZONES_SUFFIX, write_zones, zones_text
 from shared_utils.errors import SettingError
 
 
@@ -18,9 +18,9 @@ def check_content(camera: str, content: Mapping[str, Any]) -> None:
     Raises:
         SettingError: it is wrong; one line that names the zone, the key, the value and the remedy.
     """
-    whole = {**content, "schema": SCHEMA, "camera": camera, "revision": 0}
+    whole = {**content, "schema": SCHEMA, "camera": camera, "revision": MAX_REVISION}
     try:
-        parse_zones(json.dumps(whole, ensure_ascii=False, allow_nan=False).encode())
+        parse_zones(zones_text(whole).encode())
     except ValueError as error:
         raise SettingError(str(error)) from None
 

@@ -319,6 +319,7 @@ def test_an_error_names_zone_and_key(change: Callable[[dict[str, Any]], object],
         (b"[" * 100_000, "is not JSON of zones: it is nested too deeply"),
         (b"[]", "the file is []: it takes an object, not a list"),
         (b"null", "the file is null: it takes an object, not null"),
+        (b'{"camera": "\\ud800"}', r"holds \ud800, half of a character"),
         (b"\xff{}", "is not UTF-8 in line 1: save it as UTF-8"),
         (" " .encode("utf-16"), "is saved as UTF-16"),
         (b" " * (MAX_FILE_BYTES + 1), "is larger than 1048576 bytes"),
@@ -329,6 +330,14 @@ def test_what_is_no_file_of_zones_is_one_line(data: bytes, message: str) -> None
         parse_zones(data)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_control_characters_of_a_wrong_value_are_not_repeated() -> None:
+    name = "\x9b31m\u202e"
+    data = json.dumps({"schema": 1, "camera": "door", "zones": [{"name": name, "points": []}]}, ensure_ascii=False)
+    with pytest.raises(ValueError, match="u009b31m") as caught:
+        parse_zones(data.encode())
+    assert str(caught.value).isprintable()
 
 
 def test_a_file_is_named_after_its_camera(tmp_path: Path) -> None:

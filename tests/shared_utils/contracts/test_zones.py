@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared_utils.config.zones.file import load_zones
+from shared_utils.config.zones.model import MAX_POINTS, MAX_ZONES
 from shared_utils.config.zones.save import save_zones
 from shared_utils.contracts.zones import read_zones, write_zones, zones_path
 from shared_utils.errors import FormatError, SettingError, ZonesChanged
@@ -26,6 +29,25 @@ def test_each_write_is_a_new_revision(tmp_path: Path) -> None:
 def test_what_is_written_is_valid(tmp_path: Path) -> None:
     path = zones_path(tmp_path, "press-3")
     write_zones(path, {"zones": [GATE]})
+    assert load_zones(path).revision == 1
+
+
+def test_each_point_is_written_in_one_line(tmp_path: Path) -> None:
+    path = zones_path(tmp_path, "press-3")
+    write_zones(path, {"zones": [GATE]})
+    assert "\n    [0.9, 0.1],\n" in path.read_text()
+
+
+def test_as_many_zones_as_there_may_be_are_read_again_or_refused(tmp_path: Path) -> None:
+    turns = [2 * math.pi * number / MAX_POINTS for number in range(MAX_POINTS)]
+    points = [[0.5 + math.cos(turn) / 3, 0.5 + math.sin(turn) / 3] for turn in turns]
+    zones: list[dict[str, Any]] = [{"name": f"zone-{number}", "points": points} for number in range(MAX_ZONES)]
+    path = zones_path(tmp_path, "door")
+    save_zones(path, {"zones": zones})
+    assert len(load_zones(path).zones) == MAX_ZONES
+    long = {"do": "gauge", "settings": {"text": "x" * 2000}}
+    with pytest.raises(SettingError, match="is larger than"):
+        save_zones(path, {"zones": [{**zone, "tasks": [long]} for zone in zones]})
     assert load_zones(path).revision == 1
 
 
