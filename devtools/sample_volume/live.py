@@ -21,7 +21,7 @@ from shared_utils.contracts.zones import zones_path
 from shared_utils.media.picture import encode_jpeg
 from shared_utils.media.warp import warp
 from video_worker.pipeline.run_names import make_run_id
-from video_worker.zones.reports import Report, Reports, Value
+from video_worker.values.reports import Report, Reports, Value
 
 LOOK = timedelta(minutes=1)
 """Between two looks."""

@@ -19,7 +19,7 @@ from shared_utils.media.warp import rectangle_size, warp
 from video_worker.readers.base import Mode, TextReader, TextReaders
 from video_worker.readers.registry import ReaderRegistry
 from video_worker.readers.settings import ReaderSettings
-from video_worker.zones.cleaning import Cleaner
+from video_worker.values.cleaning import Cleaner
 
 PROGRAM = "worker"
 """In the lines of its log."""

@@ -32,7 +32,7 @@ from shared_utils.media.picture import Picture
 from video_worker.readers.registry import ReaderRegistry
 from video_worker.readers.settings import ReaderSettings
 from video_worker.steps.values.zone_crop import ZoneCropper
-from video_worker.zones.placement import AS_DRAWN
+from video_worker.values.placement import AS_DRAWN
 
 MOST_MS = {"rapidocr": 100.0, "sevensegment": 10.0}
 PANELS, MOMENTS_S = 6, (1.0, 4.0, 7.0)

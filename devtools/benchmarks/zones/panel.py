@@ -30,7 +30,7 @@ from video_worker.steps.context import Source, StepContext
 from video_worker.steps.values.value_step import ValueStep
 from video_worker.steps.values.zone_crop import ZoneCropper
 from video_worker.steps.zones.frame_values import placement_of
-from video_worker.zones.reports import Value
+from video_worker.values.reports import Value
 
 SAMPLED_FPS = 5.0
 """Frames per second that the worker analyses, by its default."""

@@ -20,7 +20,7 @@ from shared_utils.contracts.job_options import Options
 from shared_utils.log import message_code
 from shared_utils.media.picture import Picture
 from shared_utils.media.picture_files import write_picture
-from tests.video_worker.zones.cameras import coded
+from tests.video_worker.values.cameras import coded
 from video_worker.pipeline.runner import StepRunner
 from video_worker.pipeline.zone_tools import ZoneTools
 from video_worker.steps.base import Sample

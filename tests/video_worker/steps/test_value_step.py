@@ -30,8 +30,8 @@ from video_worker.steps.values.value_step import ValueStep
 from video_worker.steps.values.zone_crop import ZoneCrop
 from video_worker.steps.zones.frame_values import PAGES, PLACEMENT
 from video_worker.steps.zones.tasks import tasks_of
-from video_worker.zones.placement import Placement
-from video_worker.zones.reports import Value
+from video_worker.values.placement import Placement
+from video_worker.values.reports import Value
 
 BEGAN = datetime(2026, 2, 23, 14, 48, 19, tzinfo=UTC)
 BOX = [[0.5, 0.5], [0.75, 0.5], [0.75, 1.0], [0.5, 1.0]]

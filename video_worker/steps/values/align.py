@@ -15,8 +15,8 @@ from video_worker.steps.declarations import Adds, RecordKey
 from video_worker.steps.values.reference_pictures import Reference
 from video_worker.steps.zones.frame_values import PLACEMENT
 from video_worker.steps.zones.tasks import needed_pages, tasks_of
-from video_worker.zones.aligner import Aligner
-from video_worker.zones.alignment import Polygon
+from video_worker.values.aligner import Aligner
+from video_worker.values.alignment import Polygon
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from video_worker.steps.context import StepContext
 from video_worker.steps.values.value_step import ValueStep
 from video_worker.steps.values.zone_crop import ZoneCrop
 from video_worker.steps.zones.tasks import ZoneTask, tasks_of
-from video_worker.zones.lamps import LampState, lamp_level
-from video_worker.zones.reports import Value
+from video_worker.values.lamps import LampState, lamp_level
+from video_worker.values.reports import Value
 
 ON, OFF = "on", "off"
 LEVEL_DIGITS = 1

@@ -12,8 +12,8 @@ from video_worker.steps.values.page_pictures import WHOLE, PagePictures
 from video_worker.steps.values.value_step import Failure, ValueStep
 from video_worker.steps.values.zone_crop import ZoneCrop, upright_corners
 from video_worker.steps.zones.tasks import ZoneTask, tasks_of
-from video_worker.zones.pages import Match, PageMatcher, PageState, small_display, small_size
-from video_worker.zones.reports import Value
+from video_worker.values.pages import Match, PageMatcher, PageState, small_display, small_size
+from video_worker.values.reports import Value
 
 SCORE_DIGITS = 4
 

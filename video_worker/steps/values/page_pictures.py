@@ -10,9 +10,9 @@ from shared_utils.media.warp import Corners
 from video_worker.steps.context import StepContext
 from video_worker.steps.values.align import aligner_of
 from video_worker.steps.values.reference_pictures import Reference
-from video_worker.zones.aligner import MAX_ASPECT_ERROR, Aligner
-from video_worker.zones.pages import PageMatcher, Small, hidden_part, is_flat, small_display, small_size
-from video_worker.zones.placement import Placement
+from video_worker.values.aligner import MAX_ASPECT_ERROR, Aligner
+from video_worker.values.pages import PageMatcher, Small, hidden_part, is_flat, small_display, small_size
+from video_worker.values.placement import Placement
 
 WHOLE: Corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 CHANGING = (ReadTask, LightTask, PluginTask)

@@ -14,7 +14,7 @@ from video_worker.steps.values.page_pictures import PagePictures
 from video_worker.steps.values.zone_crop import upright_corners
 from video_worker.steps.zones.frame_values import PAGES, placement_of
 from video_worker.steps.zones.tasks import needed_pages
-from video_worker.zones.pages import PageMatcher, PageState, small_display, small_size
+from video_worker.values.pages import PageMatcher, PageState, small_display, small_size
 
 
 @dataclass

@@ -13,7 +13,7 @@ from video_worker.steps.context import StepContext
 from video_worker.steps.values.value_step import Failure, ValueStep
 from video_worker.steps.values.zone_crop import ZoneCrop
 from video_worker.steps.zones.tasks import ZoneTask, tasks_of
-from video_worker.zones.reports import Value
+from video_worker.values.reports import Value
 
 
 class Plugin(ValueStep[PluginTask]):

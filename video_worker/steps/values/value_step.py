@@ -38,7 +38,7 @@ from video_worker.steps.values.zone_crop import ZoneCrop, ZoneCropper
 from video_worker.steps.zones.frame_values import placement_of
 from video_worker.steps.zones.gates import Gate
 from video_worker.steps.zones.tasks import ZoneTask
-from video_worker.zones.reports import Report, Reports, Value
+from video_worker.values.reports import Report, Reports, Value
 
 AnyTask = TypeVar("AnyTask", bound=Task)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared_utils.media.picture import Picture
 from shared_utils.media.warp import Warp, clockwise
-from video_worker.zones.placement import Placement
+from video_worker.values.placement import Placement
 
 BEYOND = 0.01
 """Share of the picture by which a zone that follows a moved camera may reach out of it: digits that are cut off would

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import cast
 
 from video_worker.steps.base import Sample
-from video_worker.zones.placement import AS_DRAWN, Placement
+from video_worker.values.placement import AS_DRAWN, Placement
 
 PLACEMENT = "placement"
-"""A :class:`video_worker.zones.placement.Placement`."""
+"""A :class:`video_worker.values.placement.Placement`."""
 PAGES = "pages"
 """Names of the pages that are displayed, a frozenset."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from shared_utils.contracts.events import Event, event_to_dict
 from shared_utils.contracts.json_lines import to_line
-from video_worker.zones.reports import Report, Reports, Value
+from video_worker.values.reports import Report, Reports, Value
 
 DAY_S, PER_S = 86_400, 2
 BEGAN = datetime(2026, 2, 23, tzinfo=UTC)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.media.picture import Picture
-from video_worker.zones.alignment import (
+from video_worker.values.alignment import (
     SURE_SUPPORT,
     WORK_PX,
     Anchor,
@@ -24,7 +24,7 @@ from video_worker.zones.alignment import (
     motion_of,
     transform_of,
 )
-from video_worker.zones.placement import AS_DRAWN, Matrix, Placement
+from video_worker.values.placement import AS_DRAWN, Matrix, Placement
 
 LOOK_S = 2.0
 """Seconds between two looks while nothing seems to change."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from shared_utils.config.zones.model import CounterRules
-from video_worker.zones.numbers import CounterRule, Number, StepRule, parse_number
+from video_worker.values.numbers import CounterRule, Number, StepRule, parse_number
 
 
 @pytest.mark.parametrize(

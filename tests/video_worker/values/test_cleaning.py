@@ -9,9 +9,9 @@ import pytest
 
 from shared_utils.config.zones.model import CounterRules, NumberRules, ReadTask
 from video_worker.readers.base import RawReading
-from video_worker.zones.cleaning import Cleaner
-from video_worker.zones.patterns import Pattern
-from video_worker.zones.reports import Value
+from video_worker.values.cleaning import Cleaner
+from video_worker.values.patterns import Pattern
+from video_worker.values.reports import Value
 
 METER: dict[str, Any] = {"counter": CounterRules(max_per_min=60), "majority": 3}
 

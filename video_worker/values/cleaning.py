@@ -10,9 +10,9 @@ from typing import Any
 
 from shared_utils.config.zones.model import NumberRules, ReadTask
 from video_worker.readers.base import RawReading
-from video_worker.zones.numbers import CounterRule, Number, StepRule, parse_number
-from video_worker.zones.patterns import Pattern
-from video_worker.zones.reports import Value
+from video_worker.values.numbers import CounterRule, Number, StepRule, parse_number
+from video_worker.values.patterns import Pattern
+from video_worker.values.reports import Value
 
 EMPTY, CONFIDENCE, PATTERN, NUMBER = "empty", "confidence", "pattern", "number"
 RANGE, STEP, COUNTER, MAJORITY = "range", "step", "counter", "majority"

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.media.picture import Picture
-from video_worker.zones.placement import Matrix
+from video_worker.values.placement import Matrix
 
 WORK_PX = 640
 """Width at which pictures are compared: corners are found to a tenth of a pixel of it, half a pixel of a 4K frame."""

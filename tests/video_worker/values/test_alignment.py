@@ -11,9 +11,9 @@ import pytest
 
 from shared_utils.media.frames import ClipReader
 from shared_utils.media.picture import Picture
-from tests.video_worker.zones.cameras import coded, moved
-from video_worker.zones.aligner import Aligner
-from video_worker.zones.alignment import Motion, transform_of
+from tests.video_worker.values.cameras import coded, moved
+from video_worker.values.aligner import Aligner
+from video_worker.values.alignment import Motion, transform_of
 
 Frames = Callable[[str], Sequence[Picture]]
 NUDGES = [

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from shared_utils.media.picture import Picture
-from tests.video_worker.zones.cameras import coded
-from video_worker.zones.lamps import LampState, lamp_level
-from video_worker.zones.pages import (
+from tests.video_worker.values.cameras import coded
+from video_worker.values.lamps import LampState, lamp_level
+from video_worker.values.pages import (
     Match,
     PageMatcher,
     PageState,
