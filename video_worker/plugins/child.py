@@ -20,6 +20,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
@@ -109,7 +110,8 @@ class OneAtATime:
 
     def _send(self, answer: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):  # the worker is gone, and so will be this process
-            self._channel.send_bytes(json.dumps(answer).encode())
+            # half of a character, as in texts that were decoded with surrogateescape, can be written nowhere
+            self._channel.send_bytes(json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
 
 
 def line_in(frame: FrameType | None, path: str) -> int | None:
@@ -149,7 +151,9 @@ def load(path: Path) -> Callable[[NDArray[np.uint8], PluginZone], Any]:
     """
     module = ModuleType(path.stem)
     module.__file__ = str(path)
-    sys.modules.setdefault(path.stem, module)
+    elsewhere = [folder for folder in sys.path if folder != str(path.parent)]
+    if PathFinder.find_spec(path.stem, elsewhere) is None:  # else a library imports it, and means its own
+        sys.modules.setdefault(path.stem, module)
     # compiled here: a file in __pycache__ may be that of another text of the same second
     exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # noqa: S102
     function = getattr(module, FUNCTION, None)

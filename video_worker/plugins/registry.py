@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -117,8 +118,13 @@ class Plugins(Closing):
 
     def _path(self, name: str) -> Path:
         path = self._folder / f"{name}{SUFFIX}"
-        if not path.is_file():
-            near = get_close_matches(name, sorted(one.stem for one in self._folder.glob(f"*{SUFFIX}")), 1)
+        try:
+            is_there = path.is_file()
+        except OSError as error:
+            raise PluginFailed(f"{path} cannot be read: {error.strerror}", "Missing") from None
+        if not is_there:
+            known = sorted(one.stem for one in self._folder.glob(f"*{SUFFIX}") if one.is_file())
+            near = get_close_matches(name, known, 1)
             meant = f" (did you mean {near[0]!r}?)" if near else ""
             raise PluginFailed(f"there is no module {name!r}{meant}: {path} is not there", "Missing")
         if path.resolve().parent != self._folder.resolve():
@@ -127,12 +133,11 @@ class Plugins(Closing):
 
     def _sign(self) -> Sign:
         found = set()
-        try:
+        with suppress(OSError):  # a folder that nobody may list
             for path in self._folder.glob(f"*{SUFFIX}"):
-                stat = path.stat()
-                found.add((path.name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        except OSError:  # one that goes just now, or a folder that nobody may list: the next look tells more
-            pass
+                with suppress(OSError):  # one that goes just now, or an editor's lock, which is a link to nothing
+                    stat = path.stat()
+                    found.add((path.name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
         return frozenset(found)
 
     @staticmethod

@@ -135,6 +135,7 @@ def _reading(answer: bytes, mode: Mode) -> RawReading:
         return RawReading("", 0.0)
     if not isinstance(content, str):
         raise ReadingFailed("the service of OCR_HTTP_URL answers with something other than text")
+    content = content.encode(errors="replace").decode()  # half of a character can be written nowhere
     lines = [" ".join(line.split()) for line in content.strip().splitlines()]
     text = (" " if mode == "line" else "\n").join(line for line in lines if line)
     if not text or text.strip(" .").upper() == NOTHING:

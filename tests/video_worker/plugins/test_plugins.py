@@ -212,6 +212,35 @@ def test_a_change_of_the_file_is_taken_over_with_the_next_call(ask: Ask, write: 
     assert ask().number == 4
 
 
+def test_a_change_is_taken_over_beside_an_editors_lock(
+    ask: Ask, write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Emacs marks a file that is being edited by a link to nothing beside it."""
+    write("def read(picture, zone): return 'old', 1.0")
+    lock = tmp_path / "plugins" / ".#gauge.py"
+    lock.symlink_to("somebody@somewhere.123:456")
+    order = [lock, tmp_path / "plugins" / "gauge.py"]
+    monkeypatch.setattr(Path, "glob", lambda _, __: iter(order))
+    assert ask().value == "old"
+    write("def read(picture, zone): return 'new', 1.0")
+    assert ask().value == "new"
+
+
+@pytest.mark.parametrize("text", ["return '\\ud800', 1.0", "raise ValueError('\\ud800')"])
+def test_half_of_a_character_is_replaced(ask: Ask, write: Callable[..., Path], text: str) -> None:
+    write(f"def read(picture, zone): {text}")
+    try:
+        given = str(ask().value)
+    except PluginFailed as error:
+        given = str(error)
+    assert given.encode().endswith(b"?")
+
+
+def test_a_module_may_have_the_name_of_a_library(ask: Ask, write: Callable[..., Path]) -> None:
+    write("import cv2\ndef read(picture, zone): return cv2.mean(picture)[0], 1.0", "cv2")
+    assert ask("cv2").number == 100.0
+
+
 def test_errors_of_one_kind_in_one_line_are_told_in_the_same_words(ask: Ask, write: Callable[..., Path]) -> None:
     """So that each is logged once, whatever number is in it."""
     write("import time\n\ndef read(picture, zone):\n    raise ValueError(time.monotonic_ns())\n")

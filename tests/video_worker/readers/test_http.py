@@ -113,6 +113,7 @@ def test_zones_of_any_shape_are_taken(reader, size):
     [
         (" 12.5\n bar ", "line", "12.5 bar"),
         ("Level  3\n\nFlow 7\n", "area", "Level 3\nFlow 7"),
+        ("12\ud800", "line", "12?"),
         ("UNREADABLE", "line", ""),
         ("unreadable.", "area", ""),
         ("", "line", ""),
