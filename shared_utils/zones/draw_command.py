@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shared_utils.config.zones.model import Zones
 from shared_utils.contracts.clips import list_clips, parse_clip_name, printable_path
-from shared_utils.errors import SettingError, VcamError
+from shared_utils.errors import ClipError, ClipMissing, SettingError, VcamError
 from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.picture import Picture
 from shared_utils.media.picture_files import read_picture, write_picture
@@ -59,7 +59,7 @@ def source_picture(
     source = picture or clip or _newest_clip(video_dir, camera)
     try:
         return read_picture(source) if picture else _frame(source, at_s), source
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ClipError, ClipMissing) as error:
         raise VcamError(f"{printable_path(source)}: {_reason(error)}") from None
 
 

@@ -146,7 +146,8 @@ def test_what_cannot_be_drawn_is_one_line(tmp_path, capsys):
     for arguments, code, reason in (
         (["--picture", text], 1, f"{text}: it is no picture that can be read"),
         (["--picture", tmp_path / "none.png"], 1, "none.png: No such file or directory"),
-        (["--clip", text], 1, "no video that can be read"),
+        (["--clip", text], 1, f"{text}: no video that can be read"),
+        (["--clip", tmp_path / "none.mp4"], 1, "none.mp4: the file is not there"),
         ([], 2, f"there is no clip of camera 'cam1' in {tmp_path}: give --picture or --clip"),
     ):
         assert run("draw", "cam1", *arguments, "--out", out, video_dir=tmp_path)[0] == code
