@@ -76,7 +76,10 @@ def load_zones_file(path: Path, *, named_after_camera: bool = True) -> tuple[Zon
         SettingError: as :func:`load_zones`.
     """
     try:
-        data = path.read_bytes()
+        if path.is_fifo():  # it would be waited for
+            raise SettingError(f"{path} cannot be read: it is not a regular file")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise SettingError(f"{path} cannot be read: {error.strerror}") from None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -357,6 +358,12 @@ def test_a_wrong_file_is_refused_whole_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(SettingError) as caught:
         load_zones(path)
     assert str(caught.value) == f"{path}: zone 'door': tasks[0].labels is \"person\": it takes a list, not text"
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "press-3.json")
+    with pytest.raises(SettingError, match=r"press-3\.json cannot be read: it is not a regular file"):
+        load_zones(tmp_path / "press-3.json")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
