@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,5 +34,10 @@ class ReplayZones:
 
 
 def ignored_in(clip: Path) -> Polygons:
-    """Return where motion is ignored in a clip on the volume, by the zones beside it; nowhere if they are wrong."""
-    return ReplayZones(clip.parent, lambda _: None).get(clip)
+    """Return where motion is ignored in a clip on the volume, by the zones beside it; nowhere, with a warning, if they
+    are wrong."""
+    return ReplayZones(clip.parent, _warn).get(clip)
+
+
+def _warn(problem: str) -> None:
+    warnings.warn(f"{problem}; replayed without zones", stacklevel=2)

@@ -22,6 +22,7 @@ from tests.support.network.cameras import capture
 from tests.support.programs import Program, Programs
 from tests.vcam_worker.live.frame_reader import frames
 from vcam_worker import messages
+from vcam_worker.replay_zones import ignored_in
 
 pytestmark = pytest.mark.slow
 
@@ -160,6 +161,14 @@ def test_wrong_zones_are_told_by_a_replay(programs: Programs, env: dict[str, str
     program = programs.python("-m", "vcam_worker", "replay", "--zones", str(wrong), str(clip), env=env, folder=tmp_path)
     assert program.wait(60) == 2
     assert "zone 'trees': give either points or line" in program.text
+
+
+def test_wrong_zones_are_told_in_a_notebook(tmp_path: Path) -> None:
+    wrong = zones_path(tmp_path, "cam1")
+    wrong.parent.mkdir()
+    wrong.write_text('{"schema": 1, "camera": "cam1", "zones": [{"name": "trees", "ignore_motion": true}]}')
+    with pytest.warns(UserWarning, match="zone 'trees': give either points or line; replayed without zones"):
+        assert ignored_in(tmp_path / CLIP_NAME) == ()
 
 
 def test_zones_that_ignore_the_whole_picture_are_reported(
