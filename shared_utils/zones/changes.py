@@ -53,7 +53,7 @@ def change_zones(
 
     Raises:
         SettingError: there are no zones, they are wrong, or would be after the change.
-        VcamError: they cannot be read or written.
+        VcamError: they cannot be read or written, or somebody else changed them meanwhile.
     """
     path = zones_path(video_dir, camera)
     try:
@@ -61,9 +61,9 @@ def change_zones(
         if content is None:
             raise SettingError(f"camera {camera!r} has no zones: there is no file {path}")
         change(content, _parsed(content, path))
-        _parsed(content, path)
+        revision = _parsed(content, path).revision
         before_writing()
-        return write_zones(path, content)
+        return write_zones(path, content, revision)
     except OSError as error:
         raise VcamError(f"{path}: {error.strerror or error}") from None
 

@@ -9,11 +9,15 @@ from typing import Any
 
 from shared_utils.config.zones.file import load_zones
 from shared_utils.config.zones.save import check_content, save_zones
+from shared_utils.contracts.sidecars import display_path
 from shared_utils.contracts.zones import read_zones, zones_path
-from shared_utils.errors import FormatError, SettingError, VcamError
+from shared_utils.errors import FormatError, SettingError, VcamError, ZonesChanged
 
 MAX_DRAFT_BYTES = 2**20
 """As large as a file of zones may be."""
+
+HEAD = ("schema", "camera", "revision")
+"""Keys that a save sets."""
 
 Content = Mapping[str, Any]
 
@@ -106,10 +110,22 @@ class Draft:
         """
         whole = self._whole()
         try:
+            if not over_others:
+                self._check_unchanged()
             self.revision = save_zones(self.path, whole, None if over_others else self.revision)
         except OSError as error:
             raise VcamError(f"{self.path} cannot be written: {error.strerror}") from None
         self._content = {**whole, "revision": self.revision}
 
+    def _check_unchanged(self) -> None:
+        """Raise ZonesChanged where the file was edited without a new revision, as people do."""
+        found = read_zones(self.path) or {}
+        if found.get("revision", 0) == self.revision and _without_head(found) != _without_head(self._content):
+            raise ZonesChanged(f"{display_path(self.path)} was changed meanwhile, without a new revision")
+
     def _whole(self) -> dict[str, Any]:
         return {**self._content, "zones": self.zones}
+
+
+def _without_head(content: Content) -> Content:
+    return {key: value for key, value in content.items() if key not in HEAD}

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from shared_utils.config.zones.file import load_zones
+from shared_utils.contracts.zones import write_zones
+from shared_utils.errors import ZonesChanged
 from shared_utils.media.picture_files import read_picture, write_picture
 from shared_utils.zones.__main__ import main
+from shared_utils.zones.changes import change_zones
 from tests.support.footage.video import CLIP_NAME
 
 SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
@@ -129,3 +132,12 @@ def test_a_picture_that_cannot_be_read_or_written_is_named(zones_file, tmp_path,
     assert run(zones_file, "reference", "cam1", "--page", "menu")[0] == 1
     assert "cam1.menu.png: Is a directory" in capsys.readouterr().err
     assert load_zones(zones_file).revision == 7
+
+
+def test_what_somebody_else_saves_meanwhile_is_not_lost(zones_file):
+    def save() -> None:
+        write_zones(zones_file, {**content(zones_file), "reference": "theirs.png"})
+
+    with pytest.raises(ZonesChanged, match="it has revision 8, and the change was made from revision 7"):
+        change_zones(zones_file.parents[1], "cam1", lambda found, _: found.update(reference="ours.png"), save)
+    assert content(zones_file)["reference"] == "theirs.png"
