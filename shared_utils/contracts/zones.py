@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,25 @@ def zones_text(content: Mapping[str, Any]) -> str:
     return _POINT.sub(r"[\1, \2]", text) + "\n"
 
 
-def write_zones(path: Path, zones: Mapping[str, Any], base_revision: int | None = None) -> int:
+def revision_of(content: Mapping[str, Any] | None) -> int:
+    """Return the revision that a file's content says it is; 0 without a file, or where it says none."""
+    revision = (content or {}).get("revision", 0)
+    return revision if isinstance(revision, int) and not isinstance(revision, bool) else 0
+
+
+def write_zones(
+    path: Path,
+    zones: Mapping[str, Any],
+    base_revision: int | None = None,
+    before_writing: Callable[[], None] = lambda: None,
+) -> int:
     """Replace a camera's zones as a whole; on disk when this returns.
 
     Args:
         path: of the file; see :func:`zones_path`.
         zones: its content; ``schema``, ``camera`` and ``revision`` are set here.
         base_revision: revision that the content was made from, 0 for no file; None replaces any.
+        before_writing: called when the file has that revision, while nobody else can write it: for the files it names.
 
     Returns:
         The new revision: one more than the file's before.
@@ -74,13 +86,13 @@ def write_zones(path: Path, zones: Mapping[str, Any], base_revision: int | None 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked_folder(path.parent):
-        before = (read_zones(path) or {}).get("revision", 0)
-        before = before if isinstance(before, int) and not isinstance(before, bool) else 0
+        before = revision_of(read_zones(path))
         if base_revision is not None and before != base_revision:
             raise ZonesChanged(
                 f"{display_path(path)} was changed meanwhile: it has revision {before}, and the change was made from "
                 f"revision {base_revision}"
             )
+        before_writing()
         revision = before + 1
         head = {"schema": SCHEMA, "camera": path.name.removesuffix(ZONES_SUFFIX), "revision": revision}
         rest = {key: value for key, value in zones.items() if key not in head}

@@ -8,8 +8,9 @@ from typing import Any
 
 from shared_utils.config.zones.file import parse_zones
 from shared_utils.config.zones.model import Zones
-from shared_utils.contracts.zones import read_zones, write_zones, zones_path, zones_text
-from shared_utils.errors import SettingError, VcamError
+from shared_utils.config.zones.save import save_zones
+from shared_utils.contracts.zones import read_zones, revision_of, zones_path, zones_text
+from shared_utils.errors import SettingError, VcamError, ZonesChanged
 
 Content = dict[str, Any]
 
@@ -42,6 +43,7 @@ def change_zones(
     camera: str,
     change: Callable[[Content, Zones], None],
     before_writing: Callable[[], None] = lambda: None,
+    base_revision: int | None = None,
 ) -> int:
     """Write a changed revision of a camera's zones; return its number.
 
@@ -49,21 +51,26 @@ def change_zones(
         video_dir: the shared volume.
         camera: whose zones.
         change: changes the file's content, which it is given beside what it means.
-        before_writing: called when the changed zones are right.
+        before_writing: called when the changed zones are right, and nobody else has saved any meanwhile.
+        base_revision: that the change was made from; None for the one that `change` is given.
 
     Raises:
         SettingError: there are no zones, they are wrong, or would be after the change.
-        VcamError: they cannot be read or written, or somebody else changed them meanwhile.
+        ZonesChanged: somebody else has saved them meanwhile; nothing was written.
+        VcamError: they cannot be read or written.
     """
     path = zones_path(video_dir, camera)
     try:
         content = read_zones(path)
         if content is None:
             raise SettingError(f"camera {camera!r} has no zones: there is no file {path}")
+        if base_revision is None:
+            base_revision = revision_of(content)
         change(content, _parsed(content, path))
-        revision = _parsed(content, path).revision
-        before_writing()
-        return write_zones(path, content, revision)
+        _parsed(content, path)
+        return save_zones(path, content, base_revision, before_writing)
+    except ZonesChanged as error:
+        raise ZonesChanged(f"{error}; nothing was saved: run the command again") from None
     except OSError as error:
         raise VcamError(f"{path}: {error.strerror or error}") from None
 

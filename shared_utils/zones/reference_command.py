@@ -37,6 +37,7 @@ def reference_command(
 
     Raises:
         SettingError: there is nothing to save, or no such page.
+        ZonesChanged: somebody else has saved the zones meanwhile; neither they nor the picture were written.
         VcamError: a file cannot be read or written.
     """
     known = [one.name for one in zones.pages]
@@ -52,6 +53,7 @@ def reference_command(
         zones.camera,
         lambda content, _: _set(content, name, page, corners),
         lambda: _write(video_dir / ZONES_FOLDER / name, image),
+        zones.revision,
     )
     whose = f"camera {zones.camera}" if page is None else f"page {page} of camera {zones.camera}"
     return f"{name}: {printable_path(source)} is the reference of {whose}, revision {revision}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,20 @@ def check_content(camera: str, content: Mapping[str, Any]) -> None:
         raise SettingError(str(error)) from None
 
 
-def save_zones(path: Path, content: Mapping[str, Any], base_revision: int | None = None) -> int:
+def save_zones(
+    path: Path,
+    content: Mapping[str, Any],
+    base_revision: int | None = None,
+    before_writing: Callable[[], None] = lambda: None,
+) -> int:
     """Replace a camera's zones as a whole, if they are right; on disk when this returns.
 
     Args:
         path: of the file; see :func:`shared_utils.contracts.zones.zones_path`.
         content: its content; ``schema``, ``camera`` and ``revision`` are set here.
         base_revision: revision that the content was made from, 0 for no file; None replaces any.
+        before_writing: called when the content is right and was made from the file's revision, while nobody else can
+            write it: for the files that the content names.
 
     Returns:
         The new revision.
@@ -43,4 +50,4 @@ def save_zones(path: Path, content: Mapping[str, Any], base_revision: int | None
         OSError: it cannot be written.
     """
     check_content(path.name.removesuffix(ZONES_SUFFIX), content)
-    return write_zones(path, content, base_revision)
+    return write_zones(path, content, base_revision, before_writing)

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 from shared_utils.config.zones.file import load_zones
+from shared_utils.config.zones.save import save_zones
 from shared_utils.contracts.zones import write_zones
 from shared_utils.errors import ZonesChanged
 from shared_utils.media.picture_files import read_picture, write_picture
+from shared_utils.zones import changes, reference_command
 from shared_utils.zones.__main__ import main
 from shared_utils.zones.changes import change_zones
+from shared_utils.zones.draw_command import source_picture
 from tests.support.footage.video import CLIP_NAME
 
 SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
@@ -125,6 +128,36 @@ def test_a_picture_that_several_pages_share_is_not_replaced_for_all(zones_file):
     assert [page.reference for page in load_zones(zones_file).pages] == ["cam1.menu.png", "cam1.page-alarm.png"]
 
 
+@pytest.mark.parametrize("arguments", [("group", "cam1", "night", "off"), ("reference", "cam1", "--page", "menu")])
+def test_what_somebody_else_saved_meanwhile_stays(zones_file, capsys, monkeypatch, arguments):
+    """The other one saves when the command has read the zones, and is about to save its own."""
+    theirs = {**content(zones_file), "zones": [LAMP, {**LAMP, "name": "second"}]}
+
+    def save_later(path: Path, *given: Any) -> int:
+        save_zones(path, theirs, 7)
+        return save_zones(path, *given)
+
+    monkeypatch.setattr(changes, "save_zones", save_later)
+    assert run(zones_file, *arguments) == (1, "")
+    [line] = capsys.readouterr().err.splitlines()
+    assert (
+        "it has revision 8, and the change was made from revision 7; nothing was saved: run the command again" in line
+    )
+    assert content(zones_file) == {**theirs, "revision": 8}
+    assert list(zones_file.parent.iterdir()) == [zones_file]
+
+
+def test_a_reference_is_that_of_the_zones_that_were_read_first(zones_file, capsys, monkeypatch):
+    def decode_slowly(*given: Any) -> Any:
+        save_zones(zones_file, content(zones_file), 7)
+        return source_picture(*given)
+
+    monkeypatch.setattr(reference_command, "source_picture", decode_slowly)
+    assert run(zones_file, "reference", "cam1") == (1, "")
+    assert "was changed meanwhile" in capsys.readouterr().err
+    assert list(zones_file.parent.iterdir()) == [zones_file]
+
+
 def test_a_picture_that_cannot_be_read_or_written_is_named(zones_file, tmp_path, capsys):
     assert run(zones_file, "reference", "cam1", "--picture", tmp_path / "none.png")[0] == 1
     assert "none.png: No such file" in capsys.readouterr().err
@@ -135,9 +168,10 @@ def test_a_picture_that_cannot_be_read_or_written_is_named(zones_file, tmp_path,
 
 
 def test_what_somebody_else_saves_meanwhile_is_not_lost(zones_file):
-    def save() -> None:
+    def change(found: dict[str, Any], _: Any) -> None:
         write_zones(zones_file, {**content(zones_file), "reference": "theirs.png"})
+        found.update(reference="ours.png")
 
     with pytest.raises(ZonesChanged, match="it has revision 8, and the change was made from revision 7"):
-        change_zones(zones_file.parents[1], "cam1", lambda found, _: found.update(reference="ours.png"), save)
+        change_zones(zones_file.parents[1], "cam1", change)
     assert content(zones_file)["reference"] == "theirs.png"
