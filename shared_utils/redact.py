@@ -43,11 +43,12 @@ def url_secrets(url: str) -> set[str]:
 
 
 def spellings(secret: str) -> set[str]:
-    """Return `secret` as it may turn up: plain, percent-decoded, percent-encoded in upper and lower case."""
+    """Return `secret` as it may turn up: plain, percent-decoded, percent-encoded in either case, in JSON."""
     plain = unquote(secret)
     forms = {secret, plain, quote(plain, safe=""), quote(plain), quote_plus(plain)}
     forms |= {re.sub(r"%[0-9A-F]{2}", lambda match: match.group(0).lower(), form) for form in forms}
-    return forms
+    # some servers escape slashes in JSON
+    return forms | {form.replace("/", r"\/") for form in forms}
 
 
 class Redactor:

@@ -21,8 +21,9 @@ CONNECT_S = 5.0
 """Longest time for a connection."""
 HEADERS_S = 20.0
 """Longest time for the headers of an answer: capture waits for a camera's first frame for 10 s."""
-MAX_REASON_BYTES = 300
-"""Part of an error's text that is repeated in messages."""
+MAX_REASON, MAX_REASON_BYTES = 300, 4096
+"""Part of an error's text that is repeated in messages, in characters, and what of it is read: secrets are masked
+before it is cut, as a part of one would not be found again."""
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_TRIES = 20, 5, 3
 """How a connection is noticed whose other end has gone without a word: nothing is sent while nothing moves."""
 BUFFER_BYTES = 65_536
@@ -37,12 +38,14 @@ class Request:
         headers: further ones; ASCII.
         body: what is sent by ``POST``; None asks by ``GET``.
         answer_s: longest time until the headers of the answer are there.
+        redact: masks the secrets of the request in what the answer says.
     """
 
     setting: str = "CAPTURE_URL"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     answer_s: float = HEADERS_S
+    redact: Callable[[str], str] = field(default=str, repr=False)
 
     def encode(self, host: str, target: str) -> bytes:
         """Return the request as it is sent."""
@@ -99,7 +102,7 @@ class HttpStream(Closing):
                 target = parts.path + (f"?{parts.query}" if parts.query else "")
                 self._socket.sendall(request.encode(parts.netloc, target or "/"))
                 self._response.begin()
-                self._check_status(statuses)
+                self._check_status(statuses, request.redact)
         except BaseException:
             self.close()
             raise
@@ -126,10 +129,10 @@ class HttpStream(Closing):
             raise SourceRefused(f"{self._place} cannot be reached ({_reason(error)}): see {self._setting}") from None
         return connection
 
-    def _check_status(self, statuses: Collection[int]) -> None:
+    def _check_status(self, statuses: Collection[int], redact: Callable[[str], str]) -> None:
         if self._response.status not in statuses:
             text = self._response.read(MAX_REASON_BYTES).decode("utf-8", "replace")
-            line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+            line = redact(" ".join("".join(one if one.isprintable() else " " for one in text).split()))[:MAX_REASON]
             raise SourceRefused(f"{self._place} answers {self._response.status}{f': {line}' if line else ''}")
 
     @contextmanager

@@ -19,6 +19,8 @@ from video_worker.steps.context import StepContext
 
 MAX_PROBLEMS = 1000
 """Problems that are remembered, so that each is logged once."""
+MAX_REASONS = 20
+"""Of them, for one zone or page: a service may give a new reason each time, and those of others are still logged."""
 MAX_PROBLEM = 500
 """Characters of one."""
 
@@ -41,6 +43,8 @@ class ZoneProblems:
         one = camera, affected, problem[:MAX_PROBLEM]
         with self._lock:
             if one in self._known or len(self._known) >= MAX_PROBLEMS:
+                return
+            if sum(known[:2] == one[:2] for known in self._known) >= MAX_REASONS:
                 return
             self._known.add(one)
         camera_logger(__name__, camera or "").warning(messages.ZONE_NOT_READ, affected, one[-1])

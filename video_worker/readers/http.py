@@ -24,7 +24,7 @@ SIDE_PX, QUALITY = 1024, 90
 PAUSE_S = 10.0
 """Time without requests after one that failed: zones that are read every second must not wait for a service that is
 away one timeout after the other."""
-NOTHING = "UNREADABLE"
+NOTHING, UNKNOWN = "UNREADABLE", "?"
 PROMPTS: dict[Mode, str] = {
     "line": "Transcribe the text of this display. It is one line. Copy every character as it is displayed, with signs, "
     "decimal points and units, and add nothing: no explanation, no quotes, no formatting. "
@@ -84,10 +84,8 @@ class HttpReader:
             self._failure, self._failed_at = self._redact(str(error)), self._clock()
             raise ReadingFailed(self._failure) from None
         self._failed_at = None
-        try:
-            return _reading(answer, mode)
-        except ReadingFailed as error:
-            raise ReadingFailed(self._redact(str(error))) from None
+        reading = _reading(answer, mode)
+        return RawReading(self._redact(reading.text), reading.confidence)
 
     def _ask(self, picture: Picture, mode: Mode) -> bytes:
         try:
@@ -100,13 +98,14 @@ class HttpReader:
             return self._post(picture, mode)
 
     def _post(self, picture: Picture, mode: Mode) -> bytes:
-        data = base64.b64encode(_jpeg(picture)).decode("ascii")
+        image = base64.b64encode(_jpeg(picture)).decode("ascii")
         content = [
             {"type": "text", "text": PROMPTS[mode]},
-            {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}},
+            {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{image}"}},
         ]
         body = {"model": self._model, "messages": [{"role": "user", "content": content}], **self._options}
-        request = Request("OCR_HTTP_URL", self._headers, json.dumps(body).encode(), self._timeout_s)
+        data = json.dumps(body).encode()
+        request = Request("OCR_HTTP_URL", self._headers, data, self._timeout_s, self._redact)
         until = self._clock() + self._timeout_s
         with HttpStream(self._url, self._clock, request=request) as stream, stream.within(until - self._clock()):
             return stream.read_all(MAX_ANSWER_BYTES)
@@ -135,11 +134,18 @@ def _reading(answer: bytes, mode: Mode) -> RawReading:
         return RawReading("", 0.0)
     if not isinstance(content, str):
         raise ReadingFailed("the service of OCR_HTTP_URL answers with something other than text")
-    content = content.encode(errors="replace").decode()  # half of a character can be written nowhere
-    lines = [" ".join(line.split()) for line in content.strip().splitlines()]
+    lines = [_printable(line) for line in content.strip().splitlines()]
     text = (" " if mode == "line" else "\n").join(line for line in lines if line)
     if not text or text.strip(" .").upper() == NOTHING:
         return RawReading("", 0.0)
     if len(text) > MAX_TEXT:
         raise ReadingFailed(f"the service of OCR_HTTP_URL answers with more than {MAX_TEXT} characters")
     return RawReading(text, 1.0)
+
+
+def _printable(line: str) -> str:
+    """Return a line without controls, marks of direction and halves of characters, which no file takes.
+
+    A sign for something unknown stands for them, so that no pattern or number takes what is left.
+    """
+    return " ".join("".join(one if one.isprintable() or one.isspace() else UNKNOWN for one in line).split())

@@ -26,6 +26,8 @@ LINE_PX, MARGIN_PX, BLUR = 48, 10, 0.02
 blur and JPEG, 47 were read with them, 36 without; with 40 or 56 px, 45 and 41."""
 WIDEST = 40
 """Most widths per height of a line; a wider one is squeezed."""
+TALLEST = 4 * LINE_PX
+"""Height that a line is reduced to before it is blurred, which takes seconds for one of 2000 px."""
 
 
 class TesseractReader:
@@ -76,8 +78,11 @@ def _prepared(picture: Picture, mode: Mode) -> NDArray[np.uint8]:
     grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
     if mode == "line":
         height, width = grey.shape
-        blurred = np.asarray(cv2.GaussianBlur(grey, (0, 0), height * BLUR), np.uint8)
         widest = min(width / height, WIDEST)
+        if height > TALLEST:
+            height = TALLEST
+            grey = resized(grey, (max(1, round(height * widest)), height))
+        blurred = np.asarray(cv2.GaussianBlur(grey, (0, 0), height * BLUR), np.uint8)
         grey = resized(blurred, (max(1, round(LINE_PX * widest)), LINE_PX))
     if np.median(grey) < 128:
         grey = 255 - grey

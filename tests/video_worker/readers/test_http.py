@@ -15,6 +15,7 @@ from shared_utils.errors import ReaderMissing, ReadingFailed, SettingError
 from shared_utils.media.picture import decode_jpeg
 from tests.support.footage.text import text_picture
 from tests.support.network.hosts import host
+from video_worker import http_stream as module_of_streams
 from video_worker.readers import http as module
 from video_worker.readers.base import RawReading
 from video_worker.readers.http import HttpReader
@@ -118,6 +119,9 @@ def test_zones_of_any_shape_are_taken(reader, size):
         ("unreadable.", "area", ""),
         ("", "line", ""),
         (None, "line", ""),
+        ("12\t5\u00a0bar", "line", "12 5 bar"),
+        ("12\ud8005", "line", "12?5"),
+        ("\x1b[31m7\u202e", "area", "?[31m7?"),
     ],
 )
 def test_what_a_service_answers_is_the_text(service, reader, content, mode, text):
@@ -151,6 +155,22 @@ def test_a_refusal_is_repeated_in_one_line_without_the_key(service, reader):
         reader.read(PICTURE)
     assert KEY not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("before", ["", "x" * (module_of_streams.MAX_REASON - 9)])
+def test_a_key_that_a_refusal_repeats_is_masked_before_the_line_is_cut(service, before):
+    key = "sk-secret/4711+0815"
+    reader = HttpReader(ReaderSettings(service.url, key, "vision-1"))
+    service.answer = lambda body: (401, f"{before}{key} {key}".replace("/", r"\/").encode())
+    with pytest.raises(ReadingFailed, match=r"answers 401: ") as caught:
+        reader.read(PICTURE)
+    assert "sk-" not in str(caught.value)
+    assert len(str(caught.value)) < module_of_streams.MAX_REASON + 60
+
+
+def test_a_key_that_is_answered_as_text_is_masked(service, reader):
+    service.answer = lambda body: (200, said(f"the key is {KEY}"))
+    assert reader.read(PICTURE).text == "the key is ***"
 
 
 def test_a_model_that_takes_no_temperature_is_asked_without(service, reader):

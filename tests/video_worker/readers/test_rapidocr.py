@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from shared_utils.errors import ReaderMissing
+from shared_utils.media.picture import resized
 from tests.support.footage.text import text_picture
 from video_worker.readers import rapidocr as module
 from video_worker.readers.rapidocr import RapidOcrReader, in_latin
@@ -36,6 +38,17 @@ def test_a_line_is_read(reader, text, ink, paper):
 @pytest.mark.parametrize("height_px", [16, 90])
 def test_small_and_large_lines_are_read(reader, height_px):
     assert reader.read(text_picture("4711.5", height_px)).text == "4711.5"
+
+
+@pytest.mark.parametrize("height_px", [400, 2000])
+def test_huge_lines_are_read_as_surely_and_in_no_more_time(reader, height_px):
+    small = text_picture("12.5 bar", 60)
+    huge = resized(small, (small.shape[1] * height_px // 60, height_px))
+    began = time.process_time()
+    reading = reader.read(huge)
+    assert reading.text == "12.5 bar"
+    assert reading.confidence > 0.9
+    assert time.process_time() - began < 1  # it was 4 s
 
 
 def test_forms_of_chinese_type_become_latin_ones():

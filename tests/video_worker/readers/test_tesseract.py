@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from devtools.paths import ROOT
 from shared_utils.errors import ReaderMissing, ReadingFailed
+from shared_utils.media.picture import resized
 from tests.support.footage.text import text_picture
 from video_worker.readers import tesseract as module
 from video_worker.readers.registry import ReaderRegistry
@@ -46,6 +48,14 @@ def test_a_line_is_read(reader, text, ink, paper):
     reading = reader.read(text_picture(text, 40, ink=ink, paper=paper))
     assert reading.text == text
     assert 0.5 < reading.confidence <= 1
+
+
+def test_a_huge_line_is_read_in_no_more_time(reader):
+    small = text_picture("PUMP 2 READY", 40)
+    huge = resized(small, (small.shape[1] * 50, 2000))
+    began = time.process_time()
+    assert reader.read(huge).text == "PUMP 2 READY"
+    assert time.process_time() - began < 1  # blurring it alone took 4 s
 
 
 def test_an_area_is_read_by_lines(reader):
