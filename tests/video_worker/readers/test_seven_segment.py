@@ -25,8 +25,8 @@ from video_worker.readers.seven_segment_model.views import view
 
 MAX_BYTES = 2 * 1024**2
 COUNT = 100
-SEED = 77
-"""Other displays than those of the figures in the model's README, and than those of training."""
+SEED = 4242
+"""Other displays than those of training, of decisions, and of the figures in the model's README."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,10 @@ def test_the_file_is_small_and_of_this_alphabet() -> None:
     assert engine.input_shapes == {"crops": (None, 1, HEIGHT, None)}
 
 
-@pytest.mark.parametrize(("name", "least_exact", "most_wrong"), [("dseg", 0.93, 0.02), ("strokes", 0.93, 0.02)])
+@pytest.mark.parametrize(
+    ("name", "least_exact", "most_wrong"),
+    [("dseg", 0.95, 0.01), ("strokes", 0.95, 0.01), ("dseg-1", 0.85, 0.06), ("strokes-1", 0.9, 0.04)],
+)
 @pytest.mark.usefixtures("dseg")
 def test_it_reads_displays_it_never_saw(
     reader: SevenSegmentReader, name: str, least_exact: float, most_wrong: float
@@ -63,7 +66,7 @@ def test_it_reads_displays_it_never_saw(
 @pytest.mark.usefixtures("dseg")
 def test_digits_that_are_cut_off_are_no_values(reader: SevenSegmentReader) -> None:
     sure = [reading for one in displays("cut", COUNT, SEED) if (reading := reader.read(one.picture)).confidence >= 0.5]
-    assert len(sure) <= 0.05 * COUNT, sure
+    assert len(sure) <= 0.03 * COUNT, sure
 
 
 def test_where_there_is_no_display_there_is_no_text(reader: SevenSegmentReader) -> None:
@@ -129,12 +132,12 @@ def test_neighbouring_columns_are_one_symbol_and_a_pause_parts_two() -> None:
 
 
 def test_the_likelier_text_of_two_looks_counts() -> None:
-    seven, point, broken = Look("7", 0.9, None), Look("7.", 0.6, None), Look("?", 0.9, None)
+    seven, point, broken = Look("7", 0.9), Look("7.", 0.6), Look("?", 0.9)
     for looks, confidence in (([seven, seven], 0.9), ([point, seven], 0.45)):
         assert judged(looks).text == "7"
         assert judged(looks).confidence == pytest.approx(confidence)
     assert judged([point, broken]) == RawReading("?", 0.0)
-    assert judged([Look("", 0.9, None), point]) == RawReading("", 0.0)
+    assert judged([Look("", 0.9), point]) == RawReading("", 0.0)
 
 
 def test_a_row_that_runs_askew_is_followed() -> None:

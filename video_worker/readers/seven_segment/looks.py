@@ -25,6 +25,9 @@ EVENNESS = 4.0
 ROOMS = ((0.16, 0.3), (0.08, 0.2))
 """Room above and below the row of digits, and beside it, in heights of a digit, at the looks from close. Two looks say
 more than one: what one of them takes for a point, such as the foot of a letter, the other leaves out."""
+WIDE = (0.16, 0.7)
+"""Room at the look that finds the ends of the row again: a 1 at the right end stands far from the digit before it, and
+in the whole zone it is easily taken for the frame."""
 LOWEST = 0.12
 """Share of the crop's height below which what was found is no row of digits."""
 FINEST = 80
@@ -83,8 +86,10 @@ def _line(x: Plane, y: Plane, ends: Plane) -> Plane:
     """Return a straight line through points, at two places; a few points tell nothing of its direction."""
     if len(x) < 4:
         return np.full(2, float(np.median(y)))
-    slope, height = np.polyfit(x, y, 1)
-    return np.asarray(slope * ends + height)
+    # least squares; np.polyfit takes a tenth of the time of a whole look
+    middle = x.mean()
+    slope = (x - middle) @ y / ((x - middle) ** 2).sum()
+    return np.asarray(y.mean() + slope * (ends - middle))
 
 
 def close(grey: Grey, corners: Corners, room: tuple[float, float]) -> Grey:
@@ -93,23 +98,48 @@ def close(grey: Grey, corners: Corners, room: tuple[float, float]) -> Grey:
     Args:
         grey: the zone at its own size.
         corners: of the row, in pixels of `grey`.
-        room: around it, one of ROOMS.
+        room: around it, one of ROOMS, or WIDE.
     """
-    height = float(corners[3, 1] - corners[0, 1] + corners[2, 1] - corners[1, 1]) / 2
+    outer, width = _around(corners, room)
+    height = _height(corners)
     if height > FINEST:
         share = FINEST / height
         size = max(round(grey.shape[1] * share), 1), max(round(grey.shape[0] * share), 1)
-        corners = corners * (np.array(size, np.float32) / grey.shape[::-1])
+        outer = outer * (np.array(size, np.float32) / grey.shape[::-1])
         grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
-        height = FINEST
+    moved = cv2.getPerspectiveTransform(outer.astype(np.float32), _rectangle(width))
+    return np.asarray(
+        cv2.warpPerspective(grey, moved, (width, HEIGHT), None, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE), np.uint8
+    )
+
+
+def from_close(found: Corners, corners: Corners, room: tuple[float, float]) -> Corners:
+    """Return where corners that were found in what :func:`close` returned are in the zone.
+
+    Args:
+        found: in pixels of that crop.
+        corners: that it was made by.
+        room: likewise.
+    """
+    outer, width = _around(corners, room)
+    moved = cv2.getPerspectiveTransform(_rectangle(width), outer.astype(np.float32))
+    return np.asarray(cv2.perspectiveTransform(found[np.newaxis].astype(np.float32), moved)[0], np.float32)
+
+
+def _around(corners: Corners, room: tuple[float, float]) -> tuple[Corners, int]:
+    """Return the corners of a row with room around it, and the width of its crop."""
     above, beside = room
+    height = _height(corners)
     across = np.array([[beside * height, 0]], np.float32)
     upright = np.array([[0, above * height]], np.float32)
     outer = corners + np.concatenate([-across - upright, across - upright, across + upright, upright - across])
     length = float(outer[1, 0] - outer[0, 0])
-    width = width_for(length / (height * (1 + 2 * above)))
-    target = np.array([[0, 0], [width, 0], [width, HEIGHT], [0, HEIGHT]], np.float32)
-    moved = cv2.getPerspectiveTransform(outer.astype(np.float32), target)
-    return np.asarray(
-        cv2.warpPerspective(grey, moved, (width, HEIGHT), None, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE), np.uint8
-    )
+    return outer, width_for(length / (height * (1 + 2 * above)))
+
+
+def _height(corners: Corners) -> float:
+    return float(corners[3, 1] - corners[0, 1] + corners[2, 1] - corners[1, 1]) / 2
+
+
+def _rectangle(width: int) -> Corners:
+    return np.array([[0, 0], [width, 0], [width, HEIGHT], [0, HEIGHT]], np.float32)

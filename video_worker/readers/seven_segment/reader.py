@@ -1,4 +1,4 @@
-"""Reads seven-segment displays: looks for the row of digits in a zone, and then reads it twice from close."""
+"""Reads seven-segment displays: looks twice for the row of digits in a zone, and then reads it twice from close."""
 
 from __future__ import annotations
 
@@ -18,7 +18,18 @@ from video_worker.readers import seven_segment_model
 from video_worker.readers.base import Mode, RawReading
 from video_worker.readers.seven_segment.alphabet import BROKEN, SYMBOLS
 from video_worker.readers.seven_segment.decoding import best_symbols, likelihoods, probability, text_of
-from video_worker.readers.seven_segment.looks import ROOMS, Corners, Grey, close, grey_of, normalised, row, whole
+from video_worker.readers.seven_segment.looks import (
+    ROOMS,
+    WIDE,
+    Corners,
+    Grey,
+    close,
+    from_close,
+    grey_of,
+    normalised,
+    row,
+    whole,
+)
 
 MODEL = Path(seven_segment_model.__file__).with_name("seven.onnx")
 SMALLEST = 4
@@ -27,17 +38,15 @@ SMALLEST = 4
 
 @dataclass(frozen=True)
 class Look:
-    """What the network says of one crop.
+    """What the network reads in one crop.
 
     Attributes:
         text: of the likeliest symbols.
         probability: that it is exactly this text.
-        corners: where the row of digits is in the crop; None where there is none.
     """
 
     text: str
     probability: float
-    corners: Corners | None
 
 
 class SevenSegmentReader:
@@ -70,22 +79,31 @@ class SevenSegmentReader:
             return RawReading("", 0.0)
         grey = grey_of(picture)
         crop = whole(grey)
-        corners = self._look(crop).corners
+        corners = self._row(crop)
         if corners is None:
             return RawReading("", 0.0)
         corners = corners * np.array([grey.shape[1] / crop.shape[1], grey.shape[0] / crop.shape[0]], np.float32)
+        again = self._row(close(grey, corners, WIDE))
+        if again is not None:
+            corners = from_close(again, corners, WIDE)
         return judged([self._look(close(grey, corners, room)) for room in ROOMS])
 
+    def _row(self, crop: Grey) -> Corners | None:
+        """Return where the network says that the row of digits is in a crop of its own height; None for nowhere."""
+        said = self._said(crop)[len(SYMBOLS) :]
+        return row(1 / (1 + np.exp(-said[0])), said[1], said[2])
+
     def _look(self, crop: Grey) -> Look:
-        """Return what the network says of a crop of its own height."""
+        """Return what the network reads in a crop of its own height."""
+        likely = likelihoods(self._said(crop)[: len(SYMBOLS)])
+        symbols = best_symbols(likely)
+        return Look(text_of(symbols), probability(likely, symbols))
+
+    def _said(self, crop: Grey) -> NDArray[np.float32]:
         inputs = {"crops": normalised(crop)[np.newaxis, np.newaxis]}
         with self._lock:
             said: NDArray[np.float32] = self._engine.run(inputs)["columns"][0]
-        count = len(SYMBOLS)
-        likely = likelihoods(said[:count])
-        symbols = best_symbols(likely)
-        there = 1 / (1 + np.exp(-said[count]))
-        return Look(text_of(symbols), probability(likely, symbols), row(there, said[count + 1], said[count + 2]))
+        return said
 
 
 def judged(looks: Sequence[Look]) -> RawReading:

@@ -24,6 +24,8 @@ from video_worker.readers.seven_segment_model import unseen
 
 SEED = 90_001
 SETS: dict[str, unseen.Draw] = {"dseg": unseen.dseg, "strokes": unseen.strokes, "dots": unseen.dots}
+ENDS_IN_1: dict[str, unseen.Draw] = {"dseg-1": unseen.dseg, "strokes-1": unseen.strokes}
+"""Sets whose last digit is a 1 right beside the frame."""
 MIN_CONFIDENCE = 0.5
 """The default of a zone's task."""
 
@@ -54,10 +56,10 @@ class Figures:
 
 
 def displays(name: str, count: int, seed: int = SEED) -> Iterator[unseen.Display]:
-    """Draw a set: one of SETS, or ``cut``, whose digits are cut off."""
+    """Draw a set: one of SETS or ENDS_IN_1, or ``cut``, whose digits are cut off."""
     for number in range(count):
         rng = np.random.default_rng([seed, number, sum(name.encode())])
-        one = unseen.display(rng, SETS.get(name, unseen.dseg))
+        one = unseen.display(rng, (SETS | ENDS_IN_1).get(name, unseen.dseg), ends_in_1=name in ENDS_IN_1)
         yield unseen.cut(rng, one) if name == "cut" else one
 
 
@@ -85,7 +87,7 @@ def main() -> None:
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     reader = SevenSegmentReader(model=args.model)
-    for name in (*SETS, "cut"):
+    for name in (*SETS, *ENDS_IN_1, "cut"):
         figures = measure(reader.read, name, args.count, args.seed)
         for least in (0.0, MIN_CONFIDENCE, 0.7):
             exact, unreadable, wrong = (100 * share for share in figures.shares(least))

@@ -142,10 +142,12 @@ def _coloured(rng: np.random.Generator, lit: Plane, dark: Plane) -> tuple[Plane,
     return np.asarray(back + shown[..., np.newaxis] * (front - back), np.float32), back
 
 
-def _panel(rng: np.random.Generator, display: Plane, back: NDArray[np.float64]) -> Picture:
+def _panel(rng: np.random.Generator, display: Plane, back: NDArray[np.float64], *, tight: bool) -> Picture:
     """Put a display behind a window into a panel with words, with as much of it as a loosely drawn zone takes in."""
     height, width = display.shape[:2]
     inner = np.rint(rng.uniform(0.06, 0.35, 4) * height).astype(int)
+    if tight:
+        inner[3] = max(1, round(float(rng.uniform(0.03, 0.12)) * height))
     outer = np.rint(rng.uniform(0.0, 0.25, 4) * [height, height, width, width]).astype(int)
     top, bottom, left, right = outer
     size = height + inner[0] + inner[1], width + inner[2] + inner[3]
@@ -208,13 +210,15 @@ def _seen(rng: np.random.Generator, panel: Picture, digit: int) -> Picture:
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
 
 
-def display(rng: np.random.Generator, draw: Draw) -> Display:
-    """Return one display as a zone shows it."""
+def display(rng: np.random.Generator, draw: Draw, *, ends_in_1: bool = False) -> Display:
+    """Return one display as a zone shows it; one that ends in 1, if asked for, has the frame right behind it."""
     text = text_for(rng)
+    if ends_in_1:
+        text = text[:-1] + "1"
     digit = round(float(np.exp(rng.uniform(np.log(18), np.log(110)))))
     lit, dark = draw(rng, text, digit)
     shown, back = _coloured(rng, lit, dark)
-    return Display(_seen(rng, _panel(rng, shown, back), digit), text.replace("!", ""))
+    return Display(_seen(rng, _panel(rng, shown, back, tight=ends_in_1), digit), text.replace("!", ""))
 
 
 def cut(rng: np.random.Generator, one: Display) -> Display:
