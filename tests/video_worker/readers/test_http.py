@@ -120,7 +120,6 @@ def test_zones_of_any_shape_are_taken(reader, size):
         ("", "line", ""),
         (None, "line", ""),
         ("12\t5\u00a0bar", "line", "12 5 bar"),
-        ("12\ud8005", "line", "12?5"),
         ("\x1b[31m7\u202e", "area", "?[31m7?"),
     ],
 )
