@@ -25,6 +25,7 @@ from shared_utils.media.picture import decode_jpeg, encode_jpeg, fitted_size, re
 from shared_utils.zones.drawing import draw_zones
 
 HERE = Path(__file__).resolve().parent
+SCRIPTS = ("zone_canvas.js", "zone_page.js", "zone_editor.js")
 POSTER_MAX_SIDE_PX = 960
 TAKEN_OVER_S = 5
 """Time in which running programs take over a new revision, seconds."""
@@ -53,8 +54,8 @@ class ZoneEditor(anywidget.AnyWidget):
         draft: the zones as they are drawn.
     """
 
-    # one module for the page, of two files for people
-    _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("zone_canvas.js", "zone_editor.js"))
+    # one module for the page, of three files for people
+    _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     _css = HERE / "zone_editor.css"
     state: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     picture = traitlets.Bytes(b"").tag(sync=True)

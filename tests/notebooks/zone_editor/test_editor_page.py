@@ -276,6 +276,27 @@ def test_the_wheel_zooms_and_what_is_drawn_then_is_in_its_place(drawing: Drawing
     assert near(zone["points"], [(0.5 + x * half, 0.5 + y * half) for x, y in [(-1, -1), (1, -1), (1, 1), (-1, 1)]])
 
 
+def test_two_fingers_zoom_and_draw_nothing(drawing: Drawing) -> None:
+    fingers = drawing.page.context.new_cdp_session(drawing.page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        places = [drawing.place(*point) for point in points]
+        touched = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
+
+    drawing.button("Rectangle")
+    touch("touchStart", (0.45, 0.5))
+    touch("touchMove", (0.4, 0.5))
+    touch("touchStart", (0.4, 0.5), (0.6, 0.5))
+    touch("touchMove", (0.3, 0.5), (0.7, 0.5))
+    touch("touchEnd")
+    assert drawing.page.locator(EDITOR).get_by_role("button", name="Cancel", exact=True).is_hidden()
+    drawing.drag((0.3, 0.4), (0.7, 0.6))
+    drawing.name("middle")
+    [zone] = drawing.save()["zones"]
+    assert zone["points"][1][0] - zone["points"][0][0] == pytest.approx(0.2, abs=0.02)
+
+
 def test_another_frame_of_the_clip_is_shown(drawing: Drawing) -> None:
     moment = drawing.page.get_by_label("moment of the clip")
     moment.fill("3")
