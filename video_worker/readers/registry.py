@@ -57,7 +57,7 @@ class ReaderRegistry:
         """
         if name not in self._engines:
             near = get_close_matches(name, self._engines, 1)
-            meant = f"; {near[0]}?" if near else ""
+            meant = f"; {near[0]}?" if near else "."
             raise ReaderMissing(f"there is no engine {name!r}{meant} Use one of {', '.join(self._engines)}")
         with self._locks[name]:
             if name not in self._opened and name not in self._missing:

@@ -6,11 +6,11 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared_utils.config.zones.model import NumberRules, ReadTask
 from video_worker.readers.base import RawReading
-from video_worker.values.numbers import CounterRule, Number, StepRule, parse_number
+from video_worker.values.numbers import GAP_S, SLOW_SHARE, CounterRule, Number, StepRule, parse_number
 from video_worker.values.patterns import Pattern
 from video_worker.values.reports import Value
 
@@ -27,6 +27,15 @@ class _Clean:
 
     text: str
     number: Decimal | None = None
+
+
+class _Vote(NamedTuple):
+    """What a look says in the majority: the value, None for none, the number that it is, and when it was."""
+
+    text: str | None
+    number: str | None
+    confidence: float
+    time_s: float
 
 
 class Cleaner:
@@ -49,7 +58,8 @@ class Cleaner:
         rate = self._number.max_step_per_s if self._number is not None else None
         self._step = None if rate is None else StepRule(rate)
         self._counter = None if rules.counter is None else CounterRule(rules.counter, rules.every_s)
-        self._window: deque[tuple[str | None, str | None, float]] = deque(maxlen=rules.majority)
+        self._gap_s = max(GAP_S, SLOW_SHARE * rules.every_s)
+        self._window: deque[_Vote] = deque(maxlen=rules.majority)
 
     def clean(self, time_s: float, raw: RawReading) -> Value:
         """Return the value of a reading, in the order of time; its `more` has the raw text.
@@ -67,16 +77,20 @@ class Cleaner:
             value = Value(found.text, raw.confidence, number=number, more=more)
         else:
             value = Value(None, raw.confidence, found, more=more)
-        return self._decided(value) if self._rules.majority > 1 else value
+        return self._decided(time_s, value) if self._rules.majority > 1 else value
 
-    def miss(self) -> None:
+    def miss(self, time_s: float) -> None:
         """Take note of a look at which nothing was read; it counts in the majority."""
-        self._window.append((None, None, 0.0))
+        self._vote(_Vote(None, None, 0.0, time_s))
+
+    def interrupt(self) -> None:
+        """Take note that the display is not looked at: what it said before has no part in the next majority."""
+        self._window.clear()
 
     def note(self, time_s: float, value: Value) -> None:
         """Take note of a value that was reported before a restart."""
         if self._rules.majority > 1:
-            self._window.append(_vote(value))
+            self._vote(_vote_of(time_s, value))
         if value.number is None:
             return
         number = Decimal(repr(value.number))
@@ -107,7 +121,7 @@ class Cleaner:
         if self._number is None:
             return _Clean(text)
         number = parse_number(bare)
-        return NUMBER if number is None else self._checked(time_s, bare, number)
+        return NUMBER if number is None else self._checked(time_s, number)
 
     def _without_unit(self, text: str) -> str:
         unit = self._number.unit if self._number is not None else ""
@@ -115,7 +129,7 @@ class Cleaner:
             return text[: len(text) - len(unit)].rstrip()
         return text
 
-    def _checked(self, time_s: float, text: str, number: Number) -> _Clean | str:
+    def _checked(self, time_s: float, number: Number) -> _Clean | str:
         rules = self._number or NumberRules()
         low, high = rules.min, rules.max
         if (low is not None and number.value < Decimal(repr(low))) or (
@@ -125,22 +139,27 @@ class Cleaner:
         if self._step is not None and not self._step.accepts(time_s, number):
             return STEP
         if self._counter is None:
-            return _Clean(text, number.value)
+            return _Clean(number.with_value(number.value), number.value)
         value = self._counter.take(time_s, number)
         if value is None:
             return COUNTER
-        return _Clean(text if value == number.value else number.with_value(value), value)
+        return _Clean(number.with_value(value), value)
 
-    def _decided(self, value: Value) -> Value:
+    def _vote(self, vote: _Vote) -> None:
+        if self._window and vote.time_s - self._window[-1].time_s > self._gap_s:
+            self._window.clear()
+        self._window.append(vote)
+
+    def _decided(self, time_s: float, value: Value) -> Value:
         """Return what more than half of the last readings say."""
-        self._window.append(_vote(value))
-        votes = Counter(text for text, _, _ in self._window if text is not None)
+        self._vote(_vote_of(time_s, value))
+        votes = Counter(vote.text for vote in self._window if vote.text is not None)
         text, count = votes.most_common(1)[0] if votes else ("", 0)
         if count * 2 <= self._rules.majority:
             return replace(value, value=None, number=None, reason=value.reason or MAJORITY)
-        agreeing = [vote for vote in self._window if vote[0] == text]
-        number = agreeing[-1][1]
-        confidence = sum(vote[2] for vote in agreeing) / count
+        agreeing = [vote for vote in self._window if vote.text == text]
+        number = agreeing[-1].number
+        confidence = sum(vote.confidence for vote in agreeing) / count
         return Value(text, confidence, number=None if number is None else float(number), more=value.more)
 
     def state(self) -> dict[str, Any]:
@@ -161,10 +180,13 @@ class Cleaner:
             self._step.resume(state["step"], later_s)
         if self._counter is not None:
             self._counter.resume(state["counter"], later_s)
-        votes = [(text, number, float(confidence)) for text, number, confidence in state["window"]]
+        votes = [
+            _Vote(text, number, float(confidence), float(time_s) + later_s)
+            for text, number, confidence, time_s in state["window"]
+        ]
         self._window = deque(votes, maxlen=self._rules.majority)
 
 
-def _vote(value: Value) -> tuple[str | None, str | None, float]:
+def _vote_of(time_s: float, value: Value) -> _Vote:
     number = None if value.number is None else repr(value.number)
-    return value.value, number, value.confidence or 0.0
+    return _Vote(value.value, number, value.confidence or 0.0, time_s)

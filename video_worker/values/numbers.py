@@ -46,9 +46,10 @@ class Number:
         return Decimal(1).scaleb(-self.decimals)
 
     def with_value(self, value: Decimal) -> str:
-        """Return another value as the same display would show it."""
-        digits = str(int(value.scaleb(self.decimals))).rjust(self.digits, "0")
-        return f"{digits[: -self.decimals]}.{digits[-self.decimals :]}" if self.decimals else digits
+        """Return another value as the same display would show it, with a decimal point, and without blanks."""
+        sign = "-" if value.is_signed() else ""
+        digits = str(int(abs(value).scaleb(self.decimals))).rjust(self.digits, "0")
+        return f"{sign}{digits[: -self.decimals]}.{digits[-self.decimals :]}" if self.decimals else f"{sign}{digits}"
 
 
 def parse_number(text: str) -> Number | None:
@@ -200,7 +201,7 @@ def _lower_ones(number: Number) -> Iterator[Decimal]:
 
 
 def _pair(value: tuple[Decimal, float] | None) -> list[Any] | None:
-    return None if value is None else [str(value[0]), value[1]]
+    return None if value is None else [f"{value[0]:f}", value[1]]
 
 
 def _of_pair(pair: Any, later_s: float) -> tuple[Decimal, float] | None:

@@ -32,7 +32,7 @@ class Pattern:
     def value(self, text: str) -> str | None:
         """Return what a text says: its group ``value``, or else all of it; None where it does not match.
 
-        A text that takes too long does not match.
+        A text that takes too long does not match, nor does one whose group ``value`` is blank.
         """
         try:
             match = self._compiled.fullmatch(text, timeout=TIMEOUT_S)
@@ -40,5 +40,5 @@ class Pattern:
             return None
         if match is None:
             return None
-        found: str = match.groupdict().get(VALUE_GROUP) or match.group()
-        return found
+        found: str | None = match.groupdict().get(VALUE_GROUP)
+        return match.group() if found is None else found.strip() or None

@@ -109,7 +109,7 @@ def test_an_engine_that_is_missing_is_said_once_and_others_go_on(volume, caplog)
         assert "'nobody'" in str(lost.more["error"])
     said = [one.getMessage() for one in caplog.records if message_code(one) == "zone_not_read"]
     assert len(said) == 1
-    assert said[0].startswith("zone pressure: there is no engine 'nobody'")
+    assert said[0].startswith("zone pressure: there is no engine 'nobody'. Use one of ")
 
 
 class Site:

@@ -53,7 +53,16 @@ def test_unreadable_is_a_state_of_its_own_with_the_raw_text_kept():
         ("Total: 12.4 kg", {"pattern": r"Total: (?P<value>.*) kg"}, "12.4"),
         ("lines\n12.4", {"pattern": r"(?s).*?(?P<value>[\d.]+)"}, "12.4"),
         ("12a", {"number": NumberRules()}, "(number)"),
-        ("12,4", {"number": NumberRules()}, "12,4"),
+        ("12,4", {"number": NumberRules()}, "12.4"),
+        ("12. 4", {"number": NumberRules()}, "12.4"),
+        ("1 234", {"number": NumberRules()}, "1234"),
+        ("1.234,50", {"number": NumberRules()}, "1234.50"),
+        ("\u22125", {"number": NumberRules()}, "-5"),
+        ("-0,05", {"number": NumberRules()}, "-0.05"),
+        ("Total:  kg", {"pattern": r"Total: (?P<value>\d*) kg"}, "(pattern)"),
+        ("Total:   kg", {"pattern": r"Total: (?P<value>.*) kg"}, "(pattern)"),
+        ("Total:  84 kg", {"pattern": r"Total: (?P<value>.*) kg"}, "84"),
+        ("off", {"pattern": r"Total: (?P<value>\d+) kg|off"}, "off"),
         ("12,4", {"number": NumberRules(), "replace": ((",", "."),)}, "12.4"),
         ("101", {"number": NumberRules(max=100)}, "(range)"),
         ("100", {"number": NumberRules(max=100)}, "100"),
@@ -113,9 +122,46 @@ def test_a_look_that_failed_counts_in_the_majority():
     cleaner = Cleaner(ReadTask(majority=3))
     for time_s in (0.0, 1.0):
         cleaner.clean(time_s, RawReading("7", 0.9))
-    cleaner.miss()
-    cleaner.miss()
+    cleaner.miss(2.0)
+    cleaner.miss(3.0)
     assert cleaner.clean(4.0, RawReading("7", 0.9)).reason == "majority"
+
+
+@pytest.mark.parametrize("texts", [("12.4", "12. 4", "12,4"), ("-7", "\u22127", "- 7")])
+def test_the_same_number_written_in_other_ways_has_a_majority(texts):
+    assert clean(*texts, number=NumberRules(), majority=3)[-1].value == clean(texts[0], number=NumberRules())[0].value
+
+
+def test_what_a_display_said_before_it_was_not_looked_at_has_no_part_in_the_majority():
+    cleaner = Cleaner(ReadTask(majority=3))
+    for time_s in (0.0, 1.0, 2.0):
+        cleaner.clean(time_s, RawReading("7", 0.9))
+    cleaner.interrupt()
+    assert cleaner.clean(9.0, RawReading("8", 0.9)).reason == "majority"
+    assert cleaner.clean(10.0, RawReading("8", 0.9)).value == "8"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_a_display_said_long_ago_has_no_part_in_the_majority(restarted):
+    cleaner = Cleaner(ReadTask(majority=3))
+    for time_s in (0.0, 1.0, 2.0):
+        cleaner.clean(time_s, RawReading("7", 0.9))
+    if restarted:
+        state = json.loads(json.dumps(cleaner.state()))
+        cleaner = Cleaner(ReadTask(majority=3))
+        cleaner.resume(state, 0.0)
+    assert cleaner.clean(3600.0, RawReading("8", 0.9)).reason == "majority"
+
+
+def test_a_state_holds_the_smallest_numbers():
+    rules = ReadTask(number=NumberRules(max_step_per_s=1e-7))
+    before, after = Cleaner(rules), Cleaner(rules)
+    before.clean(0.0, RawReading("0.0000001", 0.9))
+    after.resume(json.loads(json.dumps(before.state())), 0.0)
+    assert said([after.clean(1.0, RawReading(text, 0.9)) for text in ("0.0000009", "0.0000002")]) == [
+        "(step)",
+        "0.0000002",
+    ]
 
 
 def test_a_restart_changes_nothing():

@@ -50,8 +50,12 @@ class Read(ValueStep[ReadTask]):
 
     def fail(self, time_s: float, failure: Failure) -> Value:
         """Return that nothing was read."""
-        self._cleaner.miss()
+        self._cleaner.miss(time_s)
         return self._by_engine(super().fail(time_s, failure))
+
+    def interrupt(self) -> None:
+        """Forget what the display said before."""
+        self._cleaner.interrupt()
 
     def memory(self) -> Mapping[str, Any]:
         """Return what cleaning keeps."""

@@ -146,6 +146,9 @@ class ValueStep(Step, Generic[AnyTask]):
         del time_s
         return Value(reason=failure.reason, more={"error": failure.error})
 
+    def interrupt(self) -> None:
+        """Take note of a frame on which the task is not carried out, as its page is not displayed."""
+
     def look_again(self) -> None:
         """Look at the next frame, whatever the interval: the last look did not decide."""
         self._next_s = -math.inf
@@ -174,6 +177,7 @@ class ValueStep(Step, Generic[AnyTask]):
             self._collect(sample.time_s)
         if not self._gate.is_open(sample):
             self.latest = None
+            self.interrupt()
         elif self._is_due(sample.time_s, gap_s):
             if self._under_way is None or not self._is_live:
                 self._finish()
@@ -194,7 +198,7 @@ class ValueStep(Step, Generic[AnyTask]):
             self._next_s = time_s
             if self._late == LATE_LOOKS:
                 self._report_problem(
-                    self.zone.name,
+                    f"zone {self.zone.name}",
                     f"a look takes longer than every_s, {self._look_every_s:g} s: raise it, or take a faster engine",
                 )
 
