@@ -58,12 +58,14 @@ class ZoneTools:
         readers: engines that read text; None for none.
         plugins: modules of people's own; None for none.
         pool: threads for slow work; None to do it at once.
+        remote_pool: threads that wait for other machines; None for `pool`.
         problems: logs what goes wrong.
     """
 
     readers: TextReaders | None = None
     plugins: Plugins | None = None
     pool: WorkPool | None = None
+    remote_pool: WorkPool | None = None
     problems: ZoneProblems = field(default_factory=ZoneProblems)
 
     @classmethod
@@ -78,9 +80,17 @@ class ZoneTools:
             SettingError: a setting is wrong.
         """
         plugins = Plugins(plugins_path(values))
-        return cls(ReaderRegistry(ReaderSettings.from_env(values)), plugins, WorkPool(threads))
+        readers = ReaderRegistry(ReaderSettings.from_env(values))
+        return cls(readers, plugins, WorkPool(threads), WorkPool(threads, "remote"))
 
     def added_to(self, context: StepContext) -> StepContext:
         """Return the context of a run with these tools in it."""
         report = partial(self.problems.report, context.camera)
-        return replace(context, readers=self.readers, plugins=self.plugins, pool=self.pool, report_problem=report)
+        return replace(
+            context,
+            readers=self.readers,
+            plugins=self.plugins,
+            pool=self.pool,
+            remote_pool=self.remote_pool,
+            report_problem=report,
+        )

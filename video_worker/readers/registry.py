@@ -127,3 +127,5 @@ ENGINES: Mapping[str, EngineEntry] = {
     "http": EngineEntry(_http, "it needs nothing"),
 }
 """All engines, the default first."""
+REMOTE = frozenset({"http"})
+"""Those that wait for another machine, which may be away: no other engine waits for them."""

@@ -119,6 +119,7 @@ class StepContext:
         readers: engines that read text; None where there are none.
         plugins: modules of people's own; None where there are none.
         pool: threads for slow work; None to do it at once.
+        remote_pool: threads that wait for other machines, so that slow work does not wait for those; None for `pool`.
         report_problem: called with what is affected, such as ``zone gate``, and why its tasks cannot be carried out, as
             often as that happens.
         galleries: folder of the galleries of pictures to recognise; None for none.
@@ -141,6 +142,7 @@ class StepContext:
     readers: TextReaders | None = None
     plugins: Plugins | None = None
     pool: WorkPool | None = None
+    remote_pool: WorkPool | None = None
     report_problem: Callable[[str, str], None] = _ignore_problem
     galleries: Path | None = None
     names: RunNames | None = None

@@ -9,6 +9,7 @@ from typing import Any
 from shared_utils.config.zones.model import ReadTask
 from shared_utils.errors import ReaderMissing
 from video_worker.readers.base import RawReading
+from video_worker.readers.registry import REMOTE
 from video_worker.steps.base import Step
 from video_worker.steps.context import StepContext
 from video_worker.steps.values.value_step import Failure, ValueStep
@@ -29,6 +30,8 @@ class Read(ValueStep[ReadTask]):
     """
 
     def __init__(self, context: StepContext, task: ZoneTask[ReadTask]) -> None:
+        if task.task.engine in REMOTE and context.remote_pool is not None:
+            context = replace(context, pool=context.remote_pool)
         super().__init__(context, task, task.task.every_s)
         self._readers = context.readers
         self._cleaner = Cleaner(task.task)
