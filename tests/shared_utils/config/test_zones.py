@@ -21,6 +21,7 @@ from shared_utils.config.zones.model import (
     ReadTask,
     task_name,
 )
+from shared_utils.config.zones.reading import read_problem
 from shared_utils.errors import SettingError
 
 SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
@@ -239,6 +240,10 @@ def test_tasks_belong_to_clips_unless_they_say_otherwise() -> None:
             "zone 'pressure': tasks[0] (read) pattern is '(', which is no regular expression",
         ),
         (
+            lambda all_: all_["zones"][PRESSURE]["tasks"][0].update(pattern="(?:a{65535}){65535}"),
+            "zone 'pressure': tasks[0] (read) pattern is '(?:a{65535}){65535}', which repeats more than",
+        ),
+        (
             lambda all_: all_["zones"][PRESSURE].update(points=[[0, 0], [1, 0], [0.2, 0.2], [0, 1]]),
             "zone 'pressure': tasks[0] (read) needs four corners that can be made a rectangle",
         ),
@@ -369,3 +374,24 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"press-3\.json cannot be read: No such file or directory"):
         load_zones(tmp_path / "press-3.json")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_right"),
+    [
+        (r"\d{6}", True),
+        (r"(?:\d{3}[- ]?){4}", True),
+        (r"[(\]{99999}]{99}", True),
+        (r"\{99999\}", True),
+        (r"x{,99999}", True),
+        ("x{10000}", True),
+        ("x{10001}", False),
+        ("(?:x{50}y{51}){100}", False),
+        ("((x{30}){30}){30}", False),
+        ("x{100}{101}", False),
+    ],
+)
+def test_what_a_pattern_repeats_is_bounded(pattern, is_right):
+    square = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+    problem = read_problem(ReadTask(pattern=pattern), square)
+    assert problem is None if is_right else "repeats more than" in str(problem)
