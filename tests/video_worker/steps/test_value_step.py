@@ -229,7 +229,7 @@ def test_live_a_zone_that_takes_longer_than_its_interval_says_so(one_thread):
         watch.step.waits.set()
         one_thread.submit(lambda: None).result(20)
     [(zone, problem)] = problems
-    assert zone == "tank"
+    assert zone == "zone tank"
     assert "every_s, 0.2 s" in problem
     on_time = Watch({"every_s": 0.2}, live=True, report=lambda *one: problems.append(one)).feed(0, 30, lambda _: 90)
     assert on_time.step.readings >= 149
