@@ -192,6 +192,9 @@ class PageState:
 
     def update(self, match: Match | None) -> str | None:
         """Take a look; return the page that is displayed, None for none of them."""
+        if match is not None and self.page not in match.scores:
+            # its reference picture is not there any more
+            self.page = None
         found, is_clear = self._judged(match)
         if found == self.page:
             self._looks = 0

@@ -103,7 +103,7 @@ def test_a_display_that_left_the_picture_is_refused():
 
 
 def match(page: str, score: float = 0.9, margin: float = 0.9, **others: float) -> Match:
-    return Match(page, score, margin, {page: score, **others})
+    return Match(page, score, margin, {"a": 0.0, "b": 0.0, page: score, **others})
 
 
 def test_a_page_that_is_clear_is_taken_at_once_and_another_one_when_two_looks_agree():
@@ -145,6 +145,15 @@ def test_pages_that_are_gone_are_not_resumed():
     assert state.page == "a"
     state.resume("old")
     assert state.page is None
+
+
+@pytest.mark.parametrize("margin", [0.9, 0.05])
+@pytest.mark.parametrize("score", [0.1, 0.7])
+def test_a_page_whose_reference_picture_is_gone_is_not_displayed(score, margin):
+    state = PageState({"a": 0.4, "b": 0.4}, patient=True)
+    state.resume("b")
+    found = state.update(Match("a", score, margin, {"a": score}))
+    assert found == ("a" if (score, margin) == (0.7, 0.9) else None)
 
 
 @pytest.mark.parametrize(

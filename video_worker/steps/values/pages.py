@@ -81,6 +81,9 @@ class Pages(Step):
         for place in self._places:
             place.size = small_size(place.corners, frame_size)
             place.matcher = self._pictures.matcher(place.pages, place.corners, frame_size)
+            if place.matcher is None:
+                # what was displayed before a restart cannot be told any more
+                place.state.resume(None)
 
     def state(self) -> Mapping[str, Any]:
         """Return which pages are displayed."""
