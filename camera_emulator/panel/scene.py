@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from camera_emulator.figure_drawing import SensorNoise
 from camera_emulator.panel import schedules
 from camera_emulator.panel.displays import COUNTER_DIGITS, Displays, is_on, mixed
 from camera_emulator.panel.glare import UNREADABLE, glare_of
@@ -38,8 +39,6 @@ CHANGE_S = {
 
 _PLATE_FINER = 1.0  # pixels of the plate per pixel of the frame
 _NOISE_SIGMA = 2.2  # grey levels; a small sensor indoors
-_NOISE_TILES = 4
-_NOISE_SLIDE = 32
 _GLARE_GRID = 7  # points across and down a display at which the glare is looked at
 
 
@@ -104,7 +103,7 @@ class PanelScene:
         self._unit = _PLATE_FINER * size[0] / WIDTH
         self._displays = Displays(self.look, self._unit)
         self._plate = draw_plate(self.look, self._unit, np.random.default_rng([seed, 2]))
-        self._tiles = _noise_tiles(np.random.default_rng([seed, 3]), size, noise) if noise > 0 else []
+        self._noise = SensorNoise(np.random.default_rng([seed, 3]), size, noise)
         self._schedules = _schedules(seed, self.look.decimals)
         self._glare = glare_of(seed) if glare else None
         self.nudges = tuple(nudges)
@@ -128,8 +127,7 @@ class PanelScene:
         if self._glare is not None:
             self._glare.add(np.asarray(image, np.uint8), t)
         frame = np.asarray(image, np.uint8)
-        if self._tiles:
-            self._add_noise(frame, round(t * self.fps))
+        self._noise.add(frame, np.random.default_rng([self.seed, 4, round(t * self.fps)]))
         return frame
 
     def truth(self, t: float) -> dict[str, Reading]:
@@ -236,14 +234,6 @@ class PanelScene:
         part = plate[top : top + lamp.shape[0], left : left + lamp.shape[1]]
         part[:] = np.rint(part + (lamp.astype(np.float32) - part) * covered)
 
-    def _add_noise(self, image: Image, number: int) -> None:
-        dice = np.random.default_rng([self.seed, 4, number])
-        brighter, darker = self._tiles[int(dice.integers(len(self._tiles)))]
-        dx, dy = (int(offset) for offset in dice.integers(0, _NOISE_SLIDE, 2))
-        height, width = image.shape[:2]
-        cv2.add(image, brighter[dy : dy + height, dx : dx + width], dst=image)
-        cv2.subtract(image, darker[dy : dy + height, dx : dx + width], dst=image)
-
 
 def _is_changing(name: str, state: State) -> bool:
     return state.since_s < CHANGE_S[name]
@@ -277,15 +267,3 @@ def _matrix_of(nudge: Nudge, size: tuple[int, int]) -> Matrix:
     turned = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1.0]])
     back = np.array([[1, 0, 0.5 + nudge.right], [0, 1, 0.5 + nudge.down], [0, 0, 1.0]])
     return np.asarray(back @ np.linalg.inv(wide) @ turned @ wide @ around, np.float64)
-
-
-def _noise_tiles(dice: np.random.Generator, size: tuple[int, int], sigma: float) -> list[tuple[Image, Image]]:
-    """Return pairs of noise to add and to subtract: new noise for each frame would cost ten times as much."""
-    shape = (size[1] + _NOISE_SLIDE, size[0] + _NOISE_SLIDE)
-    tiles = []
-    for _ in range(_NOISE_TILES):
-        grey = dice.normal(0.0, sigma, shape).astype(np.float32)
-        colour = dice.normal(0.0, sigma / 3, (shape[0] // 2, shape[1] // 2, 3)).astype(np.float32)
-        whole = np.rint(grey[:, :, None] + cv2.resize(colour, (shape[1], shape[0])))
-        tiles.append((np.maximum(whole, 0).astype(np.uint8), np.maximum(-whole, 0).astype(np.uint8)))
-    return tiles
