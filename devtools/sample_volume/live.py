@@ -27,7 +27,7 @@ LOOK = timedelta(minutes=1)
 """Between two looks."""
 SCENE_S = 1.3
 """Of the scene's time per look: its displays change once per second, and days would be too restless."""
-SIZE = (1280, 720)
+SIZE = (960, 540)
 QUALITY = 85
 MISREAD_SHARE = 0.003
 """Of readings in which a digit is another one, without anybody noticing."""
@@ -88,7 +88,7 @@ def _reports(scene: PanelScene, plan: Plan, name: str, task: AnyTask) -> Iterato
         if any(start <= at < stop for start, stop in gaps):
             continue
         scene_s = number * SCENE_S
-        reading = scene.truth(scene_s)[name]
+        reading = scene.truth_of(name, scene_s)
         if reading.state == "absent":
             continue
         look = _look(at, scene_s, reading, task, dice)
