@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from notebooks.lab.data.activity import midnight
+from notebooks.lab.data.columns import localized
 from notebooks.lab.data.log_lines import loads
 from notebooks.lab.data.results import load_log, uptime
 from notebooks.lab.events.doubles import find_doubles, kinds
@@ -133,7 +134,7 @@ def _table(rows: pd.DataFrame, step: pd.offsets.BaseOffset, watched: pd.DataFram
     series = rows[_KEYS].drop_duplicates().sort_values(_KEYS, ignore_index=True)
     edges = _edges(rows, step, watched, MAX_ROWS // max(len(series), 1))
     if edges is None:
-        raise SettingError(f"every is {every!r}: that makes more than {MAX_ROWS:,} rows; give a longer time")
+        raise SettingError(f"every is {every!r}: that makes more than {MAX_ROWS:,} rows; give a longer time, or days")
     starts = edges[:-1]
     table = pd.DataFrame(
         {
@@ -179,7 +180,13 @@ def _edges(
     if (last - begin) / length > most:
         return None
     # a day may have 23 hours
-    edges = pd.date_range(begin, periods=int((last - begin) / length) + 3, freq=step).as_unit("us")
+    periods = int((last - begin) / length) + 3
+    if isinstance(step, pd.offsets.Tick):
+        edges = pd.date_range(begin, periods=periods, freq=step).as_unit("us")
+    else:
+        # where clocks change at midnight, a day begins at one o'clock, or twice
+        days = pd.date_range(begin.tz_localize(None).normalize(), periods=periods, freq=step)
+        edges = localized(days, zone).as_unit("us")
     return edges[: edges.searchsorted(last, side="right") + 1]
 
 

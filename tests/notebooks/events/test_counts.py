@@ -118,6 +118,21 @@ def test_a_day_that_clocks_change_has_fewer_or_more_hours(tmp_path: Path, day: s
     assert f"{days['start'].iloc[0]:%Y-%m-%d %H:%M}" == f"{day} 00:00"
 
 
+@pytest.mark.parametrize(
+    ("zone", "moments", "start"),
+    [
+        ("Asia/Beirut", ("2026-03-28T23:30:00+02:00", "2026-03-29T01:30:00+03:00"), "2026-03-29 01:00 +0300"),
+        ("America/Havana", ("2026-10-31T23:30:00-04:00", "2026-11-01T00:30:00-05:00"), "2026-11-01 00:00 -0400"),
+    ],
+)
+def test_clocks_may_change_at_midnight(tmp_path: Path, zone: str, moments: tuple[str, str], start: str) -> None:
+    for moment in moments:
+        live(tmp_path, happened("entered", (pd.Timestamp(moment) - pd.Timestamp(at(0))).total_seconds()))
+    days = zone_counts(tmp_path, "D", zone=zone)
+    assert days["entered"].tolist() == [1, 1]
+    assert f"{days['start'].iloc[1]:%Y-%m-%d %H:%M %z}" == start
+
+
 def test_nothing_counted_is_an_empty_frame(tmp_path: Path) -> None:
     frame = zone_counts(tmp_path, zone=KYIV)
     assert frame.empty
