@@ -25,7 +25,7 @@ def summary(happened: pd.DataFrame, read: pd.DataFrame) -> str:
         displays = read.drop_duplicates(["camera", "zone"])
         parts.append(
             f"{how_many(len(read), 'reading')} of {how_many(len(displays), 'zone')} "
-            f"({', '.join(sorted(displays['camera'].astype(str).unique()))}), {bad:,} of them unreadable"
+            f"({', '.join(sorted(displays['camera'].dropna().astype(str).unique()))}), {bad:,} of them unreadable"
         )
     if len(counted):
         numbers = counted["value"].value_counts()
@@ -51,7 +51,8 @@ def latest_readings(read: pd.DataFrame) -> pd.DataFrame:
             .str.cat(last["unit"].astype("str").fillna(""), sep=" ")
             .str.strip(),
             "at": last["at"].dt.strftime("%a %d %b, %H:%M:%S"),
-            "confidence": last["confidence"].map("{:.2f}".format, na_action="ignore").fillna(""),
+            # of lamps and pages alone there is none: the column would stay one of numbers
+            "confidence": ["" if pd.isna(one) else f"{one:.2f}" for one in last["confidence"]],
             "readings": groups.size(),
             "readable (%)": (100 * good).round(1),
         }

@@ -13,10 +13,11 @@ import pytest
 from notebooks.lab.data.results import load_log
 from notebooks.lab.events import events, readings
 from notebooks.lab.zones import odd, tables
+from shared_utils.contracts.events import Event
 from shared_utils.contracts.zones import write_zones, zones_path
 from shared_utils.media.grabber import FrameGrabber
 from shared_utils.media.picture_files import write_picture
-from tests.notebooks.events.volume import clip, happened, live, reading
+from tests.notebooks.events.volume import at, clip, happened, live, reading
 from tests.notebooks.plots.test_plots import texts
 from tests.support.footage.barcode_clips import barcode
 from tests.support.footage.video import write_video
@@ -105,6 +106,14 @@ def test_the_last_reading_of_each_zone(tmp_path: Path) -> None:
     table = tables.latest_readings(readings(tmp_path)).set_index("zone")
     assert table["last"].to_dict() == {"pressure": "1.5 bar", "level": "unreadable"}
     assert table["readable (%)"].to_dict() == {"pressure": 100.0, "level": 50.0}
+
+
+def test_what_has_no_confidence_or_camera_is_in_the_words_and_the_table(tmp_path: Path) -> None:
+    lamp = Event("light", at(0), "door", "lamp", "on", more={"level": 201.5})
+    live(tmp_path, lamp, Event("light", at(1), None, None, "off"))
+    read = readings(tmp_path)
+    assert tables.latest_readings(read)["confidence"].tolist() == [""]
+    assert tables.summary(events(tmp_path), read).startswith("2 readings of 2 zones (door), 0 of them unreadable")
 
 
 def test_a_table_for_a_spreadsheet_has_local_times_and_no_formulas(tmp_path: Path) -> None:
