@@ -17,7 +17,7 @@ from typing import NoReturn, Protocol
 import cv2
 
 from camera_emulator.address import Address, parse_address
-from camera_emulator.drawn import SCENES, make_scene
+from camera_emulator.drawn import SCENES, WITH_TRUTH, make_scene
 from camera_emulator.h264 import default_bitrate
 from camera_emulator.mjpeg import MjpegBroadcast
 from camera_emulator.rtsp_server import RtspBroadcast
@@ -107,9 +107,13 @@ def open_source(args: argparse.Namespace) -> Source:
     webcam = re.fullmatch(r"webcam(?::(\d+))?|/dev/video(\d+)", name)
     if args.once and (webcam or name in SCENES):
         raise SettingError(f"--once goes with a file, not with --source {name}: leave it out")
-    for option, given in (("--seed", args.seed), ("--truth", args.truth), ("--zones-out", args.zones_out)):
-        if given is not None and name not in SCENES:
-            raise SettingError(f"{option} goes with --source {' or '.join(SCENES)}, not with {name}: leave it out")
+    for option, given, fitting in (
+        ("--seed", args.seed, SCENES),
+        ("--truth", args.truth, WITH_TRUTH),
+        ("--zones-out", args.zones_out, WITH_TRUTH),
+    ):
+        if given is not None and name not in fitting:
+            raise SettingError(f"{option} goes with --source {' or '.join(fitting)}, not with {name}: leave it out")
     if name in SCENES:
         size, fps = args.size or SCENE_SIZE, args.fps or SCENE_FPS
         return SceneSource(name, make_scene(name, args.seed or 0, size, fps, args.truth, args.zones_out))

@@ -56,6 +56,10 @@ SCENES: dict[str, Kind] = {
 }
 
 
+WITH_TRUTH = tuple(name for name, kind in SCENES.items() if kind.truth)
+"""Scenes that have a truth and zones."""
+
+
 def make_scene(
     name: str, seed: int, size: tuple[int, int], fps: float, truth: Path | None = None, zones: Path | None = None
 ) -> DrawnScene:
@@ -73,13 +77,14 @@ def make_scene(
     kind = SCENES[name]
     for option, file, given in (("--truth", truth, kind.truth), ("--zones-out", zones, kind.write_zones)):
         if file is not None and given is None:
-            having = [one for one, other in SCENES.items() if other.truth]
-            raise SettingError(f"{option} goes with --source {' or '.join(having)}, not with {name}: leave it out")
+            raise SettingError(f"{option} goes with --source {' or '.join(WITH_TRUTH)}, not with {name}: leave it out")
     scene = kind.make(seed, size, fps)
     try:
         if truth is not None and kind.truth is not None:
             truth.write_text(json.dumps(kind.truth(scene, TRUTH_S)) + "\n")
         if zones is not None and kind.write_zones is not None:
+            # zones/ is there only after a first program of ours, or a first zone
+            zones.parent.mkdir(parents=True, exist_ok=True)
             kind.write_zones(scene, zones)
     except OSError as error:
         raise SettingError(f"{error.filename or 'a file'} cannot be written: {error.strerror}") from None

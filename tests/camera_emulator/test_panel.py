@@ -148,7 +148,7 @@ def test_a_file_that_is_named_after_no_camera(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_truth_and_zones(start_camera: Callable[..., Any], free_port: int, tmp_path: Path) -> None:
-    truth, zones = tmp_path / "truth.json", tmp_path / "panel.json"
+    truth, zones = tmp_path / "truth.json", tmp_path / "zones" / "panel.json"  # a folder to be made
     camera = start_camera(
         "panel", f"http://127.0.0.1:{free_port}/video", "--seed", "5", "--size", "320x180", "--fps", "5",
         "--truth", str(truth), "--zones-out", str(zones),
@@ -161,8 +161,8 @@ def test_the_command_writes_truth_and_zones(start_camera: Callable[..., Any], fr
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--source", "scene", "--truth", "t.json"), "--truth goes with --source panel, not with scene"),
-        (("--source", "webcam", "--zones-out", "z.json"), "goes with --source scene or panel, not with webcam"),
+        (("--source", "scene", "--truth", "t.json"), "--truth goes with --source gate or panel, not with scene"),
+        (("--source", "webcam", "--zones-out", "z.json"), "goes with --source gate or panel, not with webcam"),
         (("--source", "panel", "--truth", "no/such/folder/t.json"), "no/such/folder/t.json cannot be written"),
     ],
 )  # fmt: skip
