@@ -353,7 +353,7 @@ def _missed(events: Sequence[Event], last: str | None, since: float) -> Sequence
 
 
 def _what_steps_see(plan: Plan) -> tuple[object, ...]:
-    return plan.zones, plan.facts.objects == "off", plan.needs_detector
+    return plan.zones, plan.pictures, plan.facts.objects == "off", plan.needs_detector
 
 
 def _time_of(saved: Mapping[str, Any] | None, now: float) -> LiveTime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import threading
@@ -27,7 +28,7 @@ from shared_utils.config.zones.model import (
 )
 from shared_utils.contracts.clips import CAMERA_PATTERN
 from shared_utils.contracts.json_lines import parse_object
-from shared_utils.contracts.zones import ZONES_SUFFIX
+from shared_utils.contracts.zones import ZONES_FOLDER, ZONES_SUFFIX
 from shared_utils.errors import SourceError, SourceRefused
 from shared_utils.log import camera_logger
 from video_worker import messages
@@ -76,11 +77,13 @@ class Plan:
         camera: its name.
         facts: what capture says of it.
         zones: its zones; None for none.
+        pictures: tells one state of their reference pictures from the next: time and size of each file.
     """
 
     camera: str
     facts: CameraFacts
     zones: Zones | None = None
+    pictures: tuple[tuple[int, int] | None, ...] = ()
 
     @property
     def live_tasks(self) -> Sequence[Task]:
@@ -166,6 +169,25 @@ def _report(camera: str, problem: str | None) -> None:
         log.error(messages.LIVE_ZONES_WRONG, problem)
 
 
+class PictureSigns:
+    """Tells one state of reference pictures from the next. One that is gone, as its volume may be, has its last sign.
+
+    Args:
+        folder: where they are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def get(self, name: str) -> tuple[int, int] | None:
+        """Return time and size of a file; None where it was never seen."""
+        with contextlib.suppress(OSError):
+            stat = (self._folder / name).stat()
+            self._known[name] = stat.st_mtime_ns, stat.st_size
+        return self._known.get(name)
+
+
 class PlanWatch:
     """Follows the cameras in a thread: what capture says of them, and their zones.
 
@@ -189,6 +211,7 @@ class PlanWatch:
     ) -> None:
         self._url = f"{capture_url}/info"
         self._zones = ZonesFiles(video_dir, _report)
+        self._pictures = PictureSigns(video_dir / ZONES_FOLDER)
         self._changed = changed
         self._poll_s = poll_s
         self._clock = clock
@@ -233,15 +256,19 @@ class PlanWatch:
             if self._failed:
                 logger.info(messages.LIVE_CAPTURE_BACK)
             self._failed = False
-        plans = tuple(Plan(name, facts, self._zones_of(name)) for name, facts in self._facts.items())
+        plans = tuple(self._plan(name, facts) for name, facts in self._facts.items())
         wanted = tuple(plan for plan in plans if plan.is_wanted)
         if wanted != self._plans:
             self._plans = wanted
             self._changed()
 
-    def _zones_of(self, camera: str) -> Zones | None:
+    def _plan(self, camera: str, facts: CameraFacts) -> Plan:
         loaded = self._zones.get(camera)
-        return None if loaded is None else loaded.zones
+        if loaded is None:
+            return Plan(camera, facts)
+        zones = loaded.zones
+        names = (zones.reference, *(page.reference for page in zones.pages))
+        return Plan(camera, facts, zones, tuple(self._pictures.get(name) for name in names if name is not None))
 
     def _ask(self) -> dict[str, CameraFacts]:
         with HttpStream(self._url, self._clock) as answer, answer.within(ANSWER_S):

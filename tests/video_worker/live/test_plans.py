@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared_utils.config.zones.file import parse_zones
 from tests.video_worker.steps.displays import read_zones
-from video_worker.live.plans import CameraFacts, Plan
+from video_worker.live.plans import CameraFacts, PictureSigns, Plan
 
 OBJECTS = {"name": "gate", "points": [[0, 0], [1, 0], [1, 1]], "tasks": [{"do": "objects", "when": "live"}]}
 LAMP = {"name": "lamp", "points": [[0, 0], [1, 0], [1, 1]], "tasks": [{"do": "light", "when": "both", "every_s": 0.2}]}
@@ -57,3 +58,15 @@ def test_tasks_of_a_group_that_is_off_want_nothing():
     zone = {**displays_of({})[0], "group": "p1"}
     assert plan("off", zone, groups=[{"name": "p1"}]).is_wanted
     assert not plan("off", zone, groups=[{"name": "p1", "on": False}]).is_wanted
+
+
+def test_a_reference_picture_that_is_replaced_is_another_and_one_that_is_away_is_the_last(tmp_path: Path):
+    signs, picture = PictureSigns(tmp_path), tmp_path / "panel.menu.png"
+    assert signs.get(picture.name) is None
+    picture.write_bytes(b"one")
+    first = signs.get(picture.name)
+    assert first is not None
+    picture.unlink()
+    assert signs.get(picture.name) == first
+    picture.write_bytes(b"the other")
+    assert signs.get(picture.name) not in (None, first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from video_worker.live.camera import Analysis, LiveCamera
 from video_worker.live.frame_parts import LiveFrame
 from video_worker.live.plans import CameraFacts, Plan
 from video_worker.models.registry import LoadedModel
+from video_worker.steps.base import Step
+from video_worker.steps.context import StepContext
 
 BEGAN = 1_771_804_800.0
 LEFT_X, RIGHT_X = 20, 110
@@ -200,3 +203,21 @@ def test_what_was_reported_before_the_first_state_is_known_though_captures_clock
     with site.camera(PLAN, events=list(site.events)) as camera:
         site.show(camera, 1, LEFT_X)
     assert site.reported == ["seen"]
+
+
+def test_steps_begin_anew_with_a_reference_picture_that_was_replaced(site: Site) -> None:
+    made: list[StepContext] = []
+
+    class Reader(Step):
+        @classmethod
+        def create(cls, context: StepContext) -> Sequence[Step]:
+            made.append(context)
+            return []
+
+    loaded = LoadedModel("squares", "0" * 64, SquareDetector())
+    analysis = Analysis(loaded, SquareModels(), Options(), site, site, steps=[Reader])
+    with LiveCamera(WITH_ZONE, analysis) as camera:
+        camera.replan(replace(WITH_ZONE))
+        assert len(made) == 1
+        camera.replan(replace(WITH_ZONE, pictures=((1, 2),)))
+        assert len(made) == 2
