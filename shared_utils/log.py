@@ -52,6 +52,10 @@ def message_code(record: logging.LogRecord) -> str | None:
     return record.msg.code if isinstance(record.msg, LogMessage) else None
 
 
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+"""Control characters as text: what a camera or a module says must not steer the terminal that shows it."""
+
+
 class TextFormatter(logging.Formatter):
     """One plain line: time, level, camera, program or library, message."""
 
@@ -71,7 +75,7 @@ class TextFormatter(logging.Formatter):
             line += f" [{code}]"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        return self._redact(line)
+        return self._redact(line).translate(_CONTROL)
 
 
 class JsonFormatter(logging.Formatter):

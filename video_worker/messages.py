@@ -22,6 +22,9 @@ STEP_TIMES = LogMessage("step_times", "%s: seconds by step: %s")
 ZONES_WRONG = LogMessage("zones_wrong", "%s; clips are analysed with the last good revision, or without zones")
 ZONES_RIGHT_AGAIN = LogMessage("zones_right_again", "the zones of camera %s are right again")
 ZONE_LABEL_UNKNOWN = LogMessage("zone_label_unknown", "%s, which model %s does not know: it counts none of them")
+ZONE_TASKS_LEFT_OUT = LogMessage(
+    "zone_tasks_left_out", 'tasks for live frames alone are left out: %s; "when": "both" carries them out in clips too'
+)
 ZONE_NOT_READ = LogMessage("zone_not_read", "%s: %s")
 CAMERA_MOVED = LogMessage(
     "camera_moved", "the camera was moved too far: nothing is read until it is back, or %s has saved a new reference"

@@ -76,3 +76,10 @@ def test_the_logging_filter_covers_messages_and_tracebacks(log_format: str) -> N
 
 def test_settings_do_not_show_passwords() -> None:
     assert "geheim" not in repr(RedisSettings(password="geheim"))
+
+
+def test_a_line_of_the_log_does_not_steer_a_terminal() -> None:
+    out = io.StringIO()
+    setup_logging(LogSettings(), "worker", stream=out)
+    logging.getLogger("video_worker").warning("a module said \x1b[2J\r\x07 and\tmore")
+    assert "a module said \\x1b[2J\\x0d\\x07 and\tmore" in out.getvalue()

@@ -57,7 +57,18 @@ class ClipZones:
             self._checked.add((found.sha256, model.sha256))
             for problem in unknown_labels(found.zones, model.detector.labels):
                 log.warning(messages.ZONE_LABEL_UNKNOWN, problem, model.name, extra={CAMERA_FIELD: found.zones.camera})
+            left_out = list(live_only(found.zones)) if found is self._given else []
+            if left_out:
+                log.warning(messages.ZONE_TASKS_LEFT_OUT, ", ".join(left_out))
         return found
+
+
+def live_only(zones: Zones) -> Iterator[str]:
+    """Yield the tasks that no clip is analysed with: zone, place of the task, kind."""
+    for zone in zones.zones:
+        for number, task in enumerate(zone.tasks):
+            if task.when not in CLIPS:
+                yield f"{zone.name} tasks[{number}] ({task.__struct_config__.tag})"
 
 
 def unknown_labels(zones: Zones, labels: Sequence[str], when: Sequence[str] = CLIPS) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from shared_utils.config.zones.files import read_zones_file
 from shared_utils.contracts.detections_log import log_path, read_records
 from shared_utils.contracts.events import clip_events_path, read_clip_events
 from shared_utils.contracts.job_options import Options
@@ -189,3 +190,15 @@ def test_labels_that_the_model_does_not_know_are_logged_once_and_the_others_coun
     [(code, text)] = logged(caplog)
     assert code == "zone_label_unknown"
     assert "zone 'middle': tasks[0].labels names 'squre' (did you mean 'square'?)" in text
+
+
+def test_tasks_for_live_frames_alone_are_named_where_zones_are_tried(
+    video_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    live = {**MIDDLE, "tasks": [{"do": "cross", "when": "live"}, {"do": "cross", "when": "both"}]}
+    given = read_zones_file(write(tmp_path, live), named_after_camera=False)
+    analyst = Analyst(SquareModels(), 1, now, zones=ClipZones(given=given))
+    for job in ("one", "two"):
+        run(WorkerContext(video_folder, Options(), analyst, now), job)
+    [message] = [text for code, text in logged(caplog) if code == "zone_tasks_left_out"]
+    assert "left out: middle tasks[0] (cross);" in message
