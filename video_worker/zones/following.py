@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from video_worker.zones.meetings import Colours, Meetings, View
 from video_worker.zones.twins import Twins
 
 LOST_S = 2.0
@@ -71,11 +72,13 @@ class TrackBox(NamedTuple):
         track: its number.
         box: its best box; None where none is good enough to tell the place.
         labels: best score of each of its labels, in the order of their scores.
+        colours: of the box; None where there is no picture.
     """
 
     track: int
     box: BoxShares | None
     labels: Mapping[str, float]
+    colours: Colours | None = None
 
 
 @dataclass(eq=False)
@@ -134,6 +137,8 @@ class Followed:
         labelled: those in sight, or of which only boxes are that are too weak to tell the place.
         known: numbers of those that are in sight, or may come back.
         twins: numbers of those that are second views of others, and do not count; some may be among the gone.
+        swapped: numbers of two that are exchanged from this frame on, as their tracks had swapped, and when they
+            were closest to each other.
     """
 
     seen: Sequence[FollowedObject]
@@ -142,6 +147,7 @@ class Followed:
     labelled: Sequence[FollowedObject]
     known: Collection[int]
     twins: Collection[int] = ()
+    swapped: Sequence[tuple[int, int, float]] = ()
 
 
 class Follower:
@@ -158,6 +164,7 @@ class Follower:
         self._watched_s = 0.0
         self._began_s = 0.0
         self._twins = Twins()
+        self._meetings = Meetings()
 
     def update(
         self, time_s: float, tracks: Sequence[TrackBox], ended_tracks: Collection[int], aspect: float, cut: bool
@@ -190,22 +197,27 @@ class Follower:
             if one.track in ended_tracks:
                 one.tracked = False
         seen, labelled = self._assign(time_s, tracks, aspect)
-        seen, labelled = self._without_twins(time_s, seen, labelled, aspect, step_s)
+        seen, labelled, never = self._without_twins(time_s, seen, labelled, aspect, step_s)
+        swapped = self._exchange(time_s, seen, tracks, step_s)
         lost = [one for one in self.objects.values() if not one.tracked and self._watched_s - one.watched_s > LOST_S]
         for one in lost:
             del self.objects[one.number]
         gone += lost
-        twins = self._twins.numbers
+        gone += never
+        twins = self._twins.numbers | {one.number for one in never}
         self._twins.forget(self.objects)
-        return Followed(seen, gone, ended, labelled, self.objects.keys(), twins)
+        self._meetings.forget(self.objects)
+        return Followed(seen, gone, ended, labelled, self.objects.keys(), twins, swapped)
 
     def _without_twins(
         self, time_s: float, seen: list[FollowedObject], labelled: list[FollowedObject], aspect: float, step_s: float
-    ) -> tuple[list[FollowedObject], list[FollowedObject]]:
+    ) -> tuple[list[FollowedObject], list[FollowedObject], list[FollowedObject]]:
         """Return the objects in sight, and those with any box, without second views of others.
 
-        Where only the second view of an object is in sight, the object goes on there.
+        Where only the second view of an object is in sight, the object goes on there. The third list has second views
+        that are none any more, and have never been objects: another object goes on, or begins, in their place.
         """
+        never = []
         for one in seen:
             if one.first_s == time_s:
                 self._twins.begin(one, [other for other in seen if other.first_s < time_s])
@@ -213,13 +225,13 @@ class Follower:
         places = {one.number: one for one in labelled}
         for number in fresh:
             twin = places.pop(number)
+            never.append(self.objects.pop(number))
             box = TrackBox(twin.track, twin.box, twin.labels)
-            there = [*places.values(), *(self.objects[one] for one in self._twins.numbers), twin]
+            there = [*places.values(), *(self.objects[one] for one in self._twins.numbers & self.objects.keys())]
             one = self._continued(time_s, [box], there, aspect).get(twin.track) or self._new(time_s, twin.box, aspect)
             one.track, one.tracked, one.labels = twin.track, True, twin.labels
             one.known = one.known or dict(twin.labels)
             self._move(one, time_s, twin.box, aspect)
-            twin.track, twin.tracked = 0, False
             places[one.number] = one
         in_sight = {one.number for one in seen}
         for number in self._twins.numbers & places.keys():
@@ -235,7 +247,25 @@ class Follower:
             owner.labels = _best(owner.labels, twin.labels)
             places[owner.number] = owner
         found = list(places.values())
-        return [one for one in found if one.seen_s == time_s], found
+        return [one for one in found if one.seen_s == time_s], found, never
+
+    def _exchange(
+        self, time_s: float, seen: Sequence[FollowedObject], tracks: Sequence[TrackBox], step_s: float
+    ) -> list[tuple[int, int, float]]:
+        """Exchange the tracks and places of objects in sight whose tracks swapped; return both, and when."""
+        places = {found.track: View(found.box, found.colours) for found in tracks if found.box is not None}
+        views = {one.number: places[one.track] for one in seen}
+        swapped = []
+        for first, second, since_s in self._meetings.update(
+            seen, views, [view.box for view in places.values()], step_s
+        ):
+            one, other = self.objects[first], self.objects[second]
+            for name in ("track", "tracked", "box", "seen_s", "watched_s", "labels"):
+                mine, theirs = getattr(one, name), getattr(other, name)
+                setattr(one, name, theirs)
+                setattr(other, name, mine)
+            swapped.append((first, second, time_s - since_s))
+        return swapped
 
     def _assign(
         self, time_s: float, tracks: Sequence[TrackBox], aspect: float
@@ -308,7 +338,13 @@ class Follower:
             del entry["labels"]
             objects.append(entry)
         twins = self._twins.state()
-        return {"begun": self._begun, "watched_s": self._watched_s, "objects": objects, "twins": twins}
+        return {
+            "begun": self._begun,
+            "watched_s": self._watched_s,
+            "objects": objects,
+            "twins": twins,
+            "meetings": self._meetings.state(),
+        }
 
     def resume(self, state: Mapping[str, Any], later_s: float) -> None:
         """Go on from a :meth:`state`, as after a pause.
@@ -329,6 +365,7 @@ class Follower:
         self._begun, self._watched_s = int(state["begun"]), float(state["watched_s"])
         self.objects = {one.number: one for one in objects}
         self._twins.resume(state.get("twins", ()))
+        self._meetings.resume(state.get("meetings", {}))
 
 
 def _reach(out_s: float, same_track: bool) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.video_worker.steps.zone_scenes import Mover, Place, Watch, along, cross, hidden, objects
+from tests.video_worker.steps.zone_scenes import Mover, Place, Watch, along, cross, hidden, objects, sample
 
 THROUGH = along((0.2, 0.1, 0.8), (6.2, 0.95, 0.8))
 BACK = along((0.2, 0.95, 0.8), (6.2, 0.1, 0.8))
@@ -63,3 +63,28 @@ def test_who_stood_in_front_of_somebody_goes_on_alone():
     counts = watch.zone("gate")
     assert (counts["entered"], counts["left"]) == ({"person": 2}, {"person": 2})
     assert watch.zone("door")["crossed"] == {"person": {"left": 1, "right": 1}}
+
+
+def test_what_parts_from_an_object_has_come_in_once():
+    """It begins beside the object, is taken for a second view of it, stands still inside, and goes back alone."""
+
+    def place(time_s: float) -> Place | None:
+        if time_s < 2.2 - 1e-9:
+            return None
+        if time_s < 4.0 - 1e-9:
+            return beside(THROUGH, -0.05 if time_s < 2.5 else 0.0)(time_s)
+        return along((4.0, 0.638, 0.8), (6.0, 0.638, 0.8), (10.0, 0.1, 0.8))(time_s)
+
+    counts = Watch(objects()).feed(Mover(THROUGH, 1), Mover(place, 2), end_s=14).zone("gate")
+    assert (counts["entered"], counts["left"]) == ({"person": 2}, {"person": 2})
+
+
+def test_live_a_second_view_that_was_reported_leaves_as_well():
+    """Both come in side by side, cover the same area for seconds, and one box is left."""
+    other = along((0.2, 0.1, 0.9), (3.6, 0.58, 0.9), (4.2, 0.667, 0.8), (6.0, 0.92, 0.8))
+    first = along((0.2, 0.22, 0.8), (3.6, 0.6, 0.8), (4.2, 0.667, 0.8), (6.2, 0.95, 0.8))
+    watch = Watch(objects(), live=True)
+    watch.feed(Mover(first, 1), Mover(hidden(other, 5.9, 99), 2), end_s=7)
+    watch.runner.feed(sample(7.2, [], ended=[1, 2]))
+    watch.feed(start_s=7.4, end_s=12)
+    assert sorted(value for value, _ in watch.said()) == ["entered", "entered", "left", "left"]

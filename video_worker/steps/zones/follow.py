@@ -10,6 +10,7 @@ from video_worker.steps.base import Sample, Step
 from video_worker.steps.context import Source, StepContext, clock_state, seconds_ahead
 from video_worker.steps.zones.tasks import counted_tasks
 from video_worker.zones.following import Follower, TrackBox
+from video_worker.zones.meetings import colours_of
 
 FOLLOWED = "followed"
 """Name of the frame's :class:`video_worker.zones.following.Followed` in ``Sample.values``."""
@@ -67,7 +68,8 @@ class Follow(Step):
                 found[track] = found[track]._replace(labels={label: score, **found[track].labels})
                 continue
             place = (x1 / width, y1 / height, x2 / width, y2 / height) if score >= self._place_score else None
-            found[track] = TrackBox(track, place, {label: score})
+            colours = None if place is None or not sample.picture.size else colours_of(sample.picture, (x1, y1, x2, y2))
+            found[track] = TrackBox(track, place, {label: score}, colours)
         return list(found.values())
 
     def state(self) -> Mapping[str, Any]:

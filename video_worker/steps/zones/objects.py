@@ -87,6 +87,11 @@ class Objects(ZoneStep[Stay]):
         """Take note that an object will not be seen again."""
         return [_happening(change) for change in machine.end(one, self._rules, gone=gone)]
 
+    def end_twin(self, machine: Stay, one: FollowedObject) -> list[Happening]:
+        """Return that it has left, if it was reported to have entered: nobody stays inside for ever."""
+        changes = machine.end(one, self._rules, gone=True) if machine.reported_in else []
+        return [_happening(change) for change in changes if change.what == LEFT]
+
     def count(self, happening: Happening, label: str) -> None:
         """Count an entry, or the end of a stay."""
         if happening.value == ENTERED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,8 @@ SAME_S = 5.0
 """Seconds by which the times of one event may differ that another task has, or that is found again after a restart."""
 MAX_REPORTS = 1000
 """What the tasks of one zone have reported and others of it may report as well; of more, the oldest is dropped."""
+CHANGES = ("entered", "left", "crossed")
+"""What depends on where an object is, and not on how long it has been there."""
 TIME_DIGITS = 3
 SHARE_DIGITS = 4
 SCORE_DIGITS = 4
@@ -79,13 +82,21 @@ class _Report:
 
 @dataclass
 class _Watched(Generic[Machine]):
-    """An object. `label`: that it was reported with; `pending`: what it did, with its track at that time."""
+    """An object.
+
+    Attributes:
+        pending: what it did, with its track at that time.
+        label: that it was reported with.
+        one: the object.
+        changed_s: when it last came in, left or crossed.
+    """
 
     machine: Machine
     votes: Votes = field(default_factory=Votes)
     pending: deque[tuple[Happening, int]] = field(default_factory=lambda: deque(maxlen=MAX_PENDING))
     label: str | None = None
     one: FollowedObject | None = None
+    changed_s: float = -math.inf
 
     def note(self, happenings: Iterable[Happening], one: FollowedObject) -> None:
         """Keep what the object did until its label is known."""
@@ -144,6 +155,11 @@ class ZoneStep(Step, Generic[Machine]):
         """Take note that an object will not be seen again: it has `gone`, or else the scene has ended."""
         raise NotImplementedError
 
+    def end_twin(self, machine: Machine, one: FollowedObject) -> list[Happening]:
+        """Take note that what was reported as an object is a second view of another, and return what that ends."""
+        del machine, one
+        return []
+
     def count(self, happening: Happening, label: str) -> None:
         """Count what an object of that label did."""
         raise NotImplementedError
@@ -185,20 +201,35 @@ class ZoneStep(Step, Generic[Machine]):
         if self._resumed:
             self._resumed = False
             self._objects = {number: one for number, one in self._objects.items() if number in followed.known}
+        for pair in followed.swapped:
+            self._exchange(*pair)
         for one in followed.labelled:
             self._watched(one).votes.add(one.labels, step_s, self._options.conf, self._labels)
         for one in followed.seen:
             watched = self._watched(one)
-            watched.note(self.see(watched.machine, sample.time_s, one), one)
+            happenings = self.see(watched.machine, sample.time_s, one)
+            watched.note(happenings, one)
+            changes = [happening.time_s for happening in happenings if happening.value in CHANGES]
+            watched.changed_s = max(watched.changed_s, *changes, -math.inf)
             if not self._source.has_end:
                 self._flush(watched)
 
     def finish(self) -> None:
         """Take note that the source has ended: no label will change any more."""
-        for number, watched in self._objects.items():
-            if watched.one is not None and number not in self._twins:
+        for watched in self._objects.values():
+            if watched.one is not None:
                 self._end(watched, watched.one, gone=(self._last_s or 0.0) - watched.one.seen_s > LOST_S)
         self._objects.clear()
+
+    def _exchange(self, number: int, other: int, since_s: float) -> None:
+        """Take note that the tracks of two were exchanged since then, when they were closest, until now.
+
+        What both did since is right, whoever did it. Where they did something, what is known of their places
+        belongs to the tracks; otherwise each goes on from the side on which it was then.
+        """
+        one, another = self._objects.get(number), self._objects.get(other)
+        if one is not None and another is not None and max(one.changed_s, another.changed_s) >= since_s:
+            one.machine, another.machine = another.machine, one.machine
 
     def _watched(self, one: FollowedObject) -> _Watched[Machine]:
         watched = self._objects.get(one.number)
@@ -208,8 +239,13 @@ class ZoneStep(Step, Generic[Machine]):
         return watched
 
     def _end(self, watched: _Watched[Machine] | None, one: FollowedObject, *, gone: bool) -> None:
-        if watched is not None and one.number not in self._twins:
+        if watched is None:
+            return
+        if one.number not in self._twins:
             watched.note(self.end(watched.machine, one, gone=gone), one)
+            self._flush(watched)
+        elif watched.label is not None:  # in front of a camera it was reported before that was known
+            watched.note(self.end_twin(watched.machine, one), one)
             self._flush(watched)
 
     def _flush(self, watched: _Watched[Machine]) -> None:
@@ -243,6 +279,7 @@ class ZoneStep(Step, Generic[Machine]):
                 "votes": watched.votes.state(),
                 "pending": [[asdict(happening), track] for happening, track in watched.pending],
                 "label": watched.label,
+                "changed_s": watched.changed_s if math.isfinite(watched.changed_s) else None,
             }
             for number, watched in self._objects.items()
         }
@@ -257,7 +294,8 @@ class ZoneStep(Step, Generic[Machine]):
         objects: dict[int, _Watched[Machine]] = {}
         for number, entry in state["objects"].items():
             watched = _Watched(self.machine_of(entry["machine"], later_s), Votes.of_state(entry["votes"]))
-            watched.label = entry["label"]
+            watched.label, changed_s = entry["label"], entry.get("changed_s")
+            watched.changed_s = -math.inf if changed_s is None else changed_s + later_s
             for happening, track in entry["pending"]:
                 noted = Happening(**{**happening, "time_s": happening["time_s"] + later_s})
                 watched.pending.append((noted, track))
