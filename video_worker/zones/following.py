@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from video_worker.zones.boxes import BoxShares, box_of, centre_of, edges, point_of, size_of
 from video_worker.zones.meetings import Colours, Meetings, View
 from video_worker.zones.twins import Twins
 
@@ -35,34 +36,8 @@ SAME_TRACK_REACH = 3.0
 """Factor for a track that goes on after a restart: the tracker knows how fast it was."""
 MIN_LABEL_SHARE = 0.15
 """Share of an object's labels, by their scores, that the label of a new track must have had."""
-EDGE = 0.01
-"""Distance from the picture's edge, in shares of its sides, at which a box touches it. What is lost there has gone out,
-and what begins there has come in: it may be anybody."""
 MAX_SIZE_RATIO = 2.0
 """Factor by which their sizes may differ."""
-
-BoxShares = tuple[float, float, float, float]
-"""Corners x1, y1, x2, y2 in 0..1 of the picture."""
-
-
-def box_of(corners: Sequence[Any]) -> BoxShares:
-    """Return a box of a state.
-
-    Raises:
-        ValueError, TypeError: it is none.
-    """
-    x1, y1, x2, y2 = (float(value) for value in corners)
-    return x1, y1, x2, y2
-
-
-def point_of(values: Sequence[Any]) -> tuple[float, float]:
-    """Return a point of a state.
-
-    Raises:
-        ValueError, TypeError: it is none.
-    """
-    x, y = (float(value) for value in values)
-    return x, y
 
 
 class TrackBox(NamedTuple):
@@ -118,12 +93,12 @@ class FollowedObject:
     @property
     def centre(self) -> tuple[float, float]:
         """Centre of the box, (x, y) in heights of the picture."""
-        return _centre(self.box, self.aspect)
+        return centre_of(self.box, self.aspect)
 
     @property
     def size(self) -> float:
         """Square root of the area."""
-        return _size(self.box, self.aspect)
+        return size_of(self.box, self.aspect)
 
 
 @dataclass(frozen=True)
@@ -306,7 +281,7 @@ class Follower:
             for one in lost
             if found.box is not None
             and _resembles(one, found.labels)
-            and (found.track == one.track or not _edges(one.box) & _edges(found.box))
+            and (found.track == one.track or not edges(one.box) & edges(found.box))
             and (away := _distance(one, found.box, aspect)) <= _reach(time_s - one.seen_s, found.track == one.track)
         ]
         continued: dict[int, FollowedObject] = {}
@@ -374,16 +349,6 @@ def _reach(out_s: float, same_track: bool) -> float:
     return SAME_TRACK_REACH * reach if same_track else reach
 
 
-def _centre(box: BoxShares, aspect: float) -> tuple[float, float]:
-    x1, y1, x2, y2 = box
-    return (x1 + x2) / 2 * aspect, (y1 + y2) / 2
-
-
-def _size(box: BoxShares, aspect: float) -> float:
-    x1, y1, x2, y2 = box
-    return math.sqrt(max((x2 - x1) * aspect * (y2 - y1), 1e-9))
-
-
 def _resembles(one: FollowedObject, labels: Mapping[str, float]) -> bool:
     """Return whether the best label of a new track is one that an object had often enough."""
     total = sum(one.known.values())
@@ -396,15 +361,9 @@ def _best(labels: Mapping[str, float], others: Mapping[str, float]) -> dict[str,
     return dict(sorted(found.items(), key=lambda one: -one[1]))
 
 
-def _edges(box: BoxShares) -> set[int]:
-    """Return which edges of the picture a box touches."""
-    low, high = (0, 1), (2, 3)
-    return {side for side in low if box[side] <= EDGE} | {side for side in high if box[side] >= 1 - EDGE}
-
-
 def _distance(one: FollowedObject, box: BoxShares, aspect: float) -> float:
     """Return how far a box is from where an object was seen last, in sizes; endless where it is of another size."""
-    size = _size(box, aspect)
+    size = size_of(box, aspect)
     if not 1 / MAX_SIZE_RATIO <= size / one.size <= MAX_SIZE_RATIO:
         return math.inf
-    return math.dist(one.centre, _centre(box, aspect)) / min(one.size, size)
+    return math.dist(one.centre, centre_of(box, aspect)) / min(one.size, size)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_utils.media.picture import Picture
+from video_worker.zones.boxes import BoxShares, edges
 from video_worker.zones.twins import MIN_SIMILARITY, Seen, similarity
 
 Colours = tuple[float, ...]
@@ -48,7 +49,7 @@ SWAPPED_RATIO, SWAPPED_GAIN = 0.5, 0.08
 class View(NamedTuple):
     """What a frame shows of an object: its box, corners in 0..1 of the picture, and its colours."""
 
-    box: tuple[float, float, float, float]
+    box: BoxShares
     colours: Colours | None
 
 
@@ -100,7 +101,7 @@ class Meetings:
         self,
         seen: Sequence[Seen],
         views: Mapping[int, View],
-        boxes: Sequence[tuple[float, float, float, float]],
+        boxes: Sequence[BoxShares],
         step_s: float,
     ) -> list[tuple[int, int, float]]:
         """Take a frame.
@@ -212,10 +213,10 @@ def _difference(before: NDArray[np.float64], after: NDArray[np.float64]) -> floa
     return float(np.sqrt(((before - after) ** 2).mean(axis=1)).sum())
 
 
-def _is_clear(view: View, boxes: Sequence[tuple[float, float, float, float]]) -> bool:
+def _is_clear(view: View, boxes: Sequence[BoxShares]) -> bool:
     """Return whether nothing hides an object, as far as boxes tell, and it is all within the picture."""
     x1, y1, x2, y2 = view.box
-    if view.colours is None or x1 <= 0.01 or x2 >= 0.99:
+    if view.colours is None or edges(view.box) & {0, 2}:
         return False
     others = np.array([box for box in boxes if box is not view.box], np.float64).reshape(-1, 4)
     low, high = np.maximum(others[:, :2], (x1, y1)), np.minimum(others[:, 2:], (x2, y2))

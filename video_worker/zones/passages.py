@@ -12,7 +12,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from video_worker.zones.following import BoxShares, FollowedObject, box_of
+from video_worker.zones.boxes import BoxShares, box_of
+from video_worker.zones.following import FollowedObject
 from video_worker.zones.geometry import LEFT, RIGHT, Anchor, anchors, crossings, distance_to_line
 from video_worker.zones.hysteresis import Clearance, near_distance
 

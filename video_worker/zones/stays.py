@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from video_worker.zones.following import BoxShares, FollowedObject, box_of
+from video_worker.zones.boxes import BoxShares, box_of
+from video_worker.zones.following import FollowedObject
 from video_worker.zones.geometry import (
     Anchor,
     anchors,

@@ -38,8 +38,9 @@ Person = tuple[Way, tuple[tuple[int, int, int], tuple[int, int, int]]]
 def frame(time_s: float, people: tuple[Person, Person], swap_s: float, begin_s: float = 0.0) -> Sample:
     """Return the frame of a time; tracks swap at `swap_s`."""
     tracks = (1, 2) if time_s < swap_s else (2, 1)
-    movers = [Mover(lambda _, way=way: way(time_s), track) for (way, _), track in zip(people, tracks, strict=True)]
-    found = sample(round(time_s - begin_s, 6), movers)
+    movers = [Mover(way, track) for (way, _), track in zip(people, tracks, strict=True)]
+    found = sample(time_s, movers)
+    found.time_s = round(time_s - begin_s, 6)
     found.picture = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
     for way, halves in people:
         place = way(time_s)
@@ -51,7 +52,9 @@ def frame(time_s: float, people: tuple[Person, Person], swap_s: float, begin_s: 
     return found
 
 
-def counts(people: tuple[Person, Person], swap_s: float = MET_S, fps: float = 5) -> tuple[dict, dict]:
+def counts(
+    people: tuple[Person, Person], swap_s: float = MET_S, fps: float = 5
+) -> tuple[dict[str, object], dict[str, object]]:
     """Return what the record has of the door, and of the gate."""
     watch = Watch(objects(), cross())
     for number in range(round(9 * fps)):
@@ -82,7 +85,7 @@ def test_two_who_look_alike_stay_as_their_tracks_say():
 
 def test_light_that_changes_swaps_nobody():
     """While they meet it grows dark."""
-    dark = tuple(tuple(value // 2 for value in half) for half in GREEN_GREY)
+    dark = (30, 80, 30), (55, 55, 55)
     assert counts(((RIGHT, GREEN_GREY), (LEFT, dark)), 99)[0] == {"person": {"left": 1, "right": 1}}
 
 
