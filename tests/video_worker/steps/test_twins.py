@@ -69,7 +69,7 @@ def test_what_parts_from_an_object_has_come_in_once():
     """It begins beside the object, is taken for a second view of it, stands still inside, and goes back alone."""
 
     def place(time_s: float) -> Place | None:
-        if time_s < 2.2 - 1e-9:
+        if time_s < 2.4 - 1e-9:
             return None
         if time_s < 4.0 - 1e-9:
             return beside(THROUGH, -0.05 if time_s < 2.5 else 0.0)(time_s)
