@@ -193,7 +193,7 @@ def test_they_share_redis_tls_port_and_the_clips_and_nothing_else(machines: tupl
     ]
     assert not networks[2] & (networks[0] | networks[1])
     mounts = {mount["Destination"]: mount for mount in other.container("video-worker")["Mounts"]}
-    assert set(mounts) == {"/video", "/models", "/tls/ca.crt"}
+    assert set(mounts) == {"/video", "/models", "/plugins", "/tls/ca.crt"}
     assert [path for path, mount in mounts.items() if mount["RW"]] == ["/video"]
     assert mounts["/video"]["Source"] == str(head.folder / "video")
     published = head.container("redis")["NetworkSettings"]["Ports"]
