@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -68,4 +69,6 @@ def test_a_module_that_is_wrong_hangs_or_changes(live: Live, serve: Callable[...
     assert "stuck.py, line 4: it takes more than 10 s, and was ended" in str(stuck.more["error"])
     program.wait_for(line_of(messages.ZONE_NOT_READ, "stuck", "stuck.py, line 4: .*"))
     assert program.stop() == 0
-    assert program.count(messages.ZONE_NOT_READ) == 2
+    # each error once; a busy machine may say as well that looks take longer than their interval
+    errors = re.findall(r"(\w+\.py), line \d+: ", program.text)
+    assert sorted(errors) == ["stuck.py", "wrong.py"]
