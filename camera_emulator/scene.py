@@ -8,6 +8,7 @@ of one to three figures, then quiet again, for ever.
 from __future__ import annotations
 
 import bisect
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +93,12 @@ class Visit:
     labels: frozenset[str]
 
 
+def visible_parts(parts: Iterable[Drawn], size: tuple[int, int]) -> list[Truth]:
+    """Return the parts of figures that can be seen in a picture of width and height `size`, in their order."""
+    clipped = ((part.label, *clip_box(part.xyxy, size)) for part in parts)
+    return [Truth(label, box) for label, box, share in clipped if share >= MIN_VISIBLE]
+
+
 class Scene:
     """The picture and its truth at any time.
 
@@ -119,13 +126,7 @@ class Scene:
 
     def truth(self, t: float) -> list[Truth]:
         """Return the objects visible at ``t`` seconds, farthest first, without those barely in the picture."""
-        found = []
-        for actor in self._actors(t):
-            for part in self._place(actor, t):
-                box, share = clip_box(part.xyxy, self.size)
-                if share >= MIN_VISIBLE:
-                    found.append(Truth(part.label, box))
-        return found
+        return visible_parts((part for actor in self._actors(t) for part in self._place(actor, t)), self.size)
 
     def visit(self, index: int) -> Visit:
         """Return the visit with this number, from 0."""

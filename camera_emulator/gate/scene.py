@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from camera_emulator.backdrop import Image, backdrop
-from camera_emulator.figure_drawing import NOISE_SIGMA, Drawn, SensorNoise, Stand, clip_box, draw_figure, place_figure
+from camera_emulator.figure_drawing import NOISE_SIGMA, Drawn, SensorNoise, Stand, draw_figure, place_figure
 from camera_emulator.gate.programme import Passage, Programme
-from camera_emulator.scene import MIN_VISIBLE, Truth, check_size
+from camera_emulator.scene import Truth, check_size, visible_parts
 
 
 class GateScene:
@@ -47,13 +47,7 @@ class GateScene:
 
     def truth(self, t: float) -> list[Truth]:
         """Return the objects visible at `t` seconds, farthest first, without those barely in the picture."""
-        found = []
-        for one in self._present(t):
-            for part in self._place(one, t):
-                box, share = clip_box(part.xyxy, self.size)
-                if share >= MIN_VISIBLE:
-                    found.append(Truth(part.label, box))
-        return found
+        return visible_parts((part for one in self._present(t) for part in self._place(one, t)), self.size)
 
     def _present(self, t: float) -> list[Passage]:
         """Return who is on the way at `t`, farthest first."""
